@@ -1,0 +1,134 @@
+"""The policies of a portfolio: where the data is, how to split, tune, choose, promote and watch."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from loan_platform.core.contract import Strict
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Family = Literal["scorecard", "random_forest", "gradient_boosting", "mlp", "blend"]
+
+
+class Source(Strict):
+    """Where raw files come from."""
+
+    path: str = Field(
+        description="File, glob or gs:// URI; a relative path is below the platform home. The environment "
+        "variable <PORTFOLIO>_<SOURCE> overrides it."
+    )
+    max_rows: int = Field(default=50_000_000, gt=0, description="A larger input is refused.")
+    max_bytes: int = Field(
+        default=20_000_000_000, gt=0, description="Unpacked size above which a file is refused."
+    )
+
+
+class Quarantine(Strict):
+    """How many rows may be refused before the input as a whole is."""
+
+    max_share: Share = 0.05
+
+
+class Split(Strict):
+    """Which loans train, calibrate and test."""
+
+    kind: Literal["out_of_time", "hash"] = Field(
+        default="out_of_time", description="`hash` splits on the entity key, for a book without dates."
+    )
+    test_months: int = Field(
+        default=8, gt=0, description="out_of_time: the newest matured vintages are the test set."
+    )
+    calibration_months: int = Field(
+        default=6,
+        gt=0,
+        description="out_of_time: the end of the training window, where calibration is fitted.",
+    )
+    folds: int = Field(
+        default=3, ge=2, le=10, description="Folds inside the training window: in time order, or by hash."
+    )
+    min_resolved: Share = Field(
+        default=0.9, description="out_of_time: a vintage is matured when this share of its outcomes is known."
+    )
+    test_share: float = Field(
+        default=0.25, gt=0, lt=1, description="hash: share of the loans in the test set."
+    )
+    calibration_share: float = Field(
+        default=0.2, gt=0, lt=1, description="hash: share of the training loans for calibration."
+    )
+
+
+class Training(Strict):
+    """Which model families compete and how hard they are tuned."""
+
+    families: tuple[Family, ...] = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
+    trials: int = Field(default=10, ge=1, description="Optuna trials for each tuned family.")
+    tuning_rows: int = Field(default=150_000, ge=1_000, description="Tuning runs on at most this many loans.")
+    margin: float = Field(
+        default=0.001,
+        ge=0,
+        description="AUC by which a more complex family must beat the scorecard on the folds.",
+    )
+    use_pricing: bool = Field(
+        default=False,
+        description="Whether features may read the lender's own pricing (rate, grade, instalment).",
+    )
+    seed: int = 20_260_101
+    threads: int = Field(default=2, ge=1, description="The model's bytes do not depend on it.")
+
+    @model_validator(mode="after")
+    def _blend_has_parts(self) -> Self:
+        if "blend" in self.families and not {"scorecard", "gradient_boosting"} <= set(self.families):
+            raise ValueError("families: blend needs scorecard and gradient_boosting beside it")
+        return self
+
+
+class Scorecard(Strict):
+    """Probability of default on a scale of points: `points` at `odds` good to bad, `double` more for twice the odds."""
+
+    points: float = 600
+    odds: float = Field(default=30, gt=0)
+    double: float = Field(default=20, gt=0)
+
+
+class Promotion(Strict):
+    """What a version must show before it becomes the champion."""
+
+    min_auc: Share = 0.6
+    max_auc: Share = Field(default=0.75, description="A test AUC above it is a leak, not a success.")
+    max_feature_auc: Share = Field(default=0.7, description="Ceiling for the AUC of any single feature.")
+    max_ece: Share = 0.03
+    min_auc_gain: float = Field(
+        default=-0.002,
+        description="The lower end of the interval of challenger minus champion AUC must be above it.",
+    )
+    max_ece_loss: float = Field(
+        default=0.005, ge=0, description="ECE that a challenger may lose to the champion."
+    )
+
+
+class Drift(Strict):
+    """When a scored batch differs from the champion's development sample, and when it performs worse."""
+
+    warning: float = Field(
+        default=0.1, gt=0, description="PSI, before the null correction for the batch's size."
+    )
+    critical: float = Field(default=0.2, gt=0)
+    null_quantile: float = Field(
+        default=0.99, gt=0.5, lt=1, description="Quantile of the PSI that chance alone gives."
+    )
+    min_rows: int = Field(default=100, ge=1, description="A smaller batch has the verdict `unknown`.")
+    sample_rows: int = Field(default=5_000, ge=100, description="Rows per side of the report for people.")
+    min_relative_gini: Share = Field(
+        default=0.7, description="Share of the champion's test Gini that matured predictions must keep."
+    )
+    min_outcomes: int = Field(
+        default=200, ge=1, description="Known outcomes below which performance is `unknown`."
+    )
+
+
+class Partitions(Strict):
+    """How batches of applications are cut by event date; a book without dates is one batch."""
+
+    every: Literal["month", "day", "none"] = "month"
+    start: Month = "2007-01"

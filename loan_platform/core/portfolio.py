@@ -1,0 +1,92 @@
+"""One loan book: its name, contract and policies."""
+
+import re
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from loan_platform.core.contract import Contract, Name, Strict
+from loan_platform.core.policies import (
+    Drift,
+    Partitions,
+    Promotion,
+    Quarantine,
+    Scorecard,
+    Source,
+    Split,
+    Training,
+)
+
+
+class ContractError(ValueError):
+    """A contract file cannot be used; the message names file, line, key path and reason of every mistake."""
+
+
+class Portfolio(Strict):
+    """Everything the platform knows about one loan book."""
+
+    name: Name
+    contract: Contract
+    sources: dict[str, Source] = Field(description="`loans`, and where wanted `applications` and `outcomes`.")
+    quarantine: Quarantine = Quarantine()
+    split: Split = Split()
+    training: Training = Training()
+    scorecard: Scorecard = Scorecard()
+    promotion: Promotion = Promotion()
+    drift: Drift = Drift()
+    partitions: Partitions = Partitions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "loans" not in self.sources:
+            raise ValueError("sources: there is no source 'loans'")
+        if self.contract.event_date is None:
+            if self.split.kind != "hash":
+                raise ValueError("split.kind: the contract has no event_date, so the split must be 'hash'")
+            if self.partitions.every != "none":
+                raise ValueError("partitions.every: the contract has no event_date, so it must be 'none'")
+        return self
+
+
+def load_contract(path: Path) -> Contract:
+    """Read a contract file.
+
+    Raises:
+        ContractError: with every mistake found, one per line, as `file:line: key path: reason`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data, root = yaml.safe_load(text), yaml.compose(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ContractError(f"{path}: cannot be read as YAML: {error}") from error
+    try:
+        return Contract.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}:{_line(root, key)}: {key}: {why}" for key, why in _mistakes(error)]
+        raise ContractError("\n".join(lines)) from error
+
+
+def _mistakes(error: ValidationError) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False, include_input=False):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(
+            "."
+        )
+        if path:
+            found.append((path, item["msg"]))
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            found += [(key, why) for key, _, why in (line.partition(": ") for line in message.splitlines())]
+    return found
+
+
+def _line(node: Any, path: str) -> int:
+    """Line (from 1) of the deepest node of a YAML document that exists on the key path."""
+    for index, key in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path):
+        if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
+            node = node.value[int(index)]
+        elif key and isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), node)
+    return node.start_mark.line + 1 if node is not None else 1
