@@ -29,7 +29,7 @@ class Column(Strict):
     name: Name
     description: Text
     type: Literal["number", "integer", "percent", "boolean", "date", "text"] = Field(
-        description="How the raw text is parsed. `percent` accepts 11.22, ' 11.22%' and 0.1122 and holds 11.22."
+        description="How the raw text is parsed. `percent` takes 11.22, ' 11.22%' or 0.1122, holds 11.22."
     )
     sql: str | None = Field(
         default=None,
@@ -132,7 +132,7 @@ class Contract(Strict):
         return tuple(f for f in self.features if use_pricing or not self._reads_pricing(f))
 
     def application_columns(self, use_pricing: bool) -> tuple[Column, ...]:
-        """Columns that the allowed features read, in contract order: what a caller must know to get a score."""
+        """Columns that the allowed features read, in contract order: what a caller must know."""
         read = frozenset[str]().union(*(f.columns for f in self.features_for(use_pricing)))
         return tuple(column for column in self.columns if column.name in read)
 

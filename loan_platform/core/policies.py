@@ -84,7 +84,7 @@ class Training(Strict):
 
 
 class Scorecard(Strict):
-    """Probability of default on a scale of points: `points` at `odds` good to bad, `double` more for twice the odds."""
+    """The points scale: `points` at `odds` good to bad, `double` more points for twice the odds."""
 
     points: float = 600
     odds: float = Field(default=30, gt=0)
@@ -132,3 +132,22 @@ class Partitions(Strict):
 
     every: Literal["month", "day", "none"] = "month"
     start: Month = "2007-01"
+
+
+class Policies(Strict):
+    """Everything a portfolio's `defs.yaml` decides."""
+
+    sources: dict[str, Source] = Field(description="`loans`, and where wanted `applications` and `outcomes`.")
+    quarantine: Quarantine = Quarantine()
+    split: Split = Split()
+    training: Training = Training()
+    scorecard: Scorecard = Scorecard()
+    promotion: Promotion = Promotion()
+    drift: Drift = Drift()
+    partitions: Partitions = Partitions()
+
+    @model_validator(mode="after")
+    def _has_loans(self) -> Self:
+        if "loans" not in self.sources:
+            raise ValueError("sources: there is no source 'loans'")
+        return self

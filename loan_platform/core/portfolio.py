@@ -2,46 +2,27 @@
 
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from loan_platform.core.contract import Contract, Name, Strict
-from loan_platform.core.policies import (
-    Drift,
-    Partitions,
-    Promotion,
-    Quarantine,
-    Scorecard,
-    Source,
-    Split,
-    Training,
-)
+from loan_platform.core.contract import Contract, Name
+from loan_platform.core.policies import Policies
 
 
 class ContractError(ValueError):
     """A contract file cannot be used; the message names file, line, key path and reason of every mistake."""
 
 
-class Portfolio(Strict):
+class Portfolio(Policies):
     """Everything the platform knows about one loan book."""
 
     name: Name
     contract: Contract
-    sources: dict[str, Source] = Field(description="`loans`, and where wanted `applications` and `outcomes`.")
-    quarantine: Quarantine = Quarantine()
-    split: Split = Split()
-    training: Training = Training()
-    scorecard: Scorecard = Scorecard()
-    promotion: Promotion = Promotion()
-    drift: Drift = Drift()
-    partitions: Partitions = Partitions()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if "loans" not in self.sources:
-            raise ValueError("sources: there is no source 'loans'")
+    def _dates_where_needed(self) -> Self:
         if self.contract.event_date is None:
             if self.split.kind != "hash":
                 raise ValueError("split.kind: the contract has no event_date, so the split must be 'hash'")
@@ -58,7 +39,8 @@ def load_contract(path: Path) -> Contract:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        data, root = yaml.safe_load(text), yaml.compose(text)
+        data = yaml.safe_load(text)
+        root = cast("yaml.Node | None", yaml.compose(text))  # pyright: ignore[reportUnknownMemberType]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ContractError(f"{path}: cannot be read as YAML: {error}") from error
     try:

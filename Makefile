@@ -1,0 +1,77 @@
+# Each target sets up what it needs; set-up runs again only when the lock or the project file changes.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export LOAN_PLATFORM_HOME ?= $(CURDIR)/.loan_platform
+export DAGSTER_HOME := $(LOAN_PLATFORM_HOME)/dagster
+export DAGSTER_DISABLE_TELEMETRY := yes
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := True
+export DO_NOT_TRACK := true
+export OMP_WAIT_POLICY := passive
+ROWS ?= 60000
+OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
+PORT ?= 3000
+MLFLOW_PORT ?= 5000
+
+.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY) ## virtual environment from the hash-locked requirements, bytecode compiled
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) from requirements.lock (once; takes a minute or two)"
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	else \
+	  "$(PYTHON)" -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . ; \
+	fi
+	@$(BIN)/python -m compileall -q loan_platform
+	@touch $(READY)
+
+demo: $(READY) ## run the whole graph on generated LendingClub-form data and show what it did
+	@$(BIN)/loan-platform demo --rows $(ROWS)
+
+test: $(READY) ## the tests
+	@$(BIN)/python -m pytest
+
+dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
+	@$(BIN)/loan-platform init
+	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
+
+mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
+	@$(BIN)/loan-platform init
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) \
+	  --backend-store-uri sqlite:///$(LOAN_PLATFORM_HOME)/mlflow.db --artifacts-destination $(LOAN_PLATFORM_HOME)/mlartifacts
+
+data: $(READY) ## generated raw files: make data ROWS=2260000 OUT=/tmp/loans
+	@$(BIN)/python -m loan_platform.core.synthetic --rows $(ROWS) --out "$(OUT)"
+
+lint: $(READY) ## style and import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+typecheck: $(READY) ## types, strict in core
+	@$(BIN)/pyright
+
+docs: $(READY) ## docs/contract.md from the models
+	@$(BIN)/python -m loan_platform.core.contract_reference > docs/contract.md
+
+lock: ## requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## remove the environment and everything under the platform home
+	rm -rf $(VENV) "$(LOAN_PLATFORM_HOME)" .pytest_cache .ruff_cache

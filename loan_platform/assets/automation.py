@@ -1,0 +1,95 @@
+"""Jobs of a book, and the sensor that asks for a new model when a drift report is critical."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from loan_platform.assets.graph import key
+from loan_platform.core.portfolio import Portfolio
+
+TRAINING = (
+    "raw_loans",
+    "validated_loans",
+    "quarantined_rows",
+    "loan_features",
+    "trained_model",
+    "model_evaluation",
+    "model_card",
+    "registry_version",
+)
+PROMOTION = ("promoted_model",)
+SCORING = ("applications", "quarantined_applications", "predictions")
+MONITORING = ("drift_report", "outcomes", "performance_report")
+REPORTS_PER_TICK = 200
+
+
+def jobs(book: Portfolio) -> dict[str, dg.UnresolvedAssetJobDefinition]:
+    """The book's jobs by purpose; a book without applications ends at promotion."""
+    purposes = {"training": TRAINING, "promotion": PROMOTION}
+    if "applications" in book.sources:
+        purposes |= {"scoring": SCORING, "monitoring": monitoring_assets(book)}
+    purposes["pipeline"] = tuple(name for names in purposes.values() for name in names)
+    return {purpose: _job(book, purpose, names) for purpose, names in purposes.items()}
+
+
+def monitoring_assets(book: Portfolio) -> tuple[str, ...]:
+    """Names of the monitoring assets that the book's sources allow."""
+    return MONITORING if "outcomes" in book.sources else ("drift_report",)
+
+
+def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> dg.UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name=f"{book.name}_{purpose}",
+        selection=dg.AssetSelection.assets(*(key(book, name) for name in names)),
+        description=f"{purpose.capitalize()} of {book.name}: {', '.join(names)}.",
+        tags={"portfolio": book.name},
+    )
+
+
+def retrain_on_drift(book: Portfolio, training: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """Sensor: every drift report since the last tick is read, none is skipped; each critical one asks once."""
+
+    @dg.sensor(
+        name=f"{book.name}_retrain_on_drift",
+        job=training,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Requests the training job for each new drift report with a critical verdict.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        reports = dg.AssetRecordsFilter(
+            asset_key=key(book, "drift_report"),
+            after_storage_id=int(context.cursor) if context.cursor else None,
+        )
+        page = context.instance.fetch_materializations(reports, limit=REPORTS_PER_TICK, ascending=True)
+        if not page.records:
+            return dg.SkipReason("no new drift report")
+        requests = list(_requests(book, page.records))
+        cursor = str(page.records[-1].storage_id)
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        skipped = f"{len(page.records)} new drift report(s), none critical"
+        return dg.SensorResult(skip_reason=dg.SkipReason(skipped), cursor=cursor)
+
+    return sensor
+
+
+def _requests(book: Portfolio, records: list[dg.EventLogRecord]) -> Iterator[dg.RunRequest]:
+    for record in records:
+        materialization = record.asset_materialization
+        if materialization is None or materialization.metadata.get("verdict") is None:
+            continue
+        told = {name: value.value for name, value in materialization.metadata.items()}
+        if told["verdict"] != "critical":
+            continue
+        report, partition = str(told["report_sha256"])[:16], record.partition_key or "all"
+        yield dg.RunRequest(
+            run_key=f"{book.name}/drift/{partition}/{report}",
+            tags={
+                "portfolio": book.name,
+                "trigger": "drift",
+                "drift_report": report,
+                "drift_partition": partition,
+                "drift_reason": str(told["reason"])[:250],
+            },
+        )

@@ -1,0 +1,107 @@
+"""A contract refuses what would make a model wrong, and says where."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loan_platform.core.portfolio import ContractError, load_contract
+
+
+def contract(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "description": "A small book.",
+        "entity_key": "loan",
+        "columns": [
+            {"name": "loan", "type": "text", "description": "Key.", "required": True},
+            {"name": "income", "type": "number", "description": "Income.", "minimum": 0},
+            {"name": "rate", "type": "percent", "description": "Rate.", "known": "pricing"},
+            {"name": "paid", "type": "number", "description": "Paid.", "known": "after_origination"},
+            {"name": "sex", "type": "text", "description": "Sex.", "protected": True},
+        ],
+        "target": {"sql": "CASE status WHEN 'bad' THEN 1 WHEN 'good' THEN 0 END", "description": "Bad."},
+        "features": [feature("log_income", "ln(income)")],
+    }
+    return base | changes
+
+
+def feature(name: str, sql: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "sql": sql, "description": "A feature.", "reason": "Income is low."} | more
+
+
+def written(tmp_path: Path, data: Any) -> Path:
+    path = tmp_path / "contract.yaml"
+    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+def mistakes(tmp_path: Path, data: Any) -> str:
+    with pytest.raises(ContractError) as caught:
+        load_contract(written(tmp_path, data))
+    return str(caught.value)
+
+
+def test_a_sound_contract_loads(tmp_path: Path) -> None:
+    loaded = load_contract(written(tmp_path, contract()))
+    assert loaded.by_name["income"].raw_columns == {"income"}
+    assert [c.name for c in loaded.application_columns(use_pricing=False)] == ["income"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("paid / income", "'paid', which is known only after origination (a leak)"),
+        ("length(sex)", "the protected column 'sex'"),
+        ("incme", "'incme', which is no column; did you mean 'income'?"),
+        ("income /", "not an SQL expression"),
+        ("income from loans", "must be one SQL expression over the columns, not a query"),
+        ("income where rate > 1", "must be one SQL expression over the columns, not a query"),
+        ("(select max(income) from loans)", "must be one SQL expression over the columns, not a query"),
+    ],
+)
+def test_a_feature_that_may_not_be_is_refused(tmp_path: Path, sql: str, reason: str) -> None:
+    told = mistakes(tmp_path, contract(features=[feature("f", sql)]))
+    assert reason in told
+    assert "features[0].sql" in told
+
+
+def test_forbidden_columns_are_refused(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, contract(forbidden_features=["income"]))
+    assert "feature 'log_income' reads 'income', which forbidden_features excludes" in told
+
+
+def test_a_feature_needs_a_reason_text(tmp_path: Path) -> None:
+    without = feature("f", "income")
+    del without["reason"]
+    assert "features[0].reason: Field required" in mistakes(tmp_path, contract(features=[without]))
+
+
+def test_duplicate_names_are_refused(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, contract(features=[feature("f", "income"), feature("f", "income + 1")]))
+    assert "features: the name 'f' is used 2 times" in told
+
+
+def test_unknown_keys_are_refused_with_their_line(tmp_path: Path) -> None:
+    data = contract()
+    data["columns"][1]["maximun"] = 5
+    told = mistakes(tmp_path, data)
+    line = written(tmp_path, data).read_text().splitlines().index("  maximun: 5") + 1
+    assert told.startswith(f"{tmp_path}/contract.yaml:{line}: columns[1].maximun")
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, contract(entity_key="lon", features=[feature("f", "paid"), feature("g", "x")]))
+    assert len(told.splitlines()) == 3
+    assert "did you mean 'loan'?" in told
+
+
+def test_a_file_that_is_no_yaml_is_told(tmp_path: Path) -> None:
+    assert "cannot be read as YAML" in mistakes(tmp_path, "a: [1")
+
+
+def test_pricing_is_a_setting(tmp_path: Path) -> None:
+    data = contract(features=[feature("log_income", "ln(income)"), feature("rate", "rate")])
+    loaded = load_contract(written(tmp_path, data))
+    assert [f.name for f in loaded.features_for(use_pricing=False)] == ["log_income"]
+    assert [f.name for f in loaded.features_for(use_pricing=True)] == ["log_income", "rate"]
