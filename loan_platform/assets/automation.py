@@ -1,6 +1,7 @@
 """Jobs of a book, and the sensor that asks for a new model when a drift report is critical."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -22,8 +23,10 @@ SCORING = ("applications", "quarantined_applications", "predictions")
 MONITORING = ("drift_report", "outcomes", "performance_report")
 REPORTS_PER_TICK = 200
 
+AssetJob = Any  # dagster does not export the class that define_asset_job returns
 
-def jobs(book: Portfolio) -> dict[str, dg.UnresolvedAssetJobDefinition]:
+
+def jobs(book: Portfolio) -> dict[str, AssetJob]:
     """The book's jobs by purpose; a book without applications ends at promotion."""
     purposes = {"training": TRAINING, "promotion": PROMOTION}
     if "applications" in book.sources:
@@ -37,7 +40,7 @@ def monitoring_assets(book: Portfolio) -> tuple[str, ...]:
     return MONITORING if "outcomes" in book.sources else ("drift_report",)
 
 
-def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> dg.UnresolvedAssetJobDefinition:
+def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> AssetJob:
     return dg.define_asset_job(
         name=f"{book.name}_{purpose}",
         selection=dg.AssetSelection.assets(*(key(book, name) for name in names)),
@@ -46,7 +49,7 @@ def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> dg.Unresolved
     )
 
 
-def retrain_on_drift(book: Portfolio, training: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def retrain_on_drift(book: Portfolio, training: AssetJob) -> dg.SensorDefinition:
     """Sensor: every drift report since the last tick is read, none is skipped; each critical one asks once."""
 
     @dg.sensor(
@@ -74,7 +77,7 @@ def retrain_on_drift(book: Portfolio, training: dg.UnresolvedAssetJobDefinition)
     return sensor
 
 
-def _requests(book: Portfolio, records: list[dg.EventLogRecord]) -> Iterator[dg.RunRequest]:
+def _requests(book: Portfolio, records: Sequence[dg.EventLogRecord]) -> Iterator[dg.RunRequest]:
     for record in records:
         materialization = record.asset_materialization
         if materialization is None or materialization.metadata.get("verdict") is None:
