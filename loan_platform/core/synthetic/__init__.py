@@ -1,0 +1,1 @@
+"""Seeded generator of raw LendingClub-form loan files; call the functions of `synthetic.files`."""
