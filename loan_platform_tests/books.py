@@ -46,7 +46,10 @@ CONTRACT: dict[str, Any] = {
             "protected": True,
         },
     ],
-    "target": {"sql": "CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END", "description": "Not paid back."},
+    "target": {
+        "sql": "CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END",
+        "description": "Not paid back.",
+    },
     "features": [
         {
             "name": "log_salary",

@@ -49,12 +49,24 @@ def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> AssetJob:
     )
 
 
-def retrain_on_drift(book: Portfolio, training: AssetJob) -> dg.SensorDefinition:
+def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
+    """The book's sensors: a new registry version is put before the promotion policy, drift asks for a new model."""
+    promotion = dg.AutomationConditionSensorDefinition(
+        f"{book.name}_promote_new_version",
+        target=dg.AssetSelection.assets(key(book, "promoted_model")),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Materializes promoted_model when a new version is registered and its checks have passed.",
+    )
+    watched = [retrain_on_drift(book)] if "applications" in book.sources else []
+    return [promotion, *watched]
+
+
+def retrain_on_drift(book: Portfolio) -> dg.SensorDefinition:
     """Sensor: every drift report since the last tick is read, none is skipped; each critical one asks once."""
 
     @dg.sensor(
         name=f"{book.name}_retrain_on_drift",
-        job=training,
+        job_name=f"{book.name}_training",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests the training job for each new drift report with a critical verdict.",

@@ -1,7 +1,7 @@
 """How the assets of a book are named, grouped and cut into partitions."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
 
 import dagster as dg
 
@@ -15,8 +15,22 @@ def key(book: Portfolio, name: str) -> dg.AssetKey:
     return dg.AssetKey([book.name, name])
 
 
-def about(book: Portfolio, name: str, *kinds: str, deps: Iterable[str | dg.AssetDep] = ()) -> dict[str, Any]:
-    """What every asset says of itself: key, group (one screen for each book), owner, kinds, upstream assets."""
+def asset_of(
+    book: Portfolio, name: str, *kinds: str, deps: Iterable[str | dg.AssetDep] = (), **options: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for an asset of the book: key, group (one screen for each book), owner, kinds, upstream assets."""
+    asset = dg.asset(**_about(book, name, kinds, deps), **options)
+    return cast("Callable[[Callable[..., Any]], dg.AssetsDefinition]", asset)
+
+
+def spec_of(
+    book: Portfolio, name: str, description: str, *kinds: str, deps: Iterable[str | dg.AssetDep] = ()
+) -> dg.AssetSpec:
+    """`dg.AssetSpec` for one of several assets that the book makes in one step."""
+    return dg.AssetSpec(description=description, **_about(book, name, kinds, deps))
+
+
+def _about(book: Portfolio, name: str, kinds: tuple[str, ...], deps: Iterable[str | dg.AssetDep]) -> dict[str, Any]:
     return {
         "key": key(book, name),
         "group_name": book.name,
@@ -51,3 +65,11 @@ def chosen_batches(context: dg.AssetExecutionContext, present: list[str]) -> lis
     if context.has_partition_key or context.has_partition_key_range:
         return list(context.partition_keys)
     return present
+
+
+def tell_batch(context: dg.AssetExecutionContext, asset: dg.AssetKey, batch: str, metadata: dict[str, Any]) -> None:
+    """Put a batch's own figures on its partition, whether or not the run was started for that partition."""
+    if context.has_partition_key or context.has_partition_key_range:
+        context.add_asset_metadata(metadata, asset_key=asset, partition_key=batch)
+    else:
+        context.log_event(dg.AssetMaterialization(asset, partition=batch, metadata=metadata))

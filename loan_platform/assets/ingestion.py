@@ -6,21 +6,27 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from loan_platform.assets.graph import about, key
+from loan_platform.adapters.warehouse import StageSummary
+from loan_platform.assets.graph import asset_of, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.rules import QualityResult, Rule, RuleOutcome, expectations_for
+from loan_platform.core.rules import RuleOutcome, expectations_for
 
 SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
-def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
-    """`raw_loans`, `validated_loans` with `quarantined_rows`, and a check for each rule of the contract."""
-    return [_raw_loans(book), _validated_loans(book), _contract_checks(book)]
+def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
+    """`raw_loans`, and `validated_loans` with `quarantined_rows`."""
+    return [_raw_loans(book), _validated_loans(book)]
+
+
+def ingestion_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
+    """One check for each rule of the contract."""
+    return [_contract_checks(book)]
 
 
 def _raw_loans(book: Portfolio) -> dg.AssetsDefinition:
-    @dg.asset(**about(book, "raw_loans", "duckdb", "parquet"))
+    @asset_of(book, "raw_loans", "duckdb", "parquet")
     def raw_loans(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """The loan book as the lender's files state it: every value as text, with source file and line.
 
@@ -30,9 +36,7 @@ def _raw_loans(book: Portfolio) -> dg.AssetsDefinition:
         source, files = platform.source_files(book, "loans")
         context.log.info(f"reading {', '.join(file.name for file in files)}")
         with platform.lake.publish_together(book.name, ("raw_loans", "raw_rejects")) as out:
-            raw = platform.warehouse.read_raw(
-                files, book.contract, source, out["raw_loans"], out["raw_rejects"]
-            )
+            raw = platform.warehouse.read_raw(files, book.contract, source, out["raw_loans"], out["raw_rejects"])
         context.log.info(f"{raw.rows:,} rows and {raw.rejected:,} broken lines")
         return dg.MaterializeResult(metadata={"dagster/row_count": raw.rows, "broken_lines": raw.rejected})
 
@@ -40,16 +44,14 @@ def _raw_loans(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
-    loans = about(book, "validated_loans", "duckdb", "parquet", deps=["raw_loans"])
-    refused = about(book, "quarantined_rows", "duckdb", "parquet", deps=["raw_loans"])
+    loans = "Loans whose every value has its type and range, one row each."
+    refused = "Rows that were refused: file, line, column and reason, never the value."
 
     @dg.multi_asset(
         name=f"{book.name}__validated_loans",
         specs=[
-            dg.AssetSpec(**loans, description="Loans whose every value has its type and range, one row each."),
-            dg.AssetSpec(
-                **refused, description="Rows that were refused: file, line, column, reason, never the value."
-            ),
+            spec_of(book, "validated_loans", loans, "duckdb", "parquet", deps=["raw_loans"]),
+            spec_of(book, "quarantined_rows", refused, "duckdb", "parquet", deps=["raw_loans"]),
         ],
         check_specs=list(_staging_checks(book)),
     )
@@ -61,5 +63,101 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
             staged = platform.warehouse.stage(
                 raw, rejects, book.contract, out["validated_loans"], out["quarantined_rows"]
             )
-        platform.write_report(book, "staging.json", json.dumps(asdict(staged), indent=1, sort_keys=True))
+        platform.write_report(book, "staging.json", _as_json(staged))
+        context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
+        yield dg.MaterializeResult(
+            asset_key=key(book, "validated_loans"),
+            metadata={
+                "dagster/row_count": staged.accepted,
+                "rows_in": staged.rows_in,
+                "resolved": staged.resolved,
+                "target_rate": staged.target_rate,
+                "values_nulled": sum(staged.nulled.values()),
+            },
+        )
+        yield dg.MaterializeResult(
+            asset_key=key(book, "quarantined_rows"),
+            metadata={
+                "dagster/row_count": staged.quarantined,
+                "by_reason": dg.JsonMetadataValue(staged.by_reason),
+            },
+        )
+        yield from _staging_results(book, staged)
+
     return validated_loans
+
+
+def _as_json(staged: StageSummary) -> str:
+    nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
+    return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
+
+
+def _staging_checks(book: Portfolio) -> Iterator[dg.AssetCheckSpec]:
+    loans = key(book, "validated_loans")
+    yield dg.AssetCheckSpec(
+        "rows_reconcile", asset=loans, blocking=True, description="Rows in = accepted + quarantined, exactly."
+    )
+    yield dg.AssetCheckSpec(
+        "quarantine_within_policy",
+        asset=loans,
+        blocking=True,
+        description=f"At most {book.quarantine.max_share:.1%} of the rows are quarantined.",
+    )
+
+
+def _staging_results(book: Portfolio, staged: StageSummary) -> Iterator[dg.AssetCheckResult]:
+    loans, out = key(book, "validated_loans"), staged.accepted + staged.quarantined
+    yield dg.AssetCheckResult(
+        asset_key=loans,
+        check_name="rows_reconcile",
+        passed=staged.rows_in == out,
+        description=f"{staged.rows_in:,} in, {staged.accepted:,} + {staged.quarantined:,} out.",
+        metadata={"rows_in": staged.rows_in, "accepted": staged.accepted, "quarantined": staged.quarantined},
+    )
+    share = staged.quarantined / max(staged.rows_in, 1)
+    yield dg.AssetCheckResult(
+        asset_key=loans,
+        check_name="quarantine_within_policy",
+        passed=share <= book.quarantine.max_share,
+        description=f"{share:.2%} of the rows are quarantined, {book.quarantine.max_share:.1%} are allowed.",
+        metadata={"share": share, "allowed": book.quarantine.max_share},
+    )
+
+
+def _contract_checks(book: Portfolio) -> dg.AssetChecksDefinition:
+    rules = expectations_for(book.contract)
+    loans = key(book, "validated_loans")
+
+    @dg.multi_asset_check(
+        name=f"{book.name}__contract_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                rule.name, asset=loans, description=rule.description, blocking=rule.severity == "critical"
+            )
+            for rule in rules
+        ],
+    )
+    def contract_checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
+        """Great Expectations on the validated loans: one check for each rule of the contract."""
+        from loan_platform.adapters.quality import run_quality
+        from loan_platform.adapters.quality_report import quality_html
+
+        absent = json.loads(platform.report_path(book, "staging.json").read_text())["missing_optional"]
+        found = run_quality(platform.lake.path(book.name, "validated_loans"), rules, absent)
+        platform.write_report(book, "quality.json", found.to_json())
+        page = platform.write_report(book, "quality.html", quality_html(found, title=book.name))
+        context.log.info(f"{len(rules)} rules checked: {page}")
+        yield from (_result(loans, outcome) for outcome in found.outcomes)
+
+    return contract_checks
+
+
+def _result(loans: dg.AssetKey, outcome: RuleOutcome) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=loans,
+        check_name=outcome.rule.name,
+        passed=outcome.success,
+        severity=SEVERITY[outcome.rule.severity],
+        description=outcome.note or outcome.rule.description,
+        metadata={"rows": outcome.element_count, "rows_that_break_it": outcome.unexpected_count},
+    )

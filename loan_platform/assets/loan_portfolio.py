@@ -5,6 +5,15 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from loan_platform.assets.automation import jobs, sensors
+from loan_platform.assets.drift import drift_assets
+from loan_platform.assets.evaluation import evaluation_assets
+from loan_platform.assets.features import feature_assets
+from loan_platform.assets.inference import inference_assets
+from loan_platform.assets.ingestion import ingestion_assets, ingestion_checks
+from loan_platform.assets.performance import performance_assets
+from loan_platform.assets.registry import registry_assets
+from loan_platform.assets.training import training_assets
 from loan_platform.core.policies import Policies
 from loan_platform.core.portfolio import Portfolio, load_contract
 
@@ -29,18 +38,30 @@ class LoanPortfolio(dg.Component):
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Keep the checked attributes: they hold no templates to resolve."""
-        assert isinstance(attributes, Attributes)
+        assert isinstance(attributes, Attributes)  # Dagster has read it with `get_model_cls`
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets, checks, jobs and sensors of the book."""
-        portfolio = self.portfolio(context)
-        @dg.asset(key=[portfolio.name, "x"])
-        def x(): ...
-        return dg.Definitions(assets=[x])
-
-    def portfolio(self, context: dg.ComponentLoadContext) -> Portfolio:
-        """The book's contract and policies."""
         policies = {name: getattr(self.attributes, name) for name in Policies.model_fields}
         contract = load_contract(context.path / self.attributes.contract)
-        return Portfolio(name=context.path.name, contract=contract, **policies)
+        return book_definitions(Portfolio(name=context.path.name, contract=contract, **policies))
+
+
+def book_definitions(book: Portfolio) -> dg.Definitions:
+    """The whole graph of a book, in lineage order."""
+    return dg.Definitions(
+        assets=[
+            *ingestion_assets(book),
+            *feature_assets(book),
+            *training_assets(book),
+            *evaluation_assets(book),
+            *registry_assets(book),
+            *inference_assets(book),
+            *drift_assets(book),
+            *performance_assets(book),
+        ],
+        asset_checks=ingestion_checks(book),
+        jobs=list(jobs(book).values()),
+        sensors=sensors(book),
+    )

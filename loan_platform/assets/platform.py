@@ -1,11 +1,18 @@
 """The one Dagster resource: the outside tools of this platform, opened when first used."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.lake import Lake
+from loan_platform.adapters.ledger import Champion, Ledger
+from loan_platform.adapters.model_store import ModelStore
+from loan_platform.adapters.registry import Registry
+from loan_platform.adapters.tracking import Tracking
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, source_override
@@ -13,6 +20,10 @@ from loan_platform.settings import Settings, source_override
 
 class Platform(dg.ConfigurableResource):
     """Lake, warehouse, registry and ledger below the platform home (see `loan_platform.settings`)."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Make the platform home, so that any job works on an empty one."""
+        ensure_home(self.settings)
 
     @property
     def settings(self) -> Settings:
@@ -30,11 +41,38 @@ class Platform(dg.ConfigurableResource):
         from loan_platform.adapters.warehouse import Warehouse
 
         settings = self.settings
-        return Warehouse(
-            threads=settings.threads,
-            memory_limit=settings.memory_limit,
-            temp_directory=settings.cache / "duckdb",
-        )
+        return Warehouse(settings.threads, settings.memory_limit, temp_directory=settings.cache)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who became champion, when and why."""
+        return Ledger(self.settings.ledger_url)
+
+    @property
+    def tracking(self) -> Tracking:
+        """MLflow's runs."""
+        settings = self.settings
+        return Tracking(settings.tracking_uri, settings.mlartifacts if settings.embedded_tracking else None)
+
+    @property
+    def registry(self) -> Registry:
+        """MLflow's model versions."""
+        return Registry(self.tracking)
+
+    def models(self, book: Portfolio) -> ModelStore:
+        """The book's trained models."""
+        return ModelStore(self.settings.lake / book.name / "trained_model")
+
+    def champion(self, book: Portfolio) -> Champion:
+        """The book's champion.
+
+        Raises:
+            LookupError: nothing was promoted yet.
+        """
+        champion = self.ledger.champion(book.name)
+        if champion is None:
+            raise LookupError(f"{book.name} has no champion: materialize promoted_model first")
+        return champion
 
     def source_files(self, book: Portfolio, name: str) -> tuple[Source, list[Path]]:
         """The local files behind a source of the book.
@@ -46,11 +84,34 @@ class Platform(dg.ConfigurableResource):
 
         source = book.sources[name]
         override = source_override(book.name, name)
-        files = resolve(source, home=self.settings.home, override=override, cache=self.settings.cache)
+        files = resolve(
+            source,
+            home=self.settings.home,
+            cache=self.settings.cache,
+            override=override,
+            variable=f"{book.name}_{name}".upper(),
+        )
         return source, files
 
-    def report(self, book: Portfolio, *names: str) -> Path:
+    def report_path(self, book: Portfolio, *names: str) -> Path:
         """Path of a report for people, its folder made."""
         path = self.settings.reports.joinpath(book.name, *names)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def write_report(self, book: Portfolio, name: str, content: str | bytes) -> Path:
+        """Publish a report below `reports/<portfolio>/`, whole or not at all."""
+        path = self.report_path(book, *name.split("/"))
+        atomic_write(path, content)
+        return path
+
+    def read_report(self, book: Portfolio, name: str) -> dict[str, Any]:
+        """A JSON report written before.
+
+        Raises:
+            LookupError: it is not there yet.
+        """
+        path = self.report_path(book, *name.split("/"))
+        if not path.is_file():
+            raise LookupError(f"{path} does not exist: materialize the asset that writes it first")
+        return json.loads(path.read_text())

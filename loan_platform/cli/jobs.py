@@ -80,4 +80,6 @@ def _tell(entry: dg.EventLogEntry, story: Story, out: TextIO) -> None:
 def _tell_check(check: dg.AssetCheckEvaluation, story: Story, out: TextIO) -> None:
     if not check.passed:
         story.failed_checks.append(f"{check.asset_key.path[-1]}: {check.check_name}")
-        out.write(f"! {check.severity.value:<5} {check.asset_key.path[-1]}: {check.check_name}. {check.description or ''}\n")
+        out.write(
+            f"! {check.severity.value:<5} {check.asset_key.path[-1]}: {check.check_name}. {check.description or ''}\n"
+        )

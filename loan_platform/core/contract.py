@@ -14,6 +14,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 KnownAt = Literal["application", "pricing", "after_origination"]
 
+RESERVED = frozenset({"target", "source_file", "source_line", "probability", "score", "row"})
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
@@ -39,6 +40,9 @@ class Column(Strict):
     unit: str | None = Field(default=None, description="For people: USD, months, %, points.")
     required: bool = Field(
         default=False, description="A file without it is refused, a row without it quarantined."
+    )
+    every_file: bool = Field(
+        default=False, description="A file without it is refused, although a row may lack the value."
     )
     minimum: float | None = None
     maximum: float | None = None
@@ -143,6 +147,7 @@ class Contract(Strict):
 def _problems(contract: Contract) -> Iterator[Problem]:
     yield from _duplicates("columns", [c.name for c in contract.columns])
     yield from _duplicates("features", [f.name for f in contract.features])
+    yield from _reserved(contract)
     for key in ("entity_key", "event_date"):
         if (name := getattr(contract, key)) is not None and name not in contract.by_name:
             yield Problem(key, f"no column {name!r}{_closest(name, contract)}")
@@ -160,6 +165,18 @@ def _duplicates(path: str, names: list[str]) -> Iterator[Problem]:
     for name, count in Counter(names).items():
         if count > 1:
             yield Problem(path, f"the name {name!r} is used {count} times")
+
+
+def _reserved(contract: Contract) -> Iterator[Problem]:
+    for i, column in enumerate(contract.columns):
+        if column.name in RESERVED:
+            yield Problem(f"columns[{i}].name", f"{column.name!r} is a name that the platform uses itself")
+    taken = RESERVED | {contract.entity_key, contract.event_date}
+    for i, feature in enumerate(contract.features):
+        if feature.name in taken:
+            yield Problem(
+                f"features[{i}].name", f"{feature.name!r} is the key, the date or the platform's own"
+            )
 
 
 def _column_problems(path: str, column: Column) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from loan_platform.assets.automation import jobs, retrain_on_drift
+from loan_platform.assets.automation import retrain_on_drift
 from loan_platform_tests.books import car_loans
 
 BOOK = car_loans()
@@ -28,7 +28,7 @@ def report(instance: dg.DagsterInstance, verdict: str, sha: str) -> None:
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
-    sensor = retrain_on_drift(BOOK, jobs(BOOK)["training"])
+    sensor = retrain_on_drift(BOOK)
     context = dg.build_sensor_context(instance=instance, cursor=cursor)
     result = sensor(context)
     assert isinstance(result, dg.SensorResult)
@@ -36,7 +36,7 @@ def tick(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
 
 
 def test_nothing_new_is_said_so(instance: dg.DagsterInstance) -> None:
-    sensor = retrain_on_drift(BOOK, jobs(BOOK)["training"])
+    sensor = retrain_on_drift(BOOK)
     skipped = sensor(dg.build_sensor_context(instance=instance))
     assert isinstance(skipped, dg.SkipReason)
     assert skipped.skip_message == "no new drift report"
@@ -53,12 +53,14 @@ def test_a_bad_report_followed_by_a_good_one_is_not_missed(instance: dg.DagsterI
     assert tags["drift_reason"].startswith("score PSI 0.4")
 
 
-def test_two_critical_reports_between_ticks_are_two_requests_and_then_none(instance: dg.DagsterInstance) -> None:
+def test_two_critical_reports_between_ticks_are_two_requests_and_then_none(
+    instance: dg.DagsterInstance,
+) -> None:
     report(instance, "critical", "a" * 64)
     report(instance, "critical", "c" * 64)
     first = tick(instance, None)
     assert len(first.run_requests or []) == 2
-    sensor = retrain_on_drift(BOOK, jobs(BOOK)["training"])
+    sensor = retrain_on_drift(BOOK)
     again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
     assert isinstance(again, dg.SkipReason)
 

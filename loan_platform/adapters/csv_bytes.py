@@ -1,0 +1,100 @@
+"""The bytes of a CSV file as blocks of whole lines, checked before any parser sees them."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from loan_platform.adapters.sources import SourceError
+
+CHUNK_BYTES = 1 << 20
+MAX_RECORD_BYTES = 1 << 20  # a longer line is no loan; it bounds memory whatever the file holds
+
+_PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstandard"}
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_SAVE_AS = "Save it as CSV in UTF-8, plain or gzip-compressed."
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file says that it is Parquet."""
+    return _start(path, 4) == b"PAR1"
+
+
+def blocks(path: Path, max_bytes: int) -> Iterator[bytes]:
+    r"""Blocks of whole lines, in order: unpacked, without byte order mark, each line ended by one `\n`.
+
+    Line ends may be `\n`, `\r\n` or `\r`, also mixed. A line of more than `MAX_RECORD_BYTES` is shortened to
+    just above it.
+
+    Raises:
+        SourceError: empty, packed in another way than gzip, damaged, not text, UTF-16, or above `max_bytes`.
+    """
+    carry = b""
+    for index, chunk in enumerate(_chunks(path, max_bytes)):
+        data = carry + (chunk if index else _checked_start(path, chunk))
+        held = b"\r" if data.endswith(b"\r") else b""  # its \n may be in the next chunk
+        data = _unix_lines(data[:-1] if held else data)
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield data[:cut]
+        rest = data[cut:]
+        carry = (rest[: MAX_RECORD_BYTES + 1] if len(rest) > 2 * MAX_RECORD_BYTES else rest) + held
+    if carry:
+        yield _unix_lines(carry).removesuffix(b"\n") + b"\n"
+
+
+def _chunks(path: Path, max_bytes: int) -> Iterator[bytes]:
+    packed = _start(path, 2) == b"\x1f\x8b"
+    size = 0
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise SourceError(
+                        path.name,
+                        f"has more than the allowed {max_bytes:,} bytes"
+                        + (" when unpacked" if packed else ""),
+                        "Raise `max_bytes` of the source if the size is right.",
+                    )
+                yield chunk
+    except EOFError as error:
+        raise SourceError(path.name, "is a gzip file that is cut short", "Copy it again.") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(path.name, "is a damaged gzip file", "Copy it again.") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SourceError(path.name, f"cannot be read ({reason})", "Check file and rights.") from error
+    if size == 0:
+        raise SourceError(path.name, "is empty", "Give a file with a header line and rows.")
+
+
+def _checked_start(path: Path, chunk: bytes) -> bytes:
+    for magic, name in _PACKED.items():
+        if chunk.startswith(magic):
+            raise SourceError(path.name, f"is packed with {name}", "Unpack it, or pack it with gzip.")
+    head = chunk[: 1 << 16]
+    if head.startswith(_WIDE) or _looks_utf16(head):
+        raise SourceError(path.name, "is UTF-16 or UTF-32 text", _SAVE_AS)
+    control = len(head) - len(head.translate(None, bytes(set(range(32)) - set(b"\t\n\r\f"))))
+    if control > len(head) / 100:
+        raise SourceError(path.name, "is a binary file", _SAVE_AS)
+    return chunk.removeprefix(b"\xef\xbb\xbf")
+
+
+def _looks_utf16(head: bytes) -> bool:
+    zeros = sorted((head[::2].count(0), head[1::2].count(0)))
+    return zeros[1] > len(head) // 4 and zeros[0] <= len(head) // 100
+
+
+def _unix_lines(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+
+def _start(path: Path, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SourceError(path.name, f"cannot be read ({reason})", "Check file and rights.") from error

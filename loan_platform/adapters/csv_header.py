@@ -1,0 +1,92 @@
+"""Finding the header line of a CSV file, and saying which required columns it lacks."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+
+from loan_platform.adapters.sources import SourceError
+from loan_platform.core.table import Table
+
+SEARCHED_LINES = 25
+DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Header:
+    """Header of one file: 1-based physical `line`, `delimiter`, lower-case `names` in file order."""
+
+    line: int
+    delimiter: str
+    names: tuple[str, ...]
+
+
+def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
+    """The line that that names the most raw columns of the contract; notes above it are skipped.
+
+    Raises:
+        SourceError: no line names a column of the contract, a name stands twice, a required column is absent.
+    """
+    candidates = [
+        Header(number, delimiter, tuple(_names(line, delimiter)))
+        for number, line in enumerate(islice(lines, SEARCHED_LINES), start=1)
+        for delimiter in DELIMITERS
+    ]
+    wanted = table.raw_columns
+    best = max(
+        candidates, key=lambda header: len(wanted & set(header.names))
+    )  # max keeps the first of equals
+    if not wanted & set(best.names):
+        raise SourceError(
+            file,
+            f"has no header: none of its first {SEARCHED_LINES} lines names a column of the contract",
+            f"Add a header line with the columns {', '.join(sorted(table.required_raw))}.",
+        )
+    check_names(file, best.names, table)
+    return Header(best.line, best.delimiter, tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names)))
+
+
+def check_names(file: str, names: Sequence[str], table: Table) -> None:
+    """Refuse duplicate column names and absent required columns.
+
+    Raises:
+        SourceError: naming each of them, with the closest names that the file has.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
+    if twice:
+        raise SourceError(
+            file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them."
+        )
+    missing = table.missing_required(frozenset(names))
+    if missing:
+        told = "; ".join(f"{column}{_closest(column, raw, names)}" for column, raw in missing.items())
+        raise SourceError(
+            file,
+            f"lacks {len(missing)} required columns: {told}",
+            "Rename the columns of the file, or change the `sql` of these columns in the contract.",
+        )
+
+
+def _names(line: bytes, delimiter: str) -> list[str]:
+    try:
+        record = next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return [name.strip().lower() for name in record]
+
+
+def _closest(column: str, raw: frozenset[str], names: Sequence[str]) -> str:
+    close: list[str] = []
+    for name in sorted(raw | {column}):
+        close += get_close_matches(name, names, n=2, cutoff=0.6)
+        close += [other for other in names if _initials(other) == name]
+    found = f"closest: {', '.join(dict.fromkeys(close))}" if close else "nothing like it"
+    read = "" if raw == {column} else f"read from {', '.join(sorted(raw))}; "
+    return f" ({read}{found})"
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in re.split(r"[^a-z0-9]+", name) if word)

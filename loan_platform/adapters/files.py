@@ -1,0 +1,148 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import hashlib
+import itertools
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL_TEXT = re.compile(r"no space left on device|disk quota exceeded|file too large", re.IGNORECASE)
+_PARTIAL = re.compile(r"\.(?P<host>[\w-]+)~(?P<pid>\d+)~\d+\.partial$")
+_ABANDONED_SECONDS = 24 * 3600
+_HOST = re.sub(r"[^\w-]", "_", socket.gethostname())
+_counter = itertools.count()
+
+
+class DiskFullError(RuntimeError):
+    """A file could not be written for lack of space; what was there before is untouched."""
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Replace a file in one step: readers see the old or the new content, also after a crash.
+
+    Raises:
+        DiskFullError: no space is left; the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    make_directory(path.parent)
+    remove_abandoned(path.parent)
+    partial = partial_path(path)
+    with explained_disk_full(path, len(data)), discarded_on_error(partial):
+        partial.write_bytes(data)
+        fsync(partial)
+        partial.replace(path)
+    fsync(path.parent)
+
+
+def partial_path(path: Path) -> Path:
+    """A name beside `path` for a file in the making; `remove_abandoned` knows whose it is."""
+    return path.with_name(f"{path.name}.{_HOST}~{os.getpid()}~{next(_counter)}.partial")
+
+
+def remove_abandoned(directory: Path) -> None:
+    """Delete files and directories in the making whose process is gone."""
+    for entry in list(directory.iterdir()):
+        if (match := _PARTIAL.search(entry.name)) and _abandoned(entry, match["host"], int(match["pid"])):
+            remove(entry)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a directory; nothing happens where it does not exist."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory with its parents so that it survives a power cut."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Bring a file, or the names in a directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_tree(directory: Path) -> None:
+    """Bring every file and name below a directory to the disk."""
+    for path in sorted(directory.rglob("*")):
+        fsync(path)
+    fsync(directory)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def discarded_on_error(*partials: Path) -> Iterator[None]:
+    """Delete the files in the making when the block fails."""
+    try:
+        yield
+    except BaseException:
+        for partial in partials:
+            remove(partial)
+        raise
+
+
+@contextmanager
+def explained_disk_full(target: Path, needed: int | None = None) -> Iterator[None]:
+    """Turn "no space left", whoever met it, into an error that says what, where and how much.
+
+    Raises:
+        DiskFullError: the block met a full disk, a quota or a limit on file size.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        free = shutil.disk_usage(target.parent).free
+        need = f"{needed:,} bytes are needed, " if needed else ""
+        raise DiskFullError(
+            f"{target} was not written: no space left on its disk ({need}{free:,} bytes are free). "
+            "What was published before is untouched. Free some space and run again."
+        ) from error
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    # DuckDB and Polars raise their own types, with the system's sentence in the message.
+    number = getattr(error, "errno", None)
+    return number in _DISK_FULL or _DISK_FULL_TEXT.search(str(error)) is not None
+
+
+def _abandoned(entry: Path, host: str, pid: int) -> bool:
+    # Age decides where the process cannot be asked: another container, or a process id used again.
+    try:
+        age = time.time() - entry.lstat().st_mtime
+    except FileNotFoundError:  # its process has just finished it
+        return False
+    if age > _ABANDONED_SECONDS:
+        return True
+    if host != _HOST:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # alive, somebody else's
+        return False
+    return False

@@ -1,0 +1,119 @@
+"""The ledger's table, its append-only guard and how a connection is opened, on SQLite and PostgreSQL."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy import event
+
+metadata = sa.MetaData()
+
+# Text for time and verdict: what was hashed is what is stored, to the byte, in both databases.
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("portfolio", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("model_sha256", sa.Text, nullable=False),
+    sa.Column("previous_version", sa.BigInteger),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("decided_at", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),
+    sa.CheckConstraint("action in ('promoted', 'rejected')", name="known_action"),
+)
+# The database itself refuses a second champion of one epoch.
+sa.Index(
+    "one_champion_per_epoch",
+    promotions.c.portfolio,
+    promotions.c.epoch,
+    unique=True,
+    sqlite_where=promotions.c.action == "promoted",
+    postgresql_where=promotions.c.action == "promoted",
+)
+
+_APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER IF NOT EXISTS promotions_no_{verb} BEFORE {verb} ON promotions "
+        "BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END"
+        for verb in ("update", "delete")
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION promotions_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$",
+        "DROP TRIGGER IF EXISTS promotions_append_only ON promotions",
+        "CREATE TRIGGER promotions_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON promotions "
+        "EXECUTE FUNCTION promotions_append_only()",
+    ],
+}
+_SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database locks on
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Engine without a pool: promotions are rare, and no connection outlives a fork.
+
+    Raises:
+        ValueError: the database is neither SQLite nor PostgreSQL.
+    """
+    parsed = sa.make_url(url)
+    dialect = parsed.get_backend_name()
+    if dialect not in _APPEND_ONLY:
+        raise ValueError(f"a ledger in {dialect}: accepted are sqlite and postgresql")
+    if dialect == "postgresql":
+        options = "-c lock_timeout=30s -c statement_timeout=60s"
+        arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
+        return sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=arguments)
+    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": 60})
+    event.listen(engine, "connect", _sqlite_connected)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def create_schema(engine: sa.Engine) -> None:
+    """Create table, index and append-only guard where they are missing; any number of processes at once."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            _create(connection)
+        return
+    file = Path(engine.url.database or "")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        with engine.connect() as connection:  # outside a transaction, and only one process may switch
+            connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
+        with begin_write(engine) as connection:
+            _create(connection)
+
+
+def begin_write(engine: sa.Engine) -> Any:
+    """Transaction that no other writer enters until it ends."""
+    return engine.execution_options(exclusive=True).begin()
+
+
+def lock_for_append(connection: sa.Connection) -> None:
+    """Keep other writers out until the transaction ends; SQLite's BEGIN IMMEDIATE has done so already."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _create(connection: sa.Connection) -> None:
+    if not sa.inspect(connection).has_table(promotions.name):
+        metadata.create_all(connection)
+    for statement in _APPEND_ONLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
+
+def _sqlite_connected(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    connection.execute("PRAGMA synchronous=FULL")  # a promotion that was answered survives a power cut
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    exclusive = connection.get_execution_options().get("exclusive", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")

@@ -1,0 +1,143 @@
+"""Scored batches are held against the loans that the champion was developed on."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from loan_platform.adapters.model_store import StoredModel
+from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key, tell_batch
+from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_name
+from loan_platform.assets.platform import Platform
+from loan_platform.core.drift import DriftTable, drift_table
+from loan_platform.core.drift_reference import Reference
+from loan_platform.core.portfolio import Portfolio
+
+ORDER = ("unknown", "ok", "warning", "critical")
+
+
+def drift_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
+    """`drift_report`, in the same batches as the predictions; none for a book without applications."""
+    return [_drift_report(book)] if "applications" in book.sources else []
+
+
+def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
+    report = key(book, "drift_report")
+
+    @asset_of(
+        book,
+        "drift_report",
+        "evidently",
+        "polars",
+        deps=["predictions"],
+        **batch_options(book),
+        check_specs=[
+            dg.AssetCheckSpec("no_critical_drift", asset=report, description="No variable drifts critically."),
+            dg.AssetCheckSpec("no_drift_warning", asset=report, description="No variable drifts at all."),
+        ],
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        """How far each scored batch is from the loans the champion was developed on: PSI of score and features.
+
+        A critical report asks for a new model by event (the retrain sensor), never by a dependency.
+        """
+        model = platform.models(book).get(platform.champion(book).model_sha256)
+        tables = dict(_reports(context, platform, book, model))
+        worst = max((t.verdict for t in tables.values()), key=ORDER.index, default="unknown")
+        whole = _metadata(platform, book, WHOLE, tables[WHOLE]) if WHOLE in tables else {}
+        yield dg.MaterializeResult(metadata={"batches": len(tables), "worst_verdict": worst, **whole})
+        yield _check(tables, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
+        yield _check(tables, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"))
+
+    return drift_report
+
+
+def _reports(
+    context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, model: StoredModel
+) -> Iterator[tuple[str, DriftTable]]:
+    bundle = model.bundle()
+    reference, entity = Reference.from_json(bundle.reference), book.contract.entity_key
+    applications = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
+    for batch in chosen_batches(context, platform.lake.partitions(book.name, "predictions") or [WHOLE]):
+        scored = platform.lake.read(book.name, "predictions", partition_name(book, batch))
+        rows = applications.filter(pl.col(BATCH) == batch).collect()
+        rows = rows.join(scored.select(entity, "probability"), on=entity, maintain_order="right")
+        features = bundle.model.features(rows)
+        table = drift_table(reference, features, rows["probability"].to_numpy(), book.drift)
+        _write(platform, book, batch, table)
+        _write_for_people(platform, book, batch, model, table, features.with_columns(rows["probability"]))
+        context.log.info(f"{batch}: {table.verdict}. {_reason(table)}")
+        if partition_name(book, batch):
+            tell_batch(context, key(book, "drift_report"), batch, _metadata(platform, book, batch, table))
+        yield batch, table
+
+
+def _write(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> None:
+    content = {"batch": batch, "reason": _reason(table), **table.to_json()}
+    platform.write_report(book, f"drift/{batch}.json", json.dumps(content, indent=1) + "\n")
+
+
+def _write_for_people(
+    platform: Platform,
+    book: Portfolio,
+    batch: str,
+    model: StoredModel,
+    table: DriftTable,
+    current: pl.DataFrame,
+) -> None:
+    from loan_platform.adapters.drift_reports import write_drift_report
+
+    if table.verdict == "unknown":
+        return
+    html, data = (platform.report_path(book, "drift", f"{batch}-evidently.{end}") for end in ("html", "json"))
+    write_drift_report(
+        model.frame("development"),
+        current,
+        table,
+        html,
+        data,
+        title=f"{book.name} {batch}",
+        sample_rows=book.drift.sample_rows,
+    )
+
+
+def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> dict[str, Any]:
+    from loan_platform.adapters.plot_canvas import markdown_image
+    from loan_platform.adapters.plots import drift_plot
+
+    report = platform.report_path(book, "drift", f"{batch}.json")
+    return {
+        "dagster/row_count": table.rows,
+        "verdict": table.verdict,
+        "reason": _reason(table),
+        "score_psi": float(table.variables[0].psi) if table.variables else 0.0,
+        "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
+        "report": dg.PathMetadataValue(str(report.with_name(f"{batch}-evidently.html"))),
+        "psi": dg.MarkdownMetadataValue(markdown_image(drift_plot(table))),
+    }
+
+
+def _reason(table: DriftTable) -> str:
+    if table.verdict == "unknown":
+        return f"{table.rows:,} rows are too few to judge"
+    drifting = [v for v in table.variables if v.status in ("warning", "critical")]
+    named = ", ".join(f"{v.name} {v.psi:.2f}" for v in sorted(drifting, key=lambda v: -v.psi)[:5])
+    more = f" and {len(drifting) - 5} more" if len(drifting) > 5 else ""
+    return f"PSI of {named}{more}" if drifting else f"score PSI {table.variables[0].psi:.3f}, no variable drifts"
+
+
+def _check(
+    tables: dict[str, DriftTable], name: str, severity: dg.AssetCheckSeverity, alarming: tuple[str, ...]
+) -> dg.AssetCheckResult:
+    found = [batch for batch, table in tables.items() if table.verdict in alarming]
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not found,
+        severity=severity,
+        description=f"{', '.join(found)} of {len(tables)} batch(es)." if found else f"{len(tables)} batch(es).",
+    )

@@ -1,0 +1,152 @@
+"""Applications are staged by the same contract and scored by the champion, batch by batch."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.ledger import Champion
+from loan_platform.adapters.warehouse import StageSummary
+from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key, spec_of, tell_batch
+from loan_platform.assets.platform import Platform
+from loan_platform.assets.staging import stage_source
+from loan_platform.core.portfolio import Portfolio
+
+BATCH = "batch"
+WHOLE = "all"
+FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
+
+
+def inference_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
+    """`applications` with `quarantined_applications`, and `predictions`; none for a book without applications."""
+    return [_applications(book), _predictions(book)] if "applications" in book.sources else []
+
+
+def batch_of(book: Portfolio) -> pl.Expr:
+    """The batch that a row belongs to, by its event date: `2018-07`, or `all` for a book without dates."""
+    every = book.partitions.every
+    if every == "none" or book.contract.event_date is None:
+        return pl.lit(WHOLE).alias(BATCH)
+    return pl.col(book.contract.event_date).dt.to_string(FORMATS[every]).alias(BATCH)
+
+
+def partition_name(book: Portfolio, batch: str) -> str | None:
+    """The lake's and Dagster's name of a batch: none where the book is one batch."""
+    return None if book.partitions.every == "none" else batch
+
+
+def _applications(book: Portfolio) -> dg.AssetsDefinition:
+    names = ("applications", "quarantined_applications")
+    described = (
+        "Applications to score: typed by the same contract as the loans, no outcome needed.",
+        "Applications that were refused: file, line, column, reason, never the value.",
+    )
+
+    @dg.multi_asset(
+        name=f"{book.name}__applications",
+        specs=[spec_of(book, name, text, "duckdb", "parquet") for name, text in zip(names, described, strict=True)],
+    )
+    def applications(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
+        staged = stage_source(platform, book, "applications", names)
+        context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} applications accepted")
+        yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=_counts(staged))
+        yield dg.MaterializeResult(
+            asset_key=key(book, names[1]),
+            metadata={
+                "dagster/row_count": staged.quarantined,
+                "by_reason": dg.JsonMetadataValue(staged.by_reason),
+            },
+        )
+
+    return applications
+
+
+def _counts(staged: StageSummary) -> dict[str, Any]:
+    return {
+        "dagster/row_count": staged.accepted,
+        "rows_in": staged.rows_in,
+        "quarantined": staged.quarantined,
+    }
+
+
+def _predictions(book: Portfolio) -> dg.AssetsDefinition:
+    @asset_of(
+        book,
+        "predictions",
+        "polars",
+        "parquet",
+        deps=["applications", "promoted_model"],
+        **batch_options(book),
+    )
+    def predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """The champion's probability of default and score of every application, one file for each batch.
+
+        Scoring a batch again replaces its file; the same champion gives the same bytes.
+        """
+        champion = platform.champion(book)
+        scored = _score(context, platform, book, champion)
+        batches = list(_write_batches(context, platform, book, champion, scored))
+        _point_at_latest(platform, book, champion, batches)
+        context.log.info(f"{scored.height:,} applications scored in {len(batches)} batch(es)")
+        return dg.MaterializeResult(
+            metadata={
+                "rows_scored": scored.height,
+                "batches": len(batches),
+                "model_version": champion.version,
+            }
+        )
+
+    return predictions
+
+
+def _score(context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: Champion) -> pl.DataFrame:
+    """Key, probability, score, model version and batch of the applications that this run is about."""
+    waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
+    if context.has_partition_key or context.has_partition_key_range:
+        waiting = waiting.filter(pl.col(BATCH).is_in(list(context.partition_keys)))
+    rows = waiting.collect()
+    model = platform.models(book).get(champion.model_sha256).bundle().model
+    about_row = [book.contract.entity_key, *([book.contract.event_date] if book.contract.event_date else [])]
+    version = pl.lit(champion.version, pl.Int64).alias("model_version")
+    return pl.concat([rows.select(*about_row, BATCH), model.score(rows)], how="horizontal").with_columns(version)
+
+
+def _write_batches(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    book: Portfolio,
+    champion: Champion,
+    scored: pl.DataFrame,
+) -> Iterator[str]:
+    parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
+    for batch in chosen_batches(context, sorted(parts)):
+        part = parts.get(batch, scored.clear()).drop(BATCH).sort(book.contract.entity_key)
+        published = platform.lake.write(part, book.name, "predictions", partition_name(book, batch))
+        metadata: dict[str, Any] = {
+            "dagster/row_count": part.height,
+            "model_version": champion.version,
+            "sha256": published.sha256,
+        }
+        if part.height:
+            metadata["mean_probability"] = float(part["probability"].mean())  # type: ignore[arg-type]
+        if partition_name(book, batch):
+            tell_batch(context, key(book, "predictions"), batch, metadata)
+        yield batch
+
+
+def _point_at_latest(platform: Platform, book: Portfolio, champion: Champion, batches: list[str]) -> None:
+    """`lake/<book>/predictions/latest.json` names the newest batch that was ever scored."""
+    names = platform.lake.partitions(book.name, "predictions") or batches
+    if not names:
+        return
+    newest = names[-1]
+    path = platform.lake.published(book.name, "predictions", partition_name(book, newest)).path
+    pointer = {
+        "batch": newest,
+        "model_version": champion.version,
+        "path": str(path.relative_to(platform.lake.root)),
+    }
+    atomic_write(platform.settings.lake / book.name / "predictions" / "latest.json", json.dumps(pointer) + "\n")

@@ -1,0 +1,35 @@
+"""`loan-platform`: the commands behind the Makefile."""
+
+import argparse
+import sys
+
+from loan_platform.settings import Settings, SettingsError, quiet_environment
+
+
+def main() -> int:
+    """Run one command; the exit code is 0 only when everything worked."""
+    quiet_environment()
+    parser = argparse.ArgumentParser(prog="loan-platform", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("init", help="make the platform home: folders and databases")
+    demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
+    demo.add_argument("--rows", type=int, default=60_000, help="loans to generate")
+    arguments = parser.parse_args()
+    try:
+        settings = Settings.from_environment()
+        if arguments.command == "init":
+            return _init(settings)
+        from loan_platform.cli.demo import run_demo
+
+        return run_demo(settings, arguments.rows)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _init(settings: Settings) -> int:
+    from loan_platform.adapters.home import ensure_home
+
+    ensure_home(settings)
+    sys.stdout.write(f"The platform home is {settings.home}\n")
+    return 0

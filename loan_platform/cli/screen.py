@@ -1,0 +1,40 @@
+"""The summary of a run as one screen of text."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def screen(summary: dict[str, Any]) -> str:
+    """The figures a person wants first, with where to look further."""
+    return "\n".join(["", *_lines(summary), ""])
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
+    rows = summary["rows"]
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(rows["by_reason"].items()))
+    yield f"━━ {summary['book']} " + "━" * 60
+    yield f"Rows         {rows['rows_in']:,} in = {rows['accepted']:,} accepted + {rows['quarantined']:,} quarantined"
+    yield f"             {reasons}"
+    yield from _candidates(summary)
+    champion = summary["champion"]
+    yield f"Champion     version {champion['version']} ({summary['chosen']}, {champion['sha256'][:12]}). {champion['why']}"
+    yield f"             {summary['choice']}"
+    yield f"Predictions  {summary['predictions']:,} applications scored"
+    for i, batch in enumerate(summary["drift"]):
+        yield f"{'Drift' if i == 0 else '':<13}{batch['batch']}  {batch['verdict']:<9}{batch['rows']:>8,} rows  {batch['reason']}"
+    yield f"Performance  {summary['performance']['reason']}"
+    slowest = sorted(summary["seconds"].items(), key=lambda item: -item[1])
+    steps = " · ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)
+    yield f"Seconds      {summary['total_seconds']:.0f} in all: {steps}"
+    yield f"Memory       {summary['peak_megabytes']:,} MB at its peak"
+    yield "Look further"
+    yield from (f"  {name:<14} {where}" for name, where in summary["look_further"].items())
+
+
+def _candidates(summary: dict[str, Any]) -> Iterator[str]:
+    test = summary["split"]["test"]
+    yield f"Candidates   on {test['rows']:,} loans out of time ({test['first']} to {test['last']})"
+    yield "             family                AUC      KS     ECE   AUC on the time folds"
+    for c in summary["candidates"]:
+        mark = "→" if c["family"] == summary["chosen"] else " "
+        yield f"           {mark} {c['family']:<18} {c['auc']:.4f}  {c['ks']:.4f}  {c['ece']:.4f}   {c['fold_auc']:.4f}"

@@ -1,0 +1,71 @@
+"""What a run of the whole graph did, as plain values."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from loan_platform.adapters.ledger import Ledger
+from loan_platform.cli.jobs import Story
+from loan_platform.settings import Settings
+
+
+def summarise(
+    settings: Settings, book: str, story: Story, total_seconds: float, peak_megabytes: float
+) -> dict[str, Any]:
+    """Collect the figures of the newest run from the reports that its assets wrote."""
+    reports = settings.reports / book
+    staging, evaluation = _read(reports / "staging.json"), _read(reports / "evaluation.json")
+    champion = Ledger(settings.ledger_url).champion(book)
+    return {
+        "book": book,
+        "rows": {name: staging[name] for name in ("rows_in", "accepted", "quarantined", "by_reason")},
+        "split": evaluation["split"],
+        "candidates": evaluation["candidates"],
+        "chosen": evaluation["chosen"],
+        "choice": evaluation["choice"],
+        "test": evaluation["test"],
+        "champion": {
+            "version": champion.version if champion else None,
+            "sha256": champion.model_sha256 if champion else None,
+            "epoch": champion.epoch if champion else 0,
+            "why": _read(reports / "promotion.json")["summary"],
+        },
+        "predictions": story.told("predictions").get("rows_scored", 0),
+        "drift": [_drift(path) for path in sorted((reports / "drift").glob("*.json")) if _is_table(path)],
+        "performance": _read(reports / "performance.json"),
+        "failed_checks": story.failed_checks,
+        "seconds": {name: round(seconds, 2) for name, seconds in story.seconds.items()},
+        "total_seconds": round(total_seconds, 1),
+        "peak_megabytes": round(peak_megabytes),
+        "look_further": _look_further(settings, reports),
+    }
+
+
+def as_json(summary: dict[str, Any]) -> str:
+    """The summary as JSON text."""
+    return json.dumps(summary, indent=1) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def _is_table(path: Path) -> bool:
+    return not path.stem.endswith("-evidently")
+
+
+def _drift(path: Path) -> dict[str, Any]:
+    table = _read(path)
+    return {name: table[name] for name in ("batch", "rows", "verdict", "reason")}
+
+
+def _look_further(settings: Settings, reports: Path) -> dict[str, str]:
+    return {
+        "Dagster UI": "make dev        http://127.0.0.1:3000",
+        "MLflow UI": "make mlflow     http://127.0.0.1:5000",
+        "data quality": str(reports / "quality.html"),
+        "model card": str(reports / "model_card.md"),
+        "drift reports": str(reports / "drift"),
+        "data lake": str(settings.lake),
+        "this summary": str(settings.summary),
+    }

@@ -1,0 +1,76 @@
+"""Which candidate becomes the model: the simplest, unless another shows on the folds that it is worth more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from loan_platform.core.bootstrap import Interval, mean_auc_difference
+from loan_platform.core.candidates import COMPLEXITY, SIMPLEST
+from loan_platform.core.models.base import Floats
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """A candidate on the time-ordered folds: margins of each fold's validation loans, and their AUC."""
+
+    margins: tuple[Floats, ...]
+    aucs: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean AUC over the folds."""
+        return float(np.mean(self.aucs))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen family, why (a sentence for people), and each family's gain in AUC over the simplest."""
+
+    family: str
+    reason: str
+    gains: dict[str, Interval]
+
+
+def choose(scores: Mapping[str, FoldScores], targets: tuple[Floats, ...], margin: float, seed: int) -> Choice:
+    """Choose on the folds alone.
+
+    The scorecard is the rule: another family must beat its mean AUC by at least `margin`; the best of those that do is
+    chosen, the simpler one at equal AUC. The paired 95 % interval of each gain is shown, and does not decide: on a
+    small book it spans zero for every family. Without a scorecard the best family is chosen.
+    """
+    ranked = sorted(scores, key=lambda name: (-scores[name].mean, COMPLEXITY[name]))
+    if SIMPLEST not in scores:
+        best = ranked[0]
+        return Choice(best, f"{best} has the highest mean AUC on the folds, {scores[best].mean:.4f}.", {})
+    base = scores[SIMPLEST].margins
+    gains = {
+        name: mean_auc_difference(list(zip(targets, scores[name].margins, base, strict=True)), seed)
+        for name in scores
+        if name != SIMPLEST
+    }
+    winners = [name for name in ranked if name in gains and gains[name].estimate >= margin]
+    return Choice(winners[0] if winners else SIMPLEST, _reason(winners, ranked, gains, scores, margin), gains)
+
+
+def _reason(
+    winners: list[str],
+    ranked: list[str],
+    gains: Mapping[str, Interval],
+    scores: Mapping[str, FoldScores],
+    margin: float,
+) -> str:
+    mean = f"{SIMPLEST} (mean AUC {scores[SIMPLEST].mean:.4f} on the folds)"
+    if winners:
+        return f"{winners[0]} beats the {mean} by {_shown(gains[winners[0]])}; {margin:.4f} is asked."
+    if not gains:
+        return f"{mean} is the only candidate."
+    best = next(name for name in ranked if name in gains)
+    return (
+        f"no family beats the {mean} by {margin:.4f}, so the simplest is chosen; "
+        f"the best other one is {best} with {_shown(gains[best])}."
+    )
+
+
+def _shown(gain: Interval) -> str:
+    return f"{gain.estimate:+.4f} AUC (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"

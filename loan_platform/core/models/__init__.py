@@ -1,0 +1,1 @@
+"""Model families behind one small interface; each fitted model is JSON."""

@@ -1,0 +1,98 @@
+"""What every model family offers: fit, margin, JSON."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loan_platform.core.contract import Strict
+
+if TYPE_CHECKING:
+    import optuna
+
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Params = Mapping[str, Any]
+
+BLOCK_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Loans to fit on, in a fixed order (vintage, key): the order and the seed decide the model's bytes."""
+
+    matrix: Matrix
+    target: Floats
+
+    def capped(self, rows: int) -> "Sample":
+        """Every k-th loan, so that at most `rows` remain: all vintages in proportion."""
+        step = -(-len(self.target) // rows)
+        return self if step <= 1 else Sample(self.matrix[::step], self.target[::step])
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What a family may know beside the loans: column names, allowed directions (-1, 0, 1), seed, threads."""
+
+    columns: tuple[str, ...]
+    monotone: tuple[int, ...]
+    seed: int
+    threads: int
+
+
+class FittedModel(Strict):
+    """A fitted model as plain values; `importance` is each matrix column's share, in order, summing to 1."""
+
+    family: str
+    importance: tuple[float, ...]
+
+    def margin(self, matrix: Matrix) -> Floats:
+        """Log-odds of default, before calibration; a row's bits depend on that row alone.
+
+        Args:
+            matrix: float32 [rows, columns], row-major; NaN is missing.
+        """
+        raise NotImplementedError
+
+    def check(self, columns: int) -> None:
+        """Raise ValueError unless the model is sound and reads a matrix of that many columns."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class Family(Protocol):
+    """A kind of model."""
+
+    @property
+    def tuned(self) -> bool:
+        """Whether `suggest` searches anything."""
+        ...
+
+    def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
+        """Parameters to try; the defaults without a trial."""
+        ...
+
+    def fit(self, sample: Sample, context: FitContext, params: Params) -> FittedModel:
+        """A fitted model; the same bytes for the same arguments, whatever the number of threads."""
+        ...
+
+
+def margins(model: FittedModel, matrix: Matrix, threads: int) -> Floats:
+    """Margins of many rows, on `threads` threads: the bits of `model.margin`."""
+    blocks = [matrix[start : start + BLOCK_ROWS] for start in range(0, len(matrix), BLOCK_ROWS)]
+    if threads <= 1 or len(blocks) <= 1:
+        return np.concatenate([model.margin(block) for block in blocks]) if blocks else np.zeros(0)
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(model.margin, blocks)))
+
+
+def shares(weights: Floats) -> tuple[float, ...]:
+    """Weights over their sum; zeros where all are zero."""
+    total = float(weights.sum())
+    return tuple((weights / total).tolist()) if total > 0 else (0.0,) * len(weights)

@@ -1,0 +1,157 @@
+"""A small neural network, held as coefficients: one hidden layer, fitted by scikit-learn."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+
+if TYPE_CHECKING:
+    import optuna
+
+ROWS = 100_000
+TAIL = 0.005
+BLOCK = 2_048
+
+
+class MlpModel(FittedModel):
+    """A fitted network: inputs are clipped, standardised, a missing one is 0 and sets its own indicator."""
+
+    family: Literal["mlp"] = "mlp"
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    indicators: tuple[int, ...]
+    hidden: tuple[tuple[float, ...], ...]
+    hidden_bias: tuple[float, ...]
+    output: tuple[float, ...]
+    output_bias: float
+
+    def margin(self, matrix: Matrix) -> Floats:
+        """Log-odds of default, before calibration.
+
+        Inputs are added one by one: a matrix product would choose the order of additions by the number of rows.
+        """
+        parts = [self._block(matrix[i : i + BLOCK]) for i in range(0, len(matrix), BLOCK)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _block(self, matrix: Matrix) -> Floats:
+        inputs = np.ascontiguousarray(self._standard.inputs(matrix).T)
+        layer = np.broadcast_to(np.array(self.hidden_bias), (len(matrix), len(self.hidden_bias))).copy()
+        for values, weights in zip(inputs, self._weights, strict=True):
+            layer += values[:, None] * weights
+        total = np.full(len(matrix), self.output_bias)
+        for unit, weight in enumerate(self.output):
+            total += np.maximum(layer[:, unit], 0.0) * weight
+        return total
+
+    def check(self, columns: int) -> None:
+        """Raise ValueError unless the layers fit together and read that many columns."""
+        units, inputs = len(self.hidden_bias), columns + len(self.indicators)
+        scalers = (self.low, self.high, self.mean, self.scale, self.importance)
+        if any(len(values) != columns for values in scalers) or any(not 0 <= j < columns for j in self.indicators):
+            raise ValueError(f"the network does not read {columns} columns")
+        if len(self.hidden) != inputs or any(len(row) != units for row in self.hidden) or len(self.output) != units:
+            raise ValueError("the layers of the network do not fit together")
+        if any(scale <= 0 for scale in self.scale):
+            raise ValueError("a scale of the network is not positive")
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return np.array(self.hidden)
+
+    @cached_property
+    def _standard(self) -> "_Standard":
+        arrays = (np.array(values) for values in (self.low, self.high, self.mean, self.scale))
+        return _Standard(*arrays, np.array(self.indicators, np.int64))
+
+
+class _Standard:
+    """Clips and standardises the columns and appends the missing indicators."""
+
+    def __init__(self, low: Floats, high: Floats, mean: Floats, scale: Floats, indicators: Any) -> None:
+        self.low, self.high, self.mean, self.scale, self.indicators = low, high, mean, scale, indicators
+
+    def inputs(self, matrix: Matrix) -> Floats:
+        """Inputs of the network [rows, columns + indicators]."""
+        x = matrix.astype(np.float64)
+        missing = np.isnan(x)
+        scaled = (np.minimum(np.maximum(x, self.low), self.high) - self.mean) / self.scale
+        return np.concatenate((np.where(missing, 0.0, scaled), missing[:, self.indicators]), axis=1)
+
+
+class MlpFamily:
+    """Fits networks; not tuned, its budget goes to the families that win."""
+
+    tuned = False
+
+    def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
+        """Hidden units, weight decay, epochs."""
+        return {"units": 16, "alpha": 3.0, "epochs": 20}
+
+    def fit(self, sample: Sample, context: FitContext, params: Params) -> MlpModel:
+        """Fit on at most 100,000 loans; one BLAS thread, so that the bytes do not depend on the machine's."""
+        from sklearn.neural_network import MLPClassifier
+        from threadpoolctl import threadpool_limits
+
+        sample = sample.capped(ROWS)
+        standard = _standardise(sample.matrix)
+        network = MLPClassifier(
+            hidden_layer_sizes=(params["units"],),
+            alpha=params["alpha"],
+            batch_size=min(256, len(sample.target)),
+            learning_rate_init=2e-3,
+            max_iter=params["epochs"],
+            tol=0.0,
+            n_iter_no_change=params["epochs"],
+            random_state=context.seed,
+        )
+        with threadpool_limits(1), np.errstate(over="ignore"):
+            _quietly(network.fit, standard.inputs(sample.matrix), sample.target)
+        return _assemble(standard, network)
+
+
+def _standardise(matrix: Matrix) -> _Standard:
+    x = matrix.astype(np.float64)
+    missing = np.isnan(x)
+    x[:, missing.all(axis=0)] = 0.0
+    low, high = np.nanquantile(x, [TAIL, 1 - TAIL], axis=0)
+    flat = low >= high
+    low[flat], high[flat] = np.nanmin(x, axis=0)[flat], np.nanmax(x, axis=0)[flat]
+    inside = np.clip(x, low, high)
+    scale = np.nanstd(inside, axis=0)
+    return _Standard(
+        low, high, np.nanmean(inside, axis=0), np.where(scale > 0, scale, 1.0), np.flatnonzero(missing.any(axis=0))
+    )
+
+
+def _quietly(fit: Any, inputs: Floats, target: Floats) -> None:
+    """The number of epochs is chosen, so not converging is no news."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit(inputs, target)
+
+
+def _assemble(standard: _Standard, network: Any) -> MlpModel:
+    hidden, output = (np.asarray(weights, np.float64) for weights in network.coefs_)
+    reach = np.abs(hidden) @ np.abs(output[:, 0])
+    importance = reach[: len(standard.low)].copy()
+    np.add.at(importance, standard.indicators, reach[len(standard.low) :])
+    return MlpModel(
+        low=tuple(standard.low.tolist()),
+        high=tuple(standard.high.tolist()),
+        mean=tuple(standard.mean.tolist()),
+        scale=tuple(standard.scale.tolist()),
+        indicators=tuple(standard.indicators.tolist()),
+        hidden=tuple(tuple(row) for row in hidden.tolist()),
+        hidden_bias=tuple(network.intercepts_[0].tolist()),
+        output=tuple(output[:, 0].tolist()),
+        output_bias=float(network.intercepts_[1][0]),
+        importance=shares(importance),
+    )

@@ -1,0 +1,82 @@
+"""Checks XGBoost's JSON before XGBoost reads it: its C++ trusts indices that a damaged file can hold."""
+
+from math import isfinite
+from typing import Any
+
+LEAF = -1
+NODE_ARRAYS = (
+    "left_children",
+    "right_children",
+    "parents",
+    "split_indices",
+    "split_conditions",
+    "default_left",
+    "split_type",
+    "base_weights",
+    "loss_changes",
+    "sum_hessian",
+)
+MAX_NODES = 5_000_000
+
+
+def check_booster(booster: dict[str, Any], columns: int) -> None:
+    """Raise ValueError unless this is a sound gbtree of a binary logistic model over that many columns.
+
+    Every tree must have equally long arrays of finite numbers, split on columns that exist, and lead from its root to
+    each node exactly once.
+    """
+    try:
+        learner = booster["learner"]
+        name = learner["objective"]["name"], learner["gradient_booster"]["name"]
+        features = int(learner["learner_model_param"]["num_feature"])
+        model = learner["gradient_booster"]["model"]
+        trees, groups = model["trees"], model["tree_info"]
+        declared = int(model["gbtree_model_param"]["num_trees"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not the JSON of an XGBoost model: {error!r}") from error
+    if name != ("binary:logistic", "gbtree"):
+        raise ValueError(f"objective and booster are {name}, not binary:logistic and gbtree")
+    if features != columns:
+        raise ValueError(f"the trees read {features} columns, the design has {columns}")
+    if not isinstance(trees, list) or len(trees) != declared or groups != [0] * declared:
+        raise ValueError("the number of trees is not the declared one")
+    for number, tree in enumerate(trees):
+        if reason := _tree_problem(tree, columns):
+            raise ValueError(f"tree {number}: {reason}")
+
+
+def _tree_problem(tree: Any, columns: int) -> str | None:
+    try:
+        nodes = int(tree["tree_param"]["num_nodes"])
+        arrays = {name: tree[name] for name in NODE_ARRAYS}
+    except (KeyError, TypeError, ValueError) as error:
+        return f"not a tree: {error!r}"
+    if not 0 < nodes <= MAX_NODES:
+        return f"{nodes} nodes"
+    if tree.get("categories"):
+        return "categorical splits, which the platform does not use"
+    for name, values in arrays.items():
+        if not isinstance(values, list) or len(values) != nodes:
+            return f"{name} does not have one entry per node"
+        if not all(isinstance(v, int | float) and isfinite(v) for v in values):
+            return f"{name} holds something that is not a finite number"
+    if any(arrays["split_type"]):
+        return "a split that is not numerical"
+    return _shape_problem(arrays, nodes, columns)
+
+
+def _shape_problem(arrays: dict[str, list[Any]], nodes: int, columns: int) -> str | None:
+    seen = 1
+    for node, (left, right) in enumerate(zip(arrays["left_children"], arrays["right_children"], strict=True)):
+        if left == LEAF and right == LEAF:
+            continue
+        column = arrays["split_indices"][node]
+        if not isinstance(column, int) or not 0 <= column < columns:
+            return f"node {node} splits on a column that does not exist"
+        for child in (left, right):
+            if not isinstance(child, int) or not node < child < nodes or arrays["parents"][child] != node:
+                return f"node {node} has an impossible child"
+        if left == right:
+            return f"node {node} has one child twice"
+        seen += 2
+    return None if seen == nodes else f"{nodes - seen} nodes cannot be reached"

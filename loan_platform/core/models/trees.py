@@ -1,0 +1,138 @@
+"""Tree families: XGBoost's gradient boosting and its forest mode, held as XGBoost's own JSON."""
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.tree_check import check_booster
+
+if TYPE_CHECKING:
+    import optuna
+    import xgboost
+
+FOREST_ROWS = 200_000  # deep trees cost rows x depth x trees, and gain little beyond
+BINS = 256
+
+
+class TreeModel(FittedModel):
+    """Fitted trees."""
+
+    family: Literal["gradient_boosting", "random_forest"]
+    booster: dict[str, Any]
+
+    def margin(self, matrix: Matrix) -> Floats:
+        """Log-odds of default, before calibration; one thread, so that callers can use several."""
+        if not len(matrix):
+            return np.zeros(0)
+        return self.loaded.inplace_predict(matrix, predict_type="margin").astype(np.float64)
+
+    def check(self, columns: int) -> None:
+        """Raise ValueError unless the trees are sound; XGBoost itself would not notice, or crash."""
+        check_booster(self.booster, columns)
+        if len(self.importance) != columns:
+            raise ValueError(f"importance of {len(self.importance)} columns, of {columns}")
+
+    @cached_property
+    def loaded(self) -> "xgboost.Booster":
+        """XGBoost's object."""
+        import xgboost
+
+        booster = xgboost.Booster()
+        booster.load_model(bytearray(json.dumps(self.booster), "ascii"))
+        booster.set_param({"nthread": 1})
+        return booster
+
+
+class GradientBoostingFamily:
+    """Gradient boosting with the contract's monotone constraints."""
+
+    tuned = True
+
+    def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
+        """Shallow trees: they score and explain fast, and deeper ones gained nothing on the folds."""
+        if trial is None:
+            return {**BOOSTING_DEFAULTS}
+        return {
+            "max_depth": trial.suggest_int("max_depth", 2, 5),
+            "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.12, log=True),
+            "min_child_weight": trial.suggest_float("min_child_weight", 3, 100, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.3, 30, log=True),
+            "rounds": trial.suggest_int("rounds", 100, 400, step=25),
+        }
+
+    def fit(self, sample: Sample, context: FitContext, params: Params) -> TreeModel:
+        """Fit on all loans."""
+        rest = {name: value for name, value in params.items() if name != "rounds"}
+        return _fit(sample, context, rest, params["rounds"], "gradient_boosting")
+
+
+class RandomForestFamily:
+    """XGBoost's forest mode: one round of many parallel trees."""
+
+    tuned = True
+
+    def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
+        """Deeper trees than boosting's, fewer columns at each split."""
+        if trial is None:
+            return {**FOREST_DEFAULTS}
+        return {
+            **FOREST_DEFAULTS,
+            "max_depth": trial.suggest_int("max_depth", 5, 9),
+            "min_child_weight": trial.suggest_float("min_child_weight", 1, 30, log=True),
+            "subsample": trial.suggest_float("subsample", 0.4, 0.9),
+            "colsample_bynode": trial.suggest_float("colsample_bynode", 0.1, 0.5),
+        }
+
+    def fit(self, sample: Sample, context: FitContext, params: Params) -> TreeModel:
+        """Fit on at most 200,000 loans."""
+        return _fit(sample.capped(FOREST_ROWS), context, {**params, "learning_rate": 1.0}, 1, "random_forest")
+
+
+BOOSTING_DEFAULTS = {
+    "max_depth": 3,
+    "learning_rate": 0.06,
+    "min_child_weight": 20.0,
+    "subsample": 0.7,
+    "colsample_bytree": 0.6,
+    "reg_lambda": 3.0,
+    "rounds": 250,
+}
+FOREST_DEFAULTS = {
+    "num_parallel_tree": 100,
+    "max_depth": 7,
+    "min_child_weight": 5.0,
+    "subsample": 0.6,
+    "colsample_bynode": 0.25,
+}
+
+
+def _fit(
+    sample: Sample,
+    context: FitContext,
+    params: Params,
+    rounds: int,
+    family: Literal["gradient_boosting", "random_forest"],
+) -> TreeModel:
+    import xgboost
+
+    settings = {
+        **params,
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "max_bin": BINS,
+        "monotone_constraints": context.monotone,
+        "base_score": float(sample.target.mean()),
+        "seed": context.seed,
+        "nthread": context.threads,
+    }
+    data = xgboost.QuantileDMatrix(sample.matrix, sample.target, max_bin=BINS, nthread=context.threads)
+    booster = xgboost.train(settings, data, num_boost_round=rounds)
+    gains = booster.get_score(importance_type="total_gain")
+    weights = np.array([float(np.sum(gains.get(f"f{j}", 0.0))) for j in range(len(context.columns))])
+    raw = json.loads(bytes(booster.save_raw("json")))
+    return TreeModel(family=family, booster=raw, importance=shares(weights))

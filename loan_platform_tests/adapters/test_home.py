@@ -1,0 +1,158 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from loan_platform.adapters.home import HomeError, ensure_home
+from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.tracking import Tracking
+from loan_platform.settings import Settings, checkout_root
+
+PROCESSES = 10
+START = (
+    "from loan_platform.settings import Settings, quiet_environment; quiet_environment();"
+    "from loan_platform.adapters.home import ensure_home; ensure_home(Settings.from_environment())"
+)
+LAYOUT = {"dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports", "data", "cache"}
+
+
+@pytest.mark.slow
+def test_many_processes_start_on_an_empty_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    started = [_start(home) for _ in range(PROCESSES)]
+    assert [process.wait(120) for process in started] == [0] * PROCESSES
+    _assert_sound(home)
+    assert not (home / ".building").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reached", [".building/dagster/history/runs.db", "dagster/schedules", "mlflow.db"])
+def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path, reached: str) -> None:
+    home = tmp_path / "home"
+    killed = _start(home)
+    while not (home / reached).exists():
+        assert killed.poll() is None
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (home / ".initialised").exists()
+    assert _start(home).wait(120) == 0
+    _assert_sound(home)
+    assert not (home / ".building").exists()
+
+
+def test_a_second_start_changes_nothing_and_is_fast(ready: Settings) -> None:
+    before = _files(ready.home)
+    start = time.perf_counter()
+    for _ in range(10):
+        ensure_home(ready)
+    assert (time.perf_counter() - start) / 10 < 0.05
+    assert _files(ready.home) == before
+    assert LAYOUT - {path.name for path in ready.home.iterdir()} == set()
+
+
+def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: Settings) -> None:
+    Tracking(ready.tracking_uri, ready.mlartifacts).experiment("book")
+    Ledger(ready.ledger_url).reject("book", 1, "aaa", actor="a", run_id="r", verdict={})
+    (ready.home / ".initialised").unlink()
+    (ready.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
+    ensure_home(ready)
+    root = checkout_root()
+    assert root is not None
+    assert (ready.dagster_home / "dagster.yaml").read_text() == (root / "dagster.yaml").read_text()
+    client = Tracking(ready.tracking_uri).client()
+    experiment = client.get_experiment_by_name("book")
+    assert experiment is not None
+    assert experiment.artifact_location == (ready.mlartifacts / "book").as_uri()
+    assert len(Ledger(ready.ledger_url).history("book")) == 1
+    ready.mlflow_database.unlink()
+    ensure_home(ready)
+    assert client.get_experiment("0").artifact_location == f"{ready.mlartifacts}/0"
+
+
+def test_the_instance_has_telemetry_off_a_queue_and_run_monitoring(ready: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(ready.dagster_home)) as instance:
+        assert not instance.telemetry_enabled
+        assert instance.run_monitoring_enabled
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 2
+
+
+def test_databases_are_in_write_ahead_mode(ready: Settings) -> None:
+    for file in ("mlflow.db", "ledger.db", "dagster/history/runs.db", "dagster/schedules/schedules.db"):
+        with closing(sqlite3.connect(ready.home / file)) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",), file
+
+
+def test_other_servers_need_no_databases_in_the_home(tmp_path: Path) -> None:
+    settings = Settings.from_environment(
+        {
+            "LOAN_PLATFORM_HOME": str(tmp_path / "home"),
+            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+            "LOAN_LEDGER_URL": f"sqlite:///{tmp_path}/elsewhere.db",
+        }
+    )
+    ensure_home(settings)
+    assert not settings.mlflow_database.exists()
+    assert not settings.ledger_database.exists()
+    assert Ledger(settings.ledger_url).history() == []
+    assert "elsewhere" not in (settings.home / ".initialised").read_text()
+
+
+def test_a_held_lock_and_a_read_only_home_are_clear_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
+    monkeypatch.setattr("loan_platform.adapters.home._LOCK_SECONDS", 0.1)
+    with FileLock(tmp_path / ".init.lock"), pytest.raises(HomeError, match=r"has held .*\.init\.lock for"):
+        ensure_home(settings)
+    nowhere = Settings.from_environment({"LOAN_PLATFORM_HOME": "/proc/1/home"})
+    with pytest.raises(HomeError, match="LOAN_PLATFORM_HOME"):
+        ensure_home(nowhere)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("ready"))})
+    ensure_home(settings)
+    return settings
+
+
+@pytest.fixture
+def ready(shared: Settings) -> Settings:
+    return shared
+
+
+def _start(home: Path) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "LOAN_PLATFORM_HOME": str(home)}
+    return subprocess.Popen([sys.executable, "-c", START], env=environment)
+
+
+def _assert_sound(home: Path) -> None:
+    assert LAYOUT - {path.name for path in home.iterdir()} == set()
+    for database in home.rglob("*.db"):
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",), database
+    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        run = instance.create_run_for_job(_job)
+        assert instance.get_run_by_id(run.run_id) is not None
+    client = Tracking(settings.tracking_uri, settings.mlartifacts).client()
+    assert [experiment.name for experiment in client.search_experiments()] == ["Default"]
+    assert Ledger(settings.ledger_url).verify() == "0" * 64
+
+
+@dg.job
+def _job() -> None:
+    """Nothing to do."""
+
+
+def _files(home: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}

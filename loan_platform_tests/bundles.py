@@ -1,0 +1,83 @@
+"""A model bundle with columns of every type, made by hand in milliseconds."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loan_platform.core.bundle import write_bundle
+from loan_platform.core.calibration import Platt
+from loan_platform.core.contract import Column, Contract, Feature, Target
+from loan_platform.core.design import Design, DesignColumn
+from loan_platform.core.models.scorecard import ScorecardModel, Term
+from loan_platform.core.policies import Scorecard
+from loan_platform.core.scoring import ScoringModel
+
+ROWS = 40
+
+
+def every_type() -> Contract:
+    """A contract whose features read a number, a share, an integer, a boolean, a date and a text."""
+    columns: dict[str, Any] = {
+        "loan_id": "text", "income": "number", "utilisation": "percent", "term": "integer",
+        "owner": "boolean", "opened": "date", "region": "text",
+    }  # fmt: skip
+    features = {
+        "log_income": "ln(income + 1)",
+        "utilisation": "utilisation",
+        "term": "term",
+        "owner": "CASE WHEN owner THEN 1 WHEN NOT owner THEN 0 END",
+        "year_opened": "EXTRACT(year FROM opened)",
+        "region": "region",
+    }
+    return Contract(
+        description="Loans with columns of every type.",
+        entity_key="loan_id",
+        columns=tuple(
+            Column(name=name, type=kind, description=name, required=name in ("loan_id", "income"))
+            for name, kind in columns.items()
+        ),
+        target=Target(sql="defaulted", description="Defaulted."),
+        features=tuple(
+            Feature(name=n, sql=sql, description=n, reason=n, kind="category" if n == "region" else "number")
+            for n, sql in features.items()
+        ),
+    )
+
+
+def typed_rows(seed: int = 0) -> pl.DataFrame:
+    """Typed application columns; every tenth row lacks everything but the income."""
+    numbers = range(seed, seed + ROWS)
+    gap = [i % 10 == 3 for i in range(ROWS)]
+    rows = {
+        "income": [1000.0 * (i % 17 + 1) for i in numbers],
+        "utilisation": [float(i % 100) for i in numbers],
+        "term": [36 if i % 3 else 60 for i in numbers],
+        "owner": [i % 2 == 0 for i in numbers],
+        "opened": [dt.date(1990 + i % 20, 1 + i % 12, 1) for i in numbers],
+        "region": ["north" if i % 4 else "Süd" for i in numbers],
+    }
+    gaps = {
+        name: [None if lacks and name != "income" else value for value, lacks in zip(values, gap, strict=True)]
+        for name, values in rows.items()
+    }
+    return pl.DataFrame(gaps)
+
+
+def scoring_model(slope: float = 0.1) -> ScoringModel:
+    """A model in which every column counts."""
+    contract = every_type()
+    numbers = [DesignColumn(feature=f.name) for f in contract.features if f.kind == "number"]
+    levels = [DesignColumn(feature="region", level=level) for level in ("Süd", "north")]
+    design = Design((*numbers, *levels))
+    term = Term(knots=(0.0, 3000.0), pieces=((0.0, 0.0, slope, -1.0),), missing=0.5)
+    count = len(design.columns)
+    model = ScorecardModel(importance=(1 / count,) * count, intercept=-2.0, terms=(term,) * count)
+    return ScoringModel(contract, design, model, Platt(slope=0.01, intercept=-1.0), Scorecard())
+
+
+def make_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]:
+    """Write a bundle; returns its model and SHA-256."""
+    model = scoring_model(slope)
+    return model, write_bundle(directory, model, {}, typed_rows(), {"family": "scorecard"})

@@ -1,0 +1,31 @@
+"""Every test has a platform home of its own and no telemetry."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loan_platform.settings import quiet_environment
+
+quiet_environment()
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("LENDING_CLUB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
+    yield
+
+
+@pytest.fixture(scope="session")
+def loan_data() -> Path:
+    """The folder of public loan files; tests on it are skipped where it is absent."""
+    folder = Path(os.environ.get("LOAN_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "lendingclub").is_dir():
+        pytest.skip(f"no loan data at {folder}: set LOAN_DATA to the folder of public loan files")
+    return folder

@@ -1,0 +1,56 @@
+"""The whole graph of a book, as a picture in text: a change of it is seen in review."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from loan_platform.definitions import defs
+
+SNAPSHOT = Path(__file__).with_name("graph_snapshot.txt")
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return defs()
+
+
+@pytest.fixture(scope="module")
+def graph(definitions: dg.Definitions) -> list[dg.AssetSpec]:
+    return sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.key)
+
+
+def picture(specs: list[dg.AssetSpec]) -> str:
+    lines = []
+    for spec in specs:
+        upstream = ", ".join(sorted(dep.asset_key.to_user_string() for dep in spec.deps)) or "-"
+        partitions = type(spec.partitions_def).__name__ if spec.partitions_def else "-"
+        lines.append(f"{spec.key.to_user_string()} | {upstream} | {', '.join(sorted(spec.kinds))} | {partitions}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_graph_is_the_one_in_the_snapshot(graph: list[dg.AssetSpec]) -> None:
+    assert picture(graph) == SNAPSHOT.read_text()
+
+
+def test_every_asset_says_what_it_is(graph: list[dg.AssetSpec]) -> None:
+    for spec in graph:
+        assert spec.owners, spec.key
+        assert spec.group_name == spec.key.path[0], spec.key
+        assert 1 <= len(spec.kinds) <= 3, spec.key
+        assert spec.description is not None, spec.key
+        assert len(spec.description) > 40, spec.key
+
+
+def test_every_book_has_its_jobs_and_its_sensor(definitions: dg.Definitions) -> None:
+    jobs = {job.name for job in definitions.resolve_all_job_defs()}
+    purposes = ("training", "promotion", "scoring", "monitoring", "pipeline")
+    assert {f"lending_club_{purpose}" for purpose in purposes} <= jobs
+    sensors = {sensor.name for sensor in definitions.sensors or []}
+    assert "lending_club_retrain_on_drift" in sensors
+
+
+def test_every_rule_of_the_contract_is_a_check(definitions: dg.Definitions) -> None:
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert {"rows_reconcile", "quarantine_within_policy", "loan_id_unique", "annual_inc_between"} <= checks
+    assert {"no_leak", "auc_above_floor", "no_critical_drift", "no_drift_warning"} <= checks
