@@ -46,9 +46,7 @@ BOOK: dict[str, Any] = {
         "sql": "CASE lower(status) WHEN 'bad' THEN 1 WHEN 'good' THEN 0 END",
         "description": "Not repaid.",
     },
-    "features": [
-        {"name": "log_income", "sql": "ln(income + 1)", "description": "Income.", "reason": "Income is low."}
-    ],
+    "features": [{"name": "log_income", "sql": "ln(income + 1)", "description": "Income.", "reason": "Income is low."}],
 }
 HEADER = "id,issued,income,rate,term,home,joint,status,note"
 GOOD = "{id},2015-03-01,50000,11.5,36,Own,n,good,x"

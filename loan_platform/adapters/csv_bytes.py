@@ -53,8 +53,7 @@ def _chunks(path: Path, max_bytes: int) -> Iterator[bytes]:
                 if size > max_bytes:
                     raise SourceError(
                         path.name,
-                        f"has more than the allowed {max_bytes:,} bytes"
-                        + (" when unpacked" if packed else ""),
+                        f"has more than the allowed {max_bytes:,} bytes" + (" when unpacked" if packed else ""),
                         "Raise `max_bytes` of the source if the size is right.",
                     )
                 yield chunk

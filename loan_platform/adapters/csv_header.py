@@ -36,9 +36,7 @@ def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
         for delimiter in DELIMITERS
     ]
     wanted = table.raw_columns
-    best = max(
-        candidates, key=lambda header: len(wanted & set(header.names))
-    )  # max keeps the first of equals
+    best = max(candidates, key=lambda header: len(wanted & set(header.names)))  # max keeps the first of equals
     if not wanted & set(best.names):
         raise SourceError(
             file,
@@ -57,9 +55,7 @@ def check_names(file: str, names: Sequence[str], table: Table) -> None:
     """
     twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if twice:
-        raise SourceError(
-            file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them."
-        )
+        raise SourceError(file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them.")
     missing = table.missing_required(frozenset(names))
     if missing:
         told = "; ".join(f"{column}{_closest(column, raw, names)}" for column, raw in missing.items())

@@ -105,9 +105,7 @@ class RecordSorter:
             good.append(b"%d%b%b\n" % (number, self._delimiter, record))
 
     def _too_long(self) -> bool:
-        return (
-            len(self._open) > MAX_RECORD_LINES or sum(len(line) for _, line in self._open) > MAX_RECORD_BYTES
-        )
+        return len(self._open) > MAX_RECORD_LINES or sum(len(line) for _, line in self._open) > MAX_RECORD_BYTES
 
     def _give_up_first(self, waiting: deque[tuple[int, bytes]]) -> None:
         """The first open line is rejected; those after it are read anew."""

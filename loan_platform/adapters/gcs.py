@@ -36,9 +36,7 @@ def download(uri: str, cache: Path, hint: str, max_bytes: int) -> list[Path]:
         return [_copy(blob, cache, max_bytes) for blob in blobs]
     except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
         kind = type(error).__name__
-        raise SourceError(
-            uri, f"cannot be read ({kind})", f"Check bucket, rights and network. {hint}."
-        ) from error
+        raise SourceError(uri, f"cannot be read ({kind})", f"Check bucket, rights and network. {hint}.") from error
 
 
 def _matching(client: Any, bucket: str, name: str) -> list[Any]:

@@ -82,9 +82,7 @@ def csv_relation(
         sorter = RecordSorter(label, header, good, bad, room)
         sorter.run(blocks(path, source.max_bytes), progress)
     present = frozenset(header.names)
-    file = RawFile(
-        label, sorter.rows, sorter.rejected, table.missing_optional(present), header.line, header.delimiter
-    )
+    file = RawFile(label, sorter.rows, sorter.rejected, table.missing_optional(present), header.line, header.delimiter)
     return Relation(file, _csv_sql(Path(clean), label, header, table), rejects if sorter.rejected else None)
 
 
@@ -109,9 +107,7 @@ def parquet_relation(
         raise SourceError(label, "has no rows", "Give a file with rows.")
     if rows > room or size > source.max_bytes:
         limit = f"{source.max_rows:,} rows" if rows > room else f"{source.max_bytes:,} bytes"
-        raise SourceError(
-            label, f"has more than the allowed {limit}", "Raise the limit if the size is right."
-        )
+        raise SourceError(label, f"has more than the allowed {limit}", "Raise the limit if the size is right.")
     names = [column.strip().lower() for column in columns]
     check_names(label, names, table)
     marks = ", ".join(quoted(mark) for mark in table.missing)
@@ -122,9 +118,7 @@ def parquet_relation(
     return Relation(RawFile(label, rows, 0, table.missing_optional(frozenset(names))), sql, None)
 
 
-def _parquet_shape(
-    connection: duckdb.DuckDBPyConnection, path: Path, label: str
-) -> tuple[list[str], int, int]:
+def _parquet_shape(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:
     """Column names, rows and unpacked bytes, from the file's own description."""
     where = quoted(str(path))
     try:

@@ -40,9 +40,9 @@ def find_refusals(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path
     clean = _clean_columns(connection, table, fractions)
     _find_faults(connection, table, fractions, clean)
     _find_duplicates(connection, table)
-    rows, refused = connection.execute(
-        "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)"
-    ).fetchall()[0]
+    rows, refused = connection.execute("SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)").fetchall()[
+        0
+    ]
     if refused:
         bits = f"SELECT bitstring_agg(CAST(__row AS INTEGER), 0, {rows}) FROM refused"
         connection.execute(f"SET VARIABLE refused_rows = ({bits})")
@@ -96,9 +96,7 @@ def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Fractions
     return {column: files for column, files in found.items() if files}
 
 
-def _clean_columns(
-    connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions
-) -> frozenset[str]:
+def _clean_columns(connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions) -> frozenset[str]:
     """Columns without any fault, and `target` where every target is sound."""
     checks = connection.execute(profile_sql(table, "raw", fractions)).fetchall()[0]
     names = [*(column.name for column in table.columns), TARGET]
@@ -124,9 +122,7 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> Non
     """Add to `refused` every row whose key is that of an earlier row without a fault."""
     key = next(column for column in table.columns if column.name == table.key)
     keys = typed_sql(replace(table, columns=(key,)), "raw", {})
-    connection.execute(
-        f"CREATE TABLE twice AS SELECT v0 AS key FROM ({keys}) GROUP BY key HAVING count(*) > 1"
-    )
+    connection.execute(f"CREATE TABLE twice AS SELECT v0 AS key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
     if connection.execute("SELECT count(*) FROM twice").fetchall()[0][0] == 0:
         return
     message = f"{quoted(f'{table.key} is that of an earlier row: ')} || first_file || ' line ' || first_line"

@@ -175,7 +175,7 @@ def _dataset_input(dataset: Dataset) -> Any:
     from mlflow.entities import DatasetInput, InputTag
 
     logged = Logged(
-        name=dataset.name,
+        name=f"{dataset.name} ({dataset.context})",  # of two with the same name and digest MLflow drops one
         digest=dataset.sha256[:32],  # MLflow keeps 36 characters
         source_type="local",
         source=json.dumps({"uri": dataset.path}),

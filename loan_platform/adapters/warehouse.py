@@ -24,11 +24,16 @@ from loan_platform.core.table import Table
 
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
 _METADATA_KEY = "loan_platform"
+_NO_VALUE = "the SQL of the contract fails on a row where it must not"
 _ADVICE = "free memory or disk space, or give the warehouse another memory_limit or temp_directory"
 
 
 class WarehouseError(RuntimeError):
     """Rows cannot be read or staged; nothing that was written may be used."""
+
+
+class _EscapedError(WarehouseError):
+    """The contract's SQL failed on a row: an optimizer shares a part of it, and so takes it out of its TRY."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,7 @@ class Warehouse:
         temp_directory: scratch space, of the unpacked size of the sources; default: the system's.
     """
 
-    def __init__(
-        self, threads: int = 2, memory_limit: str = "4GB", temp_directory: Path | None = None
-    ) -> None:
+    def __init__(self, threads: int = 2, memory_limit: str = "4GB", temp_directory: Path | None = None) -> None:
         self._threads = threads
         self._memory_limit = memory_limit
         self._temp_directory = temp_directory
@@ -138,14 +141,22 @@ class Warehouse:
             WarehouseError: the contract's SQL does not run, or memory or disk do not suffice.
         """
         table = Table.of(contract, outcomes)
-        with self._connection() as (connection, _):
+        try:
+            return self._stage(table, raw, rejects, accepted, quarantined)
+        except _EscapedError:
+            return self._stage(table, raw, rejects, accepted, quarantined, "common_subexpressions")
+
+    def _stage(
+        self, table: Table, raw: Path, rejects: Path, accepted: Path, quarantined: Path, without: str = ""
+    ) -> StageSummary:
+        with self._connection(without) as (connection, _):
             refusals = find_refusals(connection, table, raw)
             _copy(connection, accepted_rows_sql(table, refusals), accepted)
             _copy(connection, quarantined_rows_sql(rejects), quarantined)
             return _summary(connection, table, _files(connection, raw), refusals, accepted, quarantined)
 
     @contextmanager
-    def _connection(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    def _connection(self, without: str = "") -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         if self._temp_directory:
             self._temp_directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._temp_directory, prefix="warehouse-") as scratch:
@@ -160,13 +171,14 @@ class Warehouse:
             connection = duckdb.connect(config=config)
             try:
                 connection.execute("SET enable_progress_bar = false")
-                # The optimizer would take a failing cast out of its TRY; the cache emits rows out of order.
-                connection.execute("SET disabled_optimizers = 'common_subexpressions'")
-                connection.execute("SET enable_caching_operators = false")
+                connection.execute("SET enable_caching_operators = false")  # they lose the order of rows
+                connection.execute(f"SET disabled_optimizers = '{without}'")
                 yield connection, Path(scratch)
             except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
                 reason = str(error).splitlines()[0]
                 raise WarehouseError(f"the SQL of the contract does not run: {reason}") from error
+            except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
+                raise _EscapedError(_NO_VALUE) from None
             except duckdb.Error as error:  # its text may hold values of a row, so it goes no further
                 raise WarehouseError(f"{type(error).__name__}: {_ADVICE}") from None
             finally:
@@ -174,9 +186,7 @@ class Warehouse:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
-    connection.execute(
-        f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})"
-    ).fetchall()
+    connection.execute(f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
 
 
 def _one_by_one(connection: duckdb.DuckDBPyConnection, relations: list[Relation], scratch: Path) -> str:
@@ -210,8 +220,7 @@ def _require_rows(connection: duckdb.DuckDBPyConnection, path: Path, rows: int) 
 def _files(connection: duckdb.DuckDBPyConnection, raw: Path) -> list[RawFile]:
     value = _one(
         connection,
-        f"SELECT decode(value) FROM parquet_kv_metadata({quoted(str(raw))}) "
-        f"WHERE decode(key) = '{_METADATA_KEY}'",
+        f"SELECT decode(value) FROM parquet_kv_metadata({quoted(str(raw))}) WHERE decode(key) = '{_METADATA_KEY}'",
     )
     return [RawFile(**{**item, "missing": tuple(item["missing"])}) for item in json.loads(str(value))]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import key
+from loan_platform.assets.graph import every_batch, key
 from loan_platform.core.portfolio import Portfolio
 
 TRAINING = (
@@ -45,7 +45,7 @@ def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> AssetJob:
         name=f"{book.name}_{purpose}",
         selection=dg.AssetSelection.assets(*(key(book, name) for name in names)),
         description=f"{purpose.capitalize()} of {book.name}: {', '.join(names)}.",
-        tags={"portfolio": book.name},
+        tags={"portfolio": book.name} | (every_batch(book) if "predictions" in names or "drift_report" in names else {}),
     )
 
 

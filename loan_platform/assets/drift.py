@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.model_store import StoredModel
-from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key, tell_batch
+from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key
 from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_name
 from loan_platform.assets.platform import Platform
 from loan_platform.core.drift import DriftTable, drift_table
@@ -73,7 +73,7 @@ def _reports(
         _write_for_people(platform, book, batch, model, table, features.with_columns(rows["probability"]))
         context.log.info(f"{batch}: {table.verdict}. {_reason(table)}")
         if partition_name(book, batch):
-            tell_batch(context, key(book, "drift_report"), batch, _metadata(platform, book, batch, table))
+            context.add_asset_metadata(_metadata(platform, book, batch, table), partition_key=batch)
         yield batch, table
 
 

@@ -53,23 +53,33 @@ def batches(book: Portfolio) -> dg.PartitionsDefinition[str] | None:
 
 
 def batch_options(book: Portfolio) -> dict[str, Any]:
-    """Partitioning of an asset: a run may cover one batch, a range of them, or (without a partition) all."""
+    """Partitioning of an asset; one run may cover one batch or a range of them."""
     partitions = batches(book)
     if partitions is None:
         return {}
     return {"partitions_def": partitions, "backfill_policy": dg.BackfillPolicy.single_run()}
 
 
+def every_batch(book: Portfolio) -> dict[str, str]:
+    """Run tags for all batches at once, for a run that is started without naming any; a named one wins.
+
+    Dagster cannot run a partitioned asset after another one without a partition.
+    """
+    partitions = batches(book)
+    if partitions is None:
+        return {}
+    last = partitions.get_last_partition_key()
+    return {
+        "dagster/asset_partition_range_start": str(partitions.get_first_partition_key()),
+        "dagster/asset_partition_range_end": str(last),
+    }
+
+
 def chosen_batches(context: dg.AssetExecutionContext, present: list[str]) -> list[str]:
-    """The batches this run is about: its partitions, or every batch present where it names none."""
-    if context.has_partition_key or context.has_partition_key_range:
-        return list(context.partition_keys)
-    return present
+    """The batches among those present that this run is about: its partitions, or the one batch of a book without."""
+    return [batch for batch in context.partition_keys if batch in present] if is_partitioned(context) else present
 
 
-def tell_batch(context: dg.AssetExecutionContext, asset: dg.AssetKey, batch: str, metadata: dict[str, Any]) -> None:
-    """Put a batch's own figures on its partition, whether or not the run was started for that partition."""
-    if context.has_partition_key or context.has_partition_key_range:
-        context.add_asset_metadata(metadata, asset_key=asset, partition_key=batch)
-    else:
-        context.log_event(dg.AssetMaterialization(asset, partition=batch, metadata=metadata))
+def is_partitioned(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run is about certain batches."""
+    return context.has_partition_key or context.has_partition_key_range

@@ -10,7 +10,7 @@ import polars as pl
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.ledger import Champion
 from loan_platform.adapters.warehouse import StageSummary
-from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key, spec_of, tell_batch
+from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, is_partitioned, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source
 from loan_platform.core.portfolio import Portfolio
@@ -105,7 +105,7 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
 def _score(context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: Champion) -> pl.DataFrame:
     """Key, probability, score, model version and batch of the applications that this run is about."""
     waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
-    if context.has_partition_key or context.has_partition_key_range:
+    if is_partitioned(context):
         waiting = waiting.filter(pl.col(BATCH).is_in(list(context.partition_keys)))
     rows = waiting.collect()
     model = platform.models(book).get(champion.model_sha256).bundle().model
@@ -123,17 +123,16 @@ def _write_batches(
 ) -> Iterator[str]:
     parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
     for batch in chosen_batches(context, sorted(parts)):
-        part = parts.get(batch, scored.clear()).drop(BATCH).sort(book.contract.entity_key)
+        part = parts[batch].drop(BATCH).sort(book.contract.entity_key)
         published = platform.lake.write(part, book.name, "predictions", partition_name(book, batch))
         metadata: dict[str, Any] = {
             "dagster/row_count": part.height,
             "model_version": champion.version,
+            "mean_probability": part.select(pl.col("probability").mean()).item(),
             "sha256": published.sha256,
         }
-        if part.height:
-            metadata["mean_probability"] = float(part["probability"].mean())  # type: ignore[arg-type]
         if partition_name(book, batch):
-            tell_batch(context, key(book, "predictions"), batch, metadata)
+            context.add_asset_metadata(metadata, partition_key=batch)
         yield batch
 
 

@@ -30,9 +30,7 @@ class Interval:
     high: float
 
 
-def intervals(
-    target: ArrayLike, probability: ArrayLike, seed: int, resamples: int = RESAMPLES
-) -> dict[str, Interval]:
+def intervals(target: ArrayLike, probability: ArrayLike, seed: int, resamples: int = RESAMPLES) -> dict[str, Interval]:
     """95 % bootstrap intervals of auc, gini, ks, brier, log_loss and ece.
 
     Raises:
@@ -44,10 +42,7 @@ def intervals(
     whole = _metrics(cells, cells.rows)
     draws = np.random.default_rng(seed).poisson(cells.rows, (resamples, *cells.rows.shape))
     drawn = [_metrics(cells, counts.astype(np.float64)) for counts in draws]
-    return {
-        name: _interval(getattr(point, name), np.array([d[name] for d in drawn]) - whole[name])
-        for name in whole
-    }
+    return {name: _interval(getattr(point, name), np.array([d[name] for d in drawn]) - whole[name]) for name in whole}
 
 
 def auc_difference(

@@ -1,6 +1,10 @@
 """Calibration: from a model's margin to the log-odds of default, strictly rising, so that no rank is lost."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+# (scikit-learn and scipy are untyped)
+
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -44,7 +48,7 @@ class Isotonic(Strict):
     @model_validator(mode="after")
     def _rising(self) -> Self:
         for knots in (self.margins, self.values):
-            if len(knots) != len(self.margins) or any(a >= b for a, b in zip(knots, knots[1:])):
+            if len(knots) != len(self.margins) or any(a >= b for a, b in pairwise(knots)):
                 raise ValueError("knots and values must be as many, and both must rise")
         return self
 
@@ -121,7 +125,7 @@ def fit_isotonic(margin: Floats, target: Floats, outside: float) -> Isotonic | N
 
     order = np.lexsort((target, margin))
     x, y = margin[order], target[order]
-    steps = isotonic_regression(y)
+    steps: Floats = np.asarray(isotonic_regression(y), np.float64)
     starts = np.flatnonzero(np.concatenate(([True], steps[1:] != steps[:-1])))
     knots: list[tuple[float, float]] = []
     for block in _merge(starts, len(x)):

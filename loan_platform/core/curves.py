@@ -29,9 +29,7 @@ def pr_curve(target: ArrayLike, score: ArrayLike, points: int = POINTS) -> pl.Da
     return pl.DataFrame({"recall": bad / bad[-1], "precision": bad / (good + bad)})
 
 
-def _from_the_top(
-    target: ArrayLike, score: ArrayLike, points: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _from_the_top(target: ArrayLike, score: ArrayLike, points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Repaid and defaulted loans at or above each threshold, from none to all."""
     y, s = np.asarray(target, np.float64), np.asarray(score, np.float64)
     good, bad = (np.concatenate(([0.0], np.cumsum(counts[::-1]))) for counts in score_steps(y, s))

@@ -82,8 +82,8 @@ def ks(target: ArrayLike, score: ArrayLike) -> float:
 def ece(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> float:
     """Expected calibration error over bins of equal size."""
     points = calibration_points(target, probability, bins)
-    gap = (points["predicted"] - points["observed"]).abs()
-    return float((gap * points["rows"]).sum() / points["rows"].sum())
+    gap = np.abs((points["predicted"] - points["observed"]).to_numpy())
+    return float(np.average(gap, weights=points["rows"].to_numpy()))
 
 
 def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> pl.DataFrame:
@@ -166,9 +166,7 @@ def score_steps(y: Floats, s: Floats) -> tuple[Floats, Floats]:
 def _arrays(target: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:
     y, s = np.asarray(target, np.float64), np.asarray(score, np.float64)
     if y.shape != s.shape or y.ndim != 1 or not len(y):
-        raise ValueError(
-            f"{y.shape} outcomes and {s.shape} scores: both must be one array of the same length"
-        )
+        raise ValueError(f"{y.shape} outcomes and {s.shape} scores: both must be one array of the same length")
     defaults = int(y.sum())
     if defaults in (0, len(y)):
         raise ValueError(f"{defaults} of {len(y)} loans defaulted: a metric needs both classes")

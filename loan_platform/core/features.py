@@ -107,11 +107,15 @@ class FeatureSet:
         return [_expression(feature, empty) for feature in self.features]
 
     def _typed(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-        found = frame.schema if isinstance(frame, pl.DataFrame) else frame.collect_schema()
+        """Exactly the input columns, in their order and type."""
+        if isinstance(frame, pl.LazyFrame):
+            present = [name for name in frame.collect_schema() if name in self.schema]
+            frame = frame.select(present or pl.all()).collect()
+        found = frame.schema
         if list(found.items()) == self._columns:
-            return frame if isinstance(frame, pl.DataFrame) else frame.collect()
+            return frame
         casts = [_cast(column, found.get(column.name), self.schema[column.name]) for column in self.inputs]
-        return frame.lazy().with_columns(casts).select(list(self.schema)).collect()
+        return frame.with_columns(casts).select(*self.schema)
 
 
 def _expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
@@ -143,7 +147,8 @@ def _check(feature: Feature, empty: pl.DataFrame) -> None:
         empty.select(_expression(feature, empty))
     except pl.exceptions.PolarsError as error:
         raise _error(feature, _first_line(error)) from error
-    if feature.kind == "number" and not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+    is_number = dtype.is_numeric() or isinstance(dtype, pl.Boolean | pl.Null)
+    if feature.kind == "number" and not is_number:
         raise _error(feature, f"gives {dtype}, not a number; is `kind: category` missing?")
 
 

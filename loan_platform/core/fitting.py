@@ -92,14 +92,14 @@ def fit_calibrated(
     """
     fitted: dict[str, FittedModel] = {}
     on_calibration: dict[str, Floats] = {}
-    for name in params:
+    for name, chosen in params.items():
         start = perf_counter()
         if name == BLEND:
             parts = (cast(ScorecardModel, fitted["scorecard"]), cast(TreeModel, fitted["gradient_boosting"]))
             fitted[name] = blend(*parts)
             on_calibration[name] = blended(on_calibration["scorecard"], on_calibration["gradient_boosting"])
         else:
-            fitted[name], on_calibration[name] = _fit_crosswise(name, data, params[name])
+            fitted[name], on_calibration[name] = _fit_crosswise(name, data, chosen)
         log(f"{name}: fitted in {perf_counter() - start:.1f} s")
     target = data.calibration_sample.target
     return {

@@ -122,9 +122,7 @@ def _category(column: Column, text: str) -> str:
     known = ", ".join(quoted(word) for word in column.allowed)
     cases = " ".join(f"WHEN {quoted(_plain(word))} THEN {quoted(word)}" for word in column.allowed)
     plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
-    return (
-        f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
-    )
+    return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
 
 
 def _plain(word: str) -> str:

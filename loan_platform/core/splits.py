@@ -177,7 +177,8 @@ def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
     middle = (months["len"].cum_sum() - months["len"] / 2) / training.height
     wanted = [min(int(share * (folds + 1)), folds) for share in middle]
     last = len(wanted) - 1
-    block, blocks = -1, []
+    block = -1
+    blocks: list[int] = []
     for i, want in enumerate(wanted):  # every block gets at least one vintage
         block = max(min(want, block + 1), folds - (last - i), block, 0)
         blocks.append(block)

@@ -32,25 +32,24 @@ def typed_sql(
         clean: columns of which the first parse reads every text, see `profile_sql`.
         rows: SQL condition on the raw rows.
     """
-    texts = [f"{_text(table, c)} AS t{i}" for i, c in enumerate(table.columns)]
-    failed = [f"{_failed(c.sql)} AS e{i}" for i, c in enumerate(table.columns) if c.sql is not None]
-    target = f"TRY({table.target.sql}) AS target_raw, {_failed(table.target.sql)} AS target_error"
+    own = [f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" for i, c in enumerate(table.columns) if c.sql]
+    own.append(f"TRY({{'x': ({table.target.sql})}}) AS target_own")
+    texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
+    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
     firsts = [f"{first_try_sql(c, f't{i}')} AS n{i}" for i, c in enumerate(table.columns)]
-    firsts.append("TRY_CAST(target_raw AS INTEGER) AS target_value")
     values = [
         f"{value_sql(c, f't{i}', f'n{i}', _is_fraction(c, fractions), c.name in clean)} AS v{i}"
         for i, c in enumerate(table.columns)
     ]
-    # No WITH: DuckDB would write its whole result down first.
+    # No WITH: DuckDB would write its whole result down first. TRY gives null for an error, a struct otherwise.
     return f"""
     SELECT {", ".join(["*", *values])},
         CASE WHEN target_value IN (0, 1) THEN target_value END AS {TARGET},
-        target_error OR (target_raw IS NOT NULL AND (target_value IS NULL OR target_value NOT IN (0, 1)))
+        target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1))
             AS target_failed
     FROM (
-        SELECT *, {", ".join(firsts)} FROM (
-            SELECT __row, source_file, source_line, {", ".join([*texts, *failed, target])}
-            FROM {raw} WHERE {rows}
+        SELECT {", ".join(["*", *firsts])}, TRY_CAST(target_own.x AS INTEGER) AS target_value FROM (
+            SELECT {", ".join(["*", *texts])} FROM (SELECT *, {", ".join(own)} FROM {raw} WHERE {rows})
         )
     )"""
 
@@ -68,9 +67,7 @@ def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
 
 def suspect_sql(table: Table) -> str:
     """Condition on `typed_sql`: the row has a fault, whether it refuses the row or only the value."""
-    return " OR ".join(
-        [*(suspect_condition(table, c, i) for i, c in enumerate(table.columns)), "target_failed"]
-    )
+    return " OR ".join([*(suspect_condition(table, c, i) for i, c in enumerate(table.columns)), "target_failed"])
 
 
 def faults_sql(table: Table) -> str:
@@ -82,8 +79,7 @@ def faults_sql(table: Table) -> str:
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
     """Select list on `typed_sql`: the contract's columns, the target and where the row came from."""
     values = [
-        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} "
-        f"AS {name(c.name)}"
+        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} AS {name(c.name)}"
         for i, c in enumerate(table.columns)
     ]
     return ", ".join([*values, TARGET, "source_file", "source_line"])
@@ -94,29 +90,23 @@ def fractions_sql(table: Table, raw: str) -> str | None:
     percents = [c for c in table.columns if c.type == "percent"]
     if not percents:
         return None
-    numbers = ", ".join(f"abs(TRY_CAST({_text(table, c)} AS DOUBLE)) AS {name(c.name)}" for c in percents)
+    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else name(c.name) for c in percents}
+    numbers = ", ".join(f"abs(TRY_CAST({text} AS DOUBLE)) AS {name(c)}" for c, text in texts.items())
     shares = ", ".join(
         f"coalesce(avg(CASE WHEN {name(c.name)} > 0 THEN CAST({name(c.name)} <= 1 AS INTEGER) END) "
         f">= {FRACTION_SHARE}, false) AS {name(c.name)}"
         for c in percents
     )
-    return (
-        f"SELECT source_file, {shares} FROM (SELECT source_file, {numbers} FROM {raw}) GROUP BY source_file"
-    )
+    return f"SELECT source_file, {shares} FROM (SELECT source_file, {numbers} FROM {raw}) GROUP BY source_file"
 
 
-def _text(table: Table, column: Column) -> str:
+def _text(table: Table, column: Column, i: int) -> str:
     """The text to parse; marks of missing values are null already, but for blanks around them."""
-    text = f"TRY(CAST(({column.sql}) AS VARCHAR))" if column.sql is not None else name(column.name)
+    text = f"s{i}.x" if column.sql is not None else name(column.name)
     if column.type != "text":
         return text
     marks = ", ".join(quoted(mark) for mark in table.missing)
     return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
-
-
-def _failed(sql: str) -> str:
-    """Whether SQL of the contract raised an error: TRY gives null for that, as for a null."""
-    return f"CASE WHEN TRY(({sql})) IS NULL THEN TRY(({sql}) IS NULL) IS NULL ELSE false END"
 
 
 def _is_fraction(column: Column, fractions: Fractions) -> str | None:

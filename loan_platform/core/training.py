@@ -20,6 +20,7 @@ from loan_platform.core.splits import LoanSplit
 from loan_platform.core.staging import TARGET
 from loan_platform.core.tuning import Fold, Tuned, tune, tuning_folds
 
+
 @dataclass(frozen=True)
 class Candidate:
     """One model family, fitted and calibrated; `gain` is its fold AUC minus the scorecard's.
@@ -68,9 +69,7 @@ class TrainingResult:
         }
 
 
-def train(
-    book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lambda _: None
-) -> TrainingResult:
+def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lambda _: None) -> TrainingResult:
     """Train on a book's features.
 
     Args:
@@ -104,9 +103,7 @@ def train(
     )
 
 
-def _tune(
-    book: Portfolio, data: TrainingData, folds: tuple[Fold, ...], log: Callable[[str], None]
-) -> dict[str, Tuned]:
+def _tune(book: Portfolio, data: TrainingData, folds: tuple[Fold, ...], log: Callable[[str], None]) -> dict[str, Tuned]:
     policy = book.training
     tuned = {
         name: tune(FITTED[name], folds, data.context, policy.trials, lambda text, name=name: log(f"{name}: {text}"))
@@ -139,9 +136,7 @@ def _candidate(name: str, model: ScoringModel, tuned: Tuned, choice: Choice, tes
     )
 
 
-def _test_frame(
-    book: Portfolio, loans: pl.DataFrame, split: LoanSplit, probability: dict[str, Floats]
-) -> pl.DataFrame:
+def _test_frame(book: Portfolio, loans: pl.DataFrame, split: LoanSplit, probability: dict[str, Floats]) -> pl.DataFrame:
     about = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
     rows = loans.select(about)[split.test]
     return rows.with_columns(pl.Series("row", split.test), *(pl.Series(n, p) for n, p in probability.items()))

@@ -71,7 +71,8 @@ def tune(
     else:
         search.try_defaults()
     tuned = search.best(perf_counter() - start)
-    log(f"mean AUC {np.mean(tuned.aucs):.4f} on the folds, {trials if family.tuned else 1} trials, {tuned.seconds:.1f} s")
+    count = f"{tuned.trials} trials, {tuned.pruned} pruned"
+    log(f"mean AUC {np.mean(tuned.aucs):.4f} on the folds, {count}, {tuned.seconds:.1f} s")
     return tuned
 
 

@@ -1,3 +1,4 @@
+import os
 import resource
 import shutil
 import subprocess
@@ -190,7 +191,7 @@ def publish_many(root: Path, sources: Path, times: int) -> None:
 def _file(folder: Path, content: str) -> Path:
     path = folder / f"{content}.source"
     if not path.exists():
-        partial = path.with_suffix(f".{id(path)}")
+        partial = path.with_suffix(f".{os.getpid()}")
         pl.DataFrame({"is": [content] * 10}).write_parquet(partial)
         partial.replace(path)
     return path

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
@@ -14,9 +15,7 @@ from loan_platform.core.policies import Source
 
 
 def _resolve(path: str, home: Path, override: str | None = None) -> list[Path]:
-    return resolve(
-        Source(path=path), home=home, cache=home / "cache", override=override, variable="LENDING_CLUB_LOANS"
-    )
+    return resolve(Source(path=path), home=home, cache=home / "cache", override=override, variable="LENDING_CLUB_LOANS")
 
 
 def test_relative_path_is_below_the_home(tmp_path: Path) -> None:
@@ -25,9 +24,7 @@ def test_relative_path_is_below_the_home(tmp_path: Path) -> None:
     assert _resolve("data/loans.csv", tmp_path) == [tmp_path / "data" / "loans.csv"]
 
 
-def test_relative_override_is_below_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_override_is_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.csv").write_text("a")
     assert _resolve("data/loans.csv", tmp_path / "home", "mine.csv") == [Path("mine.csv")]
@@ -62,11 +59,11 @@ def test_nothing_to_read_names_the_variable(tmp_path: Path, path: str, problem: 
 class _Bucket(BaseHTTPRequestHandler):
     """The part of the storage JSON API that listing and downloading need."""
 
-    objects: dict[str, bytes] = {}
+    objects: ClassVar[dict[str, bytes]] = {}
     generation = "1"
     downloads = 0
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         url = urlparse(self.path)
         query = parse_qs(url.query)
         if url.path == "/storage/v1/b/loans/o":

@@ -67,13 +67,13 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
 
 
 def test_a_run_keeps_what_is_logged_to_it(book: Book, tmp_path: Path) -> None:
-    run = book.tracking.client().create_run(book.tracking.experiment("book"))
+    run, parts = book.tracking.client().create_run(book.tracking.experiment("book")), {"training": 123, "test": 45}
     book.tracking.log(
         run.info.run_id,
         params={"families": ("scorecard", "mlp"), "trials": 10, **{f"p{i}": i for i in range(150)}},
         metrics={"auc": 0.71},
         tags={"dagster_run_id": "abc"},
-        datasets=[Dataset("validated_loans", "0" * 64, "/lake/x", 123, "training")],
+        datasets=[Dataset("loan_features", "0" * 64, "/lake/x", n, name) for name, n in parts.items()],
         files={"plots/roc.png": b"\x89PNG", "tables/importance.json": "{}"},
     )
     client = book.tracking.client()
@@ -83,9 +83,8 @@ def test_a_run_keeps_what_is_logged_to_it(book: Book, tmp_path: Path) -> None:
     assert found.data.metrics == {"auc": 0.71}
     assert found.data.tags["dagster_run_id"] == "abc"
     assert found.inputs is not None
-    dataset = found.inputs.dataset_inputs[0]
-    assert json.loads(dataset.dataset.profile or "") == {"num_rows": 123, "sha256": "0" * 64}
-    assert dataset.tags[0].value == "training"
+    logged = {i.tags[0].value: json.loads(i.dataset.profile or "") for i in found.inputs.dataset_inputs}
+    assert logged == {name: {"num_rows": rows, "sha256": "0" * 64} for name, rows in parts.items()}
     plots = Path(client.download_artifacts(run.info.run_id, "plots", str(tmp_path)))
     assert (plots / "roc.png").read_bytes() == b"\x89PNG"
 

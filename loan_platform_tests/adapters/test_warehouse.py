@@ -107,9 +107,7 @@ def test_every_fault_of_a_row_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_column_may_drop_bad_values_and_counts_them(tmp_path: Path) -> None:
-    rows = [
-        f"{i},2015-03-01,50000,{rate},36,Own,n,good,x" for i, rate in enumerate(["7", "x", "101", "%", "8"])
-    ]
+    rows = [f"{i},2015-03-01,50000,{rate},36,Own,n,good,x" for i, rate in enumerate(["7", "x", "101", "%", "8"])]
     done = ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out")
     assert done.accepted["rate"].to_list() == [7.0, None, None, None, 8.0]
     assert done.staged.nulled == {("rate", "out_of_range"): 1, ("rate", "unparseable"): 2}
@@ -256,9 +254,7 @@ def test_limits_on_rows_and_on_unpacked_bytes(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="more than the allowed 99 rows"):
         ingest([path], tmp_path / "out", source=Source(path="-", max_rows=99))
     assert ingest([path], tmp_path / "out", source=Source(path="-", max_rows=100)).staged.accepted == 100
-    bomb = _bytes(
-        tmp_path / "bomb.csv.gz", gzip.compress(HEADER.encode() + b"\n1,2,3,4,5,6,7,8,9" * 3_000_000)
-    )
+    bomb = _bytes(tmp_path / "bomb.csv.gz", gzip.compress(HEADER.encode() + b"\n1,2,3,4,5,6,7,8,9" * 3_000_000))
     with pytest.raises(SourceError, match="more than the allowed 10,000,000 bytes when unpacked"):
         ingest([bomb], tmp_path / "out", source=Source(path="-", max_bytes=10_000_000))
 
@@ -321,9 +317,7 @@ def test_outcomes_need_key_and_target_only(tmp_path: Path) -> None:
 
 
 def test_bytes_do_not_depend_on_threads_or_file_order(tmp_path: Path) -> None:
-    rows = [
-        f"{i},2015-03-01,{i}.5,{i % 90 + 1},36,Own,n,{'bad' if i % 7 else 'good'},x" for i in range(300_000)
-    ]
+    rows = [f"{i},2015-03-01,{i}.5,{i % 90 + 1},36,Own,n,{'bad' if i % 7 else 'good'},x" for i in range(300_000)]
     rows[1000] = rows[1000].replace("Own", "Tent")
     files = [write(tmp_path / f"{name}.csv", part) for name, part in (("a", rows[:9]), ("b", rows[9:]))]
     seen: set[tuple[bytes, ...]] = set()

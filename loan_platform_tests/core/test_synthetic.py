@@ -73,9 +73,7 @@ def test_fields_start_when_the_lender_bought_them(book: pl.DataFrame) -> None:
     assert after["open_acc_6m"].null_count() == 0
     single = book.filter(pl.col("application_type") == "Individual")
     assert single["sec_app_fico_range_low"].null_count() == single.height
-    assert (
-        book.filter(year >= 2018, pl.col("application_type") == "Joint App")["sec_app_open_acc"].count() > 100
-    )
+    assert book.filter(year >= 2018, pl.col("application_type") == "Joint App")["sec_app_open_acc"].count() > 100
 
 
 def test_vintages_mature(book: pl.DataFrame) -> None:

@@ -70,9 +70,7 @@ def test_drift_moves_the_months_from_its_start(tmp_path: Path, applications: pl.
     assert share(still, "purpose", "debt_consolidation") == pytest.approx(0.565, abs=0.03)
     assert share(moved, "purpose", "debt_consolidation") == pytest.approx(0.41, abs=0.04)
     later = read(tmp_path / "later.csv")
-    rates = [
-        share(part, "loan_status", "Charged Off") for part in (later.filter(before), later.filter(~before))
-    ]
+    rates = [share(part, "loan_status", "Charged Off") for part in (later.filter(before), later.filter(~before))]
     assert rates[1] > rates[0] + 0.08
 
 

@@ -85,9 +85,7 @@ def test_duckdb_loses_no_other_row_to_a_dirty_one(dirty: GeneratedFile, strict: 
         [str(dirty.path)],
     )
     rejected = dict(
-        connection.execute(
-            "select error_type, count(distinct line) from reject_errors group by all"
-        ).fetchall()
+        connection.execute("select error_type, count(distinct line) from reject_errors group by all").fetchall()
     )
     truth = dirty.dirty
     bare_footer, full_footer = 1, 1

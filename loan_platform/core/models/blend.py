@@ -12,7 +12,7 @@ from loan_platform.core.models.trees import TreeModel
 class BlendModel(FittedModel):
     """Scorecard and gradient boosting, half each."""
 
-    family: Literal["blend"] = "blend"
+    family: Literal["blend"] = "blend"  # pyright: ignore[reportIncompatibleVariableOverride]
     scorecard: ScorecardModel
     gradient_boosting: TreeModel
 
@@ -31,9 +31,7 @@ class BlendModel(FittedModel):
 def blend(scorecard: ScorecardModel, gradient_boosting: TreeModel) -> BlendModel:
     """The blend of two fitted models."""
     pairs = np.array((scorecard.importance, gradient_boosting.importance)).mean(axis=0)
-    return BlendModel(
-        scorecard=scorecard, gradient_boosting=gradient_boosting, importance=tuple(pairs.tolist())
-    )
+    return BlendModel(scorecard=scorecard, gradient_boosting=gradient_boosting, importance=tuple(pairs.tolist()))
 
 
 def blended(scorecard: Floats, gradient_boosting: Floats) -> Floats:

@@ -1,5 +1,8 @@
 """A small neural network, held as coefficients: one hidden layer, fitted by scikit-learn."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# (scikit-learn and scipy are untyped)
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +21,7 @@ BLOCK = 2_048
 class MlpModel(FittedModel):
     """A fitted network: inputs are clipped, standardised, a missing one is 0 and sets its own indicator."""
 
-    family: Literal["mlp"] = "mlp"
+    family: Literal["mlp"] = "mlp"  # pyright: ignore[reportIncompatibleVariableOverride]
     low: tuple[float, ...]
     high: tuple[float, ...]
     mean: tuple[float, ...]
@@ -64,8 +67,8 @@ class MlpModel(FittedModel):
 
     @cached_property
     def _standard(self) -> "_Standard":
-        arrays = (np.array(values) for values in (self.low, self.high, self.mean, self.scale))
-        return _Standard(*arrays, np.array(self.indicators, np.int64))
+        low, high, mean, scale = (np.array(values) for values in (self.low, self.high, self.mean, self.scale))
+        return _Standard(low, high, mean, scale, np.array(self.indicators, np.int64))
 
 
 class _Standard:
@@ -98,16 +101,17 @@ class MlpFamily:
 
         sample = sample.capped(ROWS)
         standard = _standardise(sample.matrix)
-        network = MLPClassifier(
-            hidden_layer_sizes=(params["units"],),
-            alpha=params["alpha"],
-            batch_size=min(256, len(sample.target)),
-            learning_rate_init=2e-3,
-            max_iter=params["epochs"],
-            tol=0.0,
-            n_iter_no_change=params["epochs"],
-            random_state=context.seed,
-        )
+        settings: dict[str, Any] = {
+            "hidden_layer_sizes": (params["units"],),
+            "alpha": params["alpha"],
+            "batch_size": min(256, len(sample.target)),
+            "learning_rate_init": 2e-3,
+            "max_iter": params["epochs"],
+            "tol": 0.0,
+            "n_iter_no_change": params["epochs"],
+            "random_state": context.seed,
+        }
+        network: Any = MLPClassifier(**settings)
         with threadpool_limits(1), np.errstate(over="ignore"):
             _quietly(network.fit, standard.inputs(sample.matrix), sample.target)
         return _assemble(standard, network)

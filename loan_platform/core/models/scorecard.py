@@ -4,7 +4,11 @@ Fitted by scikit-learn, evaluated here: the margin is the intercept plus one ter
 so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# (scikit-learn and scipy are untyped)
+
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -33,7 +37,7 @@ class Term(Strict):
 
     @model_validator(mode="after")
     def _intervals(self) -> Self:
-        if len(self.pieces) != len(self.knots) - 1 or any(a >= b for a, b in zip(self.knots, self.knots[1:])):
+        if len(self.pieces) != len(self.knots) - 1 or any(a >= b for a, b in pairwise(self.knots)):
             raise ValueError("knots must rise, with one piece between each pair")
         return self
 
@@ -41,7 +45,7 @@ class Term(Strict):
 class ScorecardModel(FittedModel):
     """A fitted scorecard."""
 
-    family: Literal["scorecard"] = "scorecard"
+    family: Literal["scorecard"] = "scorecard"  # pyright: ignore[reportIncompatibleVariableOverride]
     intercept: float
     terms: tuple[Term, ...]
 
@@ -108,7 +112,7 @@ class ScorecardFamily:
         sample = sample.capped(ROWS)
         bases = [_Basis(sample.matrix[:, j].astype(np.float64), params["knots"]) for j in range(sample.matrix.shape[1])]
         basis = np.concatenate([base.values for base in bases], axis=1)
-        model = LogisticRegression(C=params["c"], solver="newton-cholesky", max_iter=100)
+        model: Any = LogisticRegression(C=params["c"], solver="newton-cholesky", max_iter=100)
         with threadpool_limits(1):
             model.fit(basis, sample.target)
         return _assemble(bases, np.asarray(model.coef_[0], np.float64), float(model.intercept_[0]))
@@ -142,9 +146,7 @@ class _Basis:
         pieces = self._pieces(shape)
         pieces[:, 3] -= centre
         missing = float(coefficients[-1]) - centre if self.has_missing else 0.0
-        term = Term(
-            knots=tuple(self.knots.tolist()), pieces=tuple(tuple(p) for p in pieces.tolist()), missing=missing
-        )
+        term = Term(knots=tuple(self.knots.tolist()), pieces=tuple(tuple(p) for p in pieces.tolist()), missing=missing)
         return term, centre, float(terms.std())
 
     def _pieces(self, shape: Floats) -> Floats:
@@ -154,7 +156,7 @@ class _Basis:
 
         bases = self.spline.bsplines_[0]
         weights = np.append(shape, 0.0)  # the last basis is dropped: the intercept stands for it
-        cubic = PPoly.from_spline(BSpline(bases.t, weights, bases.k))
+        cubic: Any = PPoly.from_spline(BSpline(bases.t, weights, bases.k))
         kept = np.searchsorted(cubic.x, self.knots[:-1])
         return np.ascontiguousarray(cubic.c[:, kept].T)
 
@@ -173,7 +175,8 @@ def _knots(known: Floats, knots: int) -> Floats:
 def _spline(knots: Floats) -> Any:
     from sklearn.preprocessing import SplineTransformer
 
-    spline = SplineTransformer(degree=3, knots=knots[:, None], extrapolation="constant", include_bias=False)
+    settings: Any = {"knots": knots[:, None]}
+    spline: Any = SplineTransformer(degree=3, extrapolation="constant", include_bias=False, **settings)
     return spline.fit(knots[:, None])
 
 

@@ -1,7 +1,7 @@
 """Checks XGBoost's JSON before XGBoost reads it: its C++ trusts indices that a damaged file can hold."""
 
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 LEAF = -1
 NODE_ARRAYS = (
@@ -38,9 +38,9 @@ def check_booster(booster: dict[str, Any], columns: int) -> None:
         raise ValueError(f"objective and booster are {name}, not binary:logistic and gbtree")
     if features != columns:
         raise ValueError(f"the trees read {features} columns, the design has {columns}")
-    if not isinstance(trees, list) or len(trees) != declared or groups != [0] * declared:
+    if not isinstance(trees, list) or len(cast("list[Any]", trees)) != declared or groups != [0] * declared:
         raise ValueError("the number of trees is not the declared one")
-    for number, tree in enumerate(trees):
+    for number, tree in enumerate(cast("list[Any]", trees)):
         if reason := _tree_problem(tree, columns):
             raise ValueError(f"tree {number}: {reason}")
 
@@ -48,21 +48,25 @@ def check_booster(booster: dict[str, Any], columns: int) -> None:
 def _tree_problem(tree: Any, columns: int) -> str | None:
     try:
         nodes = int(tree["tree_param"]["num_nodes"])
-        arrays = {name: tree[name] for name in NODE_ARRAYS}
+        arrays: dict[str, Any] = {name: tree[name] for name in NODE_ARRAYS}
+        categories = tree["categories"]
     except (KeyError, TypeError, ValueError) as error:
         return f"not a tree: {error!r}"
     if not 0 < nodes <= MAX_NODES:
         return f"{nodes} nodes"
-    if tree.get("categories"):
-        return "categorical splits, which the platform does not use"
     for name, values in arrays.items():
-        if not isinstance(values, list) or len(values) != nodes:
-            return f"{name} does not have one entry per node"
-        if not all(isinstance(v, int | float) and isfinite(v) for v in values):
-            return f"{name} holds something that is not a finite number"
-    if any(arrays["split_type"]):
+        if not _is_list_of(values, nodes):
+            return f"{name} does not have one finite number per node"
+    if categories or any(arrays["split_type"]):
         return "a split that is not numerical"
     return _shape_problem(arrays, nodes, columns)
+
+
+def _is_list_of(values: Any, count: int) -> bool:
+    """Whether this is a list of `count` finite numbers."""
+    if not isinstance(values, list) or len(cast("list[Any]", values)) != count:
+        return False
+    return all(isinstance(v, int | float) and isfinite(v) for v in cast("list[Any]", values))
 
 
 def _shape_problem(arrays: dict[str, list[Any]], nodes: int, columns: int) -> str | None:

@@ -20,7 +20,7 @@ BINS = 256
 class TreeModel(FittedModel):
     """Fitted trees."""
 
-    family: Literal["gradient_boosting", "random_forest"]
+    family: Literal["gradient_boosting", "random_forest"]  # pyright: ignore[reportIncompatibleVariableOverride]
     booster: dict[str, Any]
 
     def margin(self, matrix: Matrix) -> Floats:
@@ -40,7 +40,7 @@ class TreeModel(FittedModel):
         """XGBoost's object."""
         import xgboost
 
-        booster = xgboost.Booster()
+        booster: Any = xgboost.Booster()
         booster.load_model(bytearray(json.dumps(self.booster), "ascii"))
         booster.set_param({"nthread": 1})
         return booster

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from loan_platform.core import bootstrap
+from loan_platform.core.bootstrap import auc_difference, intervals, mean_auc_difference
+from loan_platform.core.evaluation import auc, evaluate
+
+
+def _loans(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    p = 1 / (1 + np.exp(2 - x))
+    worse = 1 / (1 + np.exp(2 - x - rng.normal(0, 0.7, rows)))
+    return (rng.random(rows) < p).astype(float), p, worse
+
+
+@pytest.mark.parametrize("rows", [1_500, 30_000])
+def test_intervals_are_as_wide_as_a_plain_bootstrap(rows: int):
+    y, p, _ = _loans(rows)
+    found = intervals(y, p, seed=1)
+    rng = np.random.default_rng(2)
+    plain = [evaluate(y[i], p[i]) for i in (rng.integers(0, rows, rows) for _ in range(100))]
+    for name in ("auc", "gini", "ks", "brier", "log_loss"):
+        interval, spread = found[name], np.std([getattr(m, name) for m in plain])
+        assert interval.estimate == getattr(evaluate(y, p), name)
+        assert (interval.high - interval.low) / 3.92 == pytest.approx(spread, rel=0.35)
+        assert interval.low < interval.estimate < interval.high
+    assert found["ece"].low <= found["ece"].high
+
+
+def test_same_seed_same_interval_in_any_row_order():
+    y, p, _ = _loans(3_000)
+    order = np.random.default_rng(1).permutation(3_000)
+    assert intervals(y, p, 5) == intervals(y, p, 5)
+    assert intervals(y[order], p[order], 5)["auc"] == intervals(y, p, 5)["auc"]
+
+
+def test_ties_share_a_cell():
+    y, p, _ = _loans(20_000)
+    coarse = p.round(2)
+    whole = bootstrap._cells(y, coarse)  # pyright: ignore[reportPrivateUsage]
+    metrics = bootstrap._metrics(whole, whole.rows)  # pyright: ignore[reportPrivateUsage]
+    assert metrics["auc"] == pytest.approx(auc(y, coarse), abs=1e-12)
+
+
+def test_paired_difference_is_narrower_than_the_two_apart():
+    y, p, worse = _loans(10_000)
+    gain = auc_difference(y, p, worse, seed=1)
+    assert gain.estimate == pytest.approx(auc(y, p) - auc(y, worse))
+    assert 0 < gain.low < gain.estimate < gain.high
+    alone = intervals(y, p, 1)["auc"]
+    assert gain.high - gain.low < 2 * (alone.high - alone.low)
+
+
+def test_both_ways_to_the_interval_agree(monkeypatch: pytest.MonkeyPatch):
+    y, p, worse = _loans(20_000)
+    drawn = auc_difference(y, p, worse, seed=1, resamples=400)
+    monkeypatch.setattr(bootstrap, "EXACT_ROWS", 100)
+    formula = auc_difference(y, p, worse, seed=1)
+    assert formula.estimate == drawn.estimate
+    assert formula.low == pytest.approx(drawn.low, abs=6e-4)
+    assert formula.high == pytest.approx(drawn.high, abs=6e-4)
+
+
+def test_a_model_against_itself_gains_nothing():
+    y, p, _ = _loans(1_000)
+    gain = auc_difference(y, p, p, seed=1)
+    assert (gain.estimate, gain.low, gain.high) == (0, 0, 0)
+
+
+def test_folds_are_averaged():
+    folds = [_loans(2_000, seed) for seed in (1, 2, 3)]
+    gain = mean_auc_difference(folds, seed=1)
+    assert gain.estimate == pytest.approx(np.mean([auc(y, p) - auc(y, w) for y, p, w in folds]))
+    single = auc_difference(*folds[0], seed=1)
+    assert gain.high - gain.low < single.high - single.low

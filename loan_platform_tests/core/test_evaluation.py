@@ -1,0 +1,120 @@
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics
+
+from loan_platform.core.curves import pr_curve, roc_curve
+from loan_platform.core.evaluation import (
+    auc,
+    by_vintage,
+    calibration_points,
+    ece,
+    evaluate,
+    ks,
+    lift_by_decile,
+)
+from loan_platform.core.leaks import leak_alarms, single_feature_auc
+
+
+def _loans(rows: int = 5_000, decimals: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(rows)
+    p = rng.beta(1, 6, rows)
+    y = (rng.random(rows) < p).astype(float)
+    return y, p if decimals is None else p.round(decimals)
+
+
+@pytest.mark.parametrize("decimals", [None, 2])
+def test_metrics_agree_with_scikit_learn(decimals: int | None):
+    y, p = _loans(decimals=decimals)
+    found = evaluate(y, p)
+    assert found.auc == pytest.approx(metrics.roc_auc_score(y, p), abs=1e-12)
+    assert found.gini == pytest.approx(2 * found.auc - 1)
+    assert found.brier == pytest.approx(metrics.brier_score_loss(y, p), abs=1e-12)
+    assert found.log_loss == pytest.approx(metrics.log_loss(y, np.clip(p, 1e-15, 1)), abs=1e-9)
+    false, true, _ = metrics.roc_curve(y, p)
+    assert found.ks == ks(y, p) == pytest.approx(np.max(true - false), abs=1e-12)
+    assert (found.rows, found.defaults) == (5_000, int(y.sum()))
+    assert found.brier_base == pytest.approx(metrics.brier_score_loss(y, np.full(5_000, y.mean())))
+
+
+def test_auc_counts_ties_half():
+    assert auc([0, 1, 0, 1], [1, 1, 1, 1]) == 0.5
+    assert auc([0, 0, 1], [1, 2, 2]) == 0.75
+
+
+def test_ece_by_hand():
+    y, p = np.array([0, 0, 0, 1, 1, 1, 1, 0.0]), np.array([0.1, 0.1, 0.3, 0.3, 0.6, 0.6, 0.8, 0.8])
+    assert ece(y, p, bins=2) == pytest.approx((abs(0.2 - 0.25) + abs(0.7 - 0.75)) / 2)
+    points = calibration_points(y, p, bins=2)
+    assert points.rows() == [pytest.approx((0.2, 0.25, 4)), pytest.approx((0.7, 0.75, 4))]
+
+
+def test_true_probabilities_have_little_calibration_error():
+    assert ece(*_loans(100_000)) < 0.004
+
+
+def test_lift_is_largest_on_top_and_captures_everything_at_the_bottom():
+    y, p = _loans(10_000)
+    lift = lift_by_decile(y, p)
+    assert lift["rows"].to_list() == [1_000] * 10
+    assert lift["lift"][0] == pytest.approx(y[np.argsort(-p, kind="stable")[:1_000]].mean() / y.mean())
+    assert lift["captured"][-1] == pytest.approx(1)
+    assert lift["captured"].is_sorted()
+
+
+def test_vintages_are_months_and_one_class_has_no_auc():
+    y, p = np.array([0, 1, 0, 1, 0, 0.0]), np.array([0.1, 0.9, 0.6, 0.5, 0.1, 0.2])
+    days = pl.Series([date(2011, 1, 3), date(2011, 1, 9), date(2011, 1, 31), date(2011, 1, 1)] + [date(2011, 2, 5)] * 2)
+    table = by_vintage(days, y, p)
+    assert table["vintage"].to_list() == [date(2011, 1, 1), date(2011, 2, 1)]
+    assert table["rows"].to_list() == [4, 2]
+    assert table["auc"].to_list() == [0.75, None]
+    assert table["observed"].to_list() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1], [], [0, 1]])
+def test_one_class_or_nothing_is_refused(y: list[int]):
+    with pytest.raises(ValueError, match="both"):
+        evaluate(y, [0.1, 0.2, 0.3] if len(y) != 0 else [])
+
+
+def test_curves_agree_with_scikit_learn():
+    y, p = _loans(400)
+    roc = roc_curve(y, p)
+    false, true, _ = metrics.roc_curve(y, p, drop_intermediate=False)
+    assert roc["false_positive_rate"].to_list() == pytest.approx(false)
+    assert roc["true_positive_rate"].to_list() == pytest.approx(true)
+    precision, recall, _ = metrics.precision_recall_curve(y, p)
+    assert pr_curve(y, p)["precision"].to_list() == pytest.approx(precision[-2::-1])
+    assert pr_curve(y, p)["recall"].to_list() == pytest.approx(recall[-2::-1])
+
+
+def test_long_curves_are_thinned_and_keep_their_ends():
+    roc = roc_curve(*_loans(20_000), points=100)
+    assert roc.height == 101
+    assert (roc.row(0), roc.row(-1)) == ((0.0, 0.0), (1.0, 1.0))
+
+
+def test_a_feature_that_knows_the_outcome_raises_the_alarm():
+    y, p = _loans(2_000)
+    features = pl.DataFrame(
+        {
+            "honest": p,
+            "settled": np.where(y == 1, 1.0, None).astype(float),
+            "inverse": -y,
+            "status": np.where(y == 1, "off", "paid"),
+            "noise": np.random.default_rng(1).random(2_000),
+        }
+    ).with_columns(pl.col("settled").fill_nan(None))
+    areas = single_feature_auc(features, y)
+    assert areas["settled"] == areas["inverse"] == areas["status"] == 1
+    assert 0.6 < areas["honest"] < 0.9
+    assert areas["noise"] < 0.55
+    alarms = leak_alarms(0.8, areas, max_auc=0.75, max_feature_auc=0.9)
+    assert [alarm.feature for alarm in alarms] == [None, "settled", "inverse", "status"]
+    assert str(alarms[1]) == (
+        "the AUC of feature 'settled' alone is 1.0000, above the ceiling of 0.90: it knows the outcome (a leak)"
+    )
+    assert leak_alarms(0.7, {"honest": 0.7}, 0.75, 0.7) == []

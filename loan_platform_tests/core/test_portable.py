@@ -1,0 +1,23 @@
+import numpy as np
+
+from loan_platform.core.portable import exp, sigmoid, sum_columns
+
+
+def test_exp_agrees_with_numpy_to_two_units_in_the_last_place():
+    x = np.random.default_rng(0).normal(0, 50, 100_000)
+    assert np.abs(exp(x) / np.exp(x) - 1).max() < 5e-16
+
+
+def test_sigmoid_at_its_ends():
+    assert sigmoid(np.array([0.0])).tolist() == [0.5]
+    low, high = sigmoid(np.array([-1e6, 1e6]))
+    assert 0 < low < 1e-300
+    assert high == 1
+
+
+def test_sum_columns_adds_from_left_to_right():
+    terms = np.random.default_rng(0).normal(size=(500, 37))
+    expected = [sum(row) for row in terms.tolist()]
+    assert sum_columns(terms).tolist() == expected
+    assert sum_columns(terms[3:4]).tolist() == expected[3:4]
+    assert sum_columns(np.zeros((4, 0))).tolist() == [0.0] * 4

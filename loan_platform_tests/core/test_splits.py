@@ -1,0 +1,126 @@
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.policies import Split
+from loan_platform.core.splits import LoanSplit, SplitError, split_loans, stable_hash
+
+
+def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:
+    rows = months * per_month
+    return pl.DataFrame(
+        {
+            "key": [f"k{i}" for i in range(rows)],
+            "date": [date(2010 + i // 12, i % 12 + 1, 15) for i in range(months) for _ in range(per_month)],
+            "target": [i % 5 == 0 for i in range(rows)],
+        }
+    ).with_columns(pl.col("target").cast(pl.Int8))
+
+
+def _split(frame: pl.DataFrame, **policy: Any) -> LoanSplit:
+    return split_loans(
+        frame["key"], frame["target"], frame["date"], Split.model_validate({"test_months": 4, **policy})
+    )
+
+
+def test_newest_matured_vintages_test_and_those_before_calibrate():
+    split = _split(_book(), calibration_months=6)
+    months = _book()["date"]
+    assert months[split.test].unique().sort().to_list() == [date(2011, m, 15) for m in (9, 10, 11, 12)]
+    assert (months[split.calibration].min(), months[split.calibration].max()) == (date(2011, 3, 15), date(2011, 8, 15))
+    assert months[split.fit].max() == date(2011, 2, 15)
+    assert split.report()["test"] == {
+        "rows": 200,
+        "defaults": 40,
+        "default_rate": 0.2,
+        "first": "2011-09-01",
+        "last": "2011-12-01",
+    }
+
+
+def test_parts_are_disjoint_and_every_loan_is_accounted_for():
+    frame = _book().with_columns(pl.when(pl.int_range(pl.len()) % 50 != 7).then(pl.col("target")))
+    split = _split(frame)
+    parts = np.concatenate((split.fit, split.calibration, split.test))
+    assert len(np.unique(parts)) == len(parts)
+    assert len(parts) + split.unknown_outcome + split.immature == split.rows == frame.height
+    assert split.unknown_outcome == 24
+
+
+def test_a_vintage_after_the_first_immature_one_is_immature():
+    open_month = pl.col("date") == date(2011, 10, 15)
+    frame = _book().with_columns(pl.when(~open_month | (pl.int_range(pl.len()) % 2 == 0)).then(pl.col("target")))
+    split = _split(frame)
+    assert frame["date"][split.test].max() == date(2011, 9, 15)
+    assert split.immature == 25 + 100
+    assert split.unknown_outcome == 25
+
+
+def test_folds_expand_in_time_inside_the_training_window():
+    split = _split(_book(), folds=3)
+    months = _book()["date"]
+    assert len(split.folds) == 3
+    sizes = [len(train) for train, _ in split.folds]
+    assert sizes == sorted(sizes)
+    for train, validation in split.folds:
+        assert months[train].max() < months[validation].min()
+        assert set(train.tolist()) | set(validation.tolist()) <= set(split.training.tolist())
+    assert len(split.folds[-1][0]) + len(split.folds[-1][1]) == len(split.training)
+
+
+def test_row_order_does_not_matter():
+    frame = _book()
+    shuffled = frame.sample(fraction=1, shuffle=True, seed=3)
+    for kind in ("out_of_time", "hash"):
+        one, other = _split(frame, kind=kind), _split(shuffled, kind=kind)
+        for name in ("fit", "calibration", "test", "training"):
+            assert frame["key"][getattr(one, name)].to_list() == shuffled["key"][getattr(other, name)].to_list()
+        for (a, b), (c, d) in zip(one.folds, other.folds, strict=True):
+            assert frame["key"][a].to_list() == shuffled["key"][c].to_list()
+            assert frame["key"][b].to_list() == shuffled["key"][d].to_list()
+
+
+def test_hash_split_keeps_the_shares_and_a_loan_its_part():
+    frame = _book(per_month=400)
+    split = split_loans(frame["key"], frame["target"], None, Split(kind="hash"))
+    assert len(split.test) / frame.height == pytest.approx(0.25, abs=0.02)
+    assert len(split.calibration) / len(split.training) == pytest.approx(0.2, abs=0.02)
+    validation = np.concatenate([v for _, v in split.folds])
+    assert sorted(validation) == sorted(split.training)
+    half = frame.gather_every(2)
+    again = split_loans(half["key"], half["target"], None, Split(kind="hash"))
+    assert set(half["key"][again.test]) <= set(frame["key"][split.test])
+
+
+def test_stable_hash_never_changes():
+    assert stable_hash(pl.Series(["", "a", "loan 1", "ü", None])).tolist() == HASHES
+    assert stable_hash(pl.Series([], dtype=pl.String)).tolist() == []
+    assert stable_hash(pl.Series([12])).tolist() == stable_hash(pl.Series(["12"])).tolist()
+
+
+HASHES: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("change", "policy", "message"),
+    [
+        ({"target": None}, {}, "none of the 1200 outcomes is known"),
+        ({"target": 0}, {}, "with 0 defaults"),
+        ({"target": 1}, {}, "with 250 defaults|with .* defaults; each set needs"),
+        ({}, {"test_months": 20}, r"24 matured vintages, of which split.test_months \(20\)"),
+        ({}, {"test_months": 15, "calibration_months": 8, "folds": 10}, r"9 vintages, which split.folds \(10\)"),
+    ],
+)
+def test_what_cannot_be_split_is_explained(change: dict[str, Any], policy: dict[str, Any], message: str):
+    frame = _book().with_columns(pl.lit(value, dtype=pl.Int8).alias(name) for name, value in change.items())
+    with pytest.raises(SplitError, match=message):
+        _split(frame, **policy)
+
+
+def test_out_of_time_needs_a_date():
+    frame = _book()
+    with pytest.raises(SplitError, match="set it to hash"):
+        split_loans(frame["key"], frame["target"], None, Split())
