@@ -15,6 +15,7 @@ from loan_platform.adapters.sources import SourceError
 
 MAX_RECORD_LINES = 100  # a quoted value may hold line ends, but not this many
 FEW = 1_000  # below this many records a file may consist of rejects
+_BROKEN = "a quote stands inside a value"
 _QUOTED = re.compile(rb'(?:"[^"]*")+')
 
 
@@ -67,7 +68,7 @@ class RecordSorter:
             if number <= self._header.line:
                 continue
             if (
-                plain
+                (plain or (line.isascii() and b"\x00" not in line))
                 and line.count(delimiter) == commas
                 and b'"' not in line
                 and len(line) <= MAX_RECORD_BYTES
@@ -97,12 +98,15 @@ class RecordSorter:
                 self._accept_or_reject(number, line, good)
 
     def _close(self, good: list[bytes], waiting: deque[tuple[int, bytes]]) -> None:
+        """The open lines hold an even number of quotes: one record, good or bad, or a quote never closed."""
         number, record = self._open[0][0], b"\n".join(line for _, line in self._open)
-        if self._problem(record):
+        problem = self._problem(record)
+        between = list(self._open)[1:-1]
+        if problem and (problem == _BROKEN or any(self._problem(line) is None for _, line in between)):
             self._give_up_first(waiting)
-        else:
-            self._open.clear()
-            good.append(b"%d%b%b\n" % (number, self._delimiter, record))
+            return
+        self._open.clear()
+        self._accept_or_reject(number, record, good)
 
     def _too_long(self) -> bool:
         return len(self._open) > MAX_RECORD_LINES or sum(len(line) for _, line in self._open) > MAX_RECORD_BYTES
@@ -136,9 +140,11 @@ class RecordSorter:
             return "the record holds a NUL byte"
         if not _is_utf8(record):
             return "the record is not UTF-8 text"
-        bare = _QUOTED.sub(b'"', record) if b'"' in record else record
-        if self._broken_quote.search(bare):
-            return "a quote stands inside a value"
+        bare = record
+        if b'"' in record:
+            bare = _QUOTED.sub(b'"', record)
+            if self._broken_quote.search(bare):
+                return _BROKEN
         if (fields := bare.count(self._delimiter) + 1) != self._fields:
             return f"{fields} fields where the header has {self._fields}"
         return None

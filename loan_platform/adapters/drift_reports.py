@@ -22,6 +22,7 @@ from polars import selectors
 from loan_platform.adapters.files import atomic_write
 from loan_platform.core.drift import DriftTable
 from loan_platform.core.drift_reference import OTHER
+from loan_platform.core.policies import Drift
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
 _FEW_VALUES = 20
@@ -44,16 +45,16 @@ def write_drift_report(
     json: Path,
     *,
     title: str,
-    sample_rows: int,
+    policy: Drift,
 ) -> None:
     """Write the page and the JSON of `drift_report`, each in one step."""
-    report = drift_report(reference, current, table, title=title, sample_rows=sample_rows)
+    report = drift_report(reference, current, table, title=title, policy=policy)
     atomic_write(html, report.html)
     atomic_write(json, report.json)
 
 
 def drift_report(
-    reference: pl.DataFrame, current: pl.DataFrame, table: DriftTable, *, title: str, sample_rows: int
+    reference: pl.DataFrame, current: pl.DataFrame, table: DriftTable, *, title: str, policy: Drift
 ) -> DriftReport:
     """Draw the distributions of both frames, the most drifted variable first.
 
@@ -62,14 +63,14 @@ def drift_report(
         current: The same columns of the batch.
         table: Drift of the batch; its warning thresholds are the report's.
         title: Title of the page.
-        sample_rows: Larger frames are sampled to this many rows, always the same ones.
+        policy: How many rows of each side, always the same ones, and how many variables are drawn.
 
     Raises:
         ValueError: nothing can be drawn, because no variable has a value on both sides.
     """
-    names = [variable.name for variable in table.variables]
-    before = _sample(reference.rename({"probability": "score"}).select(names), sample_rows)
-    now = _sample(current.rename({"probability": "score"}).select(names), sample_rows).cast(before.schema)
+    names = _most_drifted(table, policy.report_variables)
+    before = _sample(reference.rename({"probability": "score"}).select(names), policy.sample_rows)
+    now = _sample(current.rename({"probability": "score"}).select(names), policy.sample_rows).cast(before.schema)
     drawn = [n for n in names if before[n].count() and now[n].count()]
     if not drawn:
         raise ValueError("no variable has a value both in the reference and in the batch")
@@ -84,6 +85,13 @@ def drift_report(
         "columns": _columns(snapshot),
     }
     return DriftReport(_page(page, title, table), json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+
+
+def _most_drifted(table: DriftTable, count: int) -> list[str]:
+    """The score and the features that moved most, in the order of the table."""
+    ranked = sorted((v for v in table.variables if v.role == "feature"), key=lambda v: (-v.psi, v.name))
+    kept = {v.name for v in ranked[:count]}
+    return [v.name for v in table.variables if v.role == "score" or v.name in kept]
 
 
 def _sample(frame: pl.DataFrame, rows: int) -> pl.DataFrame:

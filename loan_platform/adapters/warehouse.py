@@ -23,6 +23,8 @@ from loan_platform.core.policies import Source
 from loan_platform.core.table import Table
 
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+# Writing a dictionary for many different texts costs more than it saves.
+_RAW = "DICTIONARY_SIZE_LIMIT 2000"
 _METADATA_KEY = "loan_platform"
 _NO_VALUE = "the SQL of the contract fails on a row where it must not"
 _ADVICE = "free memory or disk space, or give the warehouse another memory_limit or temp_directory"
@@ -115,7 +117,7 @@ class Warehouse:
             if progress:
                 progress(f"{summary.rows:,} rows to Parquet")
             about = quoted(json.dumps([asdict(file) for file in summary.files]))
-            options = f"KV_METADATA {{{_METADATA_KEY}: {about}}}"
+            options = f"{_RAW}, KV_METADATA {{{_METADATA_KEY}: {about}}}"
             _copy(connection, _one_by_one(connection, relations, scratch), out, options)
             _copy(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
@@ -195,7 +197,7 @@ def _one_by_one(connection: duckdb.DuckDBPyConnection, relations: list[Relation]
         return relations[0].sql
     parts = [scratch / f"part-{i:06}.parquet" for i in range(len(relations))]
     for relation, part in zip(relations, parts, strict=True):
-        _copy(connection, relation.sql, part)
+        _copy(connection, relation.sql, part, _RAW)
     return f"FROM read_parquet([{', '.join(quoted(str(part)) for part in parts)}])"
 
 

@@ -102,7 +102,7 @@ def _write_for_people(
         html,
         data,
         title=f"{book.name} {batch}",
-        sample_rows=book.drift.sample_rows,
+        policy=book.drift,
     )
 
 

@@ -16,6 +16,8 @@ from loan_platform.settings import Settings, source_override
 BOOK = "lending_club"
 JOBS = ("training", "promotion", "scoring", "monitoring")
 SEED = 2_026
+FIRST, LAST = "2018-07", "2018-12"
+GENERATED_MONTHS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
 
 
 def run_demo(settings: Settings, rows: int) -> int:
@@ -24,9 +26,11 @@ def run_demo(settings: Settings, rows: int) -> int:
     ensure_home(settings)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     story = Story()
+    tags: dict[str, str] = {}
     if source_override(BOOK, "loans") is None:
         story.seconds["generate"] = generate(settings.data / BOOK, rows)
-    succeeded = run_jobs(story)
+        tags = GENERATED_MONTHS
+    succeeded = run_jobs(story, tags)
     if not succeeded:
         sys.stderr.write("\nThe demo stopped:\n" + "\n".join(f"  {error}" for error in story.errors) + "\n")
         return 1
@@ -36,8 +40,8 @@ def run_demo(settings: Settings, rows: int) -> int:
     return 0
 
 
-def run_jobs(story: Story) -> bool:
-    """Run the book's jobs in order until one fails."""
+def run_jobs(story: Story, tags: dict[str, str]) -> bool:
+    """Run the book's jobs in order until one fails; the tags say which batches they are about."""
     import dagster as dg
 
     from loan_platform.definitions import defs
@@ -46,7 +50,7 @@ def run_jobs(story: Story) -> bool:
     with dg.DagsterInstance.get() as instance:
         for purpose in JOBS:
             sys.stderr.write(f"\n{BOOK}_{purpose}\n")
-            if not run_job(definitions, f"{BOOK}_{purpose}", instance, story):
+            if not run_job(definitions, f"{BOOK}_{purpose}", instance, story, tags):
                 return False
     return True
 
@@ -64,8 +68,8 @@ def generate(folder: Path, rows: int) -> float:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     drift = Drift(start="2018-11", income_factor=0.7, fico_shift=-25, purpose_shift=0.3)
-    batch = Applications(rows=max(rows // 10, 3_000), seed=SEED, start="2018-07", end="2018-12", drift=drift)
-    book = write_loan_book(folder / "loans.csv", rows=rows, seed=SEED)
+    batch = Applications(rows=max(rows // 10, 3_000), seed=SEED, start=FIRST, end=LAST, drift=drift)
+    book = write_loan_book(folder / "loans.csv", rows=rows, seed=SEED, start="2013-01")
     write_applications(folder / "applications.csv", batch)
     write_outcomes(folder / "outcomes.csv", batch, resolved_months=3)
     seconds = time.perf_counter() - started

@@ -22,13 +22,19 @@ class Story:
     failed_checks: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def told(self, asset: str, partition: str | None = None) -> dict[str, Any]:
-        """The metadata of an asset's newest materialization."""
-        return self.metadata.get((asset, partition), {})
+    def rows(self, asset: str) -> int:
+        """Rows of an asset, over all its partitions."""
+        told = [values for (name, _), values in self.metadata.items() if name == asset]
+        return sum(values.get("dagster/row_count", 0) for values in told)
 
 
 def run_job(
-    defs: dg.Definitions, name: str, instance: dg.DagsterInstance, story: Story, out: TextIO = sys.stderr
+    defs: dg.Definitions,
+    name: str,
+    instance: dg.DagsterInstance,
+    story: Story,
+    tags: dict[str, str] | None = None,
+    out: TextIO = sys.stderr,
 ) -> bool:
     """Run one job to its end, writing a line for each message, finished step and failed check to `out`.
 
@@ -38,7 +44,7 @@ def run_job(
     outcome: list[bool] = []
 
     def execute() -> None:
-        result = job.execute_in_process(QUIET, instance, run_id=run_id, raise_on_error=False)
+        result = job.execute_in_process(QUIET, instance, run_id=run_id, tags=tags, raise_on_error=False)
         outcome.append(result.success)
 
     worker = threading.Thread(target=execute, name=name, daemon=True)

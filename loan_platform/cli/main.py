@@ -1,6 +1,7 @@
 """`loan-platform`: the commands behind the Makefile."""
 
 import argparse
+import os
 import sys
 
 from loan_platform.settings import Settings, SettingsError, quiet_environment
@@ -21,7 +22,10 @@ def main() -> int:
             return _init(settings)
         from loan_platform.cli.demo import run_demo
 
-        return run_demo(settings, arguments.rows)
+        code = run_demo(settings, arguments.rows)
+        # DuckDB's binding lists every object that Evidently keeps alive at exit, three screens of them.
+        sys.stdout.flush()
+        os._exit(code)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -30,7 +30,7 @@ def summarise(
             "epoch": champion.epoch if champion else 0,
             "why": _read(reports / "promotion.json")["summary"],
         },
-        "predictions": story.told("predictions").get("rows_scored", 0),
+        "predictions": story.rows("predictions"),
         "drift": [_drift(path) for path in sorted((reports / "drift").glob("*.json")) if _is_table(path)],
         "performance": _read(reports / "performance.json"),
         "failed_checks": story.failed_checks,

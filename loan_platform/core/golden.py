@@ -61,8 +61,9 @@ def golden_rows(model: ScoringModel, frame: pl.DataFrame) -> GoldenRows:
 def _typed(frame: pl.DataFrame, name: str, dtype: type[pl.DataType]) -> pl.Series:
     if name not in frame.columns:
         return pl.Series(name, [None] * frame.height, dtype=dtype)
-    values = frame[name].cast(dtype)
-    return values.fill_nan(None) if dtype == pl.Float64 else values
+    values = frame.get_column(name).cast(dtype)
+    # JSON has no infinity, and no such number is stated by anyone
+    return values.set(~values.is_finite(), None) if dtype == pl.Float64 else values
 
 
 def _probabilities(model: ScoringModel, frame: pl.DataFrame) -> tuple[str, ...]:

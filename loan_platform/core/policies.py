@@ -119,6 +119,7 @@ class Drift(Strict):
     )
     min_rows: int = Field(default=100, ge=1, description="A smaller batch has the verdict `unknown`.")
     sample_rows: int = Field(default=5_000, ge=100, description="Rows per side of the report for people.")
+    report_variables: int = Field(default=20, ge=1, description="Features in that report, the most drifted ones.")
     min_relative_gini: Share = Field(
         default=0.7, description="Share of the champion's test Gini that matured predictions must keep."
     )

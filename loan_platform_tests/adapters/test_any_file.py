@@ -108,9 +108,25 @@ def _check_every_line_has_a_record(lines: list[str], header: int, begins: set[in
     structural = {line for line, column, _ in done.reasons if column is None}
     for number in begins - structural:
         inside |= set(range(number, number + _record(lines, number)[1]))
+    for number in structural:
+        inside |= _open_span(lines, number)
     for number, line in enumerate(lines, start=1):
         if number > header and line.strip():
             assert number in inside | structural, f"line {number} is neither accepted nor quarantined"
+
+
+def _open_span(lines: list[str], number: int) -> set[int]:
+    """Lines that a bad record takes when a quote of its first line is closed on a later one."""
+    if lines[number - 1].count('"') % 2 == 0:
+        return set()
+    for last in range(number + 1, len(lines) + 1):
+        if lines[last - 1].count('"') % 2:
+            return set() if any(_is_whole(line) for line in lines[number : last - 1]) else set(range(number, last + 1))
+    return set()
+
+
+def _is_whole(line: str) -> bool:
+    return len(next(csv.reader([line]), [])) == len(NAMES)
 
 
 def _check_values(lines: list[str], row: dict[str, object], fractions: bool) -> None:

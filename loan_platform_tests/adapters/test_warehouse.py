@@ -195,6 +195,13 @@ def test_an_open_quote_costs_one_row_only(tmp_path: Path) -> None:
     assert done.staged.accepted == 497
 
 
+def test_a_quote_closed_on_the_next_line_makes_one_bad_record(tmp_path: Path) -> None:
+    rows = [*_rows(2), GOOD.format(id=3).replace(",Own", ',"Own'), '"', GOOD.format(id=4)]
+    done = ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out")
+    assert done.quarantined.select("source_line", "message").rows() == [(4, "6 fields where the header has 9")]
+    assert done.accepted["source_line"].to_list() == [2, 3, 6]
+
+
 def test_notes_above_the_header_and_a_footer(tmp_path: Path) -> None:
     lines = ["Notes offered by Prospectus, see our site", "", HEADER, *_rows(2), "", "Total amount funded: 7"]
     done = ingest([_bytes(tmp_path / "a.csv", "\n".join(lines).encode())], tmp_path / "out")

@@ -21,9 +21,7 @@ def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:
 
 
 def _split(frame: pl.DataFrame, **policy: Any) -> LoanSplit:
-    return split_loans(
-        frame["key"], frame["target"], frame["date"], Split.model_validate({"test_months": 4, **policy})
-    )
+    return split_loans(frame["key"], frame["target"], frame["date"], Split.model_validate({"test_months": 4, **policy}))
 
 
 def test_newest_matured_vintages_test_and_those_before_calibrate():
@@ -96,12 +94,15 @@ def test_hash_split_keeps_the_shares_and_a_loan_its_part():
 
 
 def test_stable_hash_never_changes():
-    assert stable_hash(pl.Series(["", "a", "loan 1", "ü", None])).tolist() == HASHES
+    assert stable_hash(pl.Series(["", "a", "loan 1", "ü"])).tolist() == [
+        4023394144,
+        2191698264,
+        2990374760,
+        2593104810,
+    ]
+    assert stable_hash(pl.Series([None], dtype=pl.String)).tolist() == [4023394144]
     assert stable_hash(pl.Series([], dtype=pl.String)).tolist() == []
     assert stable_hash(pl.Series([12])).tolist() == stable_hash(pl.Series(["12"])).tolist()
-
-
-HASHES: list[int] = []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ HASHES: list[int] = []
     [
         ({"target": None}, {}, "none of the 1200 outcomes is known"),
         ({"target": 0}, {}, "with 0 defaults"),
-        ({"target": 1}, {}, "with 250 defaults|with .* defaults; each set needs"),
+        ({"target": 1}, {}, "each set needs defaulted and repaid"),
         ({}, {"test_months": 20}, r"24 matured vintages, of which split.test_months \(20\)"),
         ({}, {"test_months": 15, "calibration_months": 8, "folds": 10}, r"9 vintages, which split.folds \(10\)"),
     ],

@@ -1,6 +1,6 @@
 """Scorecard: logistic regression on splines, held as one piecewise polynomial per column.
 
-Fitted by scikit-learn, evaluated here: the margin is the intercept plus one term per column, added in column order,
+The splines are scikit-learn's, the evaluation is here: the margin is the intercept plus one term per column, added in column order,
 so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
 """
 
@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from loan_platform.core.contract import Strict
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.logistic import Logistic, fit_logistic
 from loan_platform.core.portable import sum_columns
 
 if TYPE_CHECKING:
@@ -105,17 +106,12 @@ class ScorecardFamily:
         return {"knots": trial.suggest_int("knots", 3, 7), "c": trial.suggest_float("c", 3e-3, 1.0, log=True)}
 
     def fit(self, sample: Sample, context: FitContext, params: Params) -> ScorecardModel:
-        """Fit on at most 200,000 loans; one BLAS thread, so that the bytes do not depend on the machine's."""
-        from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits
-
+        """Fit on at most 200,000 loans."""
         sample = sample.capped(ROWS)
-        bases = [_Basis(sample.matrix[:, j].astype(np.float64), params["knots"]) for j in range(sample.matrix.shape[1])]
-        basis = np.concatenate([base.values for base in bases], axis=1)
-        model: Any = LogisticRegression(C=params["c"], solver="newton-cholesky", max_iter=100)
-        with threadpool_limits(1):
-            model.fit(basis, sample.target)
-        return _assemble(bases, np.asarray(model.coef_[0], np.float64), float(model.intercept_[0]))
+        columns = sample.matrix.T.astype(np.float64)
+        bases = [_Basis(column, params["knots"]) for column in columns]
+        fitted = fit_logistic(np.concatenate([basis.values for basis in bases], axis=1), sample.target, params["c"])
+        return _assemble(bases, fitted)
 
 
 class _Basis:
@@ -180,13 +176,13 @@ def _spline(knots: Floats) -> Any:
     return spline.fit(knots[:, None])
 
 
-def _assemble(bases: list[_Basis], coefficients: Floats, intercept: float) -> ScorecardModel:
+def _assemble(bases: list[_Basis], fitted: Logistic) -> ScorecardModel:
     terms: list[Term] = []
     spreads: list[float] = []
-    at = 0
+    at, intercept = 0, fitted.intercept
     for basis in bases:
         size = basis.values.shape[1]
-        term, centre, spread = basis.term(coefficients[at : at + size])
+        term, centre, spread = basis.term(fitted.coefficients[at : at + size])
         at, intercept = at + size, intercept + centre
         terms.append(term)
         spreads.append(spread)
