@@ -1,5 +1,6 @@
-"""The code location: every book in `defs/`, the platform they share, one process for each run by default."""
+"""The code location of this package's loan books."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -7,13 +8,12 @@ import dagster as dg
 from loan_platform.settings import quiet_environment
 
 quiet_environment()
+warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code references: a screenful at each start
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All loan books of this package."""
-    from loan_platform.assets.platform import Platform
+    """All loan books in `defs/`."""
+    from loan_platform.assets.loan_portfolio import location
 
-    books = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    shared = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
-    return dg.Definitions.merge(books, shared)
+    return location(Path(__file__).parent)

@@ -44,7 +44,6 @@ class Settings:
     ledger_url: str = field(repr=False)
     threads: int
     memory_limit: str
-    defs_folder: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -60,7 +59,6 @@ class Settings:
             ledger_url=_ledger_url(environ) or f"sqlite:///{home / 'ledger.db'}",
             threads=_threads(environ),
             memory_limit=_memory_limit(environ),
-            defs_folder=_defs_folder(environ),
         )
 
     @property
@@ -181,13 +179,3 @@ def _memory_limit(environ: Mapping[str, str]) -> str:
 
 def _bytes(number: str, unit: str) -> float:
     return float(number) * (1024 if "i" in unit.lower() else 1000) ** _UNITS[unit[0].upper()]
-
-
-def _defs_folder(environ: Mapping[str, str]) -> Path | None:
-    stated = _text(environ, "LOAN_DEFS_DIR")
-    if stated is None:
-        return None
-    folder = Path(stated).expanduser().resolve()
-    if not folder.is_dir():
-        raise SettingsError(f"LOAN_DEFS_DIR is {folder}: accepted is a folder with one folder per portfolio")
-    return folder

@@ -46,9 +46,9 @@ def test_no_layer_imports_one_above_it(layer: str) -> None:
         f"{path.name}:{line} imports {name}"
         for path in modules(layer)
         for name, line in imports(path)
-        if name.startswith(above or ("-",)) or name.startswith("loan_platform.definitions")
+        if above and name.startswith(above)
     ]
-    assert wrong == [] or layer == "cli"
+    assert wrong == []
 
 
 def test_core_runs_without_the_platform() -> None:
@@ -75,6 +75,7 @@ def test_slow_packages_are_imported_where_they_are_used() -> None:
     wrong = [
         f"{path.name}:{line} imports {name} at module level"
         for path in [*modules("core", "adapters", "assets"), *ROOT.glob("*.py")]
+        if path.name != "pyfunc_model.py"  # MLflow runs this file itself, as the code of a logged model
         for name, line in imports(path, top_level_only=True)
         if name.split(".")[0] in SLOW
     ]

@@ -21,7 +21,6 @@ def test_defaults_are_embedded_and_below_the_home(tmp_path: Path) -> None:
     assert settings.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
     assert settings.ledger_url == f"sqlite:///{tmp_path}/ledger.db"
     assert settings.embedded_tracking
-    assert settings.defs_folder is None
     assert {p.relative_to(tmp_path).as_posix() for p in _layout(settings)} == {
         "dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports", "data", "cache", "summary.json"
     }  # fmt: skip
@@ -54,7 +53,6 @@ def test_settings_name_their_own_servers() -> None:
         ("LOAN_MEMORY_LIMIT", "lots", "such as 512MiB or 4GB"),
         ("LOAN_MEMORY_LIMIT", "1MB", "256MiB or more"),
         ("LOAN_LEDGER_URL", "mysql://u:secret@db/x", "postgresql://"),
-        ("LOAN_DEFS_DIR", "/nowhere", "one folder per portfolio"),
         ("LOAN_PLATFORM_HOME", "/dev/null", "a folder"),
         ("LOAN_PLATFORM_HOME", "/tmp/50%", "without ?, # or %"),
     ],
@@ -69,9 +67,9 @@ def test_a_bad_value_is_refused_with_the_name_and_what_is_accepted(name: str, va
 
 def test_good_values_are_taken(tmp_path: Path) -> None:
     settings = Settings.from_environment(
-        {"LOAN_THREADS": "3", "LOAN_MEMORY_LIMIT": "1.5 GB", "LOAN_DEFS_DIR": str(tmp_path)}
+        {"LOAN_THREADS": "3", "LOAN_MEMORY_LIMIT": "1.5 GB"}
     )
-    assert (settings.threads, settings.memory_limit, settings.defs_folder) == (3, "1.5 GB", tmp_path)
+    assert (settings.threads, settings.memory_limit) == (3, "1.5 GB")
 
 
 def test_source_override_reads_portfolio_and_source() -> None:

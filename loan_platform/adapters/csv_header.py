@@ -43,6 +43,8 @@ def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
             f"has no header: none of its first {SEARCHED_LINES} lines names a column of the contract",
             f"Add a header line with the columns {', '.join(sorted(table.required_raw))}.",
         )
+    if any("\x00" in name or "\ufffd" in name for name in best.names):
+        raise SourceError(file, "has a header that is not UTF-8 text", "Save it as CSV in UTF-8.")
     check_names(file, best.names, table)
     return Header(best.line, best.delimiter, tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names)))
 

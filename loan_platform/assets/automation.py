@@ -21,6 +21,7 @@ TRAINING = (
 PROMOTION = ("promoted_model",)
 SCORING = ("applications", "quarantined_applications", "predictions")
 MONITORING = ("drift_report", "outcomes", "performance_report")
+BATCHED = {"predictions", "drift_report"}
 REPORTS_PER_TICK = 200
 
 AssetJob = Any  # dagster does not export the class that define_asset_job returns
@@ -45,7 +46,8 @@ def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> AssetJob:
         name=f"{book.name}_{purpose}",
         selection=dg.AssetSelection.assets(*(key(book, name) for name in names)),
         description=f"{purpose.capitalize()} of {book.name}: {', '.join(names)}.",
-        tags={"portfolio": book.name} | (every_batch(book) if "predictions" in names or "drift_report" in names else {}),
+        tags={"portfolio": book.name}
+        | (every_batch(book) if "predictions" in names or "drift_report" in names else {}),
     )
 
 

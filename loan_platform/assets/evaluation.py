@@ -173,7 +173,7 @@ def _results(book: Portfolio, found: dict[str, Any]) -> Iterator[dg.AssetCheckRe
 def _model_card(book: Portfolio) -> dg.AssetsDefinition:
     @asset_of(book, "model_card", "markdown", deps=["model_evaluation"])
     def model_card_page(platform: Platform) -> dg.MaterializeResult:
-        """The page about the model for risk and compliance: data, choice, metrics, inputs with their reasons, limits."""
+        """The page for risk and compliance: data, choice, metrics, inputs with their reasons, limits."""
         bundle = platform.models(book).newest().bundle()
         found = platform.read_report(book, f"evaluation/{bundle.sha256}.json")
         page = model_card(book, bundle.model, found)

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.files import atomic_write
-from loan_platform.adapters.ledger import Champion
-from loan_platform.adapters.warehouse import StageSummary
 from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, is_partitioned, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source
 from loan_platform.core.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.ledger import Champion
+    from loan_platform.adapters.warehouse import StageSummary
 
 BATCH = "batch"
 WHOLE = "all"
@@ -64,7 +66,7 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
     return applications
 
 
-def _counts(staged: StageSummary) -> dict[str, Any]:
+def _counts(staged: "StageSummary") -> dict[str, Any]:
     return {
         "dagster/row_count": staged.accepted,
         "rows_in": staged.rows_in,
@@ -102,7 +104,9 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
     return predictions
 
 
-def _score(context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: Champion) -> pl.DataFrame:
+def _score(
+    context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: "Champion"
+) -> pl.DataFrame:
     """Key, probability, score, model version and batch of the applications that this run is about."""
     waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
     if is_partitioned(context):
@@ -118,7 +122,7 @@ def _write_batches(
     context: dg.AssetExecutionContext,
     platform: Platform,
     book: Portfolio,
-    champion: Champion,
+    champion: "Champion",
     scored: pl.DataFrame,
 ) -> Iterator[str]:
     parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
@@ -136,7 +140,7 @@ def _write_batches(
         yield batch
 
 
-def _point_at_latest(platform: Platform, book: Portfolio, champion: Champion, batches: list[str]) -> None:
+def _point_at_latest(platform: Platform, book: Portfolio, champion: "Champion", batches: list[str]) -> None:
     """`lake/<book>/predictions/latest.json` names the newest batch that was ever scored."""
     names = platform.lake.partitions(book.name, "predictions") or batches
     if not names:

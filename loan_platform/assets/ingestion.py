@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from loan_platform.adapters.warehouse import StageSummary
 from loan_platform.assets.graph import asset_of, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.rules import RuleOutcome, expectations_for
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.warehouse import StageSummary
 
 SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
@@ -87,7 +90,7 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
     return validated_loans
 
 
-def _as_json(staged: StageSummary) -> str:
+def _as_json(staged: "StageSummary") -> str:
     nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
     return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
 
@@ -105,7 +108,7 @@ def _staging_checks(book: Portfolio) -> Iterator[dg.AssetCheckSpec]:
     )
 
 
-def _staging_results(book: Portfolio, staged: StageSummary) -> Iterator[dg.AssetCheckResult]:
+def _staging_results(book: Portfolio, staged: "StageSummary") -> Iterator[dg.AssetCheckResult]:
     loans, out = key(book, "validated_loans"), staged.accepted + staged.quarantined
     yield dg.AssetCheckResult(
         asset_key=loans,

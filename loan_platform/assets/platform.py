@@ -2,20 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from loan_platform.adapters.files import atomic_write
-from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.lake import Lake
-from loan_platform.adapters.ledger import Champion, Ledger
 from loan_platform.adapters.model_store import ModelStore
-from loan_platform.adapters.registry import Registry
-from loan_platform.adapters.tracking import Tracking
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, source_override
+
+if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
+    from loan_platform.adapters.ledger import Champion, Ledger
+    from loan_platform.adapters.registry import Registry
+    from loan_platform.adapters.tracking import Tracking
+    from loan_platform.adapters.warehouse import Warehouse
 
 
 class Platform(dg.ConfigurableResource):
@@ -23,6 +25,8 @@ class Platform(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Make the platform home, so that any job works on an empty one."""
+        from loan_platform.adapters.home import ensure_home
+
         ensure_home(self.settings)
 
     @property
@@ -36,7 +40,7 @@ class Platform(dg.ConfigurableResource):
         return Lake(self.settings.lake)
 
     @property
-    def warehouse(self) -> Any:
+    def warehouse(self) -> "Warehouse":
         """DuckDB, for staging raw files."""
         from loan_platform.adapters.warehouse import Warehouse
 
@@ -44,26 +48,32 @@ class Platform(dg.ConfigurableResource):
         return Warehouse(settings.threads, settings.memory_limit, temp_directory=settings.cache)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """Who became champion, when and why."""
+        from loan_platform.adapters.ledger import Ledger
+
         return Ledger(self.settings.ledger_url)
 
     @property
-    def tracking(self) -> Tracking:
+    def tracking(self) -> "Tracking":
         """MLflow's runs."""
+        from loan_platform.adapters.tracking import Tracking
+
         settings = self.settings
         return Tracking(settings.tracking_uri, settings.mlartifacts if settings.embedded_tracking else None)
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> "Registry":
         """MLflow's model versions."""
+        from loan_platform.adapters.registry import Registry
+
         return Registry(self.tracking)
 
     def models(self, book: Portfolio) -> ModelStore:
         """The book's trained models."""
         return ModelStore(self.settings.lake / book.name / "trained_model")
 
-    def champion(self, book: Portfolio) -> Champion:
+    def champion(self, book: Portfolio) -> "Champion":
         """The book's champion.
 
         Raises:

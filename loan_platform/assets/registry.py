@@ -1,11 +1,10 @@
 """The trained model becomes a registry version, and by policy the champion."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.adapters.ledger import Champion
 from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
@@ -13,6 +12,9 @@ from loan_platform.core.bootstrap import auc_difference
 from loan_platform.core.evaluation import auc, ece
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.promotion import Challenger, Comparison, Verdict, decide
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.ledger import Champion
 
 
 def registry_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -31,7 +33,7 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
         model = models.newest()
         tracked = models.run_of(model)
         version = platform.registry.register(
-            book.name, tracked.model_uri, model.sha256, tracked.run_id, {"dagster_run_id": context.run_id}
+            book.name, tracked.model_uri, model.sha256, tracked.run_id, {"dagster_run_id": context.run.run_id}
         )
         context.log.info(f"version {version.version} is staging")
         return dg.MaterializeResult(metadata={"version": version.version, "sha256": version.sha256, "uri": version.uri})
@@ -78,7 +80,7 @@ def _challenger(evaluation: dict[str, Any], model: StoredModel) -> Challenger:
 
 
 def _comparison(
-    platform: Platform, book: Portfolio, model: StoredModel, champion: Champion | None
+    platform: Platform, book: Portfolio, model: StoredModel, champion: "Champion | None"
 ) -> Comparison | None:
     if champion is None:
         return None
@@ -101,7 +103,7 @@ def _record(
     platform: Platform,
     book: Portfolio,
     model: StoredModel,
-    before: Champion | None,
+    before: "Champion | None",
     verdict: Verdict,
 ) -> None:
     """Write the decision to the ledger; it holds only if the champion is still the one that was compared."""
@@ -110,7 +112,7 @@ def _record(
     version = platform.registry.find(book.name, model.sha256)
     if version is None:
         raise dg.Failure("the newest model is not registered: materialize registry_version first")
-    who = {"actor": "policy", "run_id": context.run_id, "verdict": verdict.as_dict()}
+    who = {"actor": "policy", "run_id": context.run.run_id, "verdict": verdict.as_dict()}
     if verdict.promote:
         epoch = before.epoch if before else 0
         platform.ledger.promote(book.name, version.version, model.sha256, expected_epoch=epoch, **who)
@@ -119,7 +121,7 @@ def _record(
     platform.registry.tag(book.name, version.version, {"verdict": verdict.summary[:4000]})
 
 
-def _metadata(champion: Champion | None, verdict: Verdict) -> dict[str, Any]:
+def _metadata(champion: "Champion | None", verdict: Verdict) -> dict[str, Any]:
     rows = [f"| {'✓' if r.passed else '✗'} | {r.rule} | {r.sentence} |" for r in verdict.reasons]
     table = ["", "| | rule | finding |", "| --- | --- | --- |", *rows] if rows else []
     return {

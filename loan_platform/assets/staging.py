@@ -2,15 +2,18 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from loan_platform.adapters.warehouse import StageSummary
 from loan_platform.assets.platform import Platform
 from loan_platform.core.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.warehouse import StageSummary
 
 
 def stage_source(
     platform: Platform, book: Portfolio, source: str, outputs: tuple[str, str], outcomes: bool = False
-) -> StageSummary:
+) -> "StageSummary":
     """Publish the accepted and the quarantined rows of a source under two asset names.
 
     Args:

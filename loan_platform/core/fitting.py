@@ -20,8 +20,9 @@ from loan_platform.core.portable import sigmoid
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.scoring import ScoringModel, needed
 from loan_platform.core.splits import LoanSplit, split_loans
-from loan_platform.core.staging import TARGET
+from loan_platform.core.table import TARGET
 
+HALF_ROWS = 200_000  # calibration needs a model like the final one, not one as exact
 DIRECTIONS = {"increasing": 1, "decreasing": -1, None: 0}
 
 
@@ -55,9 +56,10 @@ class TrainingData:
         )
 
     def without_half(self, half: int) -> Sample:
-        """The training window without one half (0 or 1) of the calibration window."""
+        """The training window without one half (0 or 1) of the calibration window; at most 200,000 loans of it."""
         start, end = len(self.split.fit), len(self.split.training)
         kept = np.concatenate((np.arange(start), np.arange(start + 1 - half, end, 2)))
+        kept = kept[:: -(-len(kept) // HALF_ROWS)]
         return Sample(self.matrix[kept], self.target[kept])
 
     @property

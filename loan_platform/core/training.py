@@ -17,7 +17,7 @@ from loan_platform.core.models.blend import blended
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.scoring import ScoringModel
 from loan_platform.core.splits import LoanSplit
-from loan_platform.core.staging import TARGET
+from loan_platform.core.table import TARGET
 from loan_platform.core.tuning import Fold, Tuned, tune, tuning_folds
 
 

@@ -66,8 +66,8 @@ def tune(
     """The parameters with the highest mean AUC over the folds; the family's defaults are the first trial."""
     search = _Search(family, folds, context)
     start = perf_counter()
-    if family.tuned and trials > 1:
-        search.run(trials)
+    if (budget := min(trials, family.max_trials)) > 1:
+        search.run(budget)
     else:
         search.try_defaults()
     tuned = search.best(perf_counter() - start)

@@ -240,6 +240,7 @@ def test_a_record_that_is_not_utf8_is_quarantined(tmp_path: Path) -> None:
         (b"PK\x03\x04" + b"x" * 100, "packed with zip"),
         (b"PAR1" + b"x" * 100, "no readable Parquet"),
         ((HEADER + ",id\n").encode(), "several columns of the same name: id"),
+        ((HEADER + ",caf\xe9\n").encode("latin-1"), "header that is not UTF-8"),
         ((HEADER + ",ID\n").encode(), "several columns of the same name: id"),
         ((HEADER.replace("income", "yearly_income") + "\n").encode(), "income \\(closest: yearly_income"),
         (gzip.compress(b"x" * 1000)[:-9], "cut short"),

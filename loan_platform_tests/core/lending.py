@@ -11,7 +11,7 @@ from loan_platform.core.contract import Contract
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.policies import Source, Split, Training
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.staging import TARGET
+from loan_platform.core.table import TARGET
 from loan_platform.core.training import TrainingResult, train
 
 _COLUMNS = {

@@ -1,5 +1,6 @@
 """Each type's parser, and what the compiled SQL reads and refuses."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -24,7 +25,7 @@ def _table(**column: Any) -> Table:
     )
 
 
-def _run(table: Table, texts: list[str | None], fractions: dict[str, frozenset[str]] | None = None) -> list[Any]:
+def _run(table: Table, texts: Sequence[str | None], fractions: dict[str, frozenset[str]] | None = None) -> list[Any]:
     """For each text its value, or the reason of its fault."""
     values = ", ".join(f"({i}, 'f.csv', {i}, {'NULL' if t is None else quoted(t)})" for i, t in enumerate(texts))
     raw = f"(SELECT * FROM (VALUES {values}) AS raw(__row, source_file, source_line, x))"

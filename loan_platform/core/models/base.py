@@ -70,8 +70,8 @@ class Family(Protocol):
     """A kind of model."""
 
     @property
-    def tuned(self) -> bool:
-        """Whether `suggest` searches anything."""
+    def max_trials(self) -> int:
+        """Trials beyond which tuning this family gains nothing; 1 where `suggest` searches nothing."""
         ...
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Logistic regression with an L2 penalty, by Newton's method.
 
-scikit-learn's `newton-cholesky` gives the same coefficients; on single precision, which halves time and memory, it meets
-"ill-conditioned" Hessians and falls back to an unconverged L-BFGS. Here only the sums over a block of loans are single
-precision; the Hessian itself, its penalty and the solution are double.
+scikit-learn's `newton-cholesky` gives the same coefficients; on single precision, which halves time and memory,
+it meets "ill-conditioned" Hessians and falls back to an unconverged L-BFGS. Here only the sums over a block of
+loans are single precision; the Hessian itself, its penalty and the solution are double.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from loan_platform.core.models.base import Floats, Matrix
 BLOCK = 8_192
 STEPS = 30
 HALVINGS = 10
-TOLERANCE = 1e-7
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,24 @@ def fit_logistic(x: Matrix, target: Floats, c: float) -> Logistic:
     with threadpool_limits(1):
         loss = _loss(x, target, beta, penalty)
         for _ in range(STEPS):
-            step = _newton_step(x, target, beta, penalty)
-            beta, before, loss = _descend(x, target, beta, penalty, step, loss)
-            if before - loss <= TOLERANCE * before:
+            step, gain = _newton_step(x, target, beta, penalty)
+            if gain <= TOLERANCE * loss:
                 break
+            beta, loss = _descend(x, target, beta, penalty, step, loss)
     return Logistic(beta[:-1], float(beta[-1]))
 
 
 def _descend(
     x: Matrix, target: Floats, beta: Floats, penalty: Floats, step: Floats, loss: float
-) -> tuple[Floats, float, float]:
-    """The coefficients after the step, halved until it does not raise the loss; the loss before and after."""
+) -> tuple[Floats, float]:
+    """The coefficients after the step, halved until it does not raise the loss, and the loss there."""
     for _ in range(HALVINGS):
         moved = beta + step
         found = _loss(x, target, moved, penalty)
         if found <= loss:
-            return moved, loss, found
+            return moved, found
         step = step / 2
-    return beta, loss, loss
+    return beta, loss
 
 
 def _loss(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> float:
@@ -67,7 +67,8 @@ def _loss(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> float:
     return float(np.sum(np.logaddexp(0, margin) - target * margin) + np.sum(penalty * beta**2) / 2)
 
 
-def _newton_step(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> Floats:
+def _newton_step(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> tuple[Floats, float]:
+    """The step, and by how much it lowers the loss if that were quadratic."""
     hessian, gradient = np.diag(penalty), -penalty * beta
     for start in range(0, len(x), BLOCK):
         block = x[start : start + BLOCK]
@@ -77,7 +78,8 @@ def _newton_step(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> Fl
         hessian += scaled.T @ scaled
         error = (target[start : start + BLOCK] - p).astype(np.float32)
         gradient += np.append(error @ block, error.sum())
-    return np.linalg.solve(hessian, gradient)
+    step = np.asarray(np.linalg.solve(hessian, gradient), np.float64)
+    return step, float(gradient @ step) / 2
 
 
 def _margin(x: Matrix, beta: Floats) -> Floats:

@@ -88,7 +88,7 @@ class _Standard:
 class MlpFamily:
     """Fits networks; not tuned, its budget goes to the families that win."""
 
-    tuned = False
+    max_trials = 1
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
         """Hidden units, weight decay, epochs."""

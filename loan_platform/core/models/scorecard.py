@@ -1,7 +1,7 @@
 """Scorecard: logistic regression on splines, held as one piecewise polynomial per column.
 
-The splines are scikit-learn's, the evaluation is here: the margin is the intercept plus one term per column, added in column order,
-so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
+The splines are scikit-learn's, the evaluation is here: the margin is the intercept plus one term per column, added in
+column order, so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -97,7 +97,7 @@ class _Tables:
 class ScorecardFamily:
     """Fits scorecards."""
 
-    tuned = True
+    max_trials = 4  # two settings of mild effect
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
         """Knots per column and the inverse strength of the L2 penalty."""
