@@ -134,7 +134,7 @@ def _is_whole(line: str) -> bool:
 def _check_values(lines: list[str], header: int, row: dict[str, object], fractions: bool) -> None:
     names = [name.strip().lower() for name in _record(lines, header)[0]]
     record = _record(lines, int(str(row["source_line"])))[0]
-    cell = {name: "" for name in NAMES} | dict(zip(names, record, strict=True))
+    cell = dict.fromkeys(NAMES, "") | dict(zip(names, record, strict=True))
     assert row["number"] == cell["id"].strip()
     income = cell["income"].strip()
     if re.fullmatch(r"\$?\d{1,3}(,\d{3})+(\.\d+)?|\$\S+", income):

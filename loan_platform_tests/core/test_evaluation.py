@@ -102,7 +102,7 @@ def test_a_feature_that_knows_the_outcome_raises_the_alarm():
     features = pl.DataFrame(
         {
             "honest": p,
-            "settled": np.where(y == 1, 1.0, None).astype(float),
+            "settled": np.where(y == 1, 1.0, np.nan),
             "inverse": -y,
             "status": np.where(y == 1, "off", "paid"),
             "noise": np.random.default_rng(1).random(2_000),

@@ -64,7 +64,7 @@ def test_folds_expand_in_time_inside_the_training_window():
     sizes = [len(train) for train, _ in split.folds]
     assert sizes == sorted(sizes)
     for train, validation in split.folds:
-        assert months[train].max() < months[validation].min()
+        assert sorted(months[train])[-1] < sorted(months[validation])[0]
         assert set(train.tolist()) | set(validation.tolist()) <= set(split.training.tolist())
     assert len(split.folds[-1][0]) + len(split.folds[-1][1]) == len(split.training)
 
