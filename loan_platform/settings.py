@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from loan_platform.core.errors import ExplainedError
+
 # Set before dagster, mlflow, bentoml, evidently, xgboost or gcsfs are imported: most are read at import.
 QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -31,7 +33,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
-class SettingsError(ValueError):
+class SettingsError(ExplainedError, ValueError):
     """An environment variable has a value that cannot be used; the message names it and what it accepts."""
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loan_platform.assets.loan_portfolio import book_definitions
+from loan_platform.assets.loan_portfolio import LoanPortfolio, book_definitions
 from loan_platform.assets.platform import Platform
 from loan_platform.core.portfolio import Portfolio, load_contract
 from loan_platform.core.synthetic.files import Applications, write_applications, write_loan_book, write_outcomes
@@ -49,6 +49,7 @@ def quick_book() -> Portfolio:
     """The book with less to tune."""
     tree = dg.ComponentTree.for_project(Path(__file__).parents[1] / "loan_platform")
     component = tree.load_component(Path(BOOK))
+    assert isinstance(component, LoanPortfolio)
     policies = component.attributes.model_dump(exclude={"contract"})
     policies["training"] |= {"families": ["scorecard", "gradient_boosting", "blend"], "trials": 2}
     policies["promotion"]["max_ece"] = 0.06  # 2,400 test loans alone give an ECE of .02
@@ -87,6 +88,8 @@ def test_the_story_of_a_generated_book() -> None:
     assert verdicts["2018-08"] != "critical"
     assert verdicts["2018-12"] == "critical"
     assert report("performance.json")["verdict"] == "ok"
-    scored = pl.concat(pl.read_parquet(path) for path in (settings.lake / BOOK / "predictions").glob("*/part-0.parquet"))
+    scored = pl.concat(
+        pl.read_parquet(path) for path in (settings.lake / BOOK / "predictions").glob("*/part-0.parquet")
+    )
     applications = pl.read_parquet(settings.lake / BOOK / "applications" / "part-0.parquet")
     assert sorted(scored["loan_id"]) == sorted(applications["loan_id"])

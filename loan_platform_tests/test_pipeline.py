@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -43,7 +42,7 @@ def test_a_folder_of_two_yaml_files_runs_from_raw_file_to_predictions(
     assert result.success
     predictions = published(settings, "predictions")
     assert predictions.height == APPLICATIONS
-    assert predictions.columns == ["contract_no", "probability", "score", "model_version"]
+    assert predictions.columns == ["contract_no", "partition", "probability", "score", "model_version"]
     assert predictions["probability"].is_between(0, 1, closed="none").all()
     assert predictions["contract_no"].is_sorted()
 

@@ -66,9 +66,7 @@ def test_a_bad_value_is_refused_with_the_name_and_what_is_accepted(name: str, va
 
 
 def test_good_values_are_taken(tmp_path: Path) -> None:
-    settings = Settings.from_environment(
-        {"LOAN_THREADS": "3", "LOAN_MEMORY_LIMIT": "1.5 GB"}
-    )
+    settings = Settings.from_environment({"LOAN_THREADS": "3", "LOAN_MEMORY_LIMIT": "1.5 GB"})
     assert (settings.threads, settings.memory_limit) == (3, "1.5 GB")
 
 

@@ -100,9 +100,9 @@ class RecordSorter:
     def _close(self, good: list[bytes], waiting: deque[tuple[int, bytes]]) -> None:
         """The open lines hold an even number of quotes: one record, good or bad, or a quote never closed."""
         number, record = self._open[0][0], b"\n".join(line for _, line in self._open)
-        problem = self._problem(record)
+        problem = self._misshapen(record)
         between = list(self._open)[1:-1]
-        if problem and (problem == _BROKEN or any(self._problem(line) is None for _, line in between)):
+        if problem == _BROKEN or (problem and not all(self._misshapen(line) for _, line in between)):
             self._give_up_first(waiting)
             return
         self._open.clear()
@@ -134,20 +134,22 @@ class RecordSorter:
             good.append(b"%d%b%b\n" % (number, self._delimiter, line))
 
     def _problem(self, record: bytes) -> str | None:
-        if len(record) > MAX_RECORD_BYTES:
-            return f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
+        if problem := self._misshapen(record):
+            return problem
         if b"\x00" in record:
             return "the record holds a NUL byte"
-        if not _is_utf8(record):
-            return "the record is not UTF-8 text"
+        return None if _is_utf8(record) else "the record is not UTF-8 text"
+
+    def _misshapen(self, record: bytes) -> str | None:
+        if len(record) > MAX_RECORD_BYTES:
+            return f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
         bare = record
         if b'"' in record:
             bare = _QUOTED.sub(b'"', record)
             if self._broken_quote.search(bare):
                 return _BROKEN
-        if (fields := bare.count(self._delimiter) + 1) != self._fields:
-            return f"{fields} fields where the header has {self._fields}"
-        return None
+        fields = bare.count(self._delimiter) + 1
+        return None if fields == self._fields else f"{fields} fields where the header has {self._fields}"
 
     def _reject(self, number: int, problem: str) -> None:
         self.rejected += 1

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loan_platform.core.errors import ExplainedError
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_TEXT = re.compile(r"no space left on device|disk quota exceeded|file too large", re.IGNORECASE)
 _PARTIAL = re.compile(r"\.(?P<host>[\w-]+)~(?P<pid>\d+)~\d+\.partial$")
@@ -20,7 +22,7 @@ _HOST = re.sub(r"[^\w-]", "_", socket.gethostname())
 _counter = itertools.count()
 
 
-class DiskFullError(RuntimeError):
+class DiskFullError(ExplainedError, RuntimeError):
     """A file could not be written for lack of space; what was there before is untouched."""
 
 

@@ -15,13 +15,14 @@ from filelock import FileLock, Timeout
 
 from loan_platform.adapters.files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
 from loan_platform.adapters.ledger import Ledger
+from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import Settings, checkout_root
 
 _LAYOUT = 1
 _LOCK_SECONDS = 180
 
 
-class HomeError(RuntimeError):
+class HomeError(ExplainedError, RuntimeError):
     """The platform home cannot be set up; the message says where and what to do."""
 
 

@@ -32,13 +32,14 @@ from loan_platform.adapters.versions import (
     expose,
     keep,
 )
+from loan_platform.core.errors import ExplainedError
 
 _LOCK = ".lock"  # a leading dot: no partition is named so
 _PUBLIC = "part-0.parquet"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-class NotPublishedError(LookupError):
+class NotPublishedError(ExplainedError, LookupError):
     """An asset or partition has no published file; the message says which and what there is."""
 
 

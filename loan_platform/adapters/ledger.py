@@ -20,11 +20,12 @@ from loan_platform.adapters.ledger_schema import (
     open_engine,
     promotions,
 )
+from loan_platform.core.errors import ExplainedError
 
 _START = "0" * 64
 
 
-class StalePromotionError(RuntimeError):
+class StalePromotionError(ExplainedError, RuntimeError):
     """Another promotion came first; decide again against the present champion."""
 
 

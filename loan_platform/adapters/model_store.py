@@ -12,6 +12,7 @@ import polars as pl
 from loan_platform.adapters.directories import Directories
 from loan_platform.adapters.files import atomic_write
 from loan_platform.core.bundle import Bundle, load_bundle
+from loan_platform.core.errors import NotMaterializedError
 
 TRACKED = "tracked.json"
 
@@ -77,18 +78,18 @@ class ModelStore:
         """The model trained last.
 
         Raises:
-            LookupError: there is none yet.
+            NotMaterializedError: there is none yet.
         """
         path = self._directories.latest()
         if path is None:
-            raise LookupError(f"no model below {self._directories.root}: materialize trained_model first")
+            raise NotMaterializedError(f"no model below {self._directories.root}: materialize trained_model first")
         return StoredModel(path)
 
     def get(self, sha256: str) -> StoredModel:
         """A model by the SHA-256 of its bundle.
 
         Raises:
-            LookupError: it is not in the lake.
+            NotMaterializedError: it is not in the lake.
         """
         return StoredModel(self._directories.path(sha256))
 
@@ -100,12 +101,10 @@ class ModelStore:
         """The MLflow run of the newest model.
 
         Raises:
-            LookupError: training was cut off before it was tracked.
+            NotMaterializedError: training was cut off before it was tracked.
         """
         note = self._directories.root / TRACKED
         tracked = Tracked(**json.loads(note.read_text())) if note.is_file() else None
         if tracked is None or tracked.sha256 != model.sha256:
-            raise LookupError(
-                f"model {model.sha256[:12]} has no tracked run: materialize trained_model again"
-            )
+            raise NotMaterializedError(f"model {model.sha256[:12]} has no tracked run: materialize trained_model again")
         return tracked

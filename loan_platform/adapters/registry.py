@@ -9,12 +9,13 @@ from typing import Any
 
 from loan_platform.adapters.ledger import Champion, Ledger
 from loan_platform.adapters.tracking import Tracking
+from loan_platform.core.errors import ExplainedError
 
 STAGING, PRODUCTION = "staging", "production"
 _SHA256 = "bundle_sha256"
 
 
-class RegistryError(RuntimeError):
+class RegistryError(ExplainedError, RuntimeError):
     """The registry does not hold what the ledger or the caller names; the message says what."""
 
 

@@ -110,6 +110,7 @@ class Tracking:
         active = mlflow.active_run()
         if active is None or active.info.run_id != run_id:
             raise RuntimeError(f"MLflow run {run_id} is not the active one, so no model can be logged to it")
+        logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it tells that it looks at the example
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),

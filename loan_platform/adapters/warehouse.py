@@ -18,6 +18,7 @@ from loan_platform.adapters.stage_steps import (
     quarantined_rows_sql,
 )
 from loan_platform.core.contract import Contract
+from loan_platform.core.errors import ExplainedError
 from loan_platform.core.parsing import quoted
 from loan_platform.core.policies import Source
 from loan_platform.core.table import Table
@@ -30,7 +31,7 @@ _NO_VALUE = "the SQL of the contract fails on a row where it must not"
 _ADVICE = "free memory or disk space, or give the warehouse another memory_limit or temp_directory"
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(ExplainedError, RuntimeError):
     """Rows cannot be read or staged; nothing that was written may be used."""
 
 

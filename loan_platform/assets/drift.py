@@ -62,7 +62,8 @@ def _reports(
 ) -> Iterator[tuple[str, DriftTable]]:
     bundle = model.bundle()
     reference, entity = Reference.from_json(bundle.reference), book.contract.entity_key
-    applications = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
+    needed = dict.fromkeys([entity, BATCH, *(column.name for column in bundle.model.inputs)])
+    applications = platform.lake.scan(book.name, "applications").with_columns(batch_of(book)).select(needed.keys())
     for batch in chosen_batches(context, platform.lake.partitions(book.name, "predictions") or [WHOLE]):
         scored = platform.lake.read(book.name, "predictions", partition_name(book, batch))
         rows = applications.filter(pl.col(BATCH) == batch).collect()

@@ -1,10 +1,13 @@
 """How the assets of a book are named, grouped and cut into partitions."""
 
-from collections.abc import Callable, Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
 import dagster as dg
 
+from loan_platform.core.errors import ExplainedError
 from loan_platform.core.portfolio import Portfolio
 
 OWNER: Final = "team:credit-risk"
@@ -20,7 +23,37 @@ def asset_of(
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`dg.asset` for an asset of the book: key, group (one screen for each book), owner, kinds, upstream assets."""
     asset = dg.asset(**_about(book, name, kinds, deps), **options)
-    return cast("Callable[[Callable[..., Any]], dg.AssetsDefinition]", asset)
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return cast("dg.AssetsDefinition", asset(explained(function)))
+
+    return decorate
+
+
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An asset's function whose explained errors fail the step with their message, not with a traceback.
+
+    Any other error is a defect, and keeps its traceback.
+    """
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generate(*arguments: Any, **named: Any) -> Iterator[Any]:
+            try:
+                yield from function(*arguments, **named)
+            except ExplainedError as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
+
+        return generate
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except ExplainedError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+    return call
 
 
 def spec_of(

@@ -1,14 +1,12 @@
 """Applications are staged by the same contract and scored by the champion, batch by batch."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
-from loan_platform.adapters.files import atomic_write
-from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, is_partitioned, key, spec_of
+from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, explained, is_partitioned, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source
 from loan_platform.core.portfolio import Portfolio
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from loan_platform.adapters.ledger import Champion
     from loan_platform.adapters.warehouse import StageSummary
 
-BATCH = "batch"
+BATCH = "partition"
 WHOLE = "all"
 FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
 
@@ -51,6 +49,7 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
         name=f"{book.name}__applications",
         specs=[spec_of(book, name, text, "duckdb", "parquet") for name, text in zip(names, described, strict=True)],
     )
+    @explained
     def applications(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
         staged = stage_source(platform, book, "applications", names)
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} applications accepted")
@@ -91,7 +90,8 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         champion = platform.champion(book)
         scored = _score(context, platform, book, champion)
         batches = list(_write_batches(context, platform, book, champion, scored))
-        _point_at_latest(platform, book, champion, batches)
+        if partitions := platform.lake.partitions(book.name, "predictions"):
+            platform.lake.point_latest(book.name, "predictions", partitions[-1])
         context.log.info(f"{scored.height:,} applications scored in {len(batches)} batch(es)")
         return dg.MaterializeResult(
             metadata={
@@ -108,12 +108,12 @@ def _score(
     context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: "Champion"
 ) -> pl.DataFrame:
     """Key, probability, score, model version and batch of the applications that this run is about."""
+    model = platform.models(book).get(champion.model_sha256).bundle().model
     waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
     if is_partitioned(context):
         waiting = waiting.filter(pl.col(BATCH).is_in(list(context.partition_keys)))
-    rows = waiting.collect()
-    model = platform.models(book).get(champion.model_sha256).bundle().model
-    about_row = [book.contract.entity_key, *([book.contract.event_date] if book.contract.event_date else [])]
+    about_row = [name for name in (book.contract.entity_key, book.contract.event_date) if name]
+    rows = waiting.select(dict.fromkeys([*about_row, BATCH, *(c.name for c in model.inputs)]).keys()).collect()
     version = pl.lit(champion.version, pl.Int64).alias("model_version")
     return pl.concat([rows.select(*about_row, BATCH), model.score(rows)], how="horizontal").with_columns(version)
 
@@ -127,7 +127,7 @@ def _write_batches(
 ) -> Iterator[str]:
     parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
     for batch in chosen_batches(context, sorted(parts)):
-        part = parts[batch].drop(BATCH).sort(book.contract.entity_key)
+        part = parts[batch].sort(book.contract.entity_key)
         published = platform.lake.write(part, book.name, "predictions", partition_name(book, batch))
         metadata: dict[str, Any] = {
             "dagster/row_count": part.height,
@@ -138,18 +138,3 @@ def _write_batches(
         if partition_name(book, batch):
             context.add_asset_metadata(metadata, partition_key=batch)
         yield batch
-
-
-def _point_at_latest(platform: Platform, book: Portfolio, champion: "Champion", batches: list[str]) -> None:
-    """`lake/<book>/predictions/latest.json` names the newest batch that was ever scored."""
-    names = platform.lake.partitions(book.name, "predictions") or batches
-    if not names:
-        return
-    newest = names[-1]
-    path = platform.lake.published(book.name, "predictions", partition_name(book, newest)).path
-    pointer = {
-        "batch": newest,
-        "model_version": champion.version,
-        "path": str(path.relative_to(platform.lake.root)),
-    }
-    atomic_write(platform.settings.lake / book.name / "predictions" / "latest.json", json.dumps(pointer) + "\n")

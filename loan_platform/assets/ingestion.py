@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from loan_platform.assets.graph import asset_of, key, spec_of
+from loan_platform.assets.graph import asset_of, explained, key, spec_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.rules import RuleOutcome, expectations_for
@@ -58,6 +58,7 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
         ],
         check_specs=list(_staging_checks(book)),
     )
+    @explained
     def validated_loans(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

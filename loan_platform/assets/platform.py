@@ -9,6 +9,7 @@ import dagster as dg
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.lake import Lake
 from loan_platform.adapters.model_store import ModelStore
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, source_override
@@ -77,11 +78,11 @@ class Platform(dg.ConfigurableResource):
         """The book's champion.
 
         Raises:
-            LookupError: nothing was promoted yet.
+            NotMaterializedError: nothing was promoted yet.
         """
         champion = self.ledger.champion(book.name)
         if champion is None:
-            raise LookupError(f"{book.name} has no champion: materialize promoted_model first")
+            raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
         return champion
 
     def source_files(self, book: Portfolio, name: str) -> tuple[Source, list[Path]]:
@@ -119,9 +120,9 @@ class Platform(dg.ConfigurableResource):
         """A JSON report written before.
 
         Raises:
-            LookupError: it is not there yet.
+            NotMaterializedError: it is not there yet.
         """
         path = self.report_path(book, *name.split("/"))
         if not path.is_file():
-            raise LookupError(f"{path} does not exist: materialize the asset that writes it first")
+            raise NotMaterializedError(f"{path} does not exist: materialize the asset that writes it first")
         return json.loads(path.read_text())

@@ -1,14 +1,13 @@
 """The whole graph on generated LendingClub-form files, from raw rows to drift reports, in one command."""
 
 import os
-import resource
 import sys
 import time
 from pathlib import Path
 
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.home import ensure_home
-from loan_platform.cli.jobs import Story, run_job
+from loan_platform.cli.jobs import Story, peak_megabytes, run_job
 from loan_platform.cli.screen import screen
 from loan_platform.cli.summary import as_json, summarise
 from loan_platform.settings import Settings, source_override
@@ -75,9 +74,3 @@ def generate(folder: Path, rows: int) -> float:
     seconds = time.perf_counter() - started
     sys.stderr.write(f"✓ {book.rows:,} raw loans generated in {seconds:.1f} s: {book.path}\n")
     return seconds
-
-
-def peak_megabytes() -> float:
-    """Peak resident memory of this process; Linux counts kilobytes, macOS bytes."""
-    unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

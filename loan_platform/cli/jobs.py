@@ -1,5 +1,6 @@
 """Run a Dagster job in this process and show each step as it happens."""
 
+import resource
 import sys
 import threading
 import uuid
@@ -18,6 +19,7 @@ class Story:
     """What the steps of the jobs so far did."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_megabytes: dict[str, int] = field(default_factory=dict)
     metadata: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -68,10 +70,10 @@ def _tell(entry: dg.EventLogEntry, story: Story, out: TextIO) -> None:
     elif event.is_step_success:
         seconds = event.step_success_data.duration_ms / 1000
         story.seconds[step] = story.seconds.get(step, 0.0) + seconds
+        story.peak_megabytes[step] = peak_megabytes()
         out.write(f"✓ {step:<22} {seconds:6.1f} s\n")
     elif event.is_step_failure:
-        error = event.step_failure_data.error
-        message = (error.cause or error).message.strip() if error else "failed"
+        message = _why(event.step_failure_data)
         story.errors.append(f"{step}: {message}")
         out.write(f"✗ {step:<22} {message}\n")
     elif event.event_type_value == "ASSET_CHECK_EVALUATION":
@@ -83,9 +85,21 @@ def _tell(entry: dg.EventLogEntry, story: Story, out: TextIO) -> None:
     out.flush()
 
 
+def _why(failure: Any) -> str:
+    if failure.user_failure_data is not None:
+        return failure.user_failure_data.description
+    return (failure.error.cause or failure.error).message.strip() if failure.error else "failed"
+
+
 def _tell_check(check: dg.AssetCheckEvaluation, story: Story, out: TextIO) -> None:
     if not check.passed:
         story.failed_checks.append(f"{check.asset_key.path[-1]}: {check.check_name}")
         out.write(
             f"! {check.severity.value:<5} {check.asset_key.path[-1]}: {check.check_name}. {check.description or ''}\n"
         )
+
+
+def peak_megabytes() -> int:
+    """Peak resident memory of this process so far; Linux counts kilobytes, macOS bytes."""
+    unit = 1024 if sys.platform == "linux" else 1024 * 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

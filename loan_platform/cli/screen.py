@@ -17,11 +17,13 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
     yield f"             {reasons}"
     yield from _candidates(summary)
     champion = summary["champion"]
-    yield f"Champion     version {champion['version']} ({summary['chosen']}, {champion['sha256'][:12]}). {champion['why']}"
+    named = f"version {champion['version']} ({summary['chosen']}, {champion['sha256'][:12]})"
+    yield f"Champion     {named}. {champion['why']}"
     yield f"             {summary['choice']}"
     yield f"Predictions  {summary['predictions']:,} applications scored"
     for i, batch in enumerate(summary["drift"]):
-        yield f"{'Drift' if i == 0 else '':<13}{batch['batch']}  {batch['verdict']:<9}{batch['rows']:>8,} rows  {batch['reason']}"
+        found = f"{batch['batch']}  {batch['verdict']:<9}{batch['rows']:>8,} rows  {batch['reason']}"
+        yield f"{'Drift' if i == 0 else '':<13}{found}"
     yield f"Performance  {summary['performance']['reason']}"
     slowest = sorted(summary["seconds"].items(), key=lambda item: -item[1])
     steps = " · ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)

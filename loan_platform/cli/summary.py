@@ -9,9 +9,7 @@ from loan_platform.cli.jobs import Story
 from loan_platform.settings import Settings
 
 
-def summarise(
-    settings: Settings, book: str, story: Story, total_seconds: float, peak_megabytes: float
-) -> dict[str, Any]:
+def summarise(settings: Settings, book: str, story: Story, total_seconds: float, peak_megabytes: int) -> dict[str, Any]:
     """Collect the figures of the newest run from the reports that its assets wrote."""
     reports = settings.reports / book
     staging, evaluation = _read(reports / "staging.json"), _read(reports / "evaluation.json")
@@ -36,7 +34,7 @@ def summarise(
         "failed_checks": story.failed_checks,
         "seconds": {name: round(seconds, 2) for name, seconds in story.seconds.items()},
         "total_seconds": round(total_seconds, 1),
-        "peak_megabytes": round(peak_megabytes),
+        "peak_megabytes": peak_megabytes,
         "look_further": _look_further(settings, reports),
     }
 

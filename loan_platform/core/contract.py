@@ -38,9 +38,7 @@ class Column(Strict):
         "column of the same name.",
     )
     unit: str | None = Field(default=None, description="For people: USD, months, %, points.")
-    required: bool = Field(
-        default=False, description="A file without it is refused, a row without it quarantined."
-    )
+    required: bool = Field(default=False, description="A file without it is refused, a row without it quarantined.")
     every_file: bool = Field(
         default=False, description="A file without it is refused, although a row may lack the value."
     )
@@ -55,9 +53,7 @@ class Column(Strict):
     severity: Literal["critical", "warning"] = Field(
         default="critical", description="What a broken expectation on this column does: block, or warn."
     )
-    max_missing: float = Field(
-        default=1.0, ge=0, le=1, description="Largest expected share of missing values."
-    )
+    max_missing: float = Field(default=1.0, ge=0, le=1, description="Largest expected share of missing values.")
 
     @cached_property
     def source_sql(self) -> str:
@@ -73,9 +69,7 @@ class Column(Strict):
 class Target(Strict):
     """What counts as default."""
 
-    sql: Text = Field(
-        description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet."
-    )
+    sql: Text = Field(description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet.")
     description: Text
 
 
@@ -174,9 +168,7 @@ def _reserved(contract: Contract) -> Iterator[Problem]:
     taken = RESERVED | {contract.entity_key, contract.event_date}
     for i, feature in enumerate(contract.features):
         if feature.name in taken:
-            yield Problem(
-                f"features[{i}].name", f"{feature.name!r} is the key, the date or the platform's own"
-            )
+            yield Problem(f"features[{i}].name", f"{feature.name!r} is the key, the date or the platform's own")
 
 
 def _column_problems(path: str, column: Column) -> Iterator[Problem]:
@@ -187,9 +179,7 @@ def _column_problems(path: str, column: Column) -> Iterator[Problem]:
     if low is not None and high is not None and low > high:
         yield Problem(path, f"minimum {low} is above maximum {high}")
     if column.allowed is not None and column.type != "text":
-        yield Problem(
-            f"{path}.allowed", f"only a text column has categories, {column.name!r} is {column.type}"
-        )
+        yield Problem(f"{path}.allowed", f"only a text column has categories, {column.name!r} is {column.type}")
 
 
 def _feature_problems(path: str, feature: Feature, contract: Contract) -> Iterator[Problem]:

@@ -2,9 +2,10 @@
 
 import sys
 import types
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from loan_platform.core.contract import Column, Contract, Feature, Target
@@ -64,14 +65,15 @@ def _type(annotation: Any) -> str:
     )
 
 
-def _default(field: Any) -> str:
-    if field.default is PydanticUndefined:
+def _default(field: FieldInfo) -> str:
+    default: object = field.default
+    if default is PydanticUndefined:
         return "required"
-    if isinstance(field.default, BaseModel):
+    if isinstance(default, BaseModel):
         return "see below"
-    if isinstance(field.default, tuple):
-        return ", ".join(f"`{value!r}`" for value in field.default)
-    return "" if field.default is None else f"`{field.default}`"
+    if isinstance(default, tuple):
+        return ", ".join(f"`{value!r}`" for value in cast("tuple[object, ...]", default))
+    return "" if default is None else f"`{default}`"
 
 
 if __name__ == "__main__":

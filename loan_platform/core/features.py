@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from loan_platform.core.contract import Column, Contract, Feature
+from loan_platform.core.errors import ExplainedError
 
 POLARS_TYPES: dict[str, type[pl.DataType]] = {
     "number": pl.Float64,
@@ -22,7 +23,7 @@ POLARS_TYPES: dict[str, type[pl.DataType]] = {
 FEW_ROWS = 16
 
 
-class FeatureError(ValueError):
+class FeatureError(ExplainedError, ValueError):
     """A feature's SQL does not compile, or a frame does not hold what the contract says."""
 
 

@@ -7,13 +7,14 @@ from typing import Any, NoReturn, cast
 from pydantic import Field, ValidationError
 
 from loan_platform.core.contract import Strict
+from loan_platform.core.errors import ExplainedError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 MAX_BYTES = 64_000_000
 
 
-class BundleError(ValueError):
+class BundleError(ExplainedError, ValueError):
     """A bundle that must not be used; names the file and the reason."""
 
 

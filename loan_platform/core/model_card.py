@@ -81,9 +81,10 @@ def _metrics(found: dict[str, Any]) -> str:
 
 def _inputs(model: ScoringModel) -> str:
     features = {feature.name: feature for feature in model.feature_set.features}
+    used = [features[name] for name in model.importance]
     rows = [
-        f"| {name} | {share:.1%} | {features[name].monotone or '-'} | {features[name].description} | {features[name].reason} |"
-        for name, share in model.importance.items()
+        f"| {name} | {share:.1%} | {f.monotone or '-'} | {f.description} | {f.reason} |"
+        for (name, share), f in zip(model.importance.items(), used, strict=True)
     ]
     heading = "| input | share | direction of risk | meaning | reason told to an applicant |"
     return "\n".join([heading, "| --- | --- | --- | --- | --- |", *rows])
@@ -92,7 +93,7 @@ def _inputs(model: ScoringModel) -> str:
 def _limits(book: Portfolio) -> str:
     drift = book.drift
     return (
-        "The model knows loans that this lender granted, not those it refused. It holds for applicants like those of the "
-        f"development months: a batch whose PSI reaches {drift.critical} (beyond chance) on any input or on the score asks "
-        "for a new model. It estimates the probability of default, not the loss."
+        "The model knows loans that this lender granted, not those it refused. It holds for applicants like those "
+        f"of the development months: a batch whose PSI reaches {drift.critical} (beyond chance) on any input or on "
+        "the score asks for a new model. It estimates the probability of default, not the loss."
     )

@@ -19,9 +19,7 @@ class Source(Strict):
         "variable <PORTFOLIO>_<SOURCE> overrides it."
     )
     max_rows: int = Field(default=50_000_000, gt=0, description="A larger input is refused.")
-    max_bytes: int = Field(
-        default=20_000_000_000, gt=0, description="Unpacked size above which a file is refused."
-    )
+    max_bytes: int = Field(default=20_000_000_000, gt=0, description="Unpacked size above which a file is refused.")
 
 
 class Quarantine(Strict):
@@ -36,9 +34,7 @@ class Split(Strict):
     kind: Literal["out_of_time", "hash"] = Field(
         default="out_of_time", description="`hash` splits on the entity key, for a book without dates."
     )
-    test_months: int = Field(
-        default=8, gt=0, description="out_of_time: the newest matured vintages are the test set."
-    )
+    test_months: int = Field(default=8, gt=0, description="out_of_time: the newest matured vintages are the test set.")
     calibration_months: int = Field(
         default=6,
         gt=0,
@@ -50,9 +46,7 @@ class Split(Strict):
     min_resolved: Share = Field(
         default=0.9, description="out_of_time: a vintage is matured when this share of its outcomes is known."
     )
-    test_share: float = Field(
-        default=0.25, gt=0, lt=1, description="hash: share of the loans in the test set."
-    )
+    test_share: float = Field(default=0.25, gt=0, lt=1, description="hash: share of the loans in the test set.")
     calibration_share: float = Field(
         default=0.2, gt=0, lt=1, description="hash: share of the training loans for calibration."
     )
@@ -102,30 +96,22 @@ class Promotion(Strict):
         default=-0.002,
         description="The lower end of the interval of challenger minus champion AUC must be above it.",
     )
-    max_ece_loss: float = Field(
-        default=0.005, ge=0, description="ECE that a challenger may lose to the champion."
-    )
+    max_ece_loss: float = Field(default=0.005, ge=0, description="ECE that a challenger may lose to the champion.")
 
 
 class Drift(Strict):
     """When a scored batch differs from the champion's development sample, and when it performs worse."""
 
-    warning: float = Field(
-        default=0.1, gt=0, description="PSI, before the null correction for the batch's size."
-    )
+    warning: float = Field(default=0.1, gt=0, description="PSI, before the null correction for the batch's size.")
     critical: float = Field(default=0.2, gt=0)
-    null_quantile: float = Field(
-        default=0.99, gt=0.5, lt=1, description="Quantile of the PSI that chance alone gives."
-    )
+    null_quantile: float = Field(default=0.99, gt=0.5, lt=1, description="Quantile of the PSI that chance alone gives.")
     min_rows: int = Field(default=100, ge=1, description="A smaller batch has the verdict `unknown`.")
     sample_rows: int = Field(default=5_000, ge=100, description="Rows per side of the report for people.")
     report_variables: int = Field(default=20, ge=1, description="Features in that report, the most drifted ones.")
     min_relative_gini: Share = Field(
         default=0.7, description="Share of the champion's test Gini that matured predictions must keep."
     )
-    min_outcomes: int = Field(
-        default=200, ge=1, description="Known outcomes below which performance is `unknown`."
-    )
+    min_outcomes: int = Field(default=200, ge=1, description="Known outcomes below which performance is `unknown`.")
 
 
 class Partitions(Strict):

@@ -8,10 +8,11 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from loan_platform.core.contract import Contract, Name
+from loan_platform.core.errors import ExplainedError
 from loan_platform.core.policies import Policies
 
 
-class ContractError(ValueError):
+class ContractError(ExplainedError, ValueError):
     """A contract file cannot be used; the message names file, line, key path and reason of every mistake."""
 
 
@@ -53,9 +54,7 @@ def load_contract(path: Path) -> Contract:
 def _mistakes(error: ValidationError) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for item in error.errors(include_url=False, include_input=False):
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(
-            "."
-        )
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
         if path:
             found.append((path, item["msg"]))
         else:

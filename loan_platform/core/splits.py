@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loan_platform.core.errors import ExplainedError
 from loan_platform.core.policies import Split
 
 Rows = NDArray[np.int64]
@@ -16,7 +17,7 @@ HASH_STEPS = 2**32
 MIN_OF_A_CLASS = 2
 
 
-class SplitError(ValueError):
+class SplitError(ExplainedError, ValueError):
     """The loans cannot be split as the policy says; with the counts and the setting to change."""
 
 

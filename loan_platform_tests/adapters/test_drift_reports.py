@@ -65,7 +65,9 @@ def test_the_shifted_variable_is_named_and_no_other() -> None:
 
 def test_the_same_frames_give_the_same_bytes() -> None:
     reference, current = loans(3_000, 1), loans(900, 2).with_columns(pl.col("income") * 2)
-    again = drift_report(reference, current, table(reference, current), title="Drift <of> May", policy=Drift(sample_rows=2_000))
+    again = drift_report(
+        reference, current, table(reference, current), title="Drift <of> May", policy=Drift(sample_rows=2_000)
+    )
     assert again.json == report().json
     assert again.html == report().html
 
@@ -86,7 +88,9 @@ def test_single_rows_are_not_in_the_report(tmp_path: Path, capfd: pytest.Capture
         pl.when(one).then(pl.lit(CANARY)).otherwise("purpose").alias("purpose"),
     )
     pages = tmp_path / "drift.html", tmp_path / "drift.json"
-    write_drift_report(reference, current, table(reference, current), *pages, title="Drift", policy=Drift(sample_rows=5_000))
+    write_drift_report(
+        reference, current, table(reference, current), *pages, title="Drift", policy=Drift(sample_rows=5_000)
+    )
     text = "".join(page.read_text() for page in pages)
     assert "house" in text
     assert "(other)" in text

@@ -30,9 +30,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loan_platform.core.synthetic")
-    parser.add_argument(
-        "--rows", type=int, required=True, help="loans in the book; a tenth as many applications"
-    )
+    parser.add_argument("--rows", type=int, required=True, help="loans in the book; a tenth as many applications")
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=20190331)
     parser.add_argument("--dirty-share", type=float, default=0.01, help="share of dirty rows, 0 to 0.5")
@@ -42,9 +40,7 @@ def _arguments() -> argparse.Namespace:
 def _report(file: GeneratedFile, since: float) -> float:
     now = time.perf_counter()
     size, dirty = file.size_bytes / 1e6, file.rows - file.clean_rows
-    sys.stdout.write(
-        f"{file.path}  {file.rows:,} rows ({dirty:,} dirty)  {size:.1f} MB  {now - since:.1f} s\n"
-    )
+    sys.stdout.write(f"{file.path}  {file.rows:,} rows ({dirty:,} dirty)  {size:.1f} MB  {now - since:.1f} s\n")
     return now
 
 

@@ -174,9 +174,7 @@ def _cards(rng: np.random.Generator, file: Numbers) -> Numbers:
 
 def _balances(rng: np.random.Generator, people: Applicants, file: Numbers) -> Numbers:
     rows = len(people.months)
-    instalment = np.where(
-        file["open_act_il"] > 0, np.round(26_000 * np.exp(0.85 * rng.standard_normal(rows))), 0
-    )
+    instalment = np.where(file["open_act_il"] > 0, np.round(26_000 * np.exp(0.85 * rng.standard_normal(rows))), 0)
     il_util = np.clip(np.round(70 + 22 * rng.standard_normal(rows)), 3, 190)
     il_limit = np.round(instalment / (il_util / 100))
     house = np.round(np.maximum(people.annual_inc, 20_000) * 1.8 * np.exp(0.55 * rng.standard_normal(rows)))

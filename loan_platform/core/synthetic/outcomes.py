@@ -67,9 +67,7 @@ def draw_lives(rng: np.random.Generator, people: Applicants, probability: Floats
 
 def still_running(lives: Lives, which: Bools) -> Lives:
     """Lives in which the loans of `which` never end: a snapshot shows them as performing."""
-    return replace(
-        lives, charged_off=lives.charged_off & ~which, end=np.where(which, np.int64(10**6), lives.end)
-    )
+    return replace(lives, charged_off=lives.charged_off & ~which, end=np.where(which, np.int64(10**6), lives.end))
 
 
 def see(rng: np.random.Generator, loans: Loans, as_of: Ints, always_current: Bools) -> Seen:
@@ -124,9 +122,7 @@ def _payments(rng: np.random.Generator, loans: Loans, status: Ints, payments: In
     }
 
 
-def _totals(
-    rng: np.random.Generator, loans: Loans, status: Ints, principal: Floats, interest: Floats
-) -> Numbers:
+def _totals(rng: np.random.Generator, loans: Loans, status: Ints, principal: Floats, interest: Floats) -> Numbers:
     """Fees, recoveries and sums; most paid loans carry a sum with many decimals, as in the public files."""
     rows, paid = len(status), status == FULLY_PAID
     recovered = _recoveries(rng, status == CHARGED_OFF, loans.people.loan_amnt - principal)

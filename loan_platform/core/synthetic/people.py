@@ -85,9 +85,7 @@ def draw_traits(rng: np.random.Generator, rows: int) -> Traits:
     return Traits(*(rng.standard_normal(rows) for _ in range(6)))
 
 
-def draw_applicants(
-    rng: np.random.Generator, months: Ints, traits: Traits, drift: Drift | None
-) -> Applicants:
+def draw_applicants(rng: np.random.Generator, months: Ints, traits: Traits, drift: Drift | None) -> Applicants:
     """Draw the application form and score of each person for the given issue months."""
     change = drift or Drift(NEVER)
     drifted = months >= month_number(change.start)

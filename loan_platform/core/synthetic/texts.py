@@ -71,9 +71,7 @@ def draw_texts(rng: np.random.Generator, people: Applicants, ids: Ints) -> Colum
         "emp_title": _jobs(rng, people.emp_length == NO_EMPLOYMENT),
         "title": _titles(rng, people),
         "desc": _optional(rng, DESCRIPTIONS, _share(rng, people.months <= DESCRIBED_UNTIL, 0.45)),
-        "url": pl.select(
-            pl.lit("https://lendingclub.com/browse/loanDetail.action?loan_id=") + link
-        ).to_series(),
+        "url": pl.select(pl.lit("https://lendingclub.com/browse/loanDetail.action?loan_id=") + link).to_series(),
         **_places(rng, rows),
     }
 

@@ -1,0 +1,109 @@
+"""Time and memory of the whole pipeline on generated raw files: python benchmarks/full_size.py --rows 2260000
+
+Each size runs in a process of its own: raw CSV to promoted model, every row scored, one drift report.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BOOK = "lending_club"
+JOBS = ("training", "promotion", "scoring", "monitoring")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[226_000, 2_260_000])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "loan_platform_benchmark")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.rows[0], arguments.folder)), flush=True)
+        os._exit(0)  # DuckDB's binding lists every object that is alive at exit
+    results = [in_own_process(rows, arguments.folder) for rows in arguments.rows]
+    for result in results:
+        print(json.dumps(result, indent=1))
+    for small, large in itertools.pairwise(results):
+        growth = large["pipeline_seconds"] / small["pipeline_seconds"]
+        print(f"{large['rows'] / small['rows']:.1f} times the rows took {growth:.1f} times the time")
+
+
+def in_own_process(rows: int, folder: Path) -> dict:
+    environment = os.environ | {
+        "LOAN_PLATFORM_HOME": str(folder / f"home-{rows}"),
+        "DAGSTER_HOME": str(folder / f"home-{rows}" / "dagster"),
+        "OMP_WAIT_POLICY": "passive",
+    }
+    command = [sys.executable, __file__, "--one", "--rows", str(rows), "--folder", str(folder)]
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def measure(rows: int, folder: Path) -> dict:
+    """Generate, run the jobs, and time the scoring alone on top."""
+    import dagster as dg
+
+    from loan_platform.adapters.home import ensure_home
+    from loan_platform.cli.jobs import Story, peak_megabytes, run_job
+    from loan_platform.core.synthetic.files import write_loan_book
+    from loan_platform.definitions import defs
+    from loan_platform.settings import Settings
+
+    settings = Settings.from_environment()
+    ensure_home(settings)
+    raw = folder / f"loans-{rows}.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not raw.exists():
+        write_loan_book(raw, rows=rows, seed=1)
+    os.environ["LENDING_CLUB_LOANS"] = os.environ["LENDING_CLUB_APPLICATIONS"] = str(raw)
+    os.environ["LENDING_CLUB_OUTCOMES"] = str(raw)
+    month = {"dagster/partition": "2018-12"}
+    story, started = Story(), time.perf_counter()
+    with dg.DagsterInstance.get() as instance:
+        for purpose in JOBS:
+            tags = month if purpose == "monitoring" else None
+            if not run_job(defs(), f"{BOOK}_{purpose}", instance, story, tags):
+                raise SystemExit(f"{purpose} failed: {story.errors}")
+    seconds = time.perf_counter() - started
+    return {
+        "rows": rows,
+        "raw_megabytes": round(raw.stat().st_size / 1e6),
+        "pipeline_seconds": round(seconds, 1),
+        "peak_megabytes": peak_megabytes(),
+        "ingestion_and_validation_seconds": round(
+            sum(story.seconds[step] for step in ("raw_loans", "validated_loans", "contract_checks")), 1
+        ),
+        "scoring_rows_per_second": scoring_speed(settings),
+        "steps": {
+            name: {"seconds": round(seconds, 1), "peak_megabytes_so_far": story.peak_megabytes[name]}
+            for name, seconds in story.seconds.items()
+        },
+    }
+
+
+def scoring_speed(settings) -> int:
+    """Rows a second from typed columns to probability and score, median of three."""
+    import polars as pl
+
+    from loan_platform.adapters.model_store import ModelStore
+
+    model = ModelStore(settings.lake / BOOK / "trained_model").newest().bundle().model
+    columns = [column.name for column in model.inputs]
+    rows = pl.read_parquet(settings.lake / BOOK / "applications" / "part-0.parquet", columns=columns)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        model.score(rows)
+        times.append(time.perf_counter() - start)
+    return round(rows.height / statistics.median(times))
+
+
+if __name__ == "__main__":
+    main()
