@@ -31,8 +31,10 @@ def test_the_definitions_are_sound() -> None:
 
 
 def test_the_definitions_are_listed() -> None:
-    listed = json.loads(run("dg", "list", "defs", "--json").partition("\n{")[2].join(["{", ""]) or "{}")
-    assert listed
+    told = run("dg", "list", "defs", "--json")
+    listed = json.loads(told[told.index("{\n") : told.rindex("}") + 1])
+    assert "lending_club/promoted_model" in {asset["asset_key"] for asset in listed["assets"]}
+    assert "lending_club_pipeline" in {job["name"] for job in listed["jobs"]}
 
 
 def test_a_job_that_cannot_find_its_file_says_which_setting_to_change() -> None:
