@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from loan_platform.adapters.home import ensure_home
+from loan_platform.adapters.ledger import Champion, Ledger
 from loan_platform.settings import Settings
 from loan_platform_tests.books import write_loans, write_project
 
@@ -70,6 +71,17 @@ def test_a_critical_report_starts_one_training_run(daemon: Settings, tmp_path: P
     assert run.tags["drift_report"] == "f" * 16
     assert run.tags["drift_reason"] == "PSI of score 0.41"
     assert (daemon.lake / "car_loans" / "trained_model" / "latest").is_file()
+    assert wait_for_champion(daemon, tmp_path / "daemon.log").version == 1
+
+
+def wait_for_champion(settings: Settings, log: Path) -> Champion:
+    """The champion, once the automation has put the new version before the promotion policy."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if champion := Ledger(settings.ledger_url).champion("car_loans"):
+            return champion
+        time.sleep(0.5)
+    raise AssertionError(f"no champion in {PATIENCE_SECONDS} s:\n{log.read_text()[-3000:]}")
 
 
 def wait_for_runs(instance: dg.DagsterInstance, log: Path) -> list[dg.DagsterRun]:

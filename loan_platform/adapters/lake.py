@@ -8,7 +8,7 @@ readers that have just looked it up.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -195,3 +195,21 @@ def _safe(name: str) -> str:
 
 def _inside(asset: str, partition: str | None) -> tuple[str, ...]:
     return (_safe(asset), _safe(partition)) if partition is not None else (_safe(asset),)
+
+
+def write_in_slices(slices: Iterable[pl.DataFrame], path: Path) -> int:
+    """Write frames of one schema to one Parquet file, one in memory at a time; returns the rows written."""
+    import pyarrow.parquet as pq
+
+    rows, writer = 0, None
+    try:
+        for frame in slices:
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            if writer is None:
+                writer = pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1)
+            writer.write_table(table)
+            rows += frame.height
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows

@@ -66,8 +66,8 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
 def _evaluate(platform: Platform, book: Portfolio, model: StoredModel) -> dict[str, Any]:
     training, predictions = model.training(), model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[training["chosen"]].to_numpy()
-    features = platform.lake.read(book.name, "loan_features")[predictions["row"].to_numpy()]
-    alone = single_feature_auc(features.select(model.bundle().model.design.features), target)
+    used = platform.lake.scan(book.name, "loan_features").select(model.bundle().model.design.features)
+    alone = single_feature_auc(used.collect()[predictions["row"].to_numpy()], target)
     strongest = max(alone, key=lambda name: alone[name])
     test = evaluate(target, probability)
     alarms = leak_alarms(test.auc, alone, book.promotion.max_auc, book.promotion.max_feature_auc)
@@ -80,7 +80,7 @@ def _evaluate(platform: Platform, book: Portfolio, model: StoredModel) -> dict[s
         "split": training["split"],
         "test": asdict(test),
         "intervals": {name: asdict(i) for name, i in intervals(target, probability, book.training.seed).items()},
-        "candidates": [_candidate(predictions, target, candidate) for candidate in training["candidates"]],
+        "candidates": [_candidate(book, predictions, candidate) for candidate in training["candidates"]],
         "strongest_feature": strongest,
         "strongest_feature_auc": alone[strongest],
         "leak_alarms": [str(alarm) for alarm in alarms],
@@ -89,13 +89,16 @@ def _evaluate(platform: Platform, book: Portfolio, model: StoredModel) -> dict[s
     }
 
 
-def _candidate(predictions: pl.DataFrame, target: Any, candidate: dict[str, Any]) -> dict[str, Any]:
-    test = evaluate(target, predictions[candidate["family"]].to_numpy())
+def _candidate(book: Portfolio, predictions: pl.DataFrame, candidate: dict[str, Any]) -> dict[str, Any]:
+    target, probability = predictions[TARGET].to_numpy(), predictions[candidate["family"]].to_numpy()
+    test, area = evaluate(target, probability), intervals(target, probability, book.training.seed)["auc"]
     return {
         "family": candidate["family"],
         "fold_auc": candidate["mean_auc"],
         "gain": candidate["gain"],
         "auc": test.auc,
+        "auc_low": area.low,
+        "auc_high": area.high,
         "ks": test.ks,
         "ece": test.ece,
         "brier": test.brier,
@@ -113,6 +116,9 @@ def _plots(model: StoredModel, found: dict[str, Any]) -> dict[str, bytes]:
         "calibration": plots.calibration_plot(target, probability),
         "score_distribution": plots.score_plot(target, probability),
         "importance": plots.importance_plot(model.bundle().model.importance),
+        "candidates": plots.candidates_plot(
+            [(c["family"], c["auc"], c["auc_low"], c["auc_high"]) for c in found["candidates"]], found["chosen"]
+        ),
     }
     if found["vintages"]:
         months = pl.DataFrame(found["vintages"]).with_columns(pl.col("vintage").str.to_date("%Y-%m"))

@@ -1,13 +1,18 @@
 """Typed loans become the model's inputs."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 
+from loan_platform.adapters.lake import write_in_slices
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.table import TARGET
+
+SLICE_ROWS = 250_000
 
 
 def feature_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -19,16 +24,14 @@ def _loan_features(book: Portfolio) -> dg.AssetsDefinition:
     @asset_of(book, "loan_features", "polars", "parquet", deps=["validated_loans"])
     def loan_features(platform: Platform) -> dg.MaterializeResult:
         """The model's inputs of every loan, by the contract's SQL, beside its key, event date and target."""
-        loans = platform.lake.scan(book.name, "validated_loans")
         features = FeatureSet(book.contract, book.training.use_pricing)
-        about_loan = [book.contract.entity_key, book.contract.event_date, TARGET]
-        frame = pl.concat(
-            [loans.select(c for c in about_loan if c).collect(), features.compute(loans)], how="horizontal"
-        )
-        published = platform.lake.write(frame, book.name, "loan_features")
+        loans = platform.lake.scan(book.name, "validated_loans")
+        with platform.lake.publish(book.name, "loan_features") as path:
+            rows = write_in_slices(_slices(book, features, loans), path)
+        published = platform.lake.published(book.name, "loan_features")
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": frame.height,
+                "dagster/row_count": rows,
                 "features": len(features.names),
                 "sha256": published.sha256,
                 "dagster/column_schema": _schema(book, features),
@@ -36,6 +39,16 @@ def _loan_features(book: Portfolio) -> dg.AssetsDefinition:
         )
 
     return loan_features
+
+
+def _slices(book: Portfolio, features: FeatureSet, loans: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Key, event date, target and features, some hundred thousand loans at a time."""
+    about_loan = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
+    needed = list(dict.fromkeys([*about_loan, *(column.name for column in features.inputs)]))
+    rows = loans.select(pl.len()).collect().item()
+    for start in range(0, max(rows, 1), SLICE_ROWS):
+        part = loans.select(needed).slice(start, SLICE_ROWS).collect()
+        yield pl.concat([part.select(about_loan), features.compute(part)], how="horizontal")
 
 
 def _schema(book: Portfolio, features: FeatureSet) -> dg.TableSchema:

@@ -75,8 +75,8 @@ def _typed_rows(platform: Platform, book: Portfolio, keys: pl.Series) -> pl.Data
     names = [c.name for c in contract.application_columns(book.training.use_pricing)]
     about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
     loans = platform.lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
-    wanted = keys.to_frame().lazy()
-    return wanted.join(loans, on=contract.entity_key, how="left", maintain_order="left").collect()
+    chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")
+    return keys.to_frame().join(chosen, on=contract.entity_key, how="left", maintain_order="left")
 
 
 def _spread(keys: pl.Series, count: int) -> pl.Series:
