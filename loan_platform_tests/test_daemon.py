@@ -42,7 +42,7 @@ def daemon(tmp_path: Path) -> Iterator[Settings]:
     with (tmp_path / "daemon.log").open("w") as log:
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-            env=os.environ | {"PYTHONPATH": str(project)},
+            env=os.environ | {"PYTHONPATH": str(project), "DAGSTER_HOME": str(settings.dagster_home)},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
