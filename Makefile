@@ -71,7 +71,7 @@ docs: $(READY) ## docs/contract.md from the models
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	  --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## remove the environment and everything under the platform home
 	rm -rf $(VENV) "$(LOAN_PLATFORM_HOME)" .pytest_cache .ruff_cache
