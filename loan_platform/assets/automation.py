@@ -56,6 +56,7 @@ def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
     promotion = dg.AutomationConditionSensorDefinition(
         f"{book.name}_promote_new_version",
         target=dg.AssetSelection.assets(key(book, "promoted_model")),
+        run_tags={"portfolio": book.name},
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Materializes promoted_model when a new version is registered and its checks have passed.",
     )
