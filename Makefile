@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-export LOAN_PLATFORM_HOME ?= $(CURDIR)/.loan_platform
+LOAN_PLATFORM_HOME ?= $(CURDIR)/.loan_platform
+override LOAN_PLATFORM_HOME := $(abspath $(LOAN_PLATFORM_HOME))
+export LOAN_PLATFORM_HOME
 export DAGSTER_HOME := $(LOAN_PLATFORM_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY := yes
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -52,7 +54,8 @@ dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
 mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) \
-	  --backend-store-uri sqlite:///$(LOAN_PLATFORM_HOME)/mlflow.db --artifacts-destination $(LOAN_PLATFORM_HOME)/mlartifacts
+	  --backend-store-uri "sqlite:///$(LOAN_PLATFORM_HOME)/mlflow.db" \
+	  --artifacts-destination "$(LOAN_PLATFORM_HOME)/mlartifacts"
 
 data: $(READY) ## generated raw files: make data ROWS=2260000 OUT=/tmp/loans
 	@$(BIN)/python -m loan_platform.core.synthetic --rows $(ROWS) --out "$(OUT)"
@@ -73,5 +76,5 @@ lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet -o requirements.lock
 
-clean: ## remove the environment and everything under the platform home
-	rm -rf $(VENV) "$(LOAN_PLATFORM_HOME)" .pytest_cache .ruff_cache
+clean: ## remove the environment and the checkout's own platform home (one set elsewhere stays)
+	rm -rf $(VENV) .loan_platform .pytest_cache .ruff_cache

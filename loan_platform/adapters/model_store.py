@@ -91,7 +91,10 @@ class ModelStore:
         Raises:
             NotMaterializedError: it is not in the lake.
         """
-        return StoredModel(self._directories.path(sha256))
+        try:
+            return StoredModel(self._directories.path(sha256))
+        except LookupError as error:
+            raise NotMaterializedError(f"model {sha256[:12]} is not in the lake: train and promote again") from error
 
     def note_run(self, tracked: Tracked) -> None:
         """Keep where MLflow tracked the newest training."""

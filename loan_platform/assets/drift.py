@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,9 @@ from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_nam
 from loan_platform.assets.platform import Platform
 from loan_platform.core.drift import DriftTable, drift_table
 from loan_platform.core.drift_reference import Reference
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.scoring import ScoringModel
 
 ORDER = ("unknown", "ok", "warning", "critical")
 
@@ -46,8 +49,7 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
 
         A critical report asks for a new model by event (the retrain sensor), never by a dependency.
         """
-        model = platform.models(book).get(platform.champion(book).model_sha256)
-        tables = dict(_reports(context, platform, book, model))
+        tables = dict(_reports(context, platform, book))
         worst = max((t.verdict for t in tables.values()), key=ORDER.index, default="unknown")
         whole = _metadata(platform, book, WHOLE, tables[WHOLE]) if WHOLE in tables else {}
         yield dg.MaterializeResult(metadata={"batches": len(tables), "worst_verdict": worst, **whole})
@@ -58,17 +60,17 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _reports(
-    context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, model: StoredModel
+    context: dg.AssetExecutionContext, platform: Platform, book: Portfolio
 ) -> Iterator[tuple[str, DriftTable]]:
-    bundle = model.bundle()
-    reference, entity = Reference.from_json(bundle.reference), book.contract.entity_key
-    needed = dict.fromkeys([entity, BATCH, *(column.name for column in bundle.model.inputs)])
-    applications = platform.lake.scan(book.name, "applications").with_columns(batch_of(book)).select(needed.keys())
     for batch in chosen_batches(context, platform.lake.partitions(book.name, "predictions") or [WHOLE]):
         scored = platform.lake.read(book.name, "predictions", partition_name(book, batch))
-        rows = applications.filter(pl.col(BATCH) == batch).collect()
-        rows = rows.join(scored.select(entity, "probability"), on=entity, maintain_order="right")
+        version = scored["model_version"].max() if scored.height else platform.champion(book).version
+        # A batch is held against the model that scored it: another champion has other distributions.
+        model = platform.scored_by(book, int(str(version)))
+        bundle = model.bundle()
+        rows = _applications(platform, book, bundle.model, scored, batch)
         features = bundle.model.features(rows)
+        reference = Reference.from_json(bundle.reference)
         table = drift_table(reference, features, rows["probability"].to_numpy(), book.drift)
         _write(platform, book, batch, table)
         _write_for_people(platform, book, batch, model, table, features.with_columns(rows["probability"]))
@@ -76,6 +78,23 @@ def _reports(
         if partition_name(book, batch):
             context.add_asset_metadata(_metadata(platform, book, batch, table), partition_key=batch)
         yield batch, table
+
+
+def _applications(
+    platform: Platform, book: Portfolio, model: ScoringModel, scored: pl.DataFrame, batch: str
+) -> pl.DataFrame:
+    """The columns that the model read of each scored application, with its probability."""
+    entity = book.contract.entity_key
+    waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
+    needed = list(dict.fromkeys([entity, BATCH, *(column.name for column in model.inputs)]))
+    rows = waiting.select(needed).filter(pl.col(BATCH) == batch).collect()
+    joined = rows.join(scored.select(entity, "probability"), on=entity, maintain_order="right")
+    if joined.height != scored.height:
+        raise NotMaterializedError(
+            f"{scored.height - joined.height:,} of {scored.height:,} scored applications of batch {batch} are "
+            "no longer among the applications: materialize predictions again"
+        )
+    return joined
 
 
 def _write(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> None:
@@ -93,9 +112,11 @@ def _write_for_people(
 ) -> None:
     from loan_platform.adapters.drift_reports import write_drift_report
 
-    if table.verdict == "unknown":
-        return
     html, data = (platform.report_path(book, "drift", f"{batch}-evidently.{end}") for end in ("html", "json"))
+    if table.verdict == "unknown":
+        html.unlink(missing_ok=True)
+        data.unlink(missing_ok=True)
+        return
     write_drift_report(
         model.frame("development"),
         current,
@@ -108,17 +129,23 @@ def _write_for_people(
 
 
 def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> dict[str, Any]:
-    from loan_platform.adapters.plot_canvas import markdown_image
-    from loan_platform.adapters.plots import drift_plot
-
     report = platform.report_path(book, "drift", f"{batch}.json")
     return {
         "dagster/row_count": table.rows,
         "verdict": table.verdict,
         "reason": _reason(table),
-        "score_psi": float(table.variables[0].psi) if table.variables else 0.0,
         "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
-        "report": dg.PathMetadataValue(str(report.with_name(f"{batch}-evidently.html"))),
+        "report": dg.PathMetadataValue(str(report)),
+    } | (_figures(report, batch, table) if table.verdict != "unknown" else {})
+
+
+def _figures(report: Path, batch: str, table: DriftTable) -> dict[str, Any]:
+    from loan_platform.adapters.plot_canvas import markdown_image
+    from loan_platform.adapters.plots import drift_plot
+
+    return {
+        "score_psi": float(table.variables[0].psi),
+        "page": dg.PathMetadataValue(str(report.with_name(f"{batch}-evidently.html"))),
         "psi": dg.MarkdownMetadataValue(markdown_image(drift_plot(table))),
     }
 

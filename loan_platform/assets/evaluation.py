@@ -32,7 +32,7 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
         "model_evaluation",
         "python",
         "mlflow",
-        deps=["trained_model", "loan_features"],
+        deps=["trained_model"],
         check_specs=[
             _spec(
                 book,
@@ -50,7 +50,7 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
         """How the model does on loans of later months than it has ever seen, with 95 % bootstrap intervals."""
         models = platform.models(book)
         model = models.newest()
-        found = _evaluate(platform, book, model)
+        found = _evaluate(book, model)
         plots = _plots(model, found)
         content = json.dumps(found, indent=1) + "\n"
         for name in (f"evaluation/{model.sha256}.json", "evaluation.json"):
@@ -63,11 +63,12 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
     return model_evaluation
 
 
-def _evaluate(platform: Platform, book: Portfolio, model: StoredModel) -> dict[str, Any]:
+def _evaluate(book: Portfolio, model: StoredModel) -> dict[str, Any]:
     training, predictions = model.training(), model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[training["chosen"]].to_numpy()
-    used = platform.lake.scan(book.name, "loan_features").select(model.bundle().model.design.features)
-    alone = single_feature_auc(used.collect()[predictions["row"].to_numpy()], target)
+    scoring = model.bundle().model
+    features = scoring.features(model.frame("test_rows")).select(scoring.design.features)
+    alone = single_feature_auc(features, target)
     strongest = max(alone, key=lambda name: alone[name])
     test = evaluate(target, probability)
     alarms = leak_alarms(test.auc, alone, book.promotion.max_auc, book.promotion.max_feature_auc)

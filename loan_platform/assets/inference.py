@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, explained, is_partitioned, key, spec_of
+from loan_platform.assets.graph import (
+    asset_of,
+    batch_options,
+    batches,
+    chosen_batches,
+    explained,
+    is_partitioned,
+    key,
+    spec_of,
+)
 from loan_platform.assets.platform import Platform
-from loan_platform.assets.staging import stage_source
+from loan_platform.assets.staging import stage_source, staging_checks, staging_results
 from loan_platform.core.portfolio import Portfolio
 
 if TYPE_CHECKING:
@@ -48,9 +57,12 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{book.name}__applications",
         specs=[spec_of(book, name, text, "duckdb", "parquet") for name, text in zip(names, described, strict=True)],
+        check_specs=list(staging_checks(book, names[0])),
     )
     @explained
-    def applications(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
+    def applications(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         staged = stage_source(platform, book, "applications", names)
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} applications accepted")
         yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=_counts(staged))
@@ -61,6 +73,7 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
                 "by_reason": dg.JsonMetadataValue(staged.by_reason),
             },
         )
+        yield from staging_results(book, names[0], staged)
 
     return applications
 
@@ -89,14 +102,14 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         """
         champion = platform.champion(book)
         scored = _score(context, platform, book, champion)
-        batches = list(_write_batches(context, platform, book, champion, scored))
+        written = list(_write_batches(context, platform, book, champion, scored))
         if partitions := platform.lake.partitions(book.name, "predictions"):
             platform.lake.point_latest(book.name, "predictions", partitions[-1])
-        context.log.info(f"{scored.height:,} applications scored in {len(batches)} batch(es)")
+        context.log.info(f"{scored.height:,} applications scored in {len(written)} batch(es)")
         return dg.MaterializeResult(
             metadata={
                 "rows_scored": scored.height,
-                "batches": len(batches),
+                "batches": len(written),
                 "model_version": champion.version,
             }
         )
@@ -111,11 +124,24 @@ def _score(
     model = platform.models(book).get(champion.model_sha256).bundle().model
     waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
     if is_partitioned(context):
+        _tell_outside(context, book, waiting)
         waiting = waiting.filter(pl.col(BATCH).is_in(list(context.partition_keys)))
     about_row = [name for name in (book.contract.entity_key, book.contract.event_date) if name]
     rows = waiting.select(dict.fromkeys([*about_row, BATCH, *(c.name for c in model.inputs)]).keys()).collect()
     version = pl.lit(champion.version, pl.Int64).alias("model_version")
     return pl.concat([rows.select(*about_row, BATCH), model.score(rows)], how="horizontal").with_columns(version)
+
+
+def _tell_outside(context: dg.AssetExecutionContext, book: Portfolio, waiting: pl.LazyFrame) -> None:
+    partitions = batches(book)
+    inside = partitions.get_partition_keys() if partitions else []
+    outside = waiting.select((~pl.col(BATCH).is_in(inside).fill_null(False)).sum()).collect().item()
+    context.add_output_metadata({"outside_partitions": outside})
+    if outside:
+        context.log.warning(
+            f"{outside:,} applications are dated outside the partitions ({inside[0]} to {inside[-1]}) and are not "
+            "scored: look at their event date, or set partitions.start"
+        )
 
 
 def _write_batches(
@@ -126,8 +152,10 @@ def _write_batches(
     scored: pl.DataFrame,
 ) -> Iterator[str]:
     parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
-    for batch in chosen_batches(context, sorted(parts)):
-        part = parts[batch].sort(book.contract.entity_key)
+    # A batch that was scored once and has no applications any more is emptied, not left as it was.
+    known = sorted({*parts, *platform.lake.partitions(book.name, "predictions")})
+    for batch in chosen_batches(context, known) if is_partitioned(context) else [WHOLE]:
+        part = parts.get(batch, scored.clear()).sort(book.contract.entity_key)
         published = platform.lake.write(part, book.name, "predictions", partition_name(book, batch))
         metadata: dict[str, Any] = {
             "dagster/row_count": part.height,

@@ -9,6 +9,7 @@ import dagster as dg
 
 from loan_platform.assets.graph import asset_of, explained, key, spec_of
 from loan_platform.assets.platform import Platform
+from loan_platform.assets.staging import staging_checks, staging_results
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.rules import RuleOutcome, expectations_for
 
@@ -56,7 +57,7 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
             spec_of(book, "validated_loans", loans, "duckdb", "parquet", deps=["raw_loans"]),
             spec_of(book, "quarantined_rows", refused, "duckdb", "parquet", deps=["raw_loans"]),
         ],
-        check_specs=list(_staging_checks(book)),
+        check_specs=list(staging_checks(book, "validated_loans")),
     )
     @explained
     def validated_loans(
@@ -86,7 +87,7 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
                 "by_reason": dg.JsonMetadataValue(staged.by_reason),
             },
         )
-        yield from _staging_results(book, staged)
+        yield from staging_results(book, "validated_loans", staged)
 
     return validated_loans
 
@@ -94,38 +95,6 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
 def _as_json(staged: "StageSummary") -> str:
     nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
     return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
-
-
-def _staging_checks(book: Portfolio) -> Iterator[dg.AssetCheckSpec]:
-    loans = key(book, "validated_loans")
-    yield dg.AssetCheckSpec(
-        "rows_reconcile", asset=loans, blocking=True, description="Rows in = accepted + quarantined, exactly."
-    )
-    yield dg.AssetCheckSpec(
-        "quarantine_within_policy",
-        asset=loans,
-        blocking=True,
-        description=f"At most {book.quarantine.max_share:.1%} of the rows are quarantined.",
-    )
-
-
-def _staging_results(book: Portfolio, staged: "StageSummary") -> Iterator[dg.AssetCheckResult]:
-    loans, out = key(book, "validated_loans"), staged.accepted + staged.quarantined
-    yield dg.AssetCheckResult(
-        asset_key=loans,
-        check_name="rows_reconcile",
-        passed=staged.rows_in == out,
-        description=f"{staged.rows_in:,} in, {staged.accepted:,} + {staged.quarantined:,} out.",
-        metadata={"rows_in": staged.rows_in, "accepted": staged.accepted, "quarantined": staged.quarantined},
-    )
-    share = staged.quarantined / max(staged.rows_in, 1)
-    yield dg.AssetCheckResult(
-        asset_key=loans,
-        check_name="quarantine_within_policy",
-        passed=share <= book.quarantine.max_share,
-        description=f"{share:.2%} of the rows are quarantined, {book.quarantine.max_share:.1%} are allowed.",
-        metadata={"share": share, "allowed": book.quarantine.max_share},
-    )
 
 
 def _contract_checks(book: Portfolio) -> dg.AssetChecksDefinition:
@@ -141,12 +110,13 @@ def _contract_checks(book: Portfolio) -> dg.AssetChecksDefinition:
             for rule in rules
         ],
     )
+    @explained
     def contract_checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
         """Great Expectations on the validated loans: one check for each rule of the contract."""
         from loan_platform.adapters.quality import run_quality
         from loan_platform.adapters.quality_report import quality_html
 
-        absent = json.loads(platform.report_path(book, "staging.json").read_text())["missing_optional"]
+        absent = platform.read_report(book, "staging.json")["missing_optional"]
         found = run_quality(platform.lake.path(book.name, "validated_loans"), rules, absent)
         platform.write_report(book, "quality.json", found.to_json())
         page = platform.write_report(book, "quality.html", quality_html(found, title=book.name))

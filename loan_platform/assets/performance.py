@@ -23,6 +23,9 @@ def _outcomes(book: Portfolio) -> dg.AssetsDefinition:
     @asset_of(book, "outcomes", "duckdb", "parquet")
     def outcomes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What has become of loans scored earlier: key and outcome, from a later file of the lender."""
+        if not platform.has_source(book, "outcomes"):
+            context.log.warning("no file of outcomes yet: performance is unknown until one comes in")
+            return dg.MaterializeResult(metadata={"dagster/row_count": 0, "known": 0})
         staged = stage_source(platform, book, "outcomes", ("outcomes", "quarantined_outcomes"), outcomes=True)
         context.log.info(f"{staged.resolved:,} of {staged.accepted:,} outcomes are known")
         return dg.MaterializeResult(
@@ -61,7 +64,7 @@ def _past_predictions(platform: Platform, book: Portfolio) -> pl.DataFrame:
     entity, date = book.contract.entity_key, book.contract.event_date
     batches = platform.lake.partitions(book.name, "predictions") or [None]
     scored = pl.concat([platform.lake.read(book.name, "predictions", batch) for batch in batches])
-    outcomes = platform.lake.read(book.name, "outcomes").select(entity, outcome="target")
+    outcomes = _known_outcomes(platform, book)
     development = pl.concat(list(_development_keys(platform, book, scored["model_version"].unique().to_list())))
     joined = scored.join(outcomes, on=entity, how="left").join(development, on=[entity, "model_version"], how="left")
     vintage = pl.col(date) if date else pl.lit(None, pl.Date)
@@ -70,10 +73,16 @@ def _past_predictions(platform: Platform, book: Portfolio) -> pl.DataFrame:
     )
 
 
+def _known_outcomes(platform: Platform, book: Portfolio) -> pl.DataFrame:
+    entity = book.contract.entity_key
+    if not platform.lake.exists(book.name, "outcomes"):  # no file has come in yet
+        return pl.DataFrame(schema={entity: pl.String, "outcome": pl.Int32})
+    return platform.lake.read(book.name, "outcomes").select(entity, outcome="target")
+
+
 def _development_keys(platform: Platform, book: Portfolio, versions: list[int]) -> Iterator[pl.DataFrame]:
-    promoted = {entry.version: entry.model_sha256 for entry in platform.ledger.history(book.name)}
     for version in versions:
-        keys = platform.models(book).get(promoted[version]).frame("development_keys")
+        keys = platform.scored_by(book, version).frame("development_keys")
         yield keys.with_columns(model_version=pl.lit(version, pl.Int64), in_sample=True)
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.lake import Lake
-from loan_platform.adapters.model_store import ModelStore
+from loan_platform.adapters.model_store import ModelStore, StoredModel
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
@@ -84,6 +84,27 @@ class Platform(dg.ConfigurableResource):
         if champion is None:
             raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
         return champion
+
+    def scored_by(self, book: Portfolio, version: int) -> StoredModel:
+        """The model behind a version that once scored, champion or not any more.
+
+        Raises:
+            NotMaterializedError: the ledger or the lake does not know it.
+        """
+        promoted = {entry.version: entry.model_sha256 for entry in self.ledger.history(book.name)}
+        if version not in promoted:
+            raise NotMaterializedError(f"{book.name} version {version} is not in the ledger: score the batch again")
+        return self.models(book).get(promoted[version])
+
+    def has_source(self, book: Portfolio, name: str) -> bool:
+        """Whether a source has files; one that the environment names must have some, and is told of when read."""
+        from loan_platform.adapters.sources import SourceError
+
+        try:
+            self.source_files(book, name)
+        except SourceError:
+            return source_override(book.name, name) is not None
+        return True
 
     def source_files(self, book: Portfolio, name: str) -> tuple[Source, list[Path]]:
         """The local files behind a source of the book.

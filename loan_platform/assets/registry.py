@@ -9,6 +9,7 @@ from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.bootstrap import auc_difference
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation import auc, ece
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.promotion import Challenger, Comparison, Verdict, decide
@@ -31,6 +32,7 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
         """
         models = platform.models(book)
         model = models.newest()
+        _require_evaluated(platform, book, model)
         tracked = models.run_of(model)
         version = platform.registry.register(
             book.name, tracked.model_uri, model.sha256, tracked.run_id, {"dagster_run_id": context.run.run_id}
@@ -39,6 +41,16 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata={"version": version.version, "sha256": version.sha256, "uri": version.uri})
 
     return registry_version
+
+
+def _require_evaluated(platform: Platform, book: Portfolio, model: StoredModel) -> None:
+    """The blocking checks again, for a run of this asset alone."""
+    found = platform.read_report(book, f"evaluation/{model.sha256}.json")
+    if found["leak_alarms"]:
+        raise dg.Failure("not registered: " + "; ".join(found["leak_alarms"]), allow_retries=False)
+    if found["test"]["auc"] < book.promotion.min_auc:
+        why = f"not registered: AUC {found['test']['auc']:.4f} is below the floor {book.promotion.min_auc}"
+        raise dg.Failure(why, allow_retries=False)
 
 
 def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
@@ -86,7 +98,10 @@ def _comparison(
         return None
     rows = model.frame("test_rows")
     target = rows["target"].to_numpy()
-    old = platform.models(book).get(champion.model_sha256).bundle().model.score(rows)["probability"].to_numpy()
+    current = platform.models(book).get(champion.model_sha256).bundle().model
+    if absent := sorted({column.name for column in current.inputs}.difference(rows.columns)):
+        raise NotMaterializedError(f"the champion reads {', '.join(absent)}, which the contract no longer has")
+    old = current.score(rows)["probability"].to_numpy()
     new = model.bundle().model.score(rows)["probability"].to_numpy()
     gain = auc_difference(target, new, old, book.training.seed)
     return Comparison(

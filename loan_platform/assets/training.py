@@ -17,6 +17,7 @@ from loan_platform.assets.platform import Platform
 from loan_platform.core.bundle import write_bundle
 from loan_platform.core.contract import Contract
 from loan_platform.core.drift_reference import Reference
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.table import TARGET
 from loan_platform.core.training import TrainingResult, train
@@ -72,10 +73,16 @@ def _store(platform: Platform, book: Portfolio, features: pl.DataFrame, result: 
 def _typed_rows(platform: Platform, book: Portfolio, keys: pl.Series) -> pl.DataFrame:
     """The loans' columns as the model takes them, with key, event date and target, in the order of `keys`."""
     contract = book.contract
-    names = [c.name for c in contract.application_columns(book.training.use_pricing)]
+    # Every column known by then: the champion that this model is compared with may read others than this one.
+    names = [c.name for c in contract.columns if c.known != "after_origination"]
     about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
     loans = platform.lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
     chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")
+    if chosen.height != len(keys):
+        raise NotMaterializedError(
+            f"{len(keys) - chosen.height:,} loans of loan_features are not in validated_loans: "
+            "materialize loan_features again"
+        )
     return keys.to_frame().join(chosen, on=contract.entity_key, how="left", maintain_order="left")
 
 

@@ -46,8 +46,11 @@ def run_job(
     outcome: list[bool] = []
 
     def execute() -> None:
-        result = job.execute_in_process(QUIET, instance, run_id=run_id, tags=tags, raise_on_error=False)
-        outcome.append(result.success)
+        try:
+            result = job.execute_in_process(QUIET, instance, run_id=run_id, tags=tags, raise_on_error=False)
+            outcome.append(result.success)
+        except Exception as error:  # of Dagster itself; it must reach the person who waits
+            story.errors.append(f"{name}: {error}")
 
     worker = threading.Thread(target=execute, name=name, daemon=True)
     worker.start()

@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from loan_platform.settings import Settings, SettingsError, quiet_environment
+from loan_platform.core.errors import ExplainedError
+from loan_platform.settings import Settings, quiet_environment
 
 
 def main() -> int:
@@ -14,7 +15,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init", help="make the platform home: folders and databases")
     demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
-    demo.add_argument("--rows", type=int, default=60_000, help="loans to generate")
+    demo.add_argument("--rows", type=_rows, default=60_000, help="loans to generate, at least 10,000")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
@@ -26,7 +27,7 @@ def main() -> int:
         # DuckDB's binding lists every object that Evidently keeps alive at exit, three screens of them.
         sys.stdout.flush()
         os._exit(code)
-    except SettingsError as error:
+    except ExplainedError as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
@@ -37,3 +38,9 @@ def _init(settings: Settings) -> int:
     ensure_home(settings)
     sys.stdout.write(f"The platform home is {settings.home}\n")
     return 0
+
+
+def _rows(text: str) -> int:
+    if not text.isdecimal() or not 10_000 <= int(text) <= 5_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 10,000 to 5,000,000")
+    return int(text)
