@@ -77,3 +77,53 @@ def test_every_check_was_evaluated_and_none_failed(finished: tuple[Settings, dg.
     checks = result.get_asset_check_evaluations()
     assert len(checks) > 15
     assert [check.check_name for check in checks if not check.passed] == []
+
+
+def test_later_files_and_a_later_model_leave_nothing_stale(
+    finished: tuple[Settings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = finished
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(settings.home))
+    data = settings.data / "car_loans"
+    definitions = location(settings.home.parent / "small_bank")
+
+    def run(purpose: str) -> None:
+        with dg.instance_for_test() as instance:
+            assert definitions.resolve_job_def(f"car_loans_{purpose}").execute_in_process(instance=instance).success
+
+    write_loans(data / "loans.csv", LOANS, seed=3)
+    run("training")
+    run("promotion")
+    ledger = Ledger(settings.ledger_url)
+    assert [entry.version for entry in ledger.history("car_loans")] == [1, 2]
+    assert ledger.verify()
+    run("monitoring")  # the batch of version 1 is still held against version 1
+    assert json.loads((settings.reports / "car_loans" / "drift" / "all.json").read_text())["verdict"] == "ok"
+
+    write_loans(data / "applications.csv", 150, seed=4, outcomes=False)
+    run("scoring")
+    run("monitoring")
+    assert published(settings, "predictions").height == 150
+    champion = ledger.champion("car_loans")
+    assert champion is not None
+    assert published(settings, "predictions")["model_version"].unique().to_list() == [champion.version]
+
+
+def test_predictions_of_applications_that_are_gone_are_not_judged(
+    finished: tuple[Settings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = finished
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(settings.home))
+    definitions = location(settings.home.parent / "small_bank")
+    write_loans(settings.data / "car_loans" / "applications.csv", 120, seed=9, outcomes=False)
+    with dg.instance_for_test() as instance:
+        applications = dg.AssetKey(["car_loans", "applications"])
+        quarantined = dg.AssetKey(["car_loans", "quarantined_applications"])
+        scoring = definitions.resolve_job_def("car_loans_scoring")
+        scoring.execute_in_process(instance=instance, asset_selection=[applications, quarantined])
+        monitoring = definitions.resolve_job_def("car_loans_monitoring")
+        result = monitoring.execute_in_process(instance=instance, raise_on_error=False)
+    assert not result.success
+    failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
+    assert failure.user_failure_data is not None
+    assert "materialize predictions again" in str(failure.user_failure_data.description)
