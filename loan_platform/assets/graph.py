@@ -94,9 +94,10 @@ def batch_options(book: Portfolio) -> dict[str, Any]:
 
 
 def every_batch(book: Portfolio) -> dict[str, str]:
-    """Run tags for all batches at once, for a run that is started without naming any; a named one wins.
+    """Run tags for all batches at once, for a run that is started without naming a range.
 
-    Dagster cannot run a partitioned asset after another one without a partition.
+    Dagster cannot run a partitioned asset after another one without a partition, and refuses a single partition
+    beside these tags: one batch is a range of one, or a materialization of the asset.
     """
     partitions = batches(book)
     if partitions is None:
