@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from loan_platform.adapters.raw_files import Progress, RawFile, Relation, read_parquet_or_csv
 from loan_platform.adapters.stage_steps import (
@@ -119,7 +120,7 @@ class Warehouse:
                 progress(f"{summary.rows:,} rows to Parquet")
             about = quoted(json.dumps([asdict(file) for file in summary.files]))
             options = f"{_RAW}, KV_METADATA {{{_METADATA_KEY}: {about}}}"
-            _copy(connection, _one_by_one(connection, relations, scratch), out, options)
+            _copy_in_order(connection, _one_by_one(connection, relations, scratch), out, options)
             _copy(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
         return summary
@@ -154,7 +155,7 @@ class Warehouse:
     ) -> StageSummary:
         with self._connection(without) as (connection, _):
             refusals = find_refusals(connection, table, raw)
-            _copy(connection, accepted_rows_sql(table, refusals), accepted)
+            _copy_in_order(connection, accepted_rows_sql(table, refusals), accepted)
             _copy(connection, quarantined_rows_sql(rejects), quarantined)
             return _summary(connection, table, _files(connection, raw), refusals, accepted, quarantined)
 
@@ -192,13 +193,29 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *option
     connection.execute(f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
 
 
+def _copy_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
+    """`_copy`, and again on one thread if DuckDB lost the order of row groups, as it does short of memory, rarely."""
+    _copy(connection, query, path, *options)
+    if not _in_order(path):
+        connection.execute("SET threads = 1")
+        _copy(connection, query, path, *options)
+
+
+def _in_order(path: Path) -> bool:
+    places = pl.read_parquet(path, columns=["source_file", "source_line"])
+    file, line = places["source_file"], places["source_line"]
+    later = (line > line.shift()) | (file != file.shift())
+    runs = file.rle().struct.field("value").to_list()
+    return runs == sorted(runs) and later.fill_null(True).all()
+
+
 def _one_by_one(connection: duckdb.DuckDBPyConnection, relations: list[Relation], scratch: Path) -> str:
     """All relations one after the other: UNION ALL does not keep their order, a list of files does."""
     if len(relations) == 1:
         return relations[0].sql
     parts = [scratch / f"part-{i:06}.parquet" for i in range(len(relations))]
     for relation, part in zip(relations, parts, strict=True):
-        _copy(connection, relation.sql, part, _RAW)
+        _copy_in_order(connection, relation.sql, part, _RAW)
     return f"FROM read_parquet([{', '.join(quoted(str(part)) for part in parts)}])"
 
 

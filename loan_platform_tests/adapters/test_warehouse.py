@@ -8,7 +8,7 @@ import pytest
 
 from loan_platform.adapters.csv_bytes import CHUNK_BYTES, MAX_RECORD_BYTES
 from loan_platform.adapters.sources import SourceError
-from loan_platform.adapters.warehouse import Warehouse, WarehouseError
+from loan_platform.adapters.warehouse import Warehouse, WarehouseError, _in_order
 from loan_platform.core.policies import Source
 from loan_platform_tests.ingest import BOOK, GOOD, HEADER, book, ingest, write
 
@@ -338,6 +338,22 @@ def test_bytes_do_not_depend_on_threads_or_file_order(tmp_path: Path) -> None:
         assert len(places) == len(rows) - 1
     assert len(seen) == 1
     assert not list(tmp_path.glob("warehouse-*"))
+
+
+@pytest.mark.parametrize(
+    ("places", "in_order"),
+    [
+        ([("a", 2), ("a", 3), ("b", 2)], True),
+        ([("a", 3), ("a", 2), ("b", 2)], False),
+        ([("b", 2), ("a", 2), ("a", 3)], False),
+        ([("a", 2), ("b", 2), ("a", 3)], False),
+        ([], True),
+    ],
+)
+def test_lost_order_is_seen(tmp_path: Path, places: list[tuple[str, int]], in_order: bool) -> None:
+    schema = {"source_file": pl.String, "source_line": pl.Int64}
+    pl.DataFrame(places, schema=schema, orient="row").write_parquet(tmp_path / "rows.parquet")
+    assert _in_order(tmp_path / "rows.parquet") is in_order
 
 
 def test_sql_of_the_contract_that_does_not_run_is_told(tmp_path: Path) -> None:
