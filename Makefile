@@ -35,7 +35,7 @@ $(READY): requirements.lock pyproject.toml
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
 	else \
 	  "$(PYTHON)" -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock && \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . ; \
 	fi
 	@$(BIN)/python -m compileall -q loan_platform
