@@ -34,6 +34,14 @@ class Column(Strict):
         description="DuckDB SQL over the raw row (all text) that gives the text to parse; default: the raw "
         "column of the same name.",
     )
+    decimal: Literal[","] | None = Field(
+        default=None,
+        description="`,`: the numbers are written as 1.234,56 and no other way; default: as 1,234.56.",
+    )
+    date_format: str | None = Field(
+        default=None,
+        description="The one format of the dates, as in strptime (%d.%m.%Y); default: year first, or month by name.",
+    )
     unit: str | None = Field(default=None, description="For people: USD, months, %, points.")
     required: bool = Field(default=False, description="A file without it is refused, a row without it quarantined.")
     every_file: bool = Field(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
+from loan_platform.core.date_formats import format_problem
 from loan_platform.core.sql import SqlError, columns_read
 
 if TYPE_CHECKING:
@@ -63,6 +64,18 @@ def _column_problems(path: str, column: "Column") -> Iterator[Problem]:
         yield Problem(path, f"minimum {low} is above maximum {high}")
     if column.allowed is not None and column.type != "text":
         yield Problem(f"{path}.allowed", f"only a text column has categories, {column.name!r} is {column.type}")
+    yield from _format_problems(path, column)
+
+
+def _format_problems(path: str, column: "Column") -> Iterator[Problem]:
+    if column.decimal is not None and column.type not in ("number", "integer", "percent"):
+        yield Problem(f"{path}.decimal", f"only a number has a decimal sign, {column.name!r} is {column.type}")
+    if column.date_format is None:
+        return
+    if column.type != "date":
+        yield Problem(f"{path}.date_format", f"only a date has a date format, {column.name!r} is {column.type}")
+    elif reason := format_problem(column.date_format):
+        yield Problem(f"{path}.date_format", reason)
 
 
 def _feature_problems(path: str, feature: "Feature", contract: "Contract") -> Iterator[Problem]:

@@ -6,6 +6,8 @@ NUMERIC = frozenset({"number", "percent", "integer"})
 
 # A dollar sign, thousands in groups of three, a percent sign. `12,5` and `1.234,56` are no such number.
 _FORMATTED = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s*%?\s*$"
+# The same with thousands in points and a decimal comma. `12.5` is no such number.
+_FORMATTED_COMMA = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*%?\s*$"
 _DATE_FORMATS = (
     "%Y-%m-%d",
     "%b-%Y",
@@ -28,13 +30,23 @@ def first_try_sql(column: Column, text: str) -> str:
     """What nearly every text of the column parses as, in one fast cast."""
     match column.type:
         case "number" | "integer":
-            return f"TRY_CAST({text} AS DOUBLE)"
+            return plain_number_sql(column, text)
         case "percent":
-            return f"TRY_CAST(rtrim({text}, '% ') AS DOUBLE)"
+            return plain_number_sql(column, f"rtrim({text}, '% ')")
+        case "date" if column.date_format is not None:
+            return _strptime(text, (column.date_format,), short="%y" in column.date_format)
         case "date":
-            return f"TRY_CAST(try_strptime({text}, {_list(_DATE_FORMATS)}) AS DATE)"
+            return _strptime(text, _DATE_FORMATS)
         case _:
             return text
+
+
+def plain_number_sql(column: Column, text: str) -> str:
+    """A number without thousands and signs, in the decimal sign of the column; null for any other text."""
+    if column.decimal is None:
+        return f"TRY_CAST({text} AS DOUBLE)"
+    # A point can only part thousands, which the first try does not read.
+    return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
 
 
 def value_sql(column: Column, text: str, first: str, fraction: str | None, clean: bool) -> str:
@@ -53,11 +65,11 @@ def value_sql(column: Column, text: str, first: str, fraction: str | None, clean
         case "boolean":
             return _boolean(text)
         case "date":
-            return first if clean else _date(first, text)
+            return first if clean else _date(first, text, rare=column.date_format is None)
         case "integer":
-            return f"CAST({first} AS BIGINT)" if clean else _integer(first, text)
+            return f"CAST({first} AS BIGINT)" if clean else _integer(column, first, text)
         case "number" | "percent":
-            return _number(first, text, _scaled(first, text, fraction) if fraction else first, clean)
+            return _number(column, first, text, _scaled(first, text, fraction) if fraction else first, clean)
 
 
 def quoted(text: str) -> str:
@@ -70,11 +82,11 @@ def name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _number(first: str, text: str, value: str, clean: bool) -> str:
+def _number(column: Column, first: str, text: str, value: str, clean: bool) -> str:
     rare = f"{first} IS NULL AND {text} IS NOT NULL"
     if clean:
         return value
-    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {_formatted(text)} END"
+    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {_formatted(column, text)} END"
 
 
 def _scaled(first: str, text: str, fraction: str) -> str:
@@ -83,15 +95,18 @@ def _scaled(first: str, text: str, fraction: str) -> str:
     return f"CASE WHEN {unsigned} THEN round({first} * 100, 10) ELSE {first} END"
 
 
-def _integer(first: str, text: str) -> str:
-    number = _number(first, text, first, clean=False)
+def _integer(column: Column, first: str, text: str) -> str:
+    number = _number(column, first, text, first, clean=False)
     whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < 9e15 THEN {number} END"
     return f"CAST({whole} AS BIGINT)"
 
 
-def _formatted(text: str) -> str:
-    digits = rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
-    return f"CASE WHEN regexp_matches({text}, {quoted(_FORMATTED)}) THEN TRY_CAST({digits} AS DOUBLE) END"
+def _formatted(column: Column, text: str) -> str:
+    if column.decimal is None:
+        pattern, digits = _FORMATTED, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
+    else:
+        pattern, digits = _FORMATTED_COMMA, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
+    return f"CASE WHEN regexp_matches({text}, {quoted(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
 
 
 def _boolean(text: str) -> str:
@@ -99,20 +114,27 @@ def _boolean(text: str) -> str:
     return f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
 
 
-def _date(first: str, text: str) -> str:
+def _strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
+    date = f"TRY_CAST(try_strptime({text}, {_list(formats)}) AS DATE)"
+    if not short:
+        return date
+    century = f"CASE WHEN year({date}) > {_LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
+    return f"CAST({date} - to_years({century}) AS DATE)"
+
+
+def _date(first: str, text: str, rare: bool) -> str:
     # DuckDB reads `Jan-0000`, and takes `epoch` and `infinity` for 1900-01-01.
     sane = (
         f"{first} BETWEEN DATE '1900-01-02' AND DATE '2100-12-31' "
         f"OR ({first} = DATE '1900-01-01' AND contains({text}, '1900'))"
     )
-    return f"CASE WHEN {sane} THEN {first} WHEN {text} IS NOT NULL THEN {_short_date(text)} END"
+    others = f" WHEN {text} IS NOT NULL THEN {_short_date(text)}" if rare else ""
+    return f"CASE WHEN {sane} THEN {first}{others} END"
 
 
 def _short_date(text: str) -> str:
-    date = f"TRY_CAST(try_strptime({text}, {_list(_SHORT_DATE_FORMATS)}) AS DATE)"
-    century = f"CASE WHEN year({date}) > {_LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
     word = f"regexp_matches({text}, '[0-9]')"  # not `epoch`
-    return f"CASE WHEN {word} THEN CAST({date} - to_years({century}) AS DATE) END"
+    return f"CASE WHEN {word} THEN {_strptime(text, _SHORT_DATE_FORMATS, short=True)} END"
 
 
 def _category(column: Column, text: str) -> str:

@@ -10,7 +10,7 @@ from loan_platform.core.faults import (
     target_fault_case,
     value_inside,
 )
-from loan_platform.core.parsing import first_try_sql, name, quoted, value_sql
+from loan_platform.core.parsing import first_try_sql, name, plain_number_sql, quoted, value_sql
 from loan_platform.core.table import TARGET, Table
 
 Fractions = Mapping[str, frozenset[str]]  # percent column -> files that write it as fractions
@@ -91,7 +91,7 @@ def fractions_sql(table: Table, raw: str) -> str | None:
     if not percents:
         return None
     texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else name(c.name) for c in percents}
-    numbers = ", ".join(f"abs(TRY_CAST({text} AS DOUBLE)) AS {name(c)}" for c, text in texts.items())
+    numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {name(c.name)}" for c in percents)
     shares = ", ".join(
         f"coalesce(avg(CASE WHEN {name(c.name)} > 0 THEN CAST({name(c.name)} <= 1 AS INTEGER) END) "
         f">= {FRACTION_SHARE}, false) AS {name(c.name)}"

@@ -71,6 +71,23 @@ def test_forbidden_columns_are_refused(tmp_path: Path) -> None:
     assert "feature 'log_income' reads 'income', which forbidden_features excludes" in told
 
 
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ({"type": "date", "decimal": ","}, "columns[5].decimal: only a number has a decimal sign, 'x' is date"),
+        ({"type": "text", "date_format": "%Y"}, "columns[5].date_format: only a date has a date format, 'x' is text"),
+        ({"type": "date", "date_format": "%d.%q.%Y"}, "columns[5].date_format: %q is no part of a date"),
+        ({"type": "date", "date_format": "%d.%m"}, "'%d.%m' needs a year (%Y or %y) and a month (%m, %b or %B)"),
+        ({"type": "date", "date_format": "%m.%Y%"}, "columns[5].date_format: % is no part of a date"),
+        ({"type": "number", "decimal": "."}, "columns[5].decimal: Input should be ','"),
+    ],
+)
+def test_a_format_of_another_type_is_refused(tmp_path: Path, column: dict[str, str], told: str) -> None:
+    data = contract()
+    data["columns"].append({"name": "x", "description": "A column.", **column})
+    assert told in mistakes(tmp_path, data)
+
+
 def test_a_feature_needs_a_reason_text(tmp_path: Path) -> None:
     without = feature("f", "income")
     del without["reason"]

@@ -9,7 +9,7 @@ import pytest
 
 from loan_platform.core.contract import Column
 from loan_platform.core.parsing import quoted
-from loan_platform.core.staging import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql
+from loan_platform.core.staging import accepted_sql, faults_sql, fractions_sql, profile_sql, suspect_sql, typed_sql
 from loan_platform.core.table import Table
 from loan_platform_tests.ingest import book
 
@@ -139,6 +139,93 @@ def test_integer(text: str, value: object) -> None:
 def test_date(text: str, value: object) -> None:
     assert _run(_table(type="date"), [text]) == [value]
     assert _run(_table(type="date"), ["Mar-2001", text]) == [date(2001, 3, 1), value]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12,5", 12.5),
+        ("1.234,56", 1234.56),
+        ("1.234.567", 1234567.0),
+        ("1.234", 1234.0),
+        (" -3,25 ", -3.25),
+        ("12", 12.0),
+        ("1,5e3", 1500.0),
+        ("$ 1.000,50", 1000.5),
+        ("7,5%", 7.5),
+        ("NA", None),
+        ("", None),
+        ("12.5", "unparseable"),
+        ("1.23", "unparseable"),
+        ("1,234.56", "unparseable"),
+        ("1.234,5.6", "unparseable"),
+        ("1,2,3", "unparseable"),
+        ("12.5,0", "unparseable"),
+        ("1e400", "unparseable"),
+        ("NaN", "unparseable"),
+        (".", "unparseable"),
+    ],
+)
+def test_number_with_a_decimal_comma(text: str, value: object) -> None:
+    assert _run(_table(type="number", decimal=","), [text]) == [value]
+    assert _run(_table(type="number", decimal=","), ["5,5", text, "6"]) == [5.5, value, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("36", 36), ("6.000", 6000), ("36,0", 36), ("36,5", "unparseable"), ("36.0", "unparseable"), ("1,000", 1)],
+)
+def test_integer_with_a_decimal_comma(text: str, value: object) -> None:
+    found = _run(_table(type="integer", decimal=","), [text, "1"])
+    assert found == [value, 1]
+    assert type(found[1]) is int
+
+
+def test_percent_with_a_decimal_comma() -> None:
+    texts = ["11,22", " 11,22%", "1.011,5 %", "0,5", "11.22", "11.22%"]
+    found = _run(_table(type="percent", decimal=","), texts)
+    assert found == [11.22, 11.22, 1011.5, 0.5, "unparseable", "unparseable"]
+
+
+def test_percent_with_a_decimal_comma_of_a_file_of_fractions() -> None:
+    table = _table(type="percent", decimal=",")
+    assert _run(table, ["0,1122", "12%", "1,19"], {"x": frozenset({"f.csv"})}) == [11.22, 12.0, 119.0]
+    query = fractions_sql(table, "(SELECT 'f.csv' AS source_file, unnest(['0,1', '0,9', '50%', NULL]) AS x)")
+    assert query is not None
+    assert duckdb.execute(query).fetchall() == [("f.csv", True)]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text", "value"),
+    [
+        ("%d.%m.%Y", "19.06.2014", date(2014, 6, 19)),
+        ("%d.%m.%Y", "1.2.2014", date(2014, 2, 1)),
+        ("%d.%m.%Y", " 01.02.2014 ", date(2014, 2, 1)),
+        ("%m/%d/%Y", "01/02/2014", date(2014, 1, 2)),
+        ("%d/%m/%Y %H:%M", "01/02/2014 13:30", date(2014, 2, 1)),
+        ("%Y%m%d", "20140619", date(2014, 6, 19)),
+        ("%d.%m.%y", "19.06.14", date(2014, 6, 19)),
+        ("%d.%m.%y", "19.06.29", date(2029, 6, 19)),
+        ("%d.%m.%y", "19.06.30", date(1930, 6, 19)),
+        ("%d.%m.%Y", "", None),
+        ("%d.%m.%Y", "NA", None),
+        ("%d.%m.%Y", "01.01.1900", date(1900, 1, 1)),
+        ("%d.%m.%Y", "31.02.2014", "unparseable"),
+        ("%d.%m.%Y", "06.19.2014", "unparseable"),
+        ("%d.%m.%Y", "19.06.14", "unparseable"),
+        ("%d.%m.%Y", "2014-06-19", "unparseable"),
+        ("%d.%m.%Y", "Jun-2014", "unparseable"),
+        ("%d.%m.%Y", "Dec-11", "unparseable"),
+        ("%d.%m.%Y", "01.01.1899", "unparseable"),
+        ("%d.%m.%Y", "epoch", "unparseable"),
+        ("%d.%m.%y", "infinity", "unparseable"),
+    ],
+)
+def test_date_in_its_own_format_only(date_format: str, text: str, value: object) -> None:
+    table = _table(type="date", date_format=date_format)
+    assert _run(table, [text]) == [value]
+    good = date(2001, 3, 1)
+    assert _run(table, [good.strftime(date_format), text]) == [good, value]
 
 
 @pytest.mark.parametrize(
