@@ -113,7 +113,9 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
         shown = ", ".join(f"{value} {rows:,}" for value, rows in list(counts.items())[:MOST_SHOWN])
         told.append(f"observed {shown}" + (f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""))
     if stats.missing > 0:
-        told.append(f"{100 * stats.missing:.2g} % missing" + (", which tells about the risk" if stats.missing_tells else ""))
+        told.append(
+            f"{100 * stats.missing:.2g} % missing" + (", which tells about the risk" if stats.missing_tells else "")
+        )
     told.append(f"AUC {stats.auc:.2f} alone{_trend(stats)}")
     lines = ["; ".join(told)]
     if nulled:

@@ -16,7 +16,19 @@ TAKEN = RESERVED | {
     *("scorecard", "random_forest", "gradient_boosting", "mlp", "blend"),
 }
 _SPELLED = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "å": "a", "ł": "l", "đ": "d", "þ": "th"}
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "å": "a",
+        "ł": "l",
+        "đ": "d",
+        "þ": "th",
+    }
 )
 _SIGNS = {"%": " pct ", "€": " eur ", "$": " usd ", "£": " gbp ", "#": " no ", "№": " no ", "&": " and "}
 

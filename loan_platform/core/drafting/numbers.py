@@ -15,7 +15,17 @@ _POINTS_OF_THOUSANDS = r"^[-+]?([1-9][0-9]{0,2}(\.[0-9]{3})+|[0-9]{1,3})$"
 _APART = "[ '’\u00a0\u202f]"
 _PARTED = rf"^[-+]?[0-9]{{1,3}}({_APART}[0-9]{{3}})+([.,][0-9]+)?$"
 _AROUND = re.compile(r"^([^0-9\s.,+-][^0-9.,+-]{0,11})?(\s*[-+]?[0-9.,][0-9.,\s]*?)(\s*[^0-9\s.,+-][^0-9+-]{0,11})?$")
-_CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN", "kr": "SEK", "fr.": "CHF", "rs.": "INR"}
+_CURRENCIES = {
+    "€": "EUR",
+    "$": "USD",
+    "£": "GBP",
+    "¥": "JPY",
+    "₹": "INR",
+    "zł": "PLN",
+    "kr": "SEK",
+    "fr.": "CHF",
+    "rs.": "INR",
+}
 _MOST_UNITS = 3
 _LOOKED_AT = 2_000
 
@@ -97,7 +107,9 @@ def _units(texts: pl.DataFrame) -> tuple[str, ...]:
     """What stands around the digits of the commonest texts, where it is nearly always the same few words."""
     words: dict[str, int] = {}
     total = 0
-    for text, count in texts.sort("count", "text", descending=True).head(_LOOKED_AT).select("text", "count").iter_rows():
+    for text, count in (
+        texts.sort("count", "text", descending=True).head(_LOOKED_AT).select("text", "count").iter_rows()
+    ):
         match = _AROUND.match(text)
         if match is None or not re.search(r"[0-9]", match[2]):
             continue

@@ -28,13 +28,22 @@ _BAD_NAME = frozenset(
     "default defaulted defaults bad npl delinquent delinquency dlq dlqin chargeoff chargedoff loss ausfall ausgefallen "
     "defaut impaye impago moroso inadimplencia inadimplente insolvenz nonperforming".split()
 )
-_BAD_PHRASES = (("charged", "off"), ("charge", "off"), ("written", "off"), ("write", "off"), ("not", "paid"), ("serious",))
+_BAD_PHRASES = (
+    ("charged", "off"),
+    ("charge", "off"),
+    ("written", "off"),
+    ("write", "off"),
+    ("not", "paid"),
+    ("serious",),
+)
 _GOOD_NAME = frozenset(
     "repaid paid good performing zurueckgezahlt getilgt rembourse pagado pagato quitado payback repayed rueckzahlung".split()
 )
 _NEUTRAL = frozenset("target label outcome y class response result flag event ziel zielgroesse cible objetivo".split())
 _STATUS = frozenset("status state stand statut estado situacao stato".split())
-_PAST = frozenset("previous prior past history file before last ever number num count no nr bureau cb amount rate days ago".split())
+_PAST = frozenset(
+    "previous prior past history file before last ever number num count no nr bureau cb amount rate days ago".split()
+)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,12 @@ def _is_boolean(low: set[str], words: Words) -> bool:
 
 
 def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type:
-    if _sign(stated) == "%" or set(words) & PERCENT_WORDS or {"interest", "rate"} <= set(words) or {"int", "rate"} <= set(words):
+    if (
+        _sign(stated) == "%"
+        or set(words) & PERCENT_WORDS
+        or {"interest", "rate"} <= set(words)
+        or {"int", "rate"} <= set(words)
+    ):
         return "percent"
     if style.parted or style.around:
         return "number" if stated["text"].str.contains(r"[0-9][.,][0-9]{1,2}(\D|$)").any() else "integer"

@@ -65,7 +65,8 @@ def survey(texts: pl.DataFrame, labels: dict[str, str]) -> dict[str, RawColumn]:
     read = readings(tables, words)
     twins = _same(texts.select(labels.keys()), tables)
     return {
-        raw: _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw)) for raw in labels
+        raw: _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw))
+        for raw in labels
     }
 
 

@@ -53,7 +53,9 @@ AFTER = phrases("""
     recouvrement, impaye, impayes, pago, pagos, cobro, cobranza, recuperacion, recuperado, pagamento, pagamenti, recupero, betaling, betalingen
 """)
 
-AFTER_FIRST_WORDS = frozenset({"last", "next", "final", "letzte", "letzter", "letztes", "naechste", "dernier", "derniere"})
+AFTER_FIRST_WORDS = frozenset(
+    {"last", "next", "final", "letzte", "letzter", "letztes", "naechste", "dernier", "derniere"}
+)
 
 # History at the time of the application: `payments late in the last 12 months`.
 HISTORY = frozenset(
@@ -106,15 +108,22 @@ CODE_WORDS = frozenset(
 )
 
 # `age` of these is no age of a person.
-THINGS = frozenset("account accounts acct accts acc credit vehicle car loan loans asset property file trade trades line".split())
+THINGS = frozenset(
+    "account accounts acct accts acc credit vehicle car loan loans asset property file trade trades line".split()
+)
 
 PERCENT_WORDS = frozenset({"pct", "percent", "percentage", "apr", "prozent", "pourcentage", "porcentaje"})
 
 UNIT_WORDS = {
     **dict.fromkeys(("months", "month", "mths", "mth", "monate", "mois", "meses", "mesi", "maanden"), "months"),
-    **dict.fromkeys(("years", "year", "yrs", "yr", "age", "jahre", "ans", "annees", "anos", "anni", "alter", "jaren"), "years"),
+    **dict.fromkeys(
+        ("years", "year", "yrs", "yr", "age", "jahre", "ans", "annees", "anos", "anni", "alter", "jaren"), "years"
+    ),
     **dict.fromkeys(("days", "tage", "jours", "dias", "giorni", "dagen"), "days"),
-    **{code: code.upper() for code in ("usd", "eur", "gbp", "chf", "inr", "jpy", "cny", "sgd", "aud", "cad", "brl", "mxn", "pln")},
+    **{
+        code: code.upper()
+        for code in ("usd", "eur", "gbp", "chf", "inr", "jpy", "cny", "sgd", "aud", "cad", "brl", "mxn", "pln")
+    },
 }
 UNIT_WORDS |= {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dollars": "USD"}
 

@@ -1,0 +1,92 @@
+"""The columns of a source before any contract exists: delimiter and header of a CSV file, schema of a Parquet file."""
+
+import csv
+import re
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from loan_platform.adapters.csv_bytes import blocks, is_parquet
+from loan_platform.adapters.csv_header import DELIMITERS, SEARCHED_LINES
+from loan_platform.adapters.sources import SourceError
+
+MOST_COLUMNS = 500
+_VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")
+
+
+def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
+    """Every column of the files by its lower-case name, as the first file that has it writes it, in file order.
+
+    Raises:
+        SourceError: no header, too many columns, or one of the reasons of `blocks`.
+    """
+    labels: dict[str, str] = {}
+    for path in files:
+        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes)
+        twice = sorted(name for name, count in Counter(n.lower() for n in names).items() if count > 1 and name)
+        if twice:
+            raise SourceError(
+                path.name, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them."
+            )
+        for place, label in enumerate(names):
+            labels.setdefault(label.lower() or f"unnamed_{place}", label or f"unnamed {place}")
+    if len(labels) > MOST_COLUMNS:
+        raise SourceError(
+            files[0].name,
+            f"has {len(labels):,} columns, and a book is drafted from at most {MOST_COLUMNS}",
+            "Keep those that are known at application, with key, date and outcome; or write the contract by hand.",
+        )
+    return labels
+
+
+def _parquet_names(path: Path) -> list[str]:
+    try:
+        return [name.strip() for name in pl.read_parquet_schema(path)]
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
+
+
+def _csv_names(path: Path, max_bytes: int) -> list[str]:
+    lines = _first_lines(path, max_bytes)
+    delimiter, fields = max(
+        ((delimiter, *_usual_fields(lines, delimiter)) for delimiter in DELIMITERS), key=lambda item: (item[2], item[1])
+    )[:2]
+    header = next((row for row in (_fields(line, delimiter) for line in lines) if len(row) == fields), [])
+    if fields < 2:
+        raise SourceError(
+            path.name, "has one column only", f"Separate the columns by one of {' '.join(map(repr, DELIMITERS))}."
+        )
+    stated = [name for name in header if name]
+    if not stated or sum(bool(_VALUE.fullmatch(name)) for name in stated) > len(stated) / 2:
+        raise SourceError(
+            path.name, "has no header: its first line holds values", "Add a line with the names of the columns."
+        )
+    return header
+
+
+def _usual_fields(lines: list[str], delimiter: str) -> tuple[int, int]:
+    """The commonest number of fields above one, and how many fields all lines of that number have together."""
+    counts = Counter(len(_fields(line, delimiter)) for line in lines if line.strip())
+    counts.pop(1, None)
+    if not counts:
+        return 1, 0
+    fields, rows = max(counts.items(), key=lambda item: (item[1], item[0]))
+    return fields, fields * rows
+
+
+def _first_lines(path: Path, max_bytes: int) -> list[str]:
+    lines: list[bytes] = []
+    for block in blocks(path, max_bytes):
+        lines += block.split(b"\n")[:-1]
+        if len(lines) >= SEARCHED_LINES:
+            break
+    return [line.decode("utf-8", "replace") for line in islice(lines, SEARCHED_LINES)]
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []

@@ -1,0 +1,111 @@
+"""The first contract of a draft: every column that is kept, typed, before anything is known of its values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loan_platform.core.contract import MISSING_MARKERS, Column, Contract, Feature
+from loan_platform.core.drafting.columns import hashed_key, key_column, plain_column
+from loan_platform.core.drafting.draft import contract_of
+from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.names import identifiers
+from loan_platform.core.drafting.roles import LeftOut, left_out, sounds_later
+from loan_platform.core.drafting.survey import RawColumn
+from loan_platform.core.drafting.target import TargetChoice
+
+FEWEST_ROWS = 300
+FEWEST_OF_A_CLASS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is read of a source.
+
+    Attributes:
+        key: the column that identifies a loan; `key_source`: the raw column, None for a hash.
+        kept: the other columns of the contract with their raw columns, in the order of the file.
+        left_out: what stays in the source.
+        missing: texts that mean a missing value.
+        target: how the outcome is read.
+    """
+
+    key: Column
+    key_source: RawColumn | None
+    kept: tuple[tuple[Column, RawColumn], ...]
+    left_out: tuple[LeftOut, ...]
+    missing: tuple[str, ...]
+    target: TargetChoice
+
+    @property
+    def contract(self) -> Contract:
+        """A contract that types every kept column and refuses no row but for its key and target."""
+        column, _ = self.kept[0]
+        any_feature = Feature(
+            name="any", sql=f"CASE WHEN {column.name} IS NULL THEN 1 ELSE 0 END", description="-", reason="-"
+        )
+        columns = (self.key, *(column for column, _ in self.kept))
+        return contract_of(columns, self.key.name, None, self.missing, self.target, (any_feature,), "plan")
+
+
+def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str | None) -> Plan:
+    """What to read, with which key.
+
+    Args:
+        columns: every raw column.
+        target: reads some of them.
+        key: raw column of the key; None: a hash of what is known at application.
+
+    Raises:
+        DraftError: nothing is left to read.
+    """
+    used = target.columns | ({key} if key else frozenset[str]())
+    out = tuple(left_out(columns, used))
+    gone = {item.raw for item in out} | used
+    kept = tuple((plain_column(c), c) for c in columns.values() if c.raw not in gone)
+    if not kept:
+        told = "; ".join(f"{item.label!r}: {item.why}" for item in out[:10])
+        raise DraftError(f"no column is left that a model may use. {told}")
+    source = columns[key] if key else None
+    marks = {mark for _, c in kept for mark in c.reading.markers}
+    return Plan(
+        key=key_column(source) if source else hash_of(kept, columns),
+        key_source=source,
+        kept=kept,
+        left_out=out,
+        missing=(*MISSING_MARKERS, *sorted(marks - set(MISSING_MARKERS))),
+        target=target,
+    )
+
+
+def hash_of(
+    kept: tuple[tuple[Column, RawColumn], ...],
+    columns: Mapping[str, RawColumn],
+    leaks: frozenset[str] = frozenset(),
+) -> Column:
+    """A key for a source that has none, from the columns that are known at application."""
+    known = [source.raw for column, source in kept if not sounds_later(source) and column.name not in leaks]
+    labels = [*(column.name for column in columns.values()), "loan id"]
+    name = identifiers(labels)["loan id"]
+    return hashed_key(name, tuple(known or [source.raw for _, source in kept]))
+
+
+def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:
+    """Refuse a file that is too small or has one class only.
+
+    Args:
+        rows: of the source.
+        defaults: with outcome 1; `repaid`: with outcome 0.
+        target: how the target reads, for the message.
+
+    Raises:
+        DraftError: with the counts.
+    """
+    if rows < FEWEST_ROWS:
+        raise DraftError(
+            f"the file has {rows:,} rows, and a model needs at least {FEWEST_ROWS}: give a file with more loans, several "
+            "files as a pattern (loans-*.csv), or write the contract by hand (docs/contract.md)."
+        )
+    if min(defaults, repaid) < FEWEST_OF_A_CLASS:
+        raise DraftError(
+            f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} rows, and a model "
+            f"needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file with both."
+        )

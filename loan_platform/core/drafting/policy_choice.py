@@ -1,0 +1,63 @@
+"""Policies that suit the size and the strength of the loans at hand."""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+from loan_platform.core.drafting.strength import Strength
+from loan_platform.core.drafting.windows import ChosenSplit
+from loan_platform.core.policies import Family, Partitions, Promotion, Training
+
+SMALL, LARGE = 5_000, 150_000
+USUAL = Promotion()
+LEAST_FLOOR = 0.5
+
+
+@dataclass(frozen=True)
+class ChosenPolicies:
+    """Policies of the draft, with the figures behind them."""
+
+    split: ChosenSplit
+    training: Training
+    promotion: Promotion
+    partitions: Partitions
+    strength: Strength
+
+
+def training_for(rows: int, defaults: int) -> Training:
+    """Families and trials that take about a minute on two cores for 100,000 loans.
+
+    Args:
+        rows: loans with a known outcome.
+        defaults: of them.
+    """
+    families: tuple[Family, ...] = ("scorecard", "gradient_boosting", "blend")
+    if rows > SMALL and defaults > 500:
+        families = ("scorecard", "random_forest", "gradient_boosting", "blend")
+    trials = 6 if rows <= LARGE else 4
+    return Training(families=families, trials=trials, tuning_rows=30_000)
+
+
+def promotion_for(found: Strength, split: ChosenSplit) -> Promotion:
+    """Floors and ceilings around what a quick model and the strongest feature reached.
+
+    A ceiling is never below the platform's own, which is that of LendingClub's loans; the calibration error allows for
+    what chance alone gives in a test set of this size.
+    """
+    test = split.rows.parts["test"]
+    rate = test.default_rate
+    noise = sqrt(rate * (1 - rate) * 10 / test.rows)  # of the default rate in each of ten bins
+    doubt = sqrt(0.1 / max(min(test.defaults, test.rows - test.defaults), 1))  # of an AUC, two standard errors
+    return Promotion(
+        min_auc=_floor(found.auc - doubt - 0.05),
+        max_auc=_ceiling(found.auc + doubt + 0.05, USUAL.max_auc),
+        max_feature_auc=_ceiling(found.feature_auc + doubt + 0.02, USUAL.max_feature_auc),
+        max_ece=max(USUAL.max_ece, round(0.015 + 1.2 * noise, 3)),
+    )
+
+
+def _floor(value: float) -> float:
+    return min(USUAL.min_auc, max(LEAST_FLOOR, int(value * 100) / 100))
+
+
+def _ceiling(value: float, usual: float) -> float:
+    return min(0.99, max(usual, ceil(value * 100) / 100))
