@@ -20,7 +20,9 @@ OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 
-.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs clean
+NAME ?= my_book
+
+.PHONY: help setup demo book test dev mlflow data lint format typecheck lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +45,15 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## run the whole graph on generated LendingClub-form data and show what it did
 	@$(BIN)/loan-platform demo --rows $(ROWS)
+
+# TARGET and KEY reach the command as they were typed, quotes included.
+book: export BOOK_SOURCE = $(SOURCE)
+book: export BOOK_TARGET = $(TARGET)
+book: export BOOK_KEY = $(KEY)
+book: $(READY) ## a book drafted from a file: make book NAME=my_book SOURCE=loans.csv
+	@test -n "$$BOOK_SOURCE" || { echo "Name the file of loans: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
+	@$(BIN)/loan-platform book "$(NAME)" --source "$$BOOK_SOURCE" \
+	  $${BOOK_TARGET:+--target "$$BOOK_TARGET"} $${BOOK_KEY:+--key "$$BOOK_KEY"}
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest

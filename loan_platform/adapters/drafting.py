@@ -135,7 +135,8 @@ def _judged(
     nulled: dict[str, int] = {}
     for (column, _), rows in staged.nulled.items():
         nulled[column] = nulled.get(column, 0) + rows
-    event, judged = judged_columns(plan, typed, nulled)
+    found = judged_columns(plan, typed, nulled)
+    event, judged = found.event, found.columns
     leaks = frozenset(leaks_of({item.column.name: item for item in judged}))
     if plan.key_source is None and (changed := hash_of(plan.kept, columns, leaks)) != plan.key:
         plan = replace(plan, key=changed)
@@ -165,7 +166,7 @@ def _judged(
         event=event,
         judged=judged,
         features=features,
-        left_out=plan.left_out,
+        left_out=(*plan.left_out, *found.left_out),
         policies=policies_of(contract, loans, staging.threads),
     )
 

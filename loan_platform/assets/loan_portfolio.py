@@ -15,6 +15,7 @@ from loan_platform.assets.ingestion import ingestion_assets, ingestion_checks
 from loan_platform.assets.performance import performance_assets
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.registry import registry_assets
+from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
 from loan_platform.assets.training import training_assets
 from loan_platform.core.policies import Policies
 from loan_platform.core.portfolio import Portfolio, load_contract
@@ -26,6 +27,7 @@ class Attributes(Policies):
     contract: str = Field(default="contract.yaml", description="The contract's file, beside this one.")
 
 
+@dg.scaffold_with(LoanPortfolioScaffolder)
 class LoanPortfolio(dg.Component):
     """One loan book, from raw files to drift reports. The folder's name is the book's name and key prefix."""
 

@@ -16,11 +16,18 @@ def main() -> int:
     commands.add_parser("init", help="make the platform home: folders and databases")
     demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
     demo.add_argument("--rows", type=_rows, default=60_000, help="loans to generate, at least 10,000")
+    book = commands.add_parser("book", help="draft a book's contract and policies from a file of loans")
+    book.add_argument("name", help="of the book and its folder: small letters, digits and _")
+    book.add_argument("--source", required=True, help="path, glob or gs:// URI of the loans (CSV or Parquet)")
+    book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
+    book.add_argument("--key", help="the column that identifies a loan")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
         if arguments.command == "init":
             return _init(settings)
+        if arguments.command == "book":
+            return _book(settings, arguments)
         from loan_platform.cli.demo import run_demo
 
         code = run_demo(settings, arguments.rows)
@@ -38,6 +45,13 @@ def _init(settings: Settings) -> int:
     ensure_home(settings)
     sys.stdout.write(f"The platform home is {settings.home}\n")
     return 0
+
+
+def _book(settings: Settings, arguments: argparse.Namespace) -> int:
+    from loan_platform.adapters.drafting import BookRequest
+    from loan_platform.cli.book import run_book
+
+    return run_book(settings, BookRequest(arguments.name, arguments.source, arguments.target, arguments.key))
 
 
 def _rows(text: str) -> int:

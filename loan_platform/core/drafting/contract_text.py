@@ -106,8 +106,9 @@ def _left_out(draft: Draft) -> Iterator[str]:
         return
     yield ""
     yield from comment("Left in the source: columns that no line above reads are never copied.")
-    for item in draft.left_out:
-        yield from comment(f"{item.label!r}: {item.why}")
+    for why in dict.fromkeys(item.why for item in draft.left_out):
+        labels = ", ".join(repr(item.label) for item in draft.left_out if item.why == why)
+        yield from comment(f"- {why}: {labels}")
 
 
 def _also(others: tuple[str, ...]) -> str:

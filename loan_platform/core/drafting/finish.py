@@ -1,6 +1,7 @@
 """From typed rows to the whole draft: roles, ranges, features and policies."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -9,9 +10,9 @@ from loan_platform.core.drafting.columns import DraftColumn
 from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.events import event_date
 from loan_platform.core.drafting.judging import Judged, event_column, judge
-from loan_platform.core.drafting.names import words_of
 from loan_platform.core.drafting.plan import Plan
 from loan_platform.core.drafting.policy_choice import ChosenPolicies, promotion_for, training_for
+from loan_platform.core.drafting.roles import LeftOut
 from loan_platform.core.drafting.starters import starter_features
 from loan_platform.core.drafting.statistics import Statistics, statistics
 from loan_platform.core.drafting.strength import strength
@@ -22,10 +23,17 @@ from loan_platform.core.policies import Partitions
 from loan_platform.core.table import TARGET
 
 
-def judged_columns(
-    plan: Plan, typed: pl.DataFrame, nulled: Mapping[str, int]
-) -> tuple[DraftColumn | None, tuple[Judged, ...]]:
-    """The event date, if there is one, and all other columns with what their values show.
+@dataclass(frozen=True)
+class JudgedColumns:
+    """The event date, if there is one, all other columns, and those that turned out to say nothing."""
+
+    event: DraftColumn | None
+    columns: tuple[Judged, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def judged_columns(plan: Plan, typed: pl.DataFrame, nulled: Mapping[str, int]) -> JudgedColumns:
+    """What the values of the columns show.
 
     Args:
         plan: what was read.
@@ -38,29 +46,31 @@ def judged_columns(
     rows = typed.filter(pl.col(event).is_not_null()) if event else typed
     days = rows[event] if event else None
     judged: list[Judged] = []
-    drafted: DraftColumn | None = None
+    out: list[LeftOut] = []
     for column, source in plan.kept:
-        values = rows[column.name]
         if column.name == event:
-            drafted = event_column(column, source, values)
-        else:
-            stats = statistics(values, rows[TARGET])
-            judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0)))
-    return drafted, tuple(item for item in judged if item.stats.distinct > 0 and not _repeats_date(item, rows, days))
+            continue
+        values = rows[column.name]
+        if why := _says_nothing(values, days):
+            out.append(LeftOut(source.raw, source.label, why))
+            continue
+        stats = statistics(values, rows[TARGET])
+        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0)))
+    columns = {column.name: column for column, _ in plan.kept}
+    drafted = event_column(columns[event], sources[event], rows[event]) if event else None
+    return JudgedColumns(drafted, tuple(judged), tuple(out))
 
 
-def _repeats_date(item: Judged, rows: pl.DataFrame, days: pl.Series | None) -> bool:
-    """The year or month of the event date once more: in later months it has values that training never saw."""
-    source = item.draft.source
-    if days is None or item.column.type != "integer" or source is None:
-        return False
-    parts = {"year": days.dt.year(), "month": days.dt.month()}
-    values = rows[item.column.name]
-    return any(
-        (values == part.cast(values.dtype)).mean() == 1.0
-        for word, part in parts.items()
-        if word in words_of(source.label) or item.stats.distinct > 1
-    )
+def _says_nothing(values: pl.Series, days: pl.Series | None) -> str | None:
+    if values.null_count() == len(values):
+        return "no value is one of its type"
+    if days is None or values.dtype != pl.Int64:
+        return None
+    # In later months these have values that training never saw.
+    for word, part in (("year", days.dt.year()), ("month", days.dt.month())):
+        if (values == part).fill_null(True).all() and values.n_unique() > 1:
+            return f"repeats the {word} of the decision"
+    return None
 
 
 def features_of(

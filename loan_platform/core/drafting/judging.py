@@ -107,7 +107,7 @@ def _range(column: Column, stats: Statistics) -> tuple[float | None, float | Non
 def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int) -> list[str]:
     told: list[str] = []
     if stats.low is not None:
-        told.append(f"observed {stats.low:,.6g} to {stats.high:,.6g}, median {stats.middle:,.6g}")
+        told.append(f"observed {_shown(stats.low)} to {_shown(stats.high)}, median {_shown(stats.middle)}")
     elif column.allowed:
         counts = category_counts(source)
         shown = ", ".join(f"{value} {rows:,}" for value, rows in list(counts.items())[:MOST_SHOWN])
@@ -123,6 +123,12 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
     if rare := rare_values(source):
         lines.append(f"{rare} values with fewer than 5 rows are no category and are read as missing")
     return lines
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10_000 or value == int(value) else f"{value:,.4g}"
 
 
 def _trend(stats: Statistics) -> str:

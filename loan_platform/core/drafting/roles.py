@@ -94,7 +94,7 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
     if column.distinct == 1 and column.missing < 0.005:
         return "the same value in every row"
     if is_personal(column):
-        return "names or finds a person"
+        return "names a person, or says how to find one"
     return _why_no_category(column)
 
 

@@ -1,0 +1,31 @@
+"""A loan book drafted from a file: its folder in `defs/`, and one screen about it."""
+
+import os
+import sys
+from pathlib import Path
+
+import loan_platform
+from loan_platform.adapters.book_folder import CONTRACT, POLICIES, create_book
+from loan_platform.adapters.drafting import BookRequest
+from loan_platform.core.drafting.screen_text import screen_text
+from loan_platform.settings import Settings
+
+BOOKS = Path(loan_platform.__file__).parent / "defs"
+
+
+def run_book(settings: Settings, request: BookRequest, books: Path = BOOKS) -> int:
+    """Draft the book and show what was found.
+
+    Raises:
+        ExplainedError: no book can be drafted; nothing was written.
+    """
+    folder = books / request.name
+    draft = create_book(request, folder, settings, lambda line: print(line, file=sys.stderr))
+    sys.stdout.write(screen_text(draft, [_shown(folder / name) for name in (CONTRACT, POLICIES)]))
+    return 0
+
+
+def _shown(path: Path) -> str:
+    """Relative to the working directory where it lies below."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
