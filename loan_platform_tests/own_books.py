@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 GERMAN_HEADER = (
-    "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;Bonität;"
-    "Inkasso-Erlös;Rückstand nach Auszahlung;Bemerkung;Kreditstatus"
+    "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;"
+    "Bonität;Inkasso-Erlös;Rückstand nach Auszahlung;Bemerkung;Kreditstatus"
 )
 PROJECT = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "anyone"\n'
 DEFINITIONS = (
@@ -34,7 +34,13 @@ def write_german(path: Path, rows: int = 3_000, seed: int = 1) -> None:
     amount = np.exp(draw.normal(9.0, 0.6, rows))
     score = draw.normal(600, 60, rows).round()
     job = draw.choice(["Angestellt", "Selbständig", "Rentner"], rows, p=[0.7, 0.2, 0.1])
-    logit = -1.9 + 0.9 * (np.log(amount) - 9) - 1.2 * (np.log(income) - 7.8) - (score - 600) / 90 + 0.6 * (job == "Selbständig")
+    logit = (
+        -1.9
+        + 0.9 * (np.log(amount) - 9)
+        - 1.2 * (np.log(income) - 7.8)
+        - (score - 600) / 90
+        + 0.6 * (job == "Selbständig")
+    )
     bad = draw.random(rows) < 1 / (1 + np.exp(-logit))
     sex, term = draw.choice(["m", "w"], rows), draw.choice([12, 24, 48], rows)
     lines = [GERMAN_HEADER]
@@ -46,8 +52,8 @@ def write_german(path: Path, rows: int = 3_000, seed: int = 1) -> None:
         note = f"Kundin {i} fragt nach {draw.integers(1, 9999)} und möchte eine schnelle Antwort per Post"
         status = "ausgefallen" if bad[i] else "getilgt"
         lines.append(
-            f"K-{seed}-{i:06};{day:%d.%m.%Y};{german(amount[i])};{term[i]};{stated};{german(draw.uniform(3, 12))}%;{job[i]};"
-            f"{sex[i]};{int(score[i])};{collected};{late};{note};{status}"
+            f"K-{seed}-{i:06};{day:%d.%m.%Y};{german(amount[i])};{term[i]};{stated};{german(draw.uniform(3, 12))}%;"
+            f"{job[i]};{sex[i]};{int(score[i])};{collected};{late};{note};{status}"
         )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

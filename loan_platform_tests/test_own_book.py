@@ -18,7 +18,9 @@ from loan_platform.settings import Settings
 from loan_platform_tests.own_books import write_german, write_project, write_wide
 
 
-def run(folder: Path, write: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> tuple[Draft, Portfolio, Settings]:
+def run(
+    folder: Path, write: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Draft, Portfolio, Settings]:
     """Draft a book from the file and run its pipeline job."""
     books, settings = write_project(folder), Settings.from_environment()
     source = folder / "loans.csv"

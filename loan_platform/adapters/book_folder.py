@@ -48,7 +48,8 @@ def create_book(
     check_name(request.name)
     if folder.exists() and not (may_be_empty and not any(folder.iterdir())):
         raise DraftError(
-            f"{folder} exists already, and a draft never overwrites a book: take another NAME, or remove the folder first."
+            f"{folder} exists already, and a draft never overwrites a book: take another NAME, or remove the "
+            "folder first."
         )
     make_directory(settings.cache)
     warehouse = Warehouse(settings.threads, settings.memory_limit, temp_directory=settings.cache)

@@ -19,7 +19,6 @@ from loan_platform.core.drafting.keys import check_key, key_candidates, stated_k
 from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
 from loan_platform.core.drafting.survey import RawColumn, survey
 from loan_platform.core.drafting.target import (
-    MOST_SHOWN,
     TargetChoice,
     guessed_target,
     stated_column,
@@ -102,8 +101,8 @@ def _check_target(raw: RawSource, target: TargetChoice) -> None:
     counts = count_target(raw, target)
     if counts.failed:
         raise DraftError(
-            f"the SQL of TARGET fails, or gives something else than true, false, 1, 0 and null, in {counts.failed:,} of "
-            f"{raw.read.rows:,} rows. Every raw value is text: compare with '...', or cast with try_cast(... AS DOUBLE)."
+            f"the SQL of TARGET fails, or gives something else than true, false, 1, 0 and null, in {counts.failed:,} "
+            f"of {raw.read.rows:,} rows. Every raw value is text: compare with '...', or cast: try_cast(... AS DOUBLE)."
         )
     check_counts(raw.read.rows, counts.defaults, counts.repaid, target.sql)
 

@@ -40,15 +40,17 @@ class LoanPortfolioScaffolder(dg.Scaffolder[BookParameters]):
                 BookRequest(folder.name, asked.source, asked.target, asked.key),
                 folder,
                 Settings.from_environment(),
-                lambda line: sys.stderr.write(f"{line}\n"),
+                _tell,
                 may_be_empty=True,
             )
         except BaseException as error:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
             if isinstance(error, ExplainedError):
-                refused = click.ClickException(str(error))
-                refused.exit_code = 2
-                raise refused from error
+                raise click.UsageError(str(error)) from error  # its exit code is 2
             raise
         sys.stdout.write(screen_text(draft, [str(folder / name) for name in (CONTRACT, POLICIES)]))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -20,9 +20,13 @@ def run_book(settings: Settings, request: BookRequest, books: Path = BOOKS) -> i
         ExplainedError: no book can be drafted; nothing was written.
     """
     folder = books / request.name
-    draft = create_book(request, folder, settings, lambda line: print(line, file=sys.stderr))
+    draft = create_book(request, folder, settings, _tell)
     sys.stdout.write(screen_text(draft, [_shown(folder / name) for name in (CONTRACT, POLICIES)]))
     return 0
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _shown(path: Path) -> str:

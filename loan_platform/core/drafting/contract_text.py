@@ -58,10 +58,10 @@ def _column(item: DraftColumn) -> Iterator[str]:
 
 
 def _value(column: Column, key: str) -> Iterator[str]:
-    value = getattr(column, key)
+    value: object = getattr(column, key)
     if value == Column.model_fields[key].default:
         return
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     yield f"    {key}: {scalar(value)}"
 

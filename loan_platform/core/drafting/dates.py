@@ -75,4 +75,4 @@ def _likelier(found: list[tuple[str, float]], texts: pl.DataFrame) -> tuple[str,
 
 
 def _share(texts: pl.DataFrame, pattern: str) -> float:
-    return float(texts.filter(pl.col("text").str.contains(pattern))["count"].sum() / texts["count"].sum())
+    return int(texts.filter(pl.col("text").str.contains(pattern))["count"].sum()) / int(texts["count"].sum())

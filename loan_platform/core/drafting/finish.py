@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from loan_platform.core.contract import Contract, Feature
 from loan_platform.core.drafting.columns import DraftColumn
 from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.events import event_date
@@ -17,7 +18,6 @@ from loan_platform.core.drafting.starters import starter_features
 from loan_platform.core.drafting.statistics import Statistics, statistics
 from loan_platform.core.drafting.strength import strength
 from loan_platform.core.drafting.windows import choose_split, first_month
-from loan_platform.core.contract import Contract, Feature
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.policies import Partitions
 from loan_platform.core.table import TARGET
@@ -85,8 +85,8 @@ def features_of(
     if not any(item.column.known == "application" for item in judged if item.column.name in _read(found)):
         told = "; ".join(f"{item.column.name}: {item.leak or item.protected or 'no feature'}" for item in judged[:10])
         raise DraftError(
-            f"no column is left that a model may use. {told}. Give a file with what is known at application, or write the "
-            "contract by hand (docs/contract.md)."
+            f"no column is left that a model may use. {told}. Give a file with what is known at application, or "
+            "write the contract by hand (docs/contract.md)."
         )
     return found
 

@@ -83,7 +83,7 @@ def _later_than(values: pl.Series, event: pl.Series | None) -> float:
     if event is None or values.dtype != pl.Date:
         return 0.0
     later = (values > event).drop_nulls()
-    return float(later.mean() or 0.0) if len(later) else 0.0
+    return int(later.sum()) / len(later) if len(later) else 0.0
 
 
 def _leak(source: RawColumn, stats: Statistics, late: float) -> str | None:

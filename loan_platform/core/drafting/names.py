@@ -85,7 +85,7 @@ def _is_column(name: str) -> bool:
     """Whether both SQL readers take the bare name for a column."""
     test = f"CASE WHEN {name} IS NULL THEN 1 ELSE 0 END"
     try:
-        if columns_read(name) != {name} or columns_read(test) != {name}:
+        if not columns_read(name) == columns_read(test) == frozenset({name}):
             return False
         empty = pl.DataFrame(schema={name: pl.Time})
         return empty.select(pl.sql_expr(name).alias("x"), pl.sql_expr(test).alias("y")).dtypes[0] == pl.Time

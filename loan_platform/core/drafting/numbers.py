@@ -9,10 +9,12 @@ from loan_platform.core.drafting.vocabulary import UNIT_WORDS
 
 READABLE = 0.98  # of the stated texts; fewer, and the column is taken for text
 
-_POINT = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^[-+]?\s*\$?\s*([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?\s*%?$"
-_COMMA = r"^[-+]?([0-9]+,?[0-9]*|,[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^[-+]?\s*\$?\s*([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]*)?\s*%?$"
+_FORMATTED = r"[-+]?\s*\$?\s*([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?\s*%?"
+_POINT = rf"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^{_FORMATTED}$"
+_FORMATTED_COMMA = r"[-+]?\s*\$?\s*([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]*)?\s*%?"
+_COMMA = rf"^[-+]?([0-9]+,?[0-9]*|,[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^{_FORMATTED_COMMA}$"
 _POINTS_OF_THOUSANDS = r"^[-+]?([1-9][0-9]{0,2}(\.[0-9]{3})+|[0-9]{1,3})$"
-_APART = "[ '’\u00a0\u202f]"
+_APART = "[ '\u2019\u00a0\u202f]"
 _PARTED = rf"^[-+]?[0-9]{{1,3}}({_APART}[0-9]{{3}})+([.,][0-9]+)?$"
 _AROUND = re.compile(r"^([^0-9\s.,+-][^0-9.,+-]{0,11})?(\s*[-+]?[0-9.,][0-9.,\s]*?)(\s*[^0-9\s.,+-][^0-9+-]{0,11})?$")
 _CURRENCIES = {
@@ -99,8 +101,8 @@ def _thousands(texts: pl.DataFrame) -> bool:
 
 
 def _share(texts: pl.DataFrame, pattern: str) -> float:
-    total = texts["count"].sum()
-    return float(texts.filter(pl.col("text").str.contains(pattern))["count"].sum() / total) if total else 0.0
+    total = int(texts["count"].sum())
+    return int(texts.filter(pl.col("text").str.contains(pattern))["count"].sum()) / total if total else 0.0
 
 
 def _units(texts: pl.DataFrame) -> tuple[str, ...]:

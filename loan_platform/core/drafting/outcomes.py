@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 
-from loan_platform.core.drafting.vocabulary import Words
+from loan_platform.core.drafting.vocabulary import Words, word_set
 
 MOST_VALUES = 20  # a column with more is no outcome
 
 _BAD = (
-    r"charge[ds]? ?-?off|default|\bbad\b|\bloss\b|writ(e|ten) ?-?off|\bun ?paid|non ?-?perform|\bnpl\b|bankrupt|foreclos|"
-    r"\b(not|never) (fully )?(re)?paid|\bnot repaid|\bausfall|ausgefallen|nicht (zurueck)?(gezahlt|bezahlt)|\bgekuendigt|"
+    r"charge[ds]? ?-?off|default|\bbad\b|\bloss\b|writ(e|ten) ?-?off|\bun ?paid|non ?-?perform|\bnpl\b|bankrupt|"
+    r"foreclos|"
+    r"\b(not|never) (fully )?(re)?paid|\bnot repaid|\bausfall|ausgefallen|nicht (zurueck)?(gezahlt|bezahlt)|"
+    r"\bgekuendigt|"
     r"\bdefaut|\bimpaye|\bmoroso|\bincumpl|\binadimpl|insolven|wanbetal"
 )
 _NOT_BAD = r"\b(no|not|non|never|without)[ -]?(in )?(default|charged|bad|loss|bankrupt)|\bnon?-?default"
@@ -18,15 +20,16 @@ _GOOD = (
     r"(zurueck)gezahlt|\bgetilgt|\bzurueckbezahlt|\brembours|\bpagado|\bpagato|\bquitado|\bpago\b|\bafgelost|\bterugbetaald"
 )
 _OPEN = (
-    r"\bcurrent|\bissued|\blate\b|\bgrace\b|\bopen\b|\bactive|\bin repayment|\bongoing|\brunning|\boutstanding|\bpending|"
+    r"\bcurrent|\bissued|\blate\b|\bgrace\b|\bopen\b|\bactive|\bin repayment|\bongoing|\brunning|\boutstanding|"
+    r"\bpending|"
     r"\bin process|\bdelinquent|\boverdue|\blaufend|\boffen\b|\bactivo|\bvigente|\bin corso|\blopend|\ben cours"
 )
 _YES = frozenset({"1", "1.0", "y", "yes", "true", "t", "ja", "j", "oui", "o", "si", "s", "sim"})
 _NO = frozenset({"0", "0.0", "n", "no", "false", "f", "nein", "non", "nao", "nee"})
 
-_BAD_NAME = frozenset(
-    "default defaulted defaults bad npl delinquent delinquency dlq dlqin chargeoff chargedoff loss ausfall ausgefallen "
-    "defaut impaye impago moroso inadimplencia inadimplente insolvenz nonperforming".split()
+_BAD_NAME = word_set(
+    "default defaulted defaults bad npl delinquent delinquency dlq dlqin chargeoff chargedoff loss ausfall "
+    "ausgefallen defaut impaye impago moroso inadimplencia inadimplente insolvenz nonperforming"
 )
 _BAD_PHRASES = (
     ("charged", "off"),
@@ -36,13 +39,13 @@ _BAD_PHRASES = (
     ("not", "paid"),
     ("serious",),
 )
-_GOOD_NAME = frozenset(
-    "repaid paid good performing zurueckgezahlt getilgt rembourse pagado pagato quitado payback repayed rueckzahlung".split()
+_GOOD_NAME = word_set(
+    "repaid paid good performing zurueckgezahlt getilgt rembourse pagado pagato quitado payback repayed rueckzahlung"
 )
-_NEUTRAL = frozenset("target label outcome y class response result flag event ziel zielgroesse cible objetivo".split())
-_STATUS = frozenset("status state stand statut estado situacao stato".split())
-_PAST = frozenset(
-    "previous prior past history file before last ever number num count no nr bureau cb amount rate days ago".split()
+_NEUTRAL = word_set("target label outcome y class response result flag event ziel zielgroesse cible objetivo")
+_STATUS = word_set("status state stand statut estado situacao stato")
+_PAST = word_set(
+    "previous prior past history file before last ever number num count no nr bureau cb amount rate days ago"
 )
 
 
@@ -111,7 +114,7 @@ def _yes_or_no(words: Words, low: dict[str, str], named: bool) -> Outcome | None
 
 
 def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
-    bad, good, unresolved, unknown = [], [], [], []
+    bad, good, unresolved, unknown = (list[str]() for _ in range(4))
     for value, text in low.items():
         if re.search(_BAD, text) and not re.search(_NOT_BAD, text):
             bad.append(value)

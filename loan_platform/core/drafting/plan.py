@@ -101,11 +101,11 @@ def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:
     """
     if rows < FEWEST_ROWS:
         raise DraftError(
-            f"the file has {rows:,} rows, and a model needs at least {FEWEST_ROWS}: give a file with more loans, several "
-            "files as a pattern (loans-*.csv), or write the contract by hand (docs/contract.md)."
+            f"the file has {rows:,} rows, and a model needs at least {FEWEST_ROWS}: give a file with more loans, "
+            "several files as a pattern (loans-*.csv), or write the contract by hand (docs/contract.md)."
         )
     if min(defaults, repaid) < FEWEST_OF_A_CLASS:
         raise DraftError(
-            f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} rows, and a model "
-            f"needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file with both."
+            f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} "
+            f"rows, and a model needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file with both."
         )

@@ -73,8 +73,8 @@ def _promotion(draft: Draft) -> Iterator[str]:
     )
     if promotion.max_feature_auc > usual.max_feature_auc:
         yield from comment(
-            f"max_feature_auc is above the usual {usual.max_feature_auc} for {found.feature}: make sure that it is known when "
-            "the lender decides.",
+            f"max_feature_auc is above the usual {usual.max_feature_auc} for {found.feature}: make sure that it is "
+            "known when the lender decides.",
             4,
         )
     yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))

@@ -8,18 +8,17 @@ import polars as pl
 
 from loan_platform.core.drafting.dates import date_style
 from loan_platform.core.drafting.numbers import NumberStyle, number_style
-from loan_platform.core.drafting.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words
+from loan_platform.core.drafting.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, word_set
 
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
 
 TRUE, FALSE = frozenset({"y", "yes", "true", "t"}), frozenset({"n", "no", "false", "f"})
 DIGITS = frozenset({"0", "1", "0.0", "1.0"})
 # Texts that mean "not stated" in columns of numbers and dates.
-MARKERS = frozenset(
-    "nan - -- --- ? . .. missing unknown n.a. na none null nil (blank) blank not_available inf -inf #div/0! #value! #ref! "
-    "unbekannt k.a. s/d nd n.d. nc <na> nat".split()
+MARKERS = word_set(
+    "nan - -- --- ? . .. missing unknown n.a. na none null nil (blank) blank not_available inf -inf #div/0! #value! "
+    "#ref! unbekannt k.a. s/d nd n.d. nc <na> nat"
 )
-_WHOLE = r"^[-+]?[[0-9],.'’\s]*[0-9]([.,]0+)?\s*$"
 
 
 @dataclass(frozen=True)

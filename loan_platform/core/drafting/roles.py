@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loan_platform.core.drafting.survey import FEW_VALUES, LONG_TEXT, RawColumn
 from loan_platform.core.drafting.vocabulary import (
@@ -80,7 +81,7 @@ def sounds_later(column: RawColumn) -> str | None:
 
 def _is_history(column: RawColumn) -> bool:
     words = column.words
-    spans = any(a.isdigit() and b in TIME_WORDS for a, b in zip(words, words[1:], strict=False))
+    spans = any(a.isdigit() and b in TIME_WORDS for a, b in pairwise(words))
     return bool(spans or set(words) & HISTORY)
 
 

@@ -52,7 +52,9 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
         area, rises = _category_auc(values.filter(known), y), None
     else:
         area, rises = _number_auc(numbers.filter(known), y)
-    stated = numbers.drop_nulls() if numbers is not None and values.dtype not in (pl.Boolean, pl.Date) else None
+    stated = (
+        numbers.drop_nulls() if numbers is not None and not isinstance(values.dtype, pl.Boolean | pl.Date) else None
+    )
     low, high, middle = _extent(stated)
     return Statistics(
         missing=values.null_count() / max(len(values), 1),

@@ -91,7 +91,7 @@ def _column(
         stated=int(stated["count"].sum()),
         distinct=stated.height,
         length=float(length or 0.0),
-        blanks=float(stated["text"].str.contains(r"\s").mean() or 0.0) if stated.height else 0.0,
+        blanks=int(stated["text"].str.contains(r"\s").sum()) / max(stated.height, 1),
         reading=reading,
         counts=dict(stated.iter_rows()) if few else {},
         same_as=same_as,

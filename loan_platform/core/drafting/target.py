@@ -67,8 +67,8 @@ def target_of_column(raw: str, counts: dict[str, int], distinct: int, label: str
         return _from_outcome(raw, outcome, label, guessed=False, others=())
     if distinct > MOST_SHOWN:
         raise DraftError(
-            f"the target column {label!r} has {distinct:,} different values, and none of them is known to mean default. "
-            f"Say which do: {example} (or any SQL condition over the columns)."
+            f"the target column {label!r} has {distinct:,} different values, and none of them is known to mean "
+            f"default. Say which do: {example} (or any SQL condition over the columns)."
         )
     shown = ", ".join(f"{value!r} ({count:,})" for value, count in sorted(counts.items(), key=lambda v: -v[1]))
     several = f"TARGET=\"{_shown(raw)} in ('...', '...')\""

@@ -14,43 +14,51 @@ def phrases(text: str) -> tuple[Words, ...]:
     return tuple(tuple(phrase.split()) for phrase in text.replace("\n", " ").split(",") if phrase.strip())
 
 
+def word_set(text: str) -> frozenset[str]:
+    """Words, parted by blanks."""
+    return frozenset(text.split())
+
+
 PROTECTED = phrases("""
-    sex, gender, male, female, is male, age, ages, birth, birthdate, birthday, dob, born, race, racial, ethnicity, ethnic,
-    religion, religious, nationality, national, citizenship, citizen, origin country, country of origin, marital, married,
-    marriage, civil status, pregnant, pregnancy, disability, disabled, immigrant, foreign worker, veteran, color, colour,
-    sexual orientation, political, union member,
-    geschlecht, alter, geburtsdatum, geburtstag, geburtsjahr, nationalitaet, staatsangehoerigkeit, familienstand, religionszugehoerigkeit,
-    konfession, herkunft, sexe, genre, naissance, nationalite, etat civil, situation familiale, sexo, genero, edad, nacimiento, nacionalidad,
-    estado civil, sesso, genere, eta, nascita, nazionalita, stato civile, idade, nascimento, nacionalidade, geslacht,
-    leeftijd, geboortedatum, nationaliteit, burgerlijke staat, personal status
+    sex, gender, male, female, is male, age, ages, birth, birthdate, birthday, dob, born, race, racial, ethnicity,
+    ethnic, religion, religious, nationality, national, citizenship, citizen, origin country, country of origin,
+    marital, married, marriage, civil status, pregnant, pregnancy, disability, disabled, immigrant, foreign worker,
+    veteran, color, colour, sexual orientation, political, union member, geschlecht, alter, geburtsdatum,
+    geburtstag, geburtsjahr, nationalitaet, staatsangehoerigkeit, familienstand, religionszugehoerigkeit,
+    konfession, herkunft, sexe, genre, naissance, nationalite, etat civil, situation familiale, sexo, genero, edad,
+    nacimiento, nacionalidad, estado civil, sesso, genere, eta, nascita, nazionalita, stato civile, idade,
+    nascimento, nacionalidade, geslacht, leeftijd, geboortedatum, nationaliteit, burgerlijke staat, personal status
 """)
 
 # What a person is called by or found with; it stays in the source.
 PERSONAL = phrases("""
-    first name, last name, full name, surname, forename, family name, given name, customer name, client name, borrower name,
-    applicant name, member name, middle name, name, email, e mail, mail, phone, telephone, mobile, cell, fax, address, street, ssn,
-    social security, sin, passport, national id, tax id, tin, iban, bic, account number, card number, licence number,
-    license number, ip, ip address, url, website, latitude, longitude, lat, lon, employer, employer name, emp title, job title,
-    vorname, nachname, anschrift, adresse, strasse, telefon, nom, prenom, nombre, apellido, apellidos, direccion, correo,
-    cognome, indirizzo, nome, sobrenome, endereco, naam, adres
+    first name, last name, full name, surname, forename, family name, given name, customer name, client name,
+    borrower name, applicant name, member name, middle name, name, email, e mail, mail, phone, telephone, mobile,
+    cell, fax, address, street, ssn, social security, sin, passport, national id, tax id, tin, iban, bic, account
+    number, card number, licence number, license number, ip, ip address, url, website, latitude, longitude, lat,
+    lon, employer, employer name, emp title, job title, vorname, nachname, anschrift, adresse, strasse, telefon,
+    nom, prenom, nombre, apellido, apellidos, direccion, correo, cognome, indirizzo, nome, sobrenome, endereco,
+    naam, adres
 """)
 
 # Where somebody lives may stand for a protected attribute.
 PLACE = phrases("""
-    zip, zip code, zipcode, postcode, postal, postal code, plz, city, town, state, county, province, district, region,
-    municipality, neighbourhood, neighborhood, country, pincode, ort, bundesland, stadt, ville, departement, ciudad, provincia,
-    cidade, uf, citta, plaats
+    zip, zip code, zipcode, postcode, postal, postal code, plz, city, town, state, county, province, district,
+    region, municipality, neighbourhood, neighborhood, country, pincode, ort, bundesland, stadt, ville, departement,
+    ciudad, provincia, cidade, uf, citta, plaats
 """)
 
 AFTER = phrases("""
-    recovery, recoveries, recovered, settlement, settled, charge off, chargeoff, charged off, chargedoff, write off, writeoff,
-    written off, hardship, deferral, payoff, paid off, collection, collections, foreclosure, repossession, repossessed, bankruptcy date,
-    total payment, total paid, total received, total rec, amount paid, paid, payment received, payments received,
-    payment plan, payments made, payment, payments, outstanding, out principal, remaining, late fee,
-    late fees, overdue, past due, days past due, dpd, arrears, days late, lgd, loss given default, loss amount, net loss, write offs,
-    closed, closing, closed date, end date, maturity, termination, resolution, default date, date of default, cure,
-    rueckzahlung, zahlung, zahlungen, gezahlt, inkasso, mahnung, mahnungen, mahnstufe, verwertung, rueckstand, restschuld, erloes, paiement, paiements,
-    recouvrement, impaye, impayes, pago, pagos, cobro, cobranza, recuperacion, recuperado, pagamento, pagamenti, recupero, betaling, betalingen
+    recovery, recoveries, recovered, settlement, settled, charge off, chargeoff, charged off, chargedoff, write off,
+    writeoff, written off, hardship, deferral, payoff, paid off, collection, collections, foreclosure, repossession,
+    repossessed, bankruptcy date, total payment, total paid, total received, total rec, amount paid, paid, payment
+    received, payments received, payment plan, payments made, payment, payments, outstanding, out principal,
+    remaining, late fee, late fees, overdue, past due, days past due, dpd, arrears, days late, lgd, loss given
+    default, loss amount, net loss, write offs, closed, closing, closed date, end date, maturity, termination,
+    resolution, default date, date of default, cure, rueckzahlung, zahlung, zahlungen, gezahlt, inkasso, mahnung,
+    mahnungen, mahnstufe, verwertung, rueckstand, restschuld, erloes, paiement, paiements, recouvrement, impaye,
+    impayes, pago, pagos, cobro, cobranza, recuperacion, recuperado, pagamento, pagamenti, recupero, betaling,
+    betalingen
 """)
 
 AFTER_FIRST_WORDS = frozenset(
@@ -58,63 +66,64 @@ AFTER_FIRST_WORDS = frozenset(
 )
 
 # History at the time of the application: `payments late in the last 12 months`.
-HISTORY = frozenset(
-    "since past previous prior before history historical ever earliest oldest ago within avg average mean number num count nr "
-    "bureau cb file existing other others external prev vor bisher frueher "
-    "monthly method mode type down scheduled planned frequency".split()
+HISTORY = word_set(
+    "since past previous prior before history historical ever earliest oldest ago within avg average mean number "
+    "num count nr bureau cb file existing other others external prev vor bisher frueher monthly method mode type "
+    "down scheduled planned frequency"
 )
-TIME_WORDS = frozenset("m mths months mos month y yrs yr years year d days".split())
+TIME_WORDS = word_set("m mths months mos month y yrs yr years year d days")
 
 PRICING = phrases("""
-    interest rate, int rate, interest, apr, rate of interest, grade, sub grade, subgrade, installment, instalment, installments,
-    instalments, monthly payment, monthly instalment, risk grade, credit grade, margin, spread, premium, fee, fees,
-    pricing, price band, offer rate, funded, zins, zinssatz, effektivzins, rate pa, taux, mensualite, tasa, cuota, tasso, rata
+    interest rate, int rate, interest, apr, rate of interest, grade, sub grade, subgrade, installment, instalment,
+    installments, instalments, monthly payment, monthly instalment, risk grade, credit grade, margin, spread,
+    premium, fee, fees, pricing, price band, offer rate, funded, zins, zinssatz, effektivzins, rate pa, taux,
+    mensualite, tasa, cuota, tasso, rata
 """)
 
 # What a lender looks at before it decides: a strong rank is less suspicious there.
-ORDINARY = frozenset(
-    "income salary balance balances score fico rating debt debts dti utilisation utilization util limit wealth assets savings "
-    "einkommen gehalt kontostand schulden revenu salaire solde ingresos saldo".split()
+ORDINARY = word_set(
+    "income salary balance balances score fico rating debt debts dti utilisation utilization util limit wealth "
+    "assets savings einkommen gehalt kontostand schulden revenu salaire solde ingresos saldo"
 )
 
 KEY_WORDS = phrases("""
-    loan id, loan number, loan no, contract no, contract number, contract id, account id, application id, application no,
-    application number, customer id, client id, member id, id, key, index, number, no, nr, nummer, code, reference, ref, uuid, guid,
-    identifier, vertragsnummer, vertrag nr, kreditnummer, antragsnummer, kundennummer, numero, identifiant, identificador
+    loan id, loan number, loan no, contract no, contract number, contract id, account id, application id,
+    application no, application number, customer id, client id, member id, id, key, index, number, no, nr, nummer,
+    code, reference, ref, uuid, guid, identifier, vertragsnummer, vertrag nr, kreditnummer, antragsnummer,
+    kundennummer, numero, identifiant, identificador
 """)
 
 EVENT_WORDS = phrases("""
     issue, issued, application, applied, decision, decided, origination, originated, booking, booked, disbursal,
-    disbursement, disbursed, approval, approved, grant, granted, contract date, loan date, start, opened, open date, funded,
-    signing, signed, antrag, antragsdatum, antragstag, abschluss, abschlussdatum, auszahlung, auszahlungsdatum, vertragsdatum, vergabe, entscheidung,
-    octroi, demande, decaissement, solicitud, otorgamiento, desembolso, concesion, richiesta, erogazione, aanvraag, date, datum,
-    fecha, data
+    disbursement, disbursed, approval, approved, grant, granted, contract date, loan date, start, opened, open date,
+    funded, signing, signed, antrag, antragsdatum, antragstag, abschluss, abschlussdatum, auszahlung,
+    auszahlungsdatum, vertragsdatum, vergabe, entscheidung, octroi, demande, decaissement, solicitud, otorgamiento,
+    desembolso, concesion, richiesta, erogazione, aanvraag, date, datum, fecha, data
 """)
 
-NOT_EVENT = frozenset(
-    "birth birthdate birthday dob born earliest oldest first last next final end ended closing closed maturity due expiry expiration expires "
-    "until since employment employed hired geburtsdatum naissance nacimiento nascita ende faelligkeit update updated "
-    "modified snapshot report reported default settlement payment paid pull resolution termination".split()
+NOT_EVENT = word_set(
+    "birth birthdate birthday dob born earliest oldest first last next final end ended closing closed maturity "
+    "due expiry expiration expires until since employment employed hired geburtsdatum naissance nacimiento "
+    "nascita ende faelligkeit update updated modified snapshot report reported default settlement payment paid "
+    "pull resolution termination"
 )
 
-COUNT_WORDS = frozenset(
-    "num number count nr no n months mths days years inquiries inq accounts accts dependents children enquiries times "
-    "anzahl nombre numero".split()
+COUNT_WORDS = word_set(
+    "num number count nr no n months mths days years inquiries inq accounts accts dependents children enquiries "
+    "times anzahl nombre numero"
 )
 
-CODE_WORDS = frozenset(
-    "education type code purpose channel product occupation employment housing home ownership category class segment "
-    "status kind reason profession job sector industry verwendungszweck zweck beruf branche region".split()
+CODE_WORDS = word_set(
+    "education type code purpose channel product occupation employment housing home ownership category class "
+    "segment status kind reason profession job sector industry verwendungszweck zweck beruf branche region"
 )
 
 # `age` of these is no age of a person.
-THINGS = frozenset(
-    "account accounts acct accts acc credit vehicle car loan loans asset property file trade trades line".split()
-)
+THINGS = word_set("account accounts acct accts acc credit vehicle car loan loans asset property file trade trades line")
 
 PERCENT_WORDS = frozenset({"pct", "percent", "percentage", "apr", "prozent", "pourcentage", "porcentaje"})
 
-UNIT_WORDS = {
+_UNITS = {
     **dict.fromkeys(("months", "month", "mths", "mth", "monate", "mois", "meses", "mesi", "maanden"), "months"),
     **dict.fromkeys(
         ("years", "year", "yrs", "yr", "age", "jahre", "ans", "annees", "anos", "anni", "alter", "jaren"), "years"
@@ -125,7 +134,8 @@ UNIT_WORDS = {
         for code in ("usd", "eur", "gbp", "chf", "inr", "jpy", "cny", "sgd", "aud", "cad", "brl", "mxn", "pln")
     },
 }
-UNIT_WORDS |= {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dollars": "USD"}
+_CURRENCY_WORDS = {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dollars": "USD"}
+UNIT_WORDS = {**_UNITS, **_CURRENCY_WORDS}
 
 # Spellings of one word that the phrases above are written without.
 SYNONYMS = {

@@ -79,7 +79,7 @@ def _matured(event: pl.Series, target: pl.Series) -> pl.DataFrame:
 def _window(months: pl.DataFrame, share: float) -> int:
     """The newest months that hold this share of the loans and enough of each class, at most a third of the months."""
     newest = months.reverse().with_columns(pl.col("loans", "bad").cum_sum())
-    wanted = share * months["loans"].sum()
+    wanted = share * int(months["loans"].sum())
     enough = (pl.col("loans") >= wanted) & (pl.col("bad") >= ENOUGH) & (pl.col("loans") - pl.col("bad") >= ENOUGH)
     reached = newest.with_row_index("number").filter(enough)["number"]
     count = int(reached[0]) + 1 if len(reached) else months.height
