@@ -108,7 +108,7 @@ def stated_target(text: str, known: Mapping[str, str]) -> TargetChoice:
         read = columns_read(text)
     except SqlError as error:
         raise DraftError(
-            f"TARGET {text!r} is {error}. Write a condition over the columns, such as \"status = 'Charged Off'\"; "
+            f"TARGET {text!r}: {error}. Write a condition over the columns, such as \"status = 'Charged Off'\"; "
             "a name with blanks stands in double quotes, or is written as in the contract (`paid_back`)."
         ) from error
     if not read:

@@ -1,0 +1,173 @@
+"""Input from which no book can be drafted is answered in one paragraph: what, where, what to do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from loan_platform.adapters.book_folder import create_book
+from loan_platform.adapters.drafting import BookRequest
+from loan_platform.core.errors import ExplainedError
+from loan_platform.settings import Settings
+
+ROWS = 400
+
+
+def rows(status: Sequence[str] = ("good", "bad", "good"), count: int = ROWS) -> list[str]:
+    return ["id,income,loan_status", *(f"{i},{1000 + 7 * (i % 50)},{status[i % len(status)]}" for i in range(count))]
+
+
+def refused(
+    tmp_path: Path, lines: list[str] | None, name: str = "my_book", target: str | None = None, **more: str
+) -> str:
+    """What is told; nothing may be left behind."""
+    source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
+    books.mkdir(parents=True, exist_ok=True)
+    if lines is not None:
+        source.write_text("\n".join(lines) + "\n")
+    before = sorted(tmp_path.rglob("pack/**/*"))
+    request = BookRequest(name, str(source), target, more.get("key"))
+    with pytest.raises(ExplainedError) as caught:
+        create_book(request, books / name, Settings.from_environment(), lambda _: None)
+    assert sorted(tmp_path.rglob("pack/**/*")) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_same_file_without_a_fault_is_drafted(tmp_path: Path) -> None:
+    source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
+    source.write_text("\n".join(rows()) + "\n")
+    draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
+    assert (draft.key.column.name, draft.counts.defaults, draft.counts.repaid) == ("id", 133, 267)
+    assert sorted(path.name for path in (books / "b").iterdir()) == ["contract.yaml", "defs.yaml"]
+    assert [path.name for path in (tmp_path / "pack").iterdir()] == ["defs"]
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "loans.csv: does not exist. Check the path" in refused(tmp_path, None)
+
+
+def test_a_name_that_is_no_identifier(tmp_path: Path) -> None:
+    assert "NAME 'Mein Büch-1' is no name for a book" in refused(tmp_path, rows(), name="Mein Büch-1")
+    assert "such as 'mein_buech_1'" in refused(tmp_path, rows(), name="Mein Büch-1")
+
+
+def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
+    book = tmp_path / "pack" / "defs" / "my_book"
+    book.mkdir(parents=True)
+    (book / "contract.yaml").write_text("mine")
+    assert "exists already, and a draft never overwrites a book" in refused(tmp_path, rows())
+    assert (book / "contract.yaml").read_text() == "mine"
+
+
+def test_no_usable_target_lists_candidates(tmp_path: Path) -> None:
+    lines = [
+        "id,income,colour,state_of_loan",
+        *(f"{i},{i * 3},{'red' if i % 2 else 'blue'},{i % 3}" for i in range(ROWS)),
+    ]
+    told = refused(tmp_path, lines)
+    assert (
+        "no column's name and values say whether a loan defaulted. Columns that could: 'state_of_loan', 'colour'"
+        in told
+    )
+    assert "TARGET=\"state_of_loan = '...'\"" in told
+
+
+def test_a_constant_target(tmp_path: Path) -> None:
+    assert "the target column 'loan_status' is constant" in refused(tmp_path, rows(["bad"]), target="loan_status")
+
+
+def test_too_few_of_a_class(tmp_path: Path) -> None:
+    lines = rows(["good"])
+    lines[1], lines[2] = "0,1000,bad", "1,1001,bad"
+    told = refused(tmp_path, lines)
+    assert "finds 2 defaulted and 398 repaid loans in 400 rows, and a model needs at least 20 of each" in told
+
+
+def test_too_few_rows(tmp_path: Path) -> None:
+    assert "the file has 100 rows, and a model needs at least 300" in refused(tmp_path, rows(count=100))
+
+
+def test_a_key_with_duplicates_and_gaps(tmp_path: Path) -> None:
+    lines = rows()
+    lines[5] = ",1000,bad"
+    told = refused(tmp_path, lines, key="ID")
+    assert "KEY 'id' does not identify a loan: 1 of 400 rows have no value in it" in told
+    told = refused(tmp_path, rows(), key="income")
+    assert "KEY 'income' does not identify a loan: 350 of 400 rows repeat the value of an earlier row" in told
+
+
+def test_a_key_that_is_no_column(tmp_path: Path) -> None:
+    assert "KEY names 'incme', which is no column of the file; the closest is 'income'" in refused(
+        tmp_path, rows(), key="incme"
+    )
+
+
+def test_a_target_with_five_values(tmp_path: Path) -> None:
+    told = refused(tmp_path, rows(["A", "B", "C", "D", "E"]), target="loan_status")
+    assert "the target column 'loan_status' has 5 values" in told
+    assert "'A' (80), 'B' (80), 'C' (80), 'D' (80), 'E' (80)" in told
+    assert "TARGET=\"loan_status in ('...', '...')\"" in told
+
+
+def test_a_target_with_many_values_shows_none(tmp_path: Path) -> None:
+    told = refused(tmp_path, rows(), target="income")
+    assert "the target column 'income' has 50 different values" in told
+    assert "1007" not in told
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("loan_status = ", "TARGET 'loan_status = ': not an SQL expression"),
+        ("loan status = 'bad'", "not an SQL expression"),
+        ("income * 2", "the SQL of TARGET does not run"),
+        ("select 1", "not an SQL expression"),
+        ("(select max(income) from loans)", "must be one SQL expression over the columns, not a query"),
+        ("'bad'", "reads no column. Text stands in single quotes"),
+        (
+            "loan_statu = 'bad'",
+            "TARGET names 'loan_statu', which is no column of the file; the closest is 'loan_status'",
+        ),
+        ("try_cast(income AS DOUBLE) * 2", "gives something else than true, false, 1, 0 and null, in 400 of 400 rows"),
+        ("loan_status = 1", "fails, or gives something else than true, false, 1, 0 and null, in 400 of 400 rows"),
+        ("max(income) > 3", "the SQL of TARGET does not run"),
+        ("nonsense(income)", "the SQL of TARGET does not run"),
+    ],
+)
+def test_a_target_that_cannot_be_used(tmp_path: Path, target: str, told: str) -> None:
+    assert told in refused(tmp_path, rows(), target=target)
+
+
+def test_too_many_columns(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(2000)]
+    told = refused(tmp_path, [",".join(names), *(",".join(["1"] * 2000) for _ in range(3))])
+    assert "has 2,000 columns, and a book is drafted from at most 500. Keep those that are known at application" in told
+
+
+def test_columns_of_the_same_name(tmp_path: Path) -> None:
+    lines = rows()
+    lines[0] = "id,Income,income"
+    assert "has several columns of the same name: income. Rename or remove them." in refused(tmp_path, lines)
+
+
+def test_a_file_without_a_header_keeps_its_values_to_itself(tmp_path: Path) -> None:
+    told = refused(tmp_path, ["17,4711,1", *(f"{i},{i},0" for i in range(ROWS))])
+    assert "has no header: its first line holds values" in told
+    assert "4711" not in told
+
+
+def test_files_that_the_reader_refuses(tmp_path: Path) -> None:
+    (tmp_path / "loans.csv").touch()
+    assert "is empty" in refused(tmp_path, None)
+    (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-16"))
+    assert "is UTF-16 or UTF-32 text" in refused(tmp_path, None)
+    (tmp_path / "loans.csv").write_text("just text\nin lines\n")
+    assert "has one column only" in refused(tmp_path, None)
+
+
+def test_nothing_to_learn_from(tmp_path: Path) -> None:
+    lines = ["id,last_payment,loan_status", *(f"{i},{i * 3},{'bad' if i % 3 else 'good'}" for i in range(ROWS))]
+    assert "no column is left that a model may use. last_payment: its name speaks of what comes after" in refused(
+        tmp_path, lines
+    )
