@@ -50,30 +50,31 @@ def _parquet_names(path: Path) -> list[str]:
 
 def _csv_names(path: Path, max_bytes: int) -> list[str]:
     lines = _first_lines(path, max_bytes)
-    delimiter, fields = max(
-        ((delimiter, *_usual_fields(lines, delimiter)) for delimiter in DELIMITERS), key=lambda item: (item[2], item[1])
-    )[:2]
-    header = next((row for row in (_fields(line, delimiter) for line in lines) if len(row) == fields), [])
-    if fields < 2:
+    header = max((_header(lines, delimiter) for delimiter in DELIMITERS), key=lambda found: found[0])[1]
+    if len(header) < 2:
         raise SourceError(
             path.name, "has one column only", f"Separate the columns by one of {' '.join(map(repr, DELIMITERS))}."
         )
     stated = [name for name in header if name]
-    if not stated or sum(bool(_VALUE.fullmatch(name)) for name in stated) > len(stated) / 2:
+    if sum(bool(_VALUE.fullmatch(name)) for name in stated) >= max(len(stated) / 2, 1):
         raise SourceError(
             path.name, "has no header: its first line holds values", "Add a line with the names of the columns."
         )
     return header
 
 
-def _usual_fields(lines: list[str], delimiter: str) -> tuple[int, int]:
-    """The commonest number of fields above one, and how many fields all lines of that number have together."""
-    counts = Counter(len(_fields(line, delimiter)) for line in lines if line.strip())
-    counts.pop(1, None)
+def _header(lines: list[str], delimiter: str) -> tuple[int, list[str]]:
+    """The first record of the commonest number of fields, and how many fields all such records have together."""
+    try:
+        records = list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter))
+    except csv.Error:
+        return 0, []
+    counts = Counter(len(record) for record in records if len(record) > 1)
     if not counts:
-        return 1, 0
-    fields, rows = max(counts.items(), key=lambda item: (item[1], item[0]))
-    return fields, fields * rows
+        return 0, []
+    fields, rows = max(counts.items(), key=lambda item: (item[1] * item[0], item[0]))
+    header = next(record for record in records if len(record) == fields)
+    return fields * rows, [" ".join(name.split()) if "\n" in name else name.strip() for name in header]
 
 
 def _first_lines(path: Path, max_bytes: int) -> list[str]:
@@ -83,10 +84,3 @@ def _first_lines(path: Path, max_bytes: int) -> list[str]:
         if len(lines) >= SEARCHED_LINES:
             break
     return [line.decode("utf-8", "replace") for line in islice(lines, SEARCHED_LINES)]
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    try:
-        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
-    except csv.Error:
-        return []

@@ -32,8 +32,12 @@ def typed_sql(
         clean: columns of which the first parse reads every text, see `profile_sql`.
         rows: SQL condition on the raw rows.
     """
-    own = [f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" for i, c in enumerate(table.columns) if c.sql]
-    own.append(f"TRY({{'x': ({table.target.sql})}}) AS target_own")
+    # Raw columns are left behind in the innermost SELECT: one may be called `target` or `key`.
+    raws = [
+        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{name(c.name)} AS s{i}"
+        for i, c in enumerate(table.columns)
+    ]
+    raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({table.target.sql})}}) AS target_own"]
     texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
     texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
     firsts = [f"{first_try_sql(c, f't{i}')} AS n{i}" for i, c in enumerate(table.columns)]
@@ -49,7 +53,7 @@ def typed_sql(
             AS target_failed
     FROM (
         SELECT {", ".join(["*", *firsts])}, TRY_CAST(target_own.x AS INTEGER) AS target_value FROM (
-            SELECT {", ".join(["*", *texts])} FROM (SELECT *, {", ".join(own)} FROM {raw} WHERE {rows})
+            SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
         )
     )"""
 
@@ -102,7 +106,7 @@ def fractions_sql(table: Table, raw: str) -> str | None:
 
 def _text(table: Table, column: Column, i: int) -> str:
     """The text to parse; marks of missing values are null already, but for blanks around them."""
-    text = f"s{i}.x" if column.sql is not None else name(column.name)
+    text = f"s{i}.x" if column.sql is not None else f"s{i}"
     if column.type != "text":
         return text
     marks = ", ".join(quoted(mark) for mark in table.missing)

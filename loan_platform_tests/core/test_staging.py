@@ -1,6 +1,7 @@
 """Each type's parser, and what the compiled SQL reads and refuses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -286,6 +287,18 @@ def test_outcomes_read_key_and_target_only() -> None:
     assert [column.name for column in table.columns] == ["number"]
     assert table.raw_columns == {"id", "status"}
     assert table.missing_required(frozenset({"id"})) == {"target": frozenset({"status"})}
+
+
+def test_raw_columns_may_have_the_names_that_staging_uses() -> None:
+    target = book(target={"sql": "CASE target WHEN 'bad' THEN 1 ELSE 0 END", "description": "Bad."}).target
+    columns = (
+        Column(name="x", description="-", type="text", sql='"key"'),
+        Column(name="v0", description="-", type="text"),
+    )
+    table = replace(_table(type="text"), columns=columns, target=target)
+    raw = "(SELECT 0 AS __row, 'f' AS source_file, 2 AS source_line, 'a' AS key, 'b' AS v0, 'bad' AS target, 'c' AS s0)"
+    query = f"SELECT {accepted_sql(table, frozenset())} FROM ({typed_sql(table, raw, {})})"
+    assert duckdb.execute(query).fetchall() == [("a", "b", 1, "f", 2)]
 
 
 def test_what_a_file_must_have() -> None:

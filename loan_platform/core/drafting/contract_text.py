@@ -25,9 +25,9 @@ def _head(draft: Draft) -> Iterator[str]:
     )
     yield f"description: {scalar(f'{draft.name}: one row per loan, as {draft.files[0]} gives it.')}"
     yield from comment(f"{draft.key_why}{_also(draft.other_keys)}")
-    yield f"entity_key: {draft.key.column.name}"
+    yield f"entity_key: {scalar(draft.key.column.name)}"
     if draft.event:
-        yield f"event_date: {draft.event.column.name}"
+        yield f"event_date: {scalar(draft.event.column.name)}"
     else:
         yield from comment("No column is the date of the decision, so there is no `event_date`.")
     if draft.missing != MISSING_MARKERS:
@@ -46,7 +46,7 @@ def _columns(draft: Draft) -> Iterator[str]:
 
 def _column(item: DraftColumn) -> Iterator[str]:
     column = item.column
-    yield f"  - name: {column.name}"
+    yield f"  - name: {scalar(column.name)}"
     for line in item.comments:
         yield from comment(line, 4)
     for key in _KEYS:
@@ -91,7 +91,7 @@ def _features(draft: Draft) -> Iterator[str]:
 
 
 def _feature(feature: Feature, stats: Statistics) -> Iterator[str]:
-    yield f"  - name: {feature.name}"
+    yield f"  - name: {scalar(feature.name)}"
     yield f"    sql: {scalar(feature.sql)}"
     yield f"    description: {scalar(feature.description)}"
     yield f"    reason: {scalar(feature.reason)}"
