@@ -13,7 +13,7 @@ from loan_platform.settings import Settings
 BOOKS = Path(loan_platform.__file__).parent / "defs"
 
 
-def run_book(settings: Settings, request: BookRequest, books: Path = BOOKS) -> int:
+def run_book(settings: Settings, request: BookRequest, books: Path) -> int:
     """Draft the book and show what was found.
 
     Raises:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import Settings, quiet_environment
@@ -21,6 +22,7 @@ def main() -> int:
     book.add_argument("--source", required=True, help="path, glob or gs:// URI of the loans (CSV or Parquet)")
     book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
     book.add_argument("--key", help="the column that identifies a loan")
+    book.add_argument("--books", type=Path, help="folder of the books; default: defs/ of this package")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
@@ -49,9 +51,10 @@ def _init(settings: Settings) -> int:
 
 def _book(settings: Settings, arguments: argparse.Namespace) -> int:
     from loan_platform.adapters.drafting import BookRequest
-    from loan_platform.cli.book import run_book
+    from loan_platform.cli.book import BOOKS, run_book
 
-    return run_book(settings, BookRequest(arguments.name, arguments.source, arguments.target, arguments.key))
+    request = BookRequest(arguments.name, arguments.source, arguments.target, arguments.key)
+    return run_book(settings, request, arguments.books or BOOKS)
 
 
 def _rows(text: str) -> int:

@@ -12,7 +12,6 @@ import pytest
 from loan_platform.adapters.book_folder import create_book, read_book
 from loan_platform.adapters.drafting import BookRequest
 from loan_platform.adapters.warehouse import Warehouse
-from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings
@@ -51,7 +50,7 @@ NAMES = [
         "value",
         "interval",
     ),
-    *("year", "user", "current_date", "rate %", "interest rate", "months since", "#", "income_missing", "Income ", "-"),
+    *("year", "user", "current_date", "rate %", "interest rate", "months since", "#", "income_missing", "-"),
 ]
 Maker = Callable[[random.Random, int], str]
 
@@ -164,11 +163,7 @@ def write(path: Path, draw: random.Random) -> None:
 def test_a_draft_accepts_its_own_file(seed: int, tmp_path: Path) -> None:
     source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
     write(source, random.Random(seed))
-    try:
-        draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
-    except ExplainedError as error:
-        assert "several columns of the same name: " in str(error)
-        return
+    draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
     book = read_book(books / "b", "b")
     assert book.contract == draft.contract.model_copy(update={"description": book.contract.description})
     FeatureSet(book.contract, use_pricing=True)

@@ -106,7 +106,7 @@ def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:
         )
     if min(defaults, repaid) < FEWEST_OF_A_CLASS:
         raise DraftError(
-            f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} rows, and a "
-            f"model needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file with "
-            "both."
+            f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} rows, and "
+            f"a model needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file "
+            "with both."
         )

@@ -82,7 +82,8 @@ def sounds_later(column: RawColumn) -> str | None:
 def _is_history(column: RawColumn) -> bool:
     words = column.words
     spans = any(a.isdigit() and b in TIME_WORDS for a, b in pairwise(words))
-    return bool(spans or set(words) & HISTORY)
+    history = [word for word, after in pairwise((*words, "")) if (word, after) != ("past", "due")]
+    return bool(spans or set(history) & HISTORY)
 
 
 def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | None:

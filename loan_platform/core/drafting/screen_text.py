@@ -52,10 +52,15 @@ def _target(draft: Draft) -> Iterator[str]:
 
 
 def _columns(draft: Draft) -> Iterator[str]:
-    flags = [feature.name for feature, _ in draft.features if feature.name.endswith("_missing")]
+    flags = sum(feature.name.endswith("_missing") for feature, _ in draft.features)
     categories = sum(feature.kind == "category" for feature, _ in draft.features)
-    shown = f"{len(draft.features)}: {categories} categories, {len(flags)} flags of missing values, the others numbers"
-    yield from _row("Features", shown)
+    kinds = (
+        ("numbers", len(draft.features) - flags - categories),
+        ("categories", categories),
+        ("missing flags", flags),
+    )
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
+    yield from _row("Features", f"{len(draft.features)}: {told}")
     strong = [j for j in draft.judged if not j.leak and not j.protected and j.stats.auc >= STRONG_AUC]
     if strong:
         told = ", ".join(f"{j.column.name} (AUC {j.stats.auc:.2f} alone)" for j in strong)

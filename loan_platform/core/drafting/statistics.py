@@ -11,6 +11,7 @@ from loan_platform.core.evaluation import auc
 TREND = 0.51  # an AUC below it shows no direction
 INFORMATIVE = 4.0  # standard errors between the default rates with and without a value
 FEWEST_MISSING = 0.01
+LOOKED_AT = 50_000  # rows for the figures about the outcome, in file order
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,16 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
         values: typed; dates count as days.
         target: 1 default, 0 repaid, null not known.
     """
+    step = -(-len(values) // LOOKED_AT)
+    sample, target = values.gather_every(step), target.gather_every(step)
     known = target.is_not_null()
     y = target.filter(known).to_numpy().astype(np.float64)
     numeric = values.dtype != pl.String
     numbers = _as_number(values) if numeric else None
     if numbers is None:
-        area, rises = _category_auc(values.filter(known), y), None
+        area, rises = _category_auc(sample.filter(known), y), None
     else:
-        area, rises = _number_auc(numbers.filter(known), y)
+        area, rises = _number_auc(numbers.gather_every(step).filter(known), y)
     stated = (
         numbers.drop_nulls() if numbers is not None and not isinstance(values.dtype, pl.Boolean | pl.Date) else None
     )
@@ -64,7 +67,7 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
         middle=middle,
         auc=area,
         rises=rises,
-        missing_tells=_missing_tells(values.filter(known).is_null(), y),
+        missing_tells=_missing_tells(sample.filter(known).is_null(), y),
     )
 
 

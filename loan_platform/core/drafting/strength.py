@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from loan_platform.core.evaluation import auc
 from loan_platform.core.leaks import single_feature_auc
 
-ROWS = 30_000
-ROUNDS = 80
+ROWS = 15_000
+ROUNDS = 60
 PARAMETERS = {
     "objective": "binary:logistic",
     "max_depth": 3,

@@ -1,0 +1,188 @@
+"""What texts are taken for, and by which name."""
+
+from collections import Counter
+
+import polars as pl
+import pytest
+
+from loan_platform.core.drafting.names import TAKEN, identifiers, words_of
+from loan_platform.core.drafting.outcomes import read_outcome
+from loan_platform.core.drafting.ranges import drafted_range
+from loan_platform.core.drafting.readings import Reading, readings
+from loan_platform.core.drafting.roles import is_protected, sounds_later
+from loan_platform.core.drafting.survey import survey
+
+
+def read(**columns: list[str]) -> dict[str, Reading]:
+    tables = {
+        name: pl.DataFrame(
+            list(Counter(text.strip() for text in texts).items()),
+            schema={"text": pl.String, "count": pl.Int64},
+            orient="row",
+        )
+        for name, texts in columns.items()
+    }
+    return readings(tables, {name: words_of(name) for name in columns})
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "kind", "decimal", "sql"),
+    [
+        ("x", ["1", "-2", "3"], "integer", None, None),
+        ("x", ["1.5", "2"], "number", None, None),
+        ("x", ["1,234.50", "$3"], "number", None, None),
+        ("x", ["1.234,56", "12,5"], "number", ",", None),
+        ("x", ["1.234", "12.500", "900"], "integer", ",", None),
+        ("x", ["0.123", "0.500"], "number", None, None),
+        ("x", ["1.234", "5678"], "number", None, None),
+        ("x", ["1,234", "900"], "integer", None, None),
+        ("x", ["7.5%", "3 %"], "percent", None, None),
+        ("int_rate", ["0.1122", "0.05"], "percent", None, None),
+        ("x", ["€ 1.234,50", "€ 3,20"], "number", ",", "trim(regexp_replace(r, '^(€)|(€)$', '', 'gi'))"),
+        ("x", ["36 months", "60 months"], "integer", None, "trim(regexp_replace(r, '^(months)|(months)$', '', 'gi'))"),
+        ("x", ["1 234,50", "12 000,00"], "number", ",", "regexp_replace(r, '[ ''\u2019\u00a0\u202f]', '', 'g')"),
+        ("x", ["A1", "A2", "B1"], "text", None, None),
+        ("x", ["10k", "20k"], "text", None, None),
+        ("x", ["10+ years", "< 1 year"], "text", None, None),
+        ("x", ["12.5", "12,5", "1", "2"], "text", None, None),
+        ("x", ["\u0661\u0662", "\u0663"], "text", None, None),
+        ("x", ["yes", "No"], "boolean", None, None),
+        ("employed", ["0", "1"], "boolean", None, None),
+        ("num_cards", ["0", "1"], "integer", None, None),
+    ],
+)
+def test_numbers_and_words(name: str, texts: list[str], kind: str, decimal: str | None, sql: str | None) -> None:
+    found = read(**{name: texts})[name]
+    assert found.type == kind
+    if found.style is not None:
+        assert (found.style.decimal, found.style.sql("r")) == (decimal, sql)
+
+
+def test_the_decimal_sign_of_other_columns_decides_what_either_could_be() -> None:
+    assert read(a=["1.234", "2.000"], b=["0,5", "1,75"])["a"].type == "integer"
+    found = read(a=["1.234", "5678"], b=["0,5", "1,75"])["a"]
+    assert found.style is not None
+    assert found.style.decimal == ","
+    assert read(a=["1,234", "2,000"], b=["0.5", "1.75"])["a"].type == "integer"
+
+
+@pytest.mark.parametrize(
+    ("texts", "date_format"),
+    [
+        (["2015-03-01", "2016-12-31"], None),
+        (["Mar-2015", "Dec-2016"], None),
+        (["31.12.2015", "1.2.2016"], "%d.%m.%Y"),
+        (["31/12/2015", "01/02/2016"], "%d/%m/%Y"),
+        (["12/31/2015", "02/01/2016"], "%m/%d/%Y"),
+        (["03/01/2015", "04/01/2015", "12/01/2016"], "%m/%d/%Y"),
+        (["01/03/2015", "01/04/2015", "01/12/2016"], "%d/%m/%Y"),
+        (["31.12.15", "01.02.16"], "%d.%m.%y"),
+        (["31.12.2015 13:05", "01.02.2016 00:00"], "%d.%m.%Y %H:%M"),
+        (["12/2015", "02/2016"], "%m/%Y"),
+        ([f"201501{day}" for day in range(10, 31)], "%Y%m%d"),
+    ],
+)
+def test_dates(texts: list[str], date_format: str | None) -> None:
+    found = read(x=texts)["x"]
+    assert (found.type, found.date_format) == ("date", date_format)
+
+
+def test_marks_of_missing_values_are_no_values() -> None:
+    assert read(x=["1", "nan", "2", "-"])["x"] == read(x=["1", "2"])["x"].__class__(
+        type="integer", style=read(x=["1", "2"])["x"].style, markers=("-", "nan")
+    )
+
+
+def test_names_are_identifiers_and_differ() -> None:
+    found = identifiers(
+        ["Größe (m²)", "größe m2", "order", "Target", "1st", "%", "借款", "", "a" * 90, "a" * 90 + "b", "blend"]
+    )
+    assert list(found.values())[:7] == [
+        "groesse_m2",
+        "groesse_m2_2",
+        "order_value",
+        "target_value",
+        "column_1st",
+        "pct",
+        "column",
+    ]
+    assert len(set(found.values())) == 11
+    assert all(len(name) <= 63 for name in found.values())
+    assert not set(found.values()) & TAKEN
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good", "unresolved"),
+    [
+        ("Defaulted?", ["1"], ["0"], []),
+        ("paid_back", ["no"], ["yes"], []),
+        ("loan_status", ["Charged Off", "Default"], ["Fully Paid"], ["Current", "Late (31-120 days)"]),
+        ("Risk", ["bad"], ["good"], []),
+        ("status", ["not paid"], ["paid"], []),
+        ("status", ["in default"], ["not in default"], []),
+        ("Kreditstatus", ["ausgefallen"], ["getilgt"], ["laufend"]),
+    ],
+)
+def test_outcomes(name: str, bad: list[str], good: list[str], unresolved: list[str]) -> None:
+    found = read_outcome(words_of(name), dict.fromkeys([*bad, *good, *unresolved], 10))
+    assert found is not None
+    assert found.score > 0
+    assert (list(found.bad), list(found.good), list(found.unresolved)) == (bad, good, unresolved)
+
+
+@pytest.mark.parametrize("name", ["cb_person_default_on_file", "previous_defaults", "employed", "has_phone"])
+def test_a_history_or_a_plain_flag_is_no_outcome(name: str) -> None:
+    found = read_outcome(words_of(name), {"Y": 10, "N": 10})
+    assert found is None or found.score <= 0
+
+
+def test_a_code_of_one_and_two_is_no_outcome() -> None:
+    assert read_outcome(("class",), {"1": 700, "2": 300}, named=True) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [
+        ("recoveries", True),
+        ("total_rec_prncp", True),
+        ("last_pymnt_d", True),
+        ("Days past due", True),
+        ("collections_12_mths_ex_med", False),
+        ("mths_since_last_delinq", False),
+        ("number_of_late_payments", False),
+        ("monthly_payment", False),
+        ("pay_amt1", False),
+        ("annual_income", False),
+    ],
+)
+def test_names_of_what_comes_after(name: str, later: bool) -> None:
+    column = survey(pl.DataFrame({name: ["1", "2"]}), {name: name})[name]
+    assert (sounds_later(column) is not None) == later
+
+
+@pytest.mark.parametrize(
+    ("name", "protected"),
+    [
+        ("SEX", True),
+        ("Date of birth", True),
+        ("Marital Status", True),
+        ("ageGroup", True),
+        ("Geschlecht", True),
+        ("mortgage", False),
+        ("age of oldest account", False),
+        ("Essex", False),
+        ("language", False),
+    ],
+)
+def test_protected_names_are_whole_words(name: str, protected: bool) -> None:
+    column = survey(pl.DataFrame({name: ["1", "2"]}), {name: name})[name]
+    assert (is_protected(column) is not None) == protected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(0, 10, (0, 50)), (3, 850, (0, 5000)), (-2, 8, (-10, 50)), (0, 0, (0, 1)), (-5, -1, (-50, 1))],
+)
+def test_ranges_leave_a_margin(low: float, high: float, wanted: tuple[float, float]) -> None:
+    assert drafted_range(low, high) == wanted
+    assert drafted_range(0, 99.5, is_percent=True) == (0, 100)
