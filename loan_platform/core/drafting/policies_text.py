@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from loan_platform.core.contract import Strict
 from loan_platform.core.drafting.draft import Draft
 from loan_platform.core.drafting.yaml_text import comment, listed, scalar
-from loan_platform.core.policies import Promotion
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 
@@ -64,19 +63,13 @@ def _training(draft: Draft) -> Iterator[str]:
 
 def _promotion(draft: Draft) -> Iterator[str]:
     found, promotion = draft.policies.strength, draft.policies.promotion
-    usual = Promotion()
     yield "  promotion:"
     yield from comment(
-        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above the "
-        "ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good.",
+        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above "
+        "the ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good, lower them "
+        "once you know what is usual for these loans.",
         4,
     )
-    if promotion.max_feature_auc > usual.max_feature_auc:
-        yield from comment(
-            f"max_feature_auc is above the usual {usual.max_feature_auc} for {found.feature}: make sure that it is "
-            "known when the lender decides.",
-            4,
-        )
     yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))
 
 

@@ -6,10 +6,12 @@ from math import ceil, sqrt
 from loan_platform.core.drafting.strength import Strength
 from loan_platform.core.drafting.windows import ChosenSplit
 from loan_platform.core.policies import Family, Partitions, Promotion, Training
+from loan_platform.core.splits import Part
 
 SMALL, LARGE = 5_000, 150_000
 USUAL = Promotion()
 LEAST_FLOOR = 0.5
+BETTER = 0.05  # that a tuned model may be above the quick one, or below
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,24 @@ def training_for(rows: int, defaults: int) -> Training:
 def promotion_for(found: Strength, split: ChosenSplit) -> Promotion:
     """Floors and ceilings around what a quick model and the strongest feature reached.
 
-    A ceiling is never below the platform's own, which is that of LendingClub's loans; the calibration error allows for
-    what chance alone gives in a test set of this size.
+    The quick model was judged on the calibration set, so the doubt of both sets is allowed for. A ceiling is never
+    below the platform's own; the calibration error allows for what chance alone gives in a test set of this size.
     """
-    test = split.rows.parts["test"]
+    test, judged = split.rows.parts["test"], split.rows.parts["calibration"]
     rate = test.default_rate
     noise = sqrt(rate * (1 - rate) * 10 / test.rows)  # of the default rate in each of ten bins
-    doubt = sqrt(0.1 / max(min(test.defaults, test.rows - test.defaults), 1))  # of an AUC, two standard errors
+    doubt = 3 * sqrt(_variance(test) + _variance(judged))
     return Promotion(
-        min_auc=_floor(found.auc - doubt - 0.05),
-        max_auc=_ceiling(found.auc + doubt + 0.05, USUAL.max_auc),
-        max_feature_auc=_ceiling(found.feature_auc + doubt + 0.02, USUAL.max_feature_auc),
+        min_auc=_floor(found.auc - doubt - BETTER),
+        max_auc=_ceiling(found.auc + doubt + BETTER, USUAL.max_auc),
+        max_feature_auc=_ceiling(found.feature_auc + doubt, USUAL.max_feature_auc),
         max_ece=max(USUAL.max_ece, round(0.015 + 1.2 * noise, 3)),
     )
+
+
+def _variance(part: Part) -> float:
+    """About that of an AUC near 0.7 (Hanley and McNeil 1982): the rarer class decides."""
+    return 0.05 / max(min(part.defaults, part.rows - part.defaults), 1)
 
 
 def _floor(value: float) -> float:

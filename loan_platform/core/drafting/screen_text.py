@@ -73,7 +73,7 @@ def _columns(draft: Draft) -> Iterator[str]:
         if names:
             yield from _row(title, f"{len(names)}, in no model: {', '.join(names)}")
     if draft.left_out:
-        yield from _row("Left out", f"{len(draft.left_out)} columns: {_reasons(draft)}")
+        yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
 
 
 def _reasons(draft: Draft) -> str:
