@@ -65,9 +65,9 @@ def _promotion(draft: Draft) -> Iterator[str]:
     found, promotion = draft.policies.strength, draft.policies.promotion
     yield "  promotion:"
     yield from comment(
-        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above "
-        "the ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good, lower them "
-        "once you know what is usual for these loans.",
+        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above the "
+        "ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good, lower "
+        "them once it is known what is usual for these loans.",
         4,
     )
     yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))

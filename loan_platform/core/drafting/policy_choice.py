@@ -8,7 +8,8 @@ from loan_platform.core.drafting.windows import ChosenSplit
 from loan_platform.core.policies import Family, Partitions, Promotion, Training
 from loan_platform.core.splits import Part
 
-SMALL, LARGE = 5_000, 150_000
+SMALL, LARGE = 5_000, 30_000
+ENOUGH = 500  # defaults for a family that needs many
 USUAL = Promotion()
 LEAST_FLOOR = 0.5
 BETTER = 0.05  # that a tuned model may be above the quick one, or below
@@ -33,10 +34,9 @@ def training_for(rows: int, defaults: int) -> Training:
         defaults: of them.
     """
     families: tuple[Family, ...] = ("scorecard", "gradient_boosting", "blend")
-    if rows > SMALL and defaults > 500:
+    if SMALL < rows <= LARGE and defaults > ENOUGH:
         families = ("scorecard", "random_forest", "gradient_boosting", "blend")
-    trials = 6 if rows <= LARGE else 4
-    return Training(families=families, trials=trials, tuning_rows=30_000)
+    return Training(families=families, trials=6 if rows <= LARGE else 4, tuning_rows=20_000)
 
 
 def promotion_for(found: Strength, split: ChosenSplit) -> Promotion:

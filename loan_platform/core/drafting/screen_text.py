@@ -54,24 +54,21 @@ def _target(draft: Draft) -> Iterator[str]:
 def _columns(draft: Draft) -> Iterator[str]:
     flags = sum(feature.name.endswith("_missing") for feature, _ in draft.features)
     categories = sum(feature.kind == "category" for feature, _ in draft.features)
-    kinds = (
-        ("numbers", len(draft.features) - flags - categories),
-        ("categories", categories),
-        ("missing flags", flags),
-    )
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
+    numbers = len(draft.features) - flags - categories
+    kinds = ((numbers, "numeric"), (categories, "categorical"), (flags, "whether a value is missing"))
+    told = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
     yield from _row("Features", f"{len(draft.features)}: {told}")
     strong = [j for j in draft.judged if not j.leak and not j.protected and j.stats.auc >= STRONG_AUC]
     if strong:
         told = ", ".join(f"{j.column.name} (AUC {j.stats.auc:.2f} alone)" for j in strong)
         yield from _row("Strong", f"{told}: make sure that they are known when the lender decides")
-    for title, names in (
-        ("Leaks?", [j.column.name for j in draft.judged if j.leak]),
-        ("Protected", [j.column.name for j in draft.judged if j.protected]),
-        ("Pricing", [j.column.name for j in draft.judged if j.column.known == "pricing"]),
+    for title, told, names in (
+        ("Leaks?", "in no model", [j.column.name for j in draft.judged if j.leak]),
+        ("Protected", "in no model", [j.column.name for j in draft.judged if j.protected]),
+        ("Pricing", "only with use_pricing", [j.column.name for j in draft.judged if j.column.known == "pricing"]),
     ):
         if names:
-            yield from _row(title, f"{len(names)}, in no model: {', '.join(names)}")
+            yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
     if draft.left_out:
         yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
 
@@ -79,7 +76,7 @@ def _columns(draft: Draft) -> Iterator[str]:
 def _reasons(draft: Draft) -> str:
     kinds = Counter(item.why.partition(",")[0].partition(":")[0] for item in draft.left_out)
     few = {item.why.partition(",")[0].partition(":")[0]: item.label for item in draft.left_out}
-    return "; ".join(f"{count} {why}" if count > 1 else f"{few[why]!r} {why}" for why, count in kinds.most_common())
+    return "; ".join(f"{count} ({why})" if count > 1 else f"{few[why]!r} ({why})" for why, count in kinds.most_common())
 
 
 def _strength(draft: Draft) -> Iterator[str]:

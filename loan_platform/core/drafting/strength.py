@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from loan_platform.core.evaluation import auc
 from loan_platform.core.leaks import single_feature_auc
 
-ROWS = 15_000
-ROUNDS = 60
+ROWS = 12_000
+ROUNDS = 50
 PARAMETERS = {
     "objective": "binary:logistic",
     "max_depth": 3,
-    "eta": 0.1,
+    "eta": 0.12,
     "subsample": 1.0,
     "seed": 0,
     "tree_method": "hist",
