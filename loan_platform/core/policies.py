@@ -32,7 +32,8 @@ class Split(Strict):
     """Which loans train, calibrate and test."""
 
     kind: Literal["out_of_time", "hash"] = Field(
-        default="out_of_time", description="`hash` splits on the entity key, for a book without dates."
+        default="out_of_time",
+        description="`hash` splits on the entity key, within each outcome, for a book without dates.",
     )
     test_months: int = Field(default=8, gt=0, description="out_of_time: the newest matured vintages are the test set.")
     calibration_months: int = Field(
