@@ -8,14 +8,26 @@ from typing import Any, Final, cast
 import dagster as dg
 
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.join_problems import MAIN
 from loan_platform.core.portfolio import Portfolio
 
 OWNER: Final = "team:credit-risk"
+JOINED: Final = "joined_loans"
 
 
 def key(book: Portfolio, name: str) -> dg.AssetKey:
     """`lending_club/raw_loans`: the book's name is the prefix."""
     return dg.AssetKey([book.name, name])
+
+
+def clean_asset(source: str) -> str:
+    """Name of the asset that holds the typed rows of one of several linked sources."""
+    return f"clean_{source}"
+
+
+def linked_with(book: Portfolio) -> list[str]:
+    """Assets that rows in the place of the loans are joined with; none for a book of one file."""
+    return [clean_asset(table.name) for table in book.contract.tables if table.name != MAIN]
 
 
 def asset_of(

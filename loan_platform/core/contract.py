@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from loan_platform.core.contract_problems import problems_of
+from loan_platform.core.join_problems import join_problems
 from loan_platform.core.sql import columns_read
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -70,6 +71,27 @@ class Target(Strict):
     description: Text
 
 
+class SourceTable(Strict):
+    """One source of a book of linked files: it is cleaned by itself, then all are joined to one row per loan."""
+
+    name: Name = Field(description="Name of the source in `defs.yaml`; `loans` is the one that applications replace.")
+    description: Text
+    key: tuple[Name, ...] = Field(
+        default=(), description="Columns that identify a row: a second row of the same key is quarantined."
+    )
+    as_of: Name | None = Field(
+        default=None,
+        description="Date column from which on a row is known. The join is tried with only what was known on a day: "
+        "what it says of that day's loans must not change.",
+    )
+    columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns, staged from the raw row.")
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
+
+
 class Feature(Strict):
     """One input of the model, computed from typed columns."""
 
@@ -97,6 +119,14 @@ class Contract(Strict):
         default=None, description="Column with the date of the decision; none for a book without dates."
     )
     missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean: not stated.")
+    tables: tuple[SourceTable, ...] = Field(
+        default=(), description="For a book of several linked files: what each is cleaned to before they are joined."
+    )
+    join: Text | None = Field(
+        default=None,
+        description="DuckDB SQL over the cleaned tables that gives one row per loan, with the `source_file` and "
+        "`source_line` it came from; `columns` and `target` then read its row instead of a file's.",
+    )
     columns: tuple[Column, ...] = Field(min_length=1)
     target: Target
     features: tuple[Feature, ...] = Field(min_length=1)
@@ -106,7 +136,7 @@ class Contract(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if problems := list(problems_of(self)):
+        if problems := [*problems_of(self), *join_problems(self)]:
             raise ValueError("\n".join(f"{path}: {reason}" for path, reason in problems))
         return self
 

@@ -29,7 +29,7 @@ def problems_of(contract: "Contract") -> Iterator[Problem]:
         if (name := getattr(contract, key)) is not None and name not in contract.by_name:
             yield Problem(key, f"no column {name!r}{_closest(name, contract)}")
     for i, column in enumerate(contract.columns):
-        yield from _column_problems(f"columns[{i}]", column)
+        yield from column_problems(f"columns[{i}]", column)
     yield from _sql_problems("target.sql", contract.target.sql)
     for i, feature in enumerate(contract.features):
         yield from _feature_problems(f"features[{i}]", feature, contract)
@@ -54,7 +54,8 @@ def _reserved(contract: "Contract") -> Iterator[Problem]:
             yield Problem(f"features[{i}].name", f"{feature.name!r} is the key, the date or the platform's own")
 
 
-def _column_problems(path: str, column: "Column") -> Iterator[Problem]:
+def column_problems(path: str, column: "Column") -> Iterator[Problem]:
+    """Mistakes of one column by itself."""
     yield from _sql_problems(f"{path}.sql", column.source_sql)
     low, high = column.minimum, column.maximum
     if (low is not None or high is not None) and column.type not in ("number", "integer", "percent"):

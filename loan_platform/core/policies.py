@@ -108,6 +108,9 @@ class Drift(Strict):
     null_quantile: float = Field(default=0.99, gt=0.5, lt=1, description="Quantile of the PSI that chance alone gives.")
     min_rows: int = Field(default=100, ge=1, description="A smaller batch has the verdict `unknown`.")
     sample_rows: int = Field(default=5_000, ge=100, description="Rows per side of the report for people.")
+    report_batches: int = Field(
+        default=12, ge=1, description="Of a run over many batches, how many of the newest get that report."
+    )
     report_variables: int = Field(default=20, ge=1, description="Features in that report, the most drifted ones.")
     min_relative_gini: Share = Field(
         default=0.7, description="Share of the champion's test Gini that matured predictions must keep."
@@ -125,7 +128,10 @@ class Partitions(Strict):
 class Policies(Strict):
     """Everything a portfolio's `defs.yaml` decides."""
 
-    sources: dict[str, Source] = Field(description="`loans`, and where wanted `applications` and `outcomes`.")
+    sources: dict[str, Source] = Field(
+        description="`loans`, or each of the contract's tables; where wanted `applications` and `outcomes`, which have "
+        "the form of `loans`."
+    )
     quarantine: Quarantine = Quarantine()
     split: Split = Split()
     training: Training = Training()

@@ -1,6 +1,7 @@
 """One loan book: its name, contract and policies."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -29,6 +30,18 @@ class Portfolio(Policies):
                 raise ValueError("split.kind: the contract has no event_date, so the split must be 'hash'")
             if self.partitions.every != "none":
                 raise ValueError("partitions.every: the contract has no event_date, so it must be 'none'")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_known(self) -> Self:
+        tables = {table.name for table in self.contract.tables} or {"loans"}
+        known = tables | {"applications", "outcomes"}
+        if missing := sorted(tables - set(self.sources)):
+            raise ValueError(f"sources: there is no source {', '.join(map(repr, missing))}")
+        for name in sorted(set(self.sources) - known):
+            close = get_close_matches(name, sorted(known), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"sources.{name}: is none of {', '.join(sorted(known))}{hint}")
         return self
 
 

@@ -1,5 +1,6 @@
 """What a SQL expression of a contract reads, without running it."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
@@ -9,6 +10,34 @@ from sqlglot.errors import ParseError, TokenError
 
 class SqlError(ValueError):
     """A contract's SQL expression does not parse."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a query reads and gives, in lower case; `columns` is None where a star hides some."""
+
+    tables: frozenset[str]
+    columns: frozenset[str] | None
+
+
+def query_of(text: str) -> Query:
+    """The tables that a query reads, without those it defines itself (WITH), and the columns that it gives.
+
+    Raises:
+        SqlError: the text is not one query.
+    """
+    try:
+        statement = sqlglot.parse_one(text, read="duckdb")
+    except (ParseError, TokenError) as error:
+        raise SqlError(f"not an SQL query: {str(error).splitlines()[0]}") from error
+    if not isinstance(statement, exp.Query):
+        raise SqlError("must be one SELECT, not another statement")
+    own = {cte.alias.lower() for cte in statement.find_all(exp.CTE)}
+    names = [name.lower() for name in statement.named_selects]
+    return Query(
+        tables=frozenset(table.name.lower() for table in statement.find_all(exp.Table)) - own,
+        columns=None if statement.is_star or "" in names else frozenset(names),
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from loan_platform_tests.ingest import book
 def _table(**column: Any) -> Table:
     return Table(
         columns=(Column(name="x", description="A column.", **column),),
-        key="key",
+        key=("key",),
         event_date=None,
         target=book(target={"sql": "NULL", "description": "None."}).target,
         target_required=False,
