@@ -15,7 +15,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 export OMP_WAIT_POLICY := passive
-ROWS ?= 60000
+BOOK ?= lending_club
+ROWS ?=
 OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
@@ -41,8 +42,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q loan_platform
 	@touch $(READY)
 
-demo: $(READY) ## run the whole graph on generated LendingClub-form data and show what it did
-	@$(BIN)/loan-platform demo --rows $(ROWS)
+demo: $(READY) ## run the whole graph on generated data and show what it did; make demo BOOK=retail_loans
+	@$(BIN)/loan-platform demo --book $(BOOK) $(if $(ROWS),--rows $(ROWS))
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest
@@ -58,7 +59,7 @@ mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	  --artifacts-destination "$(LOAN_PLATFORM_HOME)/mlartifacts"
 
 data: $(READY) ## generated raw files: make data ROWS=2260000 OUT=/tmp/loans
-	@$(BIN)/python -m loan_platform.core.synthetic --rows $(ROWS) --out "$(OUT)"
+	@$(BIN)/python -m loan_platform.core.synthetic --rows $(or $(ROWS),60000) --out "$(OUT)"
 
 lint: $(READY) ## style and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

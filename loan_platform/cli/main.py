@@ -15,7 +15,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init", help="make the platform home: folders and databases")
     demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
-    demo.add_argument("--rows", type=_rows, default=60_000, help="loans to generate, at least 10,000")
+    demo.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
+    demo.add_argument("--rows", type=_rows, help="loans to generate, if the book has no files of its own")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
@@ -23,7 +24,7 @@ def main() -> int:
             return _init(settings)
         from loan_platform.cli.demo import run_demo
 
-        code = run_demo(settings, arguments.rows)
+        code = run_demo(settings, arguments.book, arguments.rows)
         # DuckDB's binding lists every object that Evidently keeps alive at exit, three screens of them.
         sys.stdout.flush()
         os._exit(code)
@@ -41,6 +42,6 @@ def _init(settings: Settings) -> int:
 
 
 def _rows(text: str) -> int:
-    if not text.isdecimal() or not 10_000 <= int(text) <= 5_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 10,000 to 5,000,000")
+    if not text.isdecimal() or not 3_000 <= int(text) <= 5_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 3,000 to 5,000,000")
     return int(text)

@@ -1,11 +1,13 @@
 """What a SQL expression of a contract reads, without running it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.scope import traverse_scope
 
 
 class SqlError(ValueError):
@@ -32,12 +34,17 @@ def query_of(text: str) -> Query:
         raise SqlError(f"not an SQL query: {str(error).splitlines()[0]}") from error
     if not isinstance(statement, exp.Query):
         raise SqlError("must be one SELECT, not another statement")
-    own = {cte.alias.lower() for cte in statement.find_all(exp.CTE)}
     names = [name.lower() for name in statement.named_selects]
     return Query(
-        tables=frozenset(table.name.lower() for table in statement.find_all(exp.Table)) - own,
+        tables=frozenset(_tables(statement)),
         columns=None if statement.is_star or "" in names else frozenset(names),
     )
+
+
+def _tables(query: exp.Query) -> Iterator[str]:
+    # By scope: `WITH visits AS (... FROM visits)` reads the table, and what follows reads the definition.
+    for scope in traverse_scope(query):
+        yield from (source.name.lower() for source in scope.sources.values() if isinstance(source, exp.Table))
 
 
 @lru_cache(maxsize=4096)
