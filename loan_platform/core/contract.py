@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from loan_platform.core.contract_problems import problems_of
+from loan_platform.core.mistakes import InconsistentError
 from loan_platform.core.sql import columns_read
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -107,7 +108,7 @@ class Contract(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if problems := list(problems_of(self)):
-            raise ValueError("\n".join(f"{path}: {reason}" for path, reason in problems))
+            raise InconsistentError(problems, self)
         return self
 
     @cached_property

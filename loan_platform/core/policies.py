@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from loan_platform.core.contract import Strict
+from loan_platform.core.mistakes import InconsistentError, Problem, did_you_mean
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
@@ -73,7 +74,8 @@ class Training(Strict):
     @model_validator(mode="after")
     def _blend_has_parts(self) -> Self:
         if "blend" in self.families and not {"scorecard", "gradient_boosting"} <= set(self.families):
-            raise ValueError("families: blend needs scorecard and gradient_boosting beside it")
+            reason = "blend averages scorecard and gradient_boosting, and one of them is not in the list"
+            raise InconsistentError([Problem("families", reason, "Add both, or remove blend.")], self)
         return self
 
 
@@ -136,5 +138,6 @@ class Policies(Strict):
     @model_validator(mode="after")
     def _has_loans(self) -> Self:
         if "loans" not in self.sources:
-            raise ValueError("sources: there is no source 'loans'")
+            mend = did_you_mean("loans", self.sources) or "Add it, with the path of the loan book."
+            raise InconsistentError([Problem("sources", "there is no source 'loans'", mend)], self)
         return self

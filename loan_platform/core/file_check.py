@@ -1,0 +1,90 @@
+"""One YAML file against its pydantic model: every mistake with its line, and what can be made of the file."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from loan_platform.core.mistakes import InconsistentError, Mistake, Problem
+from loan_platform.core.model_fields import Path, path_parts
+from loan_platform.core.repair import repaired
+from loan_platform.core.schema_mistakes import Found, error_items, explained
+from loan_platform.core.yaml_lines import YamlFile
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class FileCheck(Generic[M]):
+    """What a file holds, as far as it can be read.
+
+    Attributes:
+        value: the model; None where the file is too wrong to make one.
+        mistakes: in the order of their lines.
+        parts: models inside the file whose values are right one by one and do not go together, by path.
+        judged: False where names were lost, so that what refers to them cannot be judged.
+    """
+
+    file: YamlFile
+    value: M | None = None
+    mistakes: list[Mistake] = field(default_factory=list[Mistake])
+    parts: dict[Path, object] = field(default_factory=dict[Path, object])
+    judged: bool = True
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Problems by key path become mistakes with a line; what is known already is left out."""
+        self.add_found((path_parts(problem.path), problem) for problem in problems)
+
+    def add_found(self, found: Iterable[Found]) -> None:
+        """As `add`, for problems whose path is known part by part."""
+        for path, (text, reason, mend) in found:
+            mistake = Mistake(self.file.path, self.file.line(path), text, reason, mend)
+            if mistake not in self.mistakes:
+                self.mistakes.append(mistake)
+        self.mistakes.sort(key=lambda mistake: mistake.line or 0)
+
+
+def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
+    """Every mistake of form, and of what the model's validators refuse; nothing is raised.
+
+    The data is read strictly: a number in quotes is no number, as it is for editors that know the schema.
+    """
+    check = FileCheck[M](file, mistakes=list(file.mistakes))
+    if not file.readable:
+        return check
+    try:
+        text = json.dumps(file.data)
+    except (ValueError, RecursionError):
+        check.add([Problem("", "a list or map contains itself", "Remove the alias (`*`).")])
+        return check
+    try:
+        check.value = model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        check.add_found(explained(error, model))
+        _read_on(check, model, text, error)
+    return check
+
+
+def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationError) -> None:
+    """Look behind mistakes of form for those that depend on what was meant."""
+    if only := _inconsistent(error):
+        check.parts |= only
+        if () in only:
+            return
+    fixed = repaired(json.loads(text), model, error)
+    check.judged = not fixed.names_lost
+    if fixed.names_lost:
+        return
+    try:
+        check.value = model.model_validate_json(json.dumps(fixed.data), strict=True)
+    except ValidationError as second:
+        check.parts |= _inconsistent(second)
+        check.add_found(found for found in explained(second, model) if not fixed.made_up(found[0]))
+
+
+def _inconsistent(error: ValidationError) -> dict[Path, object]:
+    """Models that validators refused, by their path."""
+    items = ((item["loc"], item.get("ctx", {}).get("error")) for item in error_items(error))
+    return {path: inner.model for path, inner in items if isinstance(inner, InconsistentError) and inner.model}
