@@ -8,12 +8,13 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from loan_platform.core.mistakes import InconsistentError, Mistake, Problem
-from loan_platform.core.model_fields import Path, path_parts
-from loan_platform.core.repair import repaired
+from loan_platform.core.model_fields import Path, path_parts, path_text
+from loan_platform.core.repair import Repaired, repair
 from loan_platform.core.schema_mistakes import Found, error_items, explained
 from loan_platform.core.yaml_lines import YamlFile
 
 M = TypeVar("M", bound=BaseModel)
+_LAYERS = 4
 
 
 @dataclass
@@ -68,20 +69,24 @@ def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
 
 
 def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationError) -> None:
-    """Look behind mistakes of form for those that depend on what was meant."""
-    if only := _inconsistent(error):
-        check.parts |= only
-        if () in only:
+    """Look behind mistakes of form for those that depend on what was meant, one layer at a time."""
+    result = Repaired(json.loads(text))
+    for _ in range(_LAYERS):
+        check.parts |= _inconsistent(error)
+        if () in check.parts:
             return
-    fixed = repaired(json.loads(text), model, error)
-    check.judged = not fixed.names_lost
-    if fixed.names_lost:
-        return
-    try:
-        check.value = model.model_validate_json(json.dumps(fixed.data), strict=True)
-    except ValidationError as second:
-        check.parts |= _inconsistent(second)
-        check.add_found(found for found in explained(second, model) if not fixed.made_up(found[0]))
+        repair(result, model, error)
+        check.judged = not result.names_lost
+        if result.names_lost:
+            return
+        try:
+            check.value = model.model_validate_json(json.dumps(result.data), strict=True)
+            return
+        except ValidationError as deeper:
+            error = deeper
+            found = [(path, problem) for path, problem in explained(deeper, model) if not result.made_up(path)]
+            told = [(result.in_file(path), problem) for path, problem in found]
+            check.add_found((path, problem._replace(path=path_text(path))) for path, problem in told)
 
 
 def _inconsistent(error: ValidationError) -> dict[Path, object]:

@@ -19,47 +19,54 @@ _NUMBERS = (1, 0.5, 100, 1000, 0)
 class Repaired:
     """Data without mistakes of form.
 
-    `guessed` are the places whose value was made up; nothing that is found there is a mistake of its own.
-    `names_lost`: a column, a feature or a whole list was made up, so what reads them cannot be judged.
+    Attributes:
+        guessed: places whose value was made up; nothing that is found there is a mistake of its own.
+        names_lost: a column, a feature or a whole list was made up, so what reads them cannot be judged.
+        renamed: where a key was misspelt, the path that was meant and the path in the file.
     """
 
     data: Any
     guessed: list[Path] = field(default_factory=list[Path])
     names_lost: bool = False
+    renamed: dict[Path, Path] = field(default_factory=dict[Path, Path])
 
     def made_up(self, path: Path) -> bool:
         """Whether what stands at a path, or beside it in the same list item, was made up."""
         owners = [guess[:-1] if len(guess) > 1 else guess for guess in self.guessed]
         return any(path[: len(owner)] == owner for owner in owners)
 
+    def in_file(self, path: Path) -> Path:
+        """The path as the file spells it."""
+        known = next((meant for meant in self.renamed if path[: len(meant)] == meant), None)
+        return path if known is None else (*self.renamed[known], *path[len(known) :])
 
-def repaired(data: Any, model: type[BaseModel], error: ValidationError) -> Repaired:
-    """The data with misspelt keys and values as meant, and placeholders where nothing is.
+
+def repair(result: Repaired, model: type[BaseModel], error: ValidationError) -> None:
+    """Spell keys and values as they were meant, and put placeholders where nothing is.
 
     Args:
-        data: what was validated, with text keys; it is changed.
+        result: what was validated, with text keys; it is changed.
         model: the model of the whole file.
         error: what is wrong.
     """
-    result = Repaired(data)
     items: list[tuple[Path, str]] = [(item["loc"], item["type"]) for item in error_items(error)]
     for path, kind in items:
         if kind == "extra_forbidden":
-            _rename(result.data, path, slot_at(model, path[:-1]))
+            _rename(result, path, slot_at(model, path[:-1]))
     for path, kind in items:
         if kind != "extra_forbidden":
             _replace(result, path, kind, slot_at(model, path))
-    return result
 
 
-def _rename(data: Any, path: Path, owner: Slot | None) -> None:
-    parent = _at(data, path[:-1])
+def _rename(result: Repaired, path: Path, owner: Slot | None) -> None:
+    parent = _at(result.data, path[:-1])
     if parent is None:
         return
     value = parent.pop(path[-1], None)
     meant = closest(str(path[-1]), owner.model.model_fields) if owner and owner.model else None
-    if meant:
-        parent.setdefault(meant, value)
+    if meant and meant not in parent:
+        parent[meant] = value
+        result.renamed[(*path[:-1], meant)] = path
 
 
 def _replace(result: Repaired, path: Path, kind: str, slot: Slot | None) -> None:
