@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from loan_platform.core.key_paths import Path, path_parts
 from loan_platform.core.mistakes import InconsistentError, Mistake, Problem
-from loan_platform.core.model_fields import Path, path_parts, path_text
 from loan_platform.core.repair import Repaired, repair
 from loan_platform.core.schema_mistakes import Found, error_items, explained
 from loan_platform.core.yaml_lines import YamlFile
@@ -40,8 +40,8 @@ class FileCheck(Generic[M]):
 
     def add_found(self, found: Iterable[Found]) -> None:
         """As `add`, for problems whose path is known part by part."""
-        for path, (text, reason, mend) in found:
-            mistake = Mistake(self.file.path, self.file.line(path), text, reason, mend)
+        for path, (_, reason, mend) in found:
+            mistake = self.file.mistake(path, reason, mend)
             if mistake not in self.mistakes:
                 self.mistakes.append(mistake)
         self.mistakes.sort(key=lambda mistake: mistake.line or 0)
@@ -85,8 +85,7 @@ def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationEr
         except ValidationError as deeper:
             error = deeper
             found = [(path, problem) for path, problem in explained(deeper, model) if not result.made_up(path)]
-            told = [(result.in_file(path), problem) for path, problem in found]
-            check.add_found((path, problem._replace(path=path_text(path))) for path, problem in told)
+            check.add_found((result.in_file(path), problem) for path, problem in found)
 
 
 def _inconsistent(error: ValidationError) -> dict[Path, object]:

@@ -62,10 +62,10 @@ class ContractError(ExplainedError, ValueError):
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
-def closest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, without regard to case; None where nothing is like it."""
+def closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The name that was probably meant, without regard to case; None where the likeness (0 to 1) is below `cutoff`."""
     by_lower = {other.lower(): other for other in names}
-    found = get_close_matches(name.lower(), list(by_lower), n=1)
+    found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=cutoff)
     return by_lower[found[0]] if found else None
 
 

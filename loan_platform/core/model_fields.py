@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-Path = tuple[str | int, ...]
+from loan_platform.core.key_paths import Path
+
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
@@ -84,21 +85,6 @@ def slot_at(model: type[BaseModel], path: Path) -> Slot | None:
             return None
         slot = slot_of(slot.model, str(part)) if slot.model else slot.items
     return slot
-
-
-def path_text(path: Path) -> str:
-    """`columns[3].sql`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
-def path_parts(text: str) -> Path:
-    """The path behind a text such as `columns[3].sql`."""
-    parts: list[str | int] = []
-    for piece in text.split("."):
-        name, *numbers = piece.split("[")
-        parts += [name] if name else []
-        parts += [int(number) for number in (n.rstrip("]") for n in numbers) if number.isdecimal()]
-    return tuple(parts)
 
 
 def keys_told(model: type[BaseModel]) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from loan_platform.core.contract import Contract, Name, Strict, Text
 from loan_platform.core.contract_check import check_contract
-from loan_platform.core.mistakes import ContractError, InconsistentError, Problem, did_you_mean
+from loan_platform.core.mistakes import ContractError, InconsistentError, Problem, closest, did_you_mean
 from loan_platform.core.policies import Policies
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
@@ -68,7 +68,7 @@ def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Probl
     """Where the policies do not fit the contract, by the key of the policies."""
     known = {*SOURCES, *(table.name for table in getattr(contract, "tables", ()))}
     for name in policies.sources:
-        if name not in known:
+        if name not in known and not (closest(name, known) == "loans" not in policies.sources):  # told already
             mend = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
             yield Problem(f"sources.{name}", "is no source of a book, so nothing would read it", mend)
     if contract.event_date is None:

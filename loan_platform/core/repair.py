@@ -7,8 +7,9 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from loan_platform.core.key_paths import Path, path_text
 from loan_platform.core.mistakes import closest
-from loan_platform.core.model_fields import BOUNDS, Path, Slot, path_text, slot_at
+from loan_platform.core.model_fields import BOUNDS, Slot, slot_at
 from loan_platform.core.schema_mistakes import error_items
 
 _TEXTS = ("placeholder", "2000-01", "a")

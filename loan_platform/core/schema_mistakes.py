@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from loan_platform.core.key_paths import Path, path_parts, path_text
 from loan_platform.core.mistakes import InconsistentError, Problem, closest, did_you_mean
-from loan_platform.core.model_fields import Path, Slot, keys_told, path_parts, path_text, slot_at, slot_of
+from loan_platform.core.model_fields import Slot, keys_told, slot_at, slot_of
 
 Found = tuple[Path, Problem]
 

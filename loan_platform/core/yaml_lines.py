@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any, ClassVar
 
 import yaml
 
+from loan_platform.core.key_paths import Path, path_text
 from loan_platform.core.mistakes import Mistake
 from loan_platform.core.yaml_errors import bytes_mistake, nesting_mistake, yaml_mistake
 
@@ -35,13 +36,17 @@ class YamlFile:
     `readable` is False where there is no data at all; `data` is what YAML makes of the text otherwise.
     """
 
-    path: Path
+    path: FilePath
     data: Any
     root: yaml.Node | None
     mistakes: tuple[Mistake, ...]
     readable: bool
 
-    def line(self, path: tuple[str | int, ...]) -> int:
+    def mistake(self, path: Path, what: str, mend: str) -> Mistake:
+        """A mistake at a path of this file."""
+        return Mistake(self.path, self.line(path), path_text(path), what, mend)
+
+    def line(self, path: Path) -> int:
         """Line (from 1) of the deepest key or list item that exists on a path."""
         node, line = self.root, 1
         if node is not None:
@@ -54,7 +59,7 @@ class YamlFile:
         return line
 
 
-def read_yaml(path: Path) -> YamlFile:
+def read_yaml(path: FilePath) -> YamlFile:
     """Read one document; whatever is wrong with the file is a mistake, nothing is raised."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -78,7 +83,7 @@ def read_yaml(path: Path) -> YamlFile:
     return YamlFile(path, data, root, tuple(_repeated_keys(path, root, "", set())), readable=True)
 
 
-def _unreadable(path: Path, mistake: Mistake) -> YamlFile:
+def _unreadable(path: FilePath, mistake: Mistake) -> YamlFile:
     return YamlFile(path, None, None, (mistake,), readable=False)
 
 
@@ -96,7 +101,7 @@ def _text(key: yaml.Node) -> str:
     return str(key.value) if isinstance(key, yaml.ScalarNode) else ""
 
 
-def _repeated_keys(path: Path, node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[Mistake]:
+def _repeated_keys(path: FilePath, node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[Mistake]:
     if node is None or id(node) in seen:  # an alias is looked at once
         return
     seen.add(id(node))
