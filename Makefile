@@ -20,7 +20,7 @@ OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 
-.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs clean
+.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -69,8 +69,12 @@ format: $(READY) ## format the code
 typecheck: $(READY) ## types, strict in core
 	@$(BIN)/pyright
 
-docs: $(READY) ## docs/contract.md from the models
+docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
 	@$(BIN)/python -m loan_platform.core.contract_reference > docs/contract.md
+	@$(BIN)/python -m loan_platform.core.book_schemas
+
+check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book
+	@$(BIN)/loan-platform check $(BOOK)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \

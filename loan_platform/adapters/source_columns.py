@@ -10,6 +10,8 @@ from loan_platform.core.mistakes import Problem
 from loan_platform.core.sql import columns_read
 from loan_platform.core.table import TARGET, Table
 
+_SHOWN = 12
+
 
 @dataclass
 class ColumnFindings:
@@ -47,7 +49,7 @@ def lacking_columns(
         elif absent == column.raw_columns:
             silent.append(column.name)
     if silent:
-        reason = f"{file} has nothing for {len(silent)} optional columns, which would be missing: {', '.join(silent)}"
+        reason = f"{file} has nothing for {len(silent)} optional columns, which would be missing: {_shortened(silent)}"
         found.notes.append(Problem("columns", reason))
     _target(found, contract, file, names, needs_target or TARGET in required)
     return found
@@ -69,6 +71,11 @@ def _misspelt(absent: frozenset[str], names: Sequence[str], read: frozenset[str]
     """Columns of the file that nothing reads and that are spelt nearly like an absent one."""
     unread = [name for name in names if name not in read]
     return [name for wanted in sorted(absent) for name in get_close_matches(wanted, unread, n=1, cutoff=0.8)]
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _listed(names: frozenset[str]) -> str:
