@@ -53,7 +53,7 @@ def _beyond_its_row(feature: Feature) -> Problem | None:
         return Problem("sql", str(error), "Correct the SQL.")
     if found is None:
         return None
-    reason = f"a feature is computed from one row alone, and {found.sql()} looks at others"
+    reason = f"a feature is computed from one row alone, and {found.sql('duckdb')} looks at others"
     return Problem("sql", reason, "Compute it from the columns of one loan; for the largest of several use GREATEST.")
 
 

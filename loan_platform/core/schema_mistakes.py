@@ -51,25 +51,31 @@ def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[Found]
 
 
 def error_items(error: ValidationError) -> list[dict[str, Any]]:
-    """What pydantic found, without the lists that it calls too short because their items are wrong."""
+    """What pydantic found, without what only follows from it.
+
+    A list is called too short where its items are wrong; a key is called missing where it is misspelt.
+    """
     items = [cast("dict[str, Any]", item) for item in error.errors(include_url=False)]
     paths: list[Path] = [item["loc"] for item in items]
+    unknown: list[Path] = [item["loc"] for item in items if item["type"] == "extra_forbidden"]
 
-    def only_follows(item: dict[str, Any]) -> bool:
+    def follows(item: dict[str, Any]) -> bool:
         where: Path = item["loc"]
+        if item["type"] == "missing":
+            return any(path[:-1] == where[:-1] and closest(str(path[-1]), [str(where[-1])]) for path in unknown)
         return item["type"] == "too_short" and any(len(p) > len(where) and p[: len(where)] == where for p in paths)
 
-    return [item for item in items if not only_follows(item)]
+    return [item for item in items if not follows(item)]
 
 
-def told(value: object) -> str:
+def _told(value: object) -> str:
     """A value of a YAML file for people, cut short."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text {value if len(value) <= 40 else value[:37] + '...'!r}"
+        return f"the text {value if len(value) <= 60 else value[:57] + '...'!r}"
     if isinstance(value, int | float):
         return f"the number {value}"
     return "a map of keys" if isinstance(value, Mapping) else "a list"
@@ -94,14 +100,14 @@ def _wrong_value(kind: str, value: object, slot: Slot | None) -> tuple[str, str]
     if slot and slot.literals:
         return _literal(value, slot)
     if kind in _NOUNS:
-        return f"is {told(value)}, not {_NOUNS[kind]}", _retyped(kind, value, slot)
+        return f"is {_told(value)}, not {_NOUNS[kind]}", _retyped(kind, value, slot)
     if kind in ("too_short", "string_too_short"):
         return "is empty", "Write at least one." if kind == "too_short" else "Write a text."
     if kind == "string_pattern_mismatch" and slot and slot.pattern:
         noun, mend = _PATTERNS.get(slot.pattern, (f"of the form {slot.pattern}", "Correct it."))
         return f"{value!r} is not {noun}", mend
     if slot and slot.bounds:
-        return f"{told(value)} is out of range".removeprefix("the number "), _range(value, slot)
+        return f"{_told(value)} is out of range".removeprefix("the number "), _range(value, slot)
     return None
 
 
@@ -121,7 +127,7 @@ def _literal(value: object, slot: Slot) -> tuple[str, str]:
     if value is None and "null" in slot.literals:
         return 'is null without quotes, which to YAML is nothing, not "null"', f'Write "null" in quotes. {accepted}'
     meant = did_you_mean(value, slot.literals) if isinstance(value, str) else ""
-    return f"{told(value)} is not accepted", f"{meant} {accepted}".strip()
+    return f"{_told(value)} is not accepted", f"{meant} {accepted}".strip()
 
 
 def _retyped(kind: str, value: object, slot: Slot | None) -> str:

@@ -38,9 +38,8 @@ _PROBLEMS = (
     ),
     (
         ("comment or line break", "chomping or indentation"),
-        "the text after `|` or `>` is not on a new line",
-        f"{_QUOTE} if it begins with `|` or `>`; otherwise begin it on the next line. SQL that begins with a quote is "
-        "best written after `>-`, on the next line.",
+        "a text in quotes goes on after them, or what follows `|` or `>` is not on a new line",
+        "Write SQL that begins with a quote after `sql: >-`, on the next line and indented.",
     ),
     (
         ("unknown escape",),

@@ -73,6 +73,7 @@ def read_yaml(path: FilePath) -> YamlFile:
         loader = _Loader(text)
         root = loader.get_single_node()
         data = None if root is None else loader.construct_document(root)
+        repeated = tuple(_repeated_keys(path, root, "", set()))
     except yaml.YAMLError as error:
         return _unreadable(path, yaml_mistake(path, text, error))
     except (RecursionError, ValueError) as error:
@@ -80,7 +81,7 @@ def read_yaml(path: FilePath) -> YamlFile:
     finally:
         if loader is not None:
             loader.dispose()
-    return YamlFile(path, data, root, tuple(_repeated_keys(path, root, "", set())), readable=True)
+    return YamlFile(path, data, root, repeated, readable=True)
 
 
 def _unreadable(path: FilePath, mistake: Mistake) -> YamlFile:
