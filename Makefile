@@ -15,13 +15,12 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 export OMP_WAIT_POLICY := passive
-BOOK ?= lending_club
 ROWS ?=
 OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 
-.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs clean
+.PHONY: help setup demo test dev mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY) ## run the whole graph on generated data and show what it did; make demo BOOK=retail_loans
-	@$(BIN)/loan-platform demo --book $(BOOK) $(if $(ROWS),--rows $(ROWS))
+	@$(BIN)/loan-platform demo --book $(or $(BOOK),lending_club) $(if $(ROWS),--rows $(ROWS))
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest
@@ -70,8 +69,12 @@ format: $(READY) ## format the code
 typecheck: $(READY) ## types, strict in core
 	@$(BIN)/pyright
 
-docs: $(READY) ## docs/contract.md from the models
+docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
 	@$(BIN)/python -m loan_platform.core.contract_reference > docs/contract.md
+	@$(BIN)/python -m loan_platform.core.book_schemas
+
+check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book
+	@$(BIN)/loan-platform check $(BOOK)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \

@@ -1,19 +1,18 @@
-"""The whole graph of a book, from raw rows to drift reports, in one command; on generated files where it has no other."""
+"""The whole graph of a book, from raw rows to drift reports, in one command; on generated files by default."""
 
 import os
 import sys
 import time
 from pathlib import Path
 
-import dagster as dg
-
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.sample_files import SCRIPT, write_sample
-from loan_platform.cli.books import find_book
+from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, peak_megabytes, run_job
 from loan_platform.cli.screen import screen
 from loan_platform.cli.summary import as_json, summarise
+from loan_platform.core.book_check import load_book
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, source_override
 
@@ -35,20 +34,25 @@ def run_demo(settings: Settings, name: str, rows: int | None) -> int:
     started = time.perf_counter()
     ensure_home(settings)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    book, definitions = find_book(name)
-    story = Story()
-    tags = _prepare(settings, book, rows or ROWS.get(name, SAMPLE_ROWS), story)
-    if not _run_jobs(definitions, book, story, tags):
+    folder = book_folder(name)
+    book, story = load_book(folder), Story()
+    tags = _prepare(settings, book, folder / SCRIPT, rows or ROWS.get(name, SAMPLE_ROWS), story)
+    if not _run_jobs(book, story, tags):
         sys.stderr.write("\nThe demo stopped:\n" + "\n".join(f"  {error}" for error in story.errors) + "\n")
         return 1
-    summary = summarise(settings, name, story, time.perf_counter() - started, peak_megabytes())
+    summary = summarise(settings, book, story, time.perf_counter() - started, peak_megabytes())
     atomic_write(settings.summary, as_json(summary))
     sys.stdout.write(screen(summary))
     return 0
 
 
-def _run_jobs(definitions: dg.Definitions, book: Portfolio, story: Story, tags: dict[str, str]) -> bool:
+def _run_jobs(book: Portfolio, story: Story, tags: dict[str, str]) -> bool:
     """Run the book's jobs in order until one fails; the tags say which batches they are about."""
+    import dagster as dg
+
+    from loan_platform.definitions import defs
+
+    definitions = defs()
     known = {job.name for job in definitions.resolve_all_job_defs()}
     with dg.DagsterInstance.get() as instance:
         for job in (f"{book.name}_{purpose}" for purpose in PURPOSES):
@@ -60,9 +64,8 @@ def _run_jobs(definitions: dg.Definitions, book: Portfolio, story: Story, tags: 
     return True
 
 
-def _prepare(settings: Settings, book: Portfolio, rows: int, story: Story) -> dict[str, str]:
+def _prepare(settings: Settings, book: Portfolio, script: Path, rows: int, story: Story) -> dict[str, str]:
     """Generate raw files unless the book has its own; returns the run tags that belong to them."""
-    script = Path(__file__).parents[1] / "defs" / book.name / SCRIPT
     own = any(source_override(book.name, source) for source in book.sources)
     if own or (book.name != LENDING_CLUB and not script.is_file()):
         return {}

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import Settings, quiet_environment
@@ -17,16 +18,26 @@ def main() -> int:
     demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
     demo.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
     demo.add_argument("--rows", type=_rows, help="loans to generate, if the book has no files of its own")
+    check = commands.add_parser("check", help="find every mistake in the files of the books")
+    check.add_argument("books", nargs="*", metavar="BOOK", help="folder in defs/; default: all")
+    check.add_argument("--defs", type=Path, help="the folder of the books; default: that of this package")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
         if arguments.command == "init":
             return _init(settings)
-        from loan_platform.cli.demo import run_demo
+        if arguments.command == "check":
+            from loan_platform.cli.books import SHIPPED
+            from loan_platform.cli.check import run_check
 
-        code = run_demo(settings, arguments.book, arguments.rows)
-        # DuckDB's binding lists every object that Evidently keeps alive at exit, three screens of them.
+            code = run_check(settings, arguments.books, arguments.defs or SHIPPED)
+        else:
+            from loan_platform.cli.demo import run_demo
+
+            code = run_demo(settings, arguments.book, arguments.rows)
+        # DuckDB's binding lists every object that is still alive at exit, three screens of them.
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
     except ExplainedError as error:
         sys.stderr.write(f"{error}\n")

@@ -1,5 +1,6 @@
 """What a SQL expression of a contract reads, without running it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,6 +9,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
+
+_BEFORE = "SELECT "
+_PLAIN_COLUMN = re.compile(r'"([^"]+)"')  # what most columns of a contract are made from
 
 
 class SqlError(ValueError):
@@ -47,25 +51,47 @@ def _tables(query: exp.Query) -> Iterator[str]:
         yield from (source.name.lower() for source in scope.sources.values() if isinstance(source, exp.Table))
 
 
-@lru_cache(maxsize=4096)
 def columns_read(expression: str) -> frozenset[str]:
     """Names of the columns that `expression` reads, in lower case (SQL names ignore case).
 
     Raises:
         SqlError: the text is not one SQL expression.
     """
-    return frozenset(column.name.lower() for column in _parse(expression).find_all(exp.Column))
+    name = _PLAIN_COLUMN.fullmatch(expression)
+    return frozenset((name[1].lower(),)) if name else _columns(expression)
 
 
-def _parse(expression: str) -> exp.Expr:
+@lru_cache(maxsize=4096)
+def parsed(expression: str) -> exp.Expr:
+    """The expression as a tree, which nobody may change.
+
+    Raises:
+        SqlError: the text is not one SQL expression.
+    """
     try:
-        statement = sqlglot.parse_one(f"SELECT {expression}", read="duckdb")
+        statement = sqlglot.parse_one(f"{_BEFORE}{expression}", read="duckdb")
     except (ParseError, TokenError) as error:
-        reason = str(error).splitlines()[0]
-        raise SqlError(f"not an SQL expression: {reason}") from error
+        raise SqlError(f"not an SQL expression: {_reason(error)}") from error
     if not isinstance(statement, exp.Select) or len(statement.expressions) != 1 or _is_query(statement):
         raise SqlError("must be one SQL expression over the columns, not a query")
     return statement.expressions[0]
+
+
+@lru_cache(maxsize=4096)
+def _columns(expression: str) -> frozenset[str]:
+    return frozenset(column.name.lower() for column in parsed(expression).find_all(exp.Column))
+
+
+def _reason(error: ParseError | TokenError) -> str:
+    """What is wrong near which piece of the text; the parser's own words speak of its classes."""
+    details = error.errors[0] if isinstance(error, ParseError) and error.errors else None
+    if details is None:
+        return "a quote is not closed"
+    description, near = str(details["description"]), str(details["highlight"])
+    if "missing for" in description or "<Token" in description:
+        description = "something is missing"
+    before = str(details["start_context"]).removeprefix(_BEFORE)[-20:]
+    return f"{description} at {(before + near).strip()!r}"
 
 
 def _is_query(statement: exp.Select) -> bool:

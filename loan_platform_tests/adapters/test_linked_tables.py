@@ -107,7 +107,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_join_that_does_not_run_is_told(tmp_path: Path) -> None:
     book = LinkedBook(tmp_path, contract(join=JOIN.replace("visits.count", "visits.number")))
-    with pytest.raises(WarehouseError, match="the SQL of the contract does not run: .*number"):
+    with pytest.raises(WarehouseError, match=r"the SQL of the contract does not run: .*number"):
         book.linked.join(book.clean, book.joined)
 
 

@@ -19,7 +19,7 @@ def _table(**column: Any) -> Table:
         columns=(Column(name="x", description="A column.", **column),),
         key=("key",),
         event_date=None,
-        target=book(target={"sql": "NULL", "description": "None."}).target,
+        target=None,
         target_required=False,
         missing=("", "NA", "n/a"),
     )
