@@ -49,7 +49,7 @@ def lacking_columns(
         elif absent == column.raw_columns:
             silent.append(column.name)
     if silent:
-        reason = f"{file} has nothing for {len(silent)} optional columns, which would be missing: {_shortened(silent)}"
+        reason = f"{file} has nothing for these optional columns, which would be missing: {_shortened(silent)}"
         found.notes.append(Problem("columns", reason))
     _target(found, contract, file, names, needs_target or TARGET in required)
     return found

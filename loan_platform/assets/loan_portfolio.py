@@ -16,7 +16,7 @@ from loan_platform.assets.performance import performance_assets
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.registry import registry_assets
 from loan_platform.assets.training import training_assets
-from loan_platform.core.book_check import DEFS, check_book, load_book
+from loan_platform.core.book_check import DEFS, check_book, load_book, other_component
 from loan_platform.core.mistakes import ContractError, Mistake
 from loan_platform.core.portfolio import Attributes, Portfolio
 
@@ -80,7 +80,7 @@ def location(package: Path) -> dg.Definitions:
         try:
             books.append(tree.build_defs(path.parent))
         except Exception:  # Dagster's own errors tell of one mistake, or of one file
-            found = check_book(path.parent).mistakes
+            found = () if other_component(path.parent) else check_book(path.parent).mistakes
             if not found:
                 raise
             mistakes += found

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from loan_platform.core.contract import Strict, Text
-from loan_platform.core.mistakes import InconsistentError, Problem, did_you_mean
+from loan_platform.core.mistakes import InconsistentError, Problem, closest
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
@@ -175,6 +175,9 @@ class Policies(Strict):
     @model_validator(mode="after")
     def _has_loans(self) -> Self:
         if "loans" not in self.sources:
-            mend = did_you_mean("loans", self.sources) or "Add it, with the path of the loan book."
-            raise InconsistentError([Problem("sources", "there is no source 'loans'", mend)], self)
+            meant = closest("loans", self.sources)
+            path, mend = (
+                (f"sources.{meant}", "Did you mean 'loans'?") if meant else ("sources", "Add it, with its path.")
+            )
+            raise InconsistentError([Problem(path, "there is no source 'loans', the loan book itself", mend)], self)
         return self

@@ -72,7 +72,8 @@ def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Probl
             mend = f"Add `{table.name}: {{path: ...}}`, or remove the table from the contract."
             yield Problem("sources", f"there is no source {table.name!r}, which the contract joins", mend)
     for name in policies.sources:
-        if name not in known and not (closest(name, known) == "loans" not in policies.sources):  # told already
+        told_already = "loans" not in policies.sources and closest(name, known) == "loans"
+        if name not in known and not told_already:
             mend = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
             yield Problem(f"sources.{name}", "is no source of a book, so nothing would read it", mend)
     if contract.event_date is None:
