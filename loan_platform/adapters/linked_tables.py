@@ -15,7 +15,7 @@ from loan_platform.core.join_problems import MAIN, PLACE
 from loan_platform.core.parsing import name, quoted
 
 DAYS_TRIED = 3
-_JOINED, _THEN = "__joined", "__then"
+_JOINED, _THEN, _NEW = "__joined", "__then", "__new"
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ class LinkedTables:
         self._session = session
         self._contract = contract
 
-    def join(self, tables: Mapping[str, Path], out: Path) -> JoinSummary:
+    def join(self, tables: Mapping[str, Path], out: Path, newcomers: Path | None = None) -> JoinSummary:
         """Write one row per loan, ordered by where it came from; the same tables give the same bytes.
 
         Args:
             tables: Parquet of each table of the contract, as it was staged.
             out: where the rows go, for `Warehouse.stage`.
+            newcomers: rows in the form of the main table, staged likewise, that are joined instead of its own, which
+                stay as their history: applications, or loans whose outcome has come in.
 
         Raises:
             WarehouseError: the join does not run, or does not say where its rows came from.
@@ -60,9 +62,12 @@ class LinkedTables:
         key = name(self._contract.entity_key)
         with self._session.connection() as (connection, _):
             _views(connection, tables)
-            self._create_joined(connection, _JOINED)
+            if newcomers:
+                self._add_newcomers(connection, tables[MAIN], newcomers)
+            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if newcomers else "")
             rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-            lost = f"SELECT count(DISTINCT {key}) FROM {name(MAIN)} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
+            wanted = _NEW if newcomers else name(MAIN)
+            lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
             ordered = f"FROM {_JOINED} ORDER BY {', '.join(PLACE)}, {key}"
             copy(connection, ordered, out, about_files([RawFile("joined rows", rows, 0, ())]))
             return JoinSummary(rows, _one(connection, lost))
@@ -91,11 +96,18 @@ class LinkedTables:
                 loans, changed = loans + int(counted[0]), changed + int(counted[1])
             return Hindsight(days, loans, changed)
 
-    def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    def _add_newcomers(self, connection: duckdb.DuckDBPyConnection, history: Path, newcomers: Path) -> None:
+        """The main table becomes the newcomers and the history of all other loans."""
+        key = name(self._contract.entity_key)
+        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(newcomers))})")
+        others = f"FROM read_parquet({quoted(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
+        connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN)} AS FROM {_NEW} UNION ALL BY NAME {others}")
+
+    def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str, rows: str = "") -> None:
         # One thread: a mean or a spread of fractions depends on the order in which they are added up.
         threads = _one(connection, "SELECT current_setting('threads')")
         connection.execute("SET threads = 1")
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {self._contract.join}")
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM ({self._contract.join}) {rows}")
         connection.execute(f"SET threads = {threads}")
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
         if missing := sorted({*PLACE, self._contract.entity_key} - set(columns)):

@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 import dagster as dg
 
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.join_problems import MAIN
 from loan_platform.core.portfolio import Portfolio
 
 OWNER: Final = "team:credit-risk"
@@ -26,8 +25,8 @@ def clean_asset(source: str) -> str:
 
 
 def linked_with(book: Portfolio) -> list[str]:
-    """Assets that rows in the place of the loans are joined with; none for a book of one file."""
-    return [clean_asset(table.name) for table in book.contract.tables if table.name != MAIN]
+    """Assets that applications and outcomes are joined with; none for a book of one file."""
+    return [clean_asset(table.name) for table in book.contract.tables]
 
 
 def asset_of(

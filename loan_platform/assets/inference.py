@@ -95,13 +95,9 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         if partitions := platform.lake.partitions(book.name, "predictions"):
             platform.lake.point_latest(book.name, "predictions", partitions[-1])
         context.log.info(f"{scored.height:,} applications scored in {len(written)} batch(es)")
-        return dg.MaterializeResult(
-            metadata={
-                "rows_scored": scored.height,
-                "batches": len(written),
-                "model_version": champion.version,
-            }
-        )
+        whole = {} if is_partitioned(context) else {"dagster/row_count": scored.height}
+        told = {"rows_scored": scored.height, "batches": len(written), "model_version": champion.version}
+        return dg.MaterializeResult(metadata=told | whole)
 
     return predictions
 

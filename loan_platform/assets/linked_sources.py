@@ -94,7 +94,7 @@ def joined_loans(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """One row per loan from all sources, by the contract's SQL: what was known at the decision, and the outcome."""
         linked = platform.linked_tables(book)
-        tables = cleaned_tables(platform, book, [table.name for table in book.contract.tables])
+        tables = cleaned_tables(platform, book)
         with platform.lake.publish(book.name, JOINED) as path:
             found = linked.join(tables, path)
         context.log.info(f"{found.rows:,} loans joined from {', '.join(tables)}")

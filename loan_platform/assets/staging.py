@@ -1,7 +1,7 @@
 """Raw rows to typed ones: a source read and staged in one step, and what is told of any staging."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,20 +53,23 @@ def stage_source(
             warehouse.read_raw(files, table, policy, raw, rejects)
             return warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
         main = Table.of_source(contract, next(t for t in contract.tables if t.name == MAIN))
-        others = cleaned_tables(platform, book, [t.name for t in contract.tables if t.name != MAIN])
+        tables = cleaned_tables(platform, book)
         warehouse.read_raw(files, main, policy, raw, rejects)
         warehouse.stage(raw, main, clean, refused, rejects=rejects)
-        platform.linked_tables(book).join(others | {MAIN: clean}, joined)
+        platform.linked_tables(book).join(tables, joined, newcomers=clean)
         return warehouse.stage(joined, table, accepted, quarantined, before=refused)
 
 
-def cleaned_tables(platform: Platform, book: Portfolio, names: Sequence[str]) -> dict[str, Path]:
-    """Parquet of cleaned tables of the book, by name.
+def cleaned_tables(platform: Platform, book: Portfolio) -> dict[str, Path]:
+    """Parquet of each cleaned table of the book, by name.
 
     Raises:
         NotPublishedError: one was not materialized yet.
     """
-    return {name: platform.lake.path(book.name, clean_asset(name)) for name in names}
+    return {
+        name: platform.lake.path(book.name, clean_asset(name))
+        for name in (table.name for table in book.contract.tables)
+    }
 
 
 def staging_report(staged: "StageSummary") -> str:

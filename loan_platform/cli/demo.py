@@ -19,7 +19,7 @@ from loan_platform.settings import Settings, source_override
 LENDING_CLUB = "lending_club"
 PURPOSES = ("training", "promotion", "scoring", "monitoring")
 ROWS = {LENDING_CLUB: 60_000}
-SAMPLE_ROWS = 6_000
+SAMPLE_ROWS = 10_000
 SEED = 2_026
 FIRST, LAST = "2018-07", "2018-12"
 GENERATED_MONTHS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
