@@ -149,3 +149,19 @@ def test_the_component_has_the_model_of_the_schema() -> None:
     model = LoanPortfolio.get_model_cls()
     assert model.model_json_schema()["additionalProperties"] is False
     assert issubclass(LoanPortfolio, dg.Component)
+
+
+@pytest.mark.real_data
+def test_real_loans_fit_the_shipped_contract(loan_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loanstats_2007_2011.csv.gz"))
+    assert run_check(Settings.from_environment(), ["lending_club"]) == 0
+    assert "held against loans loanstats_2007_2011.csv.gz" in capsys.readouterr().out
+
+
+@pytest.mark.real_data
+def test_a_release_with_other_names_does_not(loan_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loans_full_schema_2018Q1.csv.gz"))
+    assert run_check(Settings.from_environment(), ["lending_club"]) == 2
+    told = capsys.readouterr().err
+    assert "'loan_amnt' is required, and loans_full_schema_2018Q1.csv.gz lacks 'loan_amnt': the file would be " in told
+    assert "Closest in the file: 'loan_amount'" in told
