@@ -42,8 +42,10 @@ def check_book(folder: Path) -> BookCheck:
     attributes = attributes if isinstance(attributes, Attributes) else None
     contract = check_contract(folder / (attributes.contract if attributes else "contract.yaml"))
     if attributes and contract.contract:
+        known = tuple(f"{mistake.path}." for mistake in defs.mistakes if mistake.path)
         problems = portfolio_problems(attributes, contract.contract)
-        defs.add(problem._replace(path=f"attributes.{problem.path}") for problem in problems)
+        whole = [problem._replace(path=f"attributes.{problem.path}") for problem in problems]
+        defs.add(problem for problem in whole if not f"{problem.path}.".startswith(known))
     mistakes = (*defs.mistakes, *contract.mistakes)
     if attributes is None or contract.contract is None or mistakes:
         return BookCheck(None, defs.file, contract, attributes, mistakes)

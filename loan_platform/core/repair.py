@@ -33,7 +33,7 @@ class Repaired:
 
     def made_up(self, path: Path) -> bool:
         """Whether what stands at a path, or beside it in the same list item, was made up."""
-        owners = [guess[:-1] if len(guess) > 1 else guess for guess in self.guessed]
+        owners = [guess[:-1] if len(guess) > 1 and isinstance(guess[-2], int) else guess for guess in self.guessed]
         return any(path[: len(owner)] == owner for owner in owners)
 
     def in_file(self, path: Path) -> Path:

@@ -53,6 +53,16 @@ def test_one_mistake_brings_no_others_with_it(book: Path) -> None:
     assert [mistake.path for mistake in check_book(book).mistakes] == ["columns[1].name"]
 
 
+def test_a_lost_part_does_not_hide_what_is_beside_it(book: Path) -> None:
+    edited(book, "defs.yaml", ("  split:\n    kind: hash\n    folds: 2", "  split: 5"), ("    loans:", "    loan:"))
+    edited(book, "defs.yaml", ("every: none", "every: weekly"))
+    assert [mistake.path for mistake in check_book(book).mistakes] == [
+        "attributes.sources.loan",
+        "attributes.split",
+        "attributes.partitions.every",
+    ]
+
+
 def test_a_file_that_does_not_parse_does_not_hide_the_other(book: Path) -> None:
     edited(book, "contract.yaml", ("features:", "features: ["))
     edited(book, "defs.yaml", ("folds: 2", "folds: 1"))
