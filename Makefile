@@ -15,14 +15,14 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 export OMP_WAIT_POLICY := passive
-ROWS ?= 60000
+ROWS ?=
 OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 
 NAME ?= my_book
 
-.PHONY: help setup demo book test dev mlflow data lint format typecheck lock docs clean
+.PHONY: help setup demo book test dev mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,8 +43,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q loan_platform
 	@touch $(READY)
 
-demo: $(READY) ## run the whole graph on generated LendingClub-form data and show what it did
-	@$(BIN)/loan-platform demo --rows $(ROWS)
+demo: $(READY) ## run the whole graph on generated data and show what it did; make demo BOOK=retail_loans
+	@$(BIN)/loan-platform demo --book $(or $(BOOK),lending_club) $(if $(ROWS),--rows $(ROWS))
 
 # TARGET and KEY reach the command as they were typed, quotes included.
 book: export BOOK_SOURCE = $(SOURCE)
@@ -69,7 +69,7 @@ mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	  --artifacts-destination "$(LOAN_PLATFORM_HOME)/mlartifacts"
 
 data: $(READY) ## generated raw files: make data ROWS=2260000 OUT=/tmp/loans
-	@$(BIN)/python -m loan_platform.core.synthetic --rows $(ROWS) --out "$(OUT)"
+	@$(BIN)/python -m loan_platform.core.synthetic --rows $(or $(ROWS),60000) --out "$(OUT)"
 
 lint: $(READY) ## style and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -80,8 +80,12 @@ format: $(READY) ## format the code
 typecheck: $(READY) ## types, strict in core
 	@$(BIN)/pyright
 
-docs: $(READY) ## docs/contract.md from the models
+docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
 	@$(BIN)/python -m loan_platform.core.contract_reference > docs/contract.md
+	@$(BIN)/python -m loan_platform.core.book_schemas
+
+check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book
+	@$(BIN)/loan-platform check $(BOOK)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \

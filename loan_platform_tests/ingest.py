@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 
+from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.warehouse import RawSummary, StageSummary, Warehouse
 from loan_platform.core.contract import Contract
 from loan_platform.core.policies import Source
+from loan_platform.core.table import Table
 
 BOOK: dict[str, Any] = {
     "description": "A small book with one column of each type.",
@@ -85,11 +87,12 @@ def ingest(
     """Read and stage `files`; the four Parquet files are written to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     contract = contract or book()
-    warehouse = warehouse or Warehouse(memory_limit="400MB", temp_directory=folder / "scratch")
+    warehouse = warehouse or Warehouse(DuckDbSession(memory_limit="400MB", temp_directory=folder / "scratch"))
+    table = Table.of(contract, outcomes)
     raw, rejects = folder / "raw.parquet", folder / "rejects.parquet"
     accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
-    read = warehouse.read_raw(files, contract, source or Source(path="-"), raw, rejects, outcomes=outcomes)
-    staged = warehouse.stage(raw, rejects, contract, accepted, quarantined, outcomes=outcomes)
+    read = warehouse.read_raw(files, table, source or Source(path="-"), raw, rejects)
+    staged = warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
     assert staged.rows_in == staged.accepted + staged.quarantined == read.rows + read.rejected
     frames = [pl.read_parquet(path) for path in (raw, accepted, quarantined)]
     assert [len(frame) for frame in frames] == [read.rows, staged.accepted, staged.quarantined]

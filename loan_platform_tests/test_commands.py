@@ -63,4 +63,4 @@ def test_a_mistake_in_a_contract_is_told_with_its_line(tmp_path: Path) -> None:
     told = run("dagster", "definitions", "validate", "-m", "small_bank.definitions", code=1, PYTHONPATH=str(project))
     line = next(i for i, text in enumerate(contract.read_text().splitlines(), 1) if "salry" in text)
     assert f"contract.yaml:{line}: features[0].sql" in told
-    assert "did you mean 'salary'?" in told
+    assert "Did you mean 'salary'?" in told

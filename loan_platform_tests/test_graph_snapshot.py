@@ -44,10 +44,24 @@ def test_every_asset_says_what_it_is(graph: list[dg.AssetSpec]) -> None:
 
 def test_every_book_has_its_jobs_and_its_sensor(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
-    purposes = ("training", "promotion", "scoring", "monitoring", "pipeline")
-    assert {f"lending_club_{purpose}" for purpose in purposes} <= jobs
     sensors = {sensor.name for sensor in definitions.sensors or []}
-    assert "lending_club_retrain_on_drift" in sensors
+    for book in ("lending_club", "credit_cards", "bank_customers", "retail_loans"):
+        purposes = ("training", "promotion", "scoring", "monitoring", "pipeline")
+        assert {f"{book}_{purpose}" for purpose in purposes} <= jobs
+        assert {f"{book}_retrain_on_drift", f"{book}_promote_new_version"} <= sensors
+
+
+def test_linked_sources_meet_at_the_join_and_nowhere_before(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    sources = ("loans", "attributes", "financials", "clickstream")
+    for source in sources:
+        clean = graph.get(dg.AssetKey(["retail_loans", f"clean_{source}"]))
+        assert clean.parent_keys == {dg.AssetKey(["retail_loans", f"raw_{source}"])}
+    joined = graph.get(dg.AssetKey(["retail_loans", "joined_loans"]))
+    assert joined.parent_keys == {dg.AssetKey(["retail_loans", f"clean_{source}"]) for source in sources}
+    checks = {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys}
+    assert {("joined_loans", "point_in_time"), ("joined_loans", "no_loan_lost")} <= checks
+    assert {("clean_loans", "key_unique"), ("clean_attributes", "rows_reconcile")} <= checks
 
 
 def test_every_rule_of_the_contract_is_a_check(definitions: dg.Definitions) -> None:

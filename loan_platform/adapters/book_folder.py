@@ -8,6 +8,7 @@ from typing import Any, cast
 import yaml
 
 from loan_platform.adapters.drafting import BookRequest, draft_book
+from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.files import (
     discarded_on_error,
     explained_disk_full,
@@ -52,7 +53,7 @@ def create_book(
             "folder first."
         )
     make_directory(settings.cache)
-    warehouse = Warehouse(settings.threads, settings.memory_limit, temp_directory=settings.cache)
+    warehouse = Warehouse(DuckDbSession(settings.threads, settings.memory_limit, settings.cache))
     draft = draft_book(request, warehouse, settings.cache, settings.threads, tell)
     publish(folder, {CONTRACT: contract_text(draft), POLICIES: policies_text(draft)})
     return draft

@@ -25,10 +25,21 @@ class Header:
 
 
 def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
-    """The line that that names the most raw columns of the contract; notes above it are skipped.
+    """The header of a file that can be staged.
 
     Raises:
         SourceError: no line names a column of the contract, a name stands twice, a required column is absent.
+    """
+    header = likely_header(file, lines, table)
+    check_names(file, header.names, table)
+    return header
+
+
+def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
+    """The line that names the most raw columns of the contract; notes above it are skipped.
+
+    Raises:
+        SourceError: no line names a column of the contract.
     """
     candidates = [
         Header(number, delimiter, tuple(_names(line, delimiter)))
@@ -45,8 +56,18 @@ def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
         )
     if any("\x00" in name or "\ufffd" in name for name in best.names):
         raise SourceError(file, "has a header that is not UTF-8 text", "Save it as CSV in UTF-8.")
-    check_names(file, best.names, table)
     return Header(best.line, best.delimiter, tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names)))
+
+
+def check_unique(file: str, names: Sequence[str]) -> None:
+    """Refuse duplicate column names.
+
+    Raises:
+        SourceError: naming each of them.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
+    if twice:
+        raise SourceError(file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them.")
 
 
 def check_names(file: str, names: Sequence[str], table: Table) -> None:
@@ -55,9 +76,7 @@ def check_names(file: str, names: Sequence[str], table: Table) -> None:
     Raises:
         SourceError: naming each of them, with the closest names that the file has.
     """
-    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
-    if twice:
-        raise SourceError(file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them.")
+    check_unique(file, names)
     missing = table.missing_required(frozenset(names))
     if missing:
         told = "; ".join(f"{column}{_closest(column, raw, names)}" for column, raw in missing.items())
@@ -66,6 +85,15 @@ def check_names(file: str, names: Sequence[str], table: Table) -> None:
             f"lacks {len(missing)} required columns: {told}",
             "Rename the columns of the file, or change the `sql` of these columns in the contract.",
         )
+
+
+def closest_names(wanted: frozenset[str], names: Sequence[str]) -> list[str]:
+    """Columns of a file that are spelt much like a wanted one, or have its letters as their initials."""
+    close: list[str] = []
+    for name in sorted(wanted):
+        close += get_close_matches(name, names, n=2, cutoff=0.6)
+        close += [other for other in names if _initials(other) == name]
+    return list(dict.fromkeys(close))
 
 
 def _names(line: bytes, delimiter: str) -> list[str]:
@@ -77,11 +105,8 @@ def _names(line: bytes, delimiter: str) -> list[str]:
 
 
 def _closest(column: str, raw: frozenset[str], names: Sequence[str]) -> str:
-    close: list[str] = []
-    for name in sorted(raw | {column}):
-        close += get_close_matches(name, names, n=2, cutoff=0.6)
-        close += [other for other in names if _initials(other) == name]
-    found = f"closest: {', '.join(dict.fromkeys(close))}" if close else "nothing like it"
+    close = closest_names(raw | {column}, names)
+    found = f"closest: {', '.join(close)}" if close else "nothing like it"
     read = "" if raw == {column} else f"read from {', '.join(sorted(raw))}; "
     return f" ({read}{found})"
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,12 @@ class StoredModel:
         return self.path.name
 
     def bundle(self) -> Bundle:
-        """The model, verified.
+        """The model, verified; read once in a process, because the directory never changes.
 
         Raises:
             BundleError: a file was changed, or the golden rows do not score to the same bits.
         """
-        return load_bundle(self.path / "bundle")
+        return _verified(self.path / "bundle")
 
     def frame(self, name: str) -> pl.DataFrame:
         """One of the Parquet files, by its name without ending."""
@@ -56,6 +57,11 @@ class StoredModel:
     def training(self) -> dict[str, Any]:
         """How the model was chosen: split, candidates, reason."""
         return json.loads((self.path / "training.json").read_text())
+
+
+@lru_cache(maxsize=4)
+def _verified(path: Path) -> Bundle:
+    return load_bundle(path, expected_sha256=path.parent.name)
 
 
 class ModelStore:

@@ -18,6 +18,7 @@ _CLASSES: dict[Kind, str] = {
     "has_rows": "ExpectTableRowCountToBeBetween",
     "columns_present": "ExpectTableColumnsToMatchSet",
     "unique": "ExpectColumnValuesToBeUnique",
+    "unique_together": "ExpectCompoundColumnsToBeUnique",
     "not_null": "ExpectColumnValuesToNotBeNull",
     "missing_share": "ExpectColumnValuesToNotBeNull",
     "between": "ExpectColumnValuesToBeBetween",
@@ -155,17 +156,19 @@ def _expectation(rule: Rule) -> Any:
     import great_expectations.expectations as gxe
 
     arguments: dict[str, Any] = {"meta": {"rule": rule.name}, "severity": rule.severity}
-    if len(rule.columns) == 1:
+    if len(rule.columns) == 1 and rule.kind not in _TABLE:
         arguments["column"] = rule.columns[0]
     return getattr(gxe, _CLASSES[rule.kind])(**arguments, **_arguments(rule))
 
 
-def _arguments(rule: Rule) -> dict[str, Any]:
+def _arguments(rule: Rule) -> dict[str, Any]:  # noqa: PLR0911
     match rule.kind:
         case "not_null" | "missing_share":
             return {"mostly": 1 - rule.max_missing}
         case "columns_present":
             return {"column_set": list(rule.columns), "exact_match": False}
+        case "unique_together":
+            return {"column_list": list(rule.columns)}
         case "has_rows" | "between":
             return {"min_value": rule.minimum, "max_value": rule.maximum}
         case "in_set":

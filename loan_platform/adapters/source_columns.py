@@ -1,86 +1,87 @@
-"""The columns of a source before any contract exists: delimiter and header of a CSV file, schema of a Parquet file."""
+"""What a contract reads and a raw file lacks."""
 
-import csv
-import re
-from collections import Counter
-from itertools import islice
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 
-import polars as pl
+from loan_platform.adapters.csv_header import closest_names
+from loan_platform.core.contract import Contract
+from loan_platform.core.mistakes import Problem
+from loan_platform.core.sql import columns_read
+from loan_platform.core.table import TARGET, Table
 
-from loan_platform.adapters.csv_bytes import blocks, is_parquet
-from loan_platform.adapters.csv_header import DELIMITERS, SEARCHED_LINES
-from loan_platform.adapters.sources import SourceError
-
-MOST_COLUMNS = 500
-_VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")
+_SHOWN = 12
 
 
-def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
-    """Every column of the files by its lower-case name, as the first file that has it writes it, in file order.
+@dataclass
+class ColumnFindings:
+    """Mistakes: the file would be refused, or teaches nothing. Notes: values would be missing."""
 
-    Raises:
-        SourceError: no header, too many columns, or one of the reasons of `blocks`.
+    mistakes: list[Problem] = field(default_factory=list[Problem])
+    notes: list[Problem] = field(default_factory=list[Problem])
+
+
+def lacking_columns(
+    contract: Contract, table: Table, file: str, names: Sequence[str], needs_target: bool
+) -> ColumnFindings:
+    """Hold the columns of a contract of one file, and its target, against the column names of a raw file.
+
+    Args:
+        contract: for the key paths.
+        table: what is staged from the file.
+        file: its name.
+        names: its raw columns, in lower case.
+        needs_target: without outcomes the file is useless.
     """
-    labels: dict[str, str] = {}
-    for path in files:
-        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes)
-        twice = sorted(name for name, count in Counter(n.lower() for n in names).items() if count > 1 and name)
-        if twice:
-            raise SourceError(
-                path.name, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them."
-            )
-        for place, label in enumerate(names):
-            labels.setdefault(label.lower() or f"unnamed_{place}", label or f"unnamed {place}")
-    if len(labels) > MOST_COLUMNS:
-        raise SourceError(
-            files[0].name,
-            f"has {len(labels):,} columns, and a book is drafted from at most {MOST_COLUMNS}",
-            "Keep those that are known at application, with key, date and outcome; or write the contract by hand.",
+    found, present = ColumnFindings(), frozenset(names)
+    required = table.missing_required(present)
+    places = {column.name: i for i, column in enumerate(contract.columns)}
+    silent: list[str] = []
+    for column in table.columns:
+        absent = column.raw_columns - present
+        path = f"columns[{places[column.name]}].{'sql' if column.sql else 'name'}"
+        if column.name in required:
+            reason = f"{column.name!r} is required, and {file} lacks {_listed(absent)}: the file would be refused"
+            found.mistakes.append(Problem(path, reason, _remedy(absent | {column.name}, names)))
+        elif meant := _misspelt(absent, names, table.raw_columns):
+            reason = f"reads {_listed(absent)}, which {file} lacks"
+            found.notes.append(Problem(path, reason, f"Did you mean {' or '.join(repr(name) for name in meant)}?"))
+        elif absent == column.raw_columns:
+            silent.append(column.name)
+    if silent:
+        reason = f"{file} has nothing for these optional columns, which would be missing: {_shortened(silent)}"
+        found.notes.append(Problem("columns", reason))
+    _target(found, contract, file, names, needs_target or TARGET in required)
+    return found
+
+
+def _target(found: ColumnFindings, contract: Contract, file: str, names: Sequence[str], needed: bool) -> None:
+    reads = columns_read(contract.target.sql)
+    absent = reads - frozenset(names)
+    if absent == reads and needed:
+        reason = f"reads {_listed(absent)}, which {file} lacks, so no outcome would be known"
+        found.mistakes.append(Problem("target.sql", reason, _remedy(absent, names)))
+    elif absent and needed:
+        found.notes.append(
+            Problem("target.sql", f"reads {_listed(absent)}, which {file} lacks", _remedy(absent, names))
         )
-    return labels
 
 
-def _parquet_names(path: Path) -> list[str]:
-    try:
-        return [name.strip() for name in pl.read_parquet_schema(path)]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
+def _misspelt(absent: frozenset[str], names: Sequence[str], read: frozenset[str]) -> list[str]:
+    """Columns of the file that nothing reads and that are spelt nearly like an absent one."""
+    unread = [name for name in names if name not in read]
+    return [name for wanted in sorted(absent) for name in get_close_matches(wanted, unread, n=1, cutoff=0.8)]
 
 
-def _csv_names(path: Path, max_bytes: int) -> list[str]:
-    lines = _first_lines(path, max_bytes)
-    header = max((_header(lines, delimiter) for delimiter in DELIMITERS), key=lambda found: found[0])[1]
-    if len(header) < 2:
-        raise SourceError(
-            path.name, "has one column only", f"Separate the columns by one of {' '.join(map(repr, DELIMITERS))}."
-        )
-    stated = [name for name in header if name]
-    if sum(bool(_VALUE.fullmatch(name)) for name in stated) >= max(len(stated) / 2, 1):
-        raise SourceError(
-            path.name, "has no header: its first line holds values", "Add a line with the names of the columns."
-        )
-    return header
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
-def _header(lines: list[str], delimiter: str) -> tuple[int, list[str]]:
-    """The first record of the commonest number of fields, and how many fields all such records have together."""
-    try:
-        records = list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter))
-    except csv.Error:
-        return 0, []
-    counts = Counter(len(record) for record in records if len(record) > 1)
-    if not counts:
-        return 0, []
-    fields, rows = max(counts.items(), key=lambda item: (item[1] * item[0], item[0]))
-    header = next(record for record in records if len(record) == fields)
-    return fields * rows, [" ".join(name.split()) if "\n" in name else name.strip() for name in header]
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names))
 
 
-def _first_lines(path: Path, max_bytes: int) -> list[str]:
-    lines: list[bytes] = []
-    for block in blocks(path, max_bytes):
-        lines += block.split(b"\n")[:-1]
-        if len(lines) >= SEARCHED_LINES:
-            break
-    return [line.decode("utf-8", "replace") for line in islice(lines, SEARCHED_LINES)]
+def _remedy(wanted: frozenset[str], names: Sequence[str]) -> str:
+    close = closest_names(wanted, names)
+    return f"Closest in the file: {', '.join(repr(name) for name in close)}." if close else "Nothing there is like it."

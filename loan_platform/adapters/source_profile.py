@@ -6,14 +6,15 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from loan_platform.adapters.source_columns import source_labels
+from loan_platform.adapters.source_labels import source_labels
 from loan_platform.adapters.warehouse import RawSummary, StageSummary, Warehouse
-from loan_platform.core.contract import Column, Contract, Feature, Target
+from loan_platform.core.contract import MISSING_MARKERS, Column, Contract
 from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.survey import SAMPLE_ROWS
 from loan_platform.core.drafting.target import TargetChoice
 from loan_platform.core.parsing import name, quoted
 from loan_platform.core.policies import Source
+from loan_platform.core.table import Table
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def stage_source(
 ) -> tuple[pl.DataFrame, StageSummary]:
     """The accepted rows of a contract, and what became of all."""
     accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
-    staged = warehouse.stage(source.raw, source.rejects, contract, accepted, quarantined)
+    staged = warehouse.stage(source.raw, Table.of(contract), accepted, quarantined, rejects=source.rejects)
     return pl.read_parquet(accepted), staged
 
 
@@ -107,13 +108,6 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     return TargetCounts(defaults, repaid, open_, rows - defaults - repaid - open_)
 
 
-def _all_columns(labels: dict[str, str]) -> Contract:
+def _all_columns(labels: dict[str, str]) -> Table:
     columns = tuple(Column(name=f"c{i}", description="-", type="text", sql=name(raw)) for i, raw in enumerate(labels))
-    feature = Feature(name="any", sql="c0", kind="category", description="-", reason="-")
-    return Contract(
-        description="-",
-        entity_key="c0",
-        columns=columns,
-        target=Target(sql="NULL", description="-"),
-        features=(feature,),
-    )
+    return Table(columns, key=(), event_date=None, target=None, target_required=False, missing=MISSING_MARKERS)

@@ -31,7 +31,9 @@ class Refusals:
 
 def find_refusals(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) -> Refusals:
     """Create view `raw` and the tables `faults` (rows with any fault) and `refused` (rows not accepted)."""
-    columns = ", ".join(name(column) for column in ["source_file", "source_line", *raw_columns(table)])
+    # The rows of a join have types already: as text they go the same way as any file's.
+    texts = [f"CAST({name(column)} AS VARCHAR) AS {name(column)}" for column in raw_columns(table)]
+    columns = ", ".join(["source_file", "source_line", *texts])
     connection.execute(
         f"CREATE VIEW raw AS SELECT file_row_number AS __row, {columns} "
         f"FROM read_parquet({quoted(str(raw))}, file_row_number = true)"
@@ -39,7 +41,8 @@ def find_refusals(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path
     fractions = _fractions(connection, table)
     clean = _clean_columns(connection, table, fractions)
     _find_faults(connection, table, fractions, clean)
-    _find_duplicates(connection, table)
+    if table.key:
+        _find_duplicates(connection, table)
     rows, refused = connection.execute("SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)").fetchall()[
         0
     ]
@@ -59,9 +62,14 @@ def accepted_rows_sql(table: Table, refusals: Refusals) -> str:
     return f"SELECT {accepted_sql(table, refusals.clean)} FROM ({typed})"
 
 
-def quarantined_rows_sql(rejects: Path) -> str:
-    """Every refused row and structural reject, in source order."""
-    structural = f"[CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})]"
+def quarantined_rows_sql(rejects: Path | None, before: Path | None) -> str:
+    """Every refused row, structural reject and row that was quarantined before, in source order."""
+    earlier = f"UNION ALL BY NAME FROM read_parquet({quoted(str(before))})" if before else ""
+    structural = ""
+    if rejects:
+        fault = f"CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})"
+        found = f"SELECT source_file, source_line, [{fault}] FROM read_parquet({quoted(str(rejects))})"
+        structural = f"UNION ALL {found}"
     return f"""
     SELECT source_file, source_line, first_fault."column" AS "column", first_fault.reason AS reason,
         first_fault.message AS message,
@@ -70,10 +78,9 @@ def quarantined_rows_sql(rejects: Path) -> str:
     FROM (
         SELECT *, list_filter(faults, lambda fault: fault.refused)[1] AS first_fault FROM (
             SELECT source_file, source_line, faults FROM refused
-            UNION ALL
-            SELECT source_file, source_line, {structural} FROM read_parquet({quoted(str(rejects))})
+            {structural}
         )
-    ) ORDER BY source_file, source_line"""
+    ) {earlier} ORDER BY source_file, source_line"""
 
 
 def nulled_values(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
@@ -120,20 +127,23 @@ def _find_faults(
 
 def _find_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Add to `refused` every row whose key is that of an earlier row without a fault."""
-    key = next(column for column in table.columns if column.name == table.key)
-    keys = typed_sql(replace(table, columns=(key,)), "raw", {})
-    connection.execute(f"CREATE TABLE twice AS SELECT v0 AS key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
+    columns = tuple(next(column for column in table.columns if column.name == name) for name in table.key)
+    value = "v0" if len(columns) == 1 else f"row({', '.join(f'v{i}' for i in range(len(columns)))})"
+    keys = f"SELECT *, {value} AS key FROM ({typed_sql(replace(table, columns=columns), 'raw', {})})"
+    connection.execute(f"CREATE TABLE twice AS SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
     if connection.execute("SELECT count(*) FROM twice").fetchall()[0][0] == 0:
         return
-    message = f"{quoted(f'{table.key} is that of an earlier row: ')} || first_file || ' line ' || first_line"
-    fault = f"CAST(row({quoted(table.key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
+    told = " and ".join(table.key)
+    same = f"{told} {'is' if len(table.key) == 1 else 'are'} that of an earlier row: "
+    message = f"{quoted(same)} || first_file || ' line ' || first_line"
+    fault = f"CAST(row({quoted(told)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
     connection.execute(f"""
         INSERT INTO refused
         SELECT __row, source_file, source_line, [{fault}]
         FROM (
             SELECT *, row_number() OVER same AS place, first(source_file) OVER same AS first_file,
                 first(source_line) OVER same AS first_line
-            FROM (SELECT __row, source_file, source_line, v0 AS key FROM ({keys})) AS keyed
+            FROM (SELECT __row, source_file, source_line, key FROM ({keys})) AS keyed
             WHERE key IN (FROM twice) AND NOT EXISTS (FROM refused WHERE refused.__row = keyed.__row)
             WINDOW same AS (PARTITION BY key ORDER BY __row)
         ) WHERE place > 1""")

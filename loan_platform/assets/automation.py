@@ -5,11 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import every_batch, key
+from loan_platform.assets.graph import JOINED, clean_asset, every_batch, key
 from loan_platform.core.portfolio import Portfolio
 
 TRAINING = (
-    "raw_loans",
     "validated_loans",
     "quarantined_rows",
     "loan_features",
@@ -29,11 +28,19 @@ AssetJob = Any  # dagster does not export the class that define_asset_job return
 
 def jobs(book: Portfolio) -> dict[str, AssetJob]:
     """The book's jobs by purpose; a book without applications ends at promotion."""
-    purposes = {"training": TRAINING, "promotion": PROMOTION}
+    purposes = {"training": (*ingested(book), *TRAINING), "promotion": PROMOTION}
     if "applications" in book.sources:
         purposes |= {"scoring": SCORING, "monitoring": monitoring_assets(book)}
     purposes["pipeline"] = tuple(name for names in purposes.values() for name in names)
     return {purpose: _job(book, purpose, names) for purpose, names in purposes.items()}
+
+
+def ingested(book: Portfolio) -> tuple[str, ...]:
+    """Names of the assets from raw files to one row per loan."""
+    sources = [table.name for table in book.contract.tables] or ["loans"]
+    linked = [name for source in sources for name in (clean_asset(source), f"quarantined_{source}")]
+    joined = (*linked, JOINED) if book.contract.tables else ()
+    return (*(f"raw_{source}" for source in sources), *joined)
 
 
 def monitoring_assets(book: Portfolio) -> tuple[str, ...]:

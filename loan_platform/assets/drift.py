@@ -51,7 +51,7 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
         """
         tables = dict(_reports(context, platform, book))
         worst = max((t.verdict for t in tables.values()), key=ORDER.index, default="unknown")
-        whole = _metadata(platform, book, WHOLE, tables[WHOLE]) if WHOLE in tables else {}
+        whole = _metadata(platform, book, WHOLE, tables[WHOLE], drawn=True) if WHOLE in tables else {}
         yield dg.MaterializeResult(metadata={"batches": len(tables), "worst_verdict": worst, **whole})
         yield _check(tables, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
         yield _check(tables, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"))
@@ -62,7 +62,8 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
 def _reports(
     context: dg.AssetExecutionContext, platform: Platform, book: Portfolio
 ) -> Iterator[tuple[str, DriftTable]]:
-    for batch in chosen_batches(context, platform.lake.partitions(book.name, "predictions") or [WHOLE]):
+    batches = chosen_batches(context, platform.lake.partitions(book.name, "predictions") or [WHOLE])
+    for batch in batches:
         scored = platform.lake.read(book.name, "predictions", partition_name(book, batch))
         version = scored["model_version"].max() if scored.height else platform.champion(book).version
         # A batch is held against the model that scored it: another champion has other distributions.
@@ -73,10 +74,12 @@ def _reports(
         reference = Reference.from_json(bundle.reference)
         table = drift_table(reference, features, rows["probability"].to_numpy(), book.drift)
         _write(platform, book, batch, table)
-        _write_for_people(platform, book, batch, model, table, features.with_columns(rows["probability"]))
+        drawn = table.verdict != "unknown" and batch in batches[-book.drift.report_batches :]
+        if drawn:
+            _draw(platform, book, batch, model, table, features.with_columns(rows["probability"]))
         context.log.info(f"{batch}: {table.verdict}. {_reason(table)}")
         if partition_name(book, batch):
-            context.add_asset_metadata(_metadata(platform, book, batch, table), partition_key=batch)
+            context.add_asset_metadata(_metadata(platform, book, batch, table, drawn), partition_key=batch)
         yield batch, table
 
 
@@ -98,11 +101,24 @@ def _applications(
 
 
 def _write(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> None:
-    content = {"batch": batch, "reason": _reason(table), **table.to_json()}
-    platform.write_report(book, f"drift/{batch}.json", json.dumps(content, indent=1) + "\n")
+    """The figures; a page for people that belongs to other figures is taken away."""
+    path, content = platform.report_path(book, "drift", f"{batch}.json"), {"batch": batch, "reason": _reason(table)}
+    text = json.dumps(content | table.to_json(), indent=1) + "\n"
+    if not path.is_file() or path.read_text() != text:
+        for page in _pages(platform, book, batch):
+            page.unlink(missing_ok=True)
+    platform.write_report(book, f"drift/{batch}.json", text)
 
 
-def _write_for_people(
+def _pages(platform: Platform, book: Portfolio, batch: str) -> tuple[Path, Path]:
+    """The report for people, and its figures."""
+    return (
+        platform.report_path(book, "drift", f"{batch}-evidently.html"),
+        platform.report_path(book, "drift", f"{batch}-evidently.json"),
+    )
+
+
+def _draw(
     platform: Platform,
     book: Portfolio,
     batch: str,
@@ -112,31 +128,20 @@ def _write_for_people(
 ) -> None:
     from loan_platform.adapters.drift_reports import write_drift_report
 
-    html, data = (platform.report_path(book, "drift", f"{batch}-evidently.{end}") for end in ("html", "json"))
-    if table.verdict == "unknown":
-        html.unlink(missing_ok=True)
-        data.unlink(missing_ok=True)
-        return
-    write_drift_report(
-        model.frame("development"),
-        current,
-        table,
-        html,
-        data,
-        title=f"{book.name} {batch}",
-        policy=book.drift,
-    )
+    pages, title = _pages(platform, book, batch), f"{book.name} {batch}"
+    write_drift_report(model.frame("development"), current, table, *pages, title=title, policy=book.drift)
 
 
-def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> dict[str, Any]:
+def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable, drawn: bool) -> dict[str, Any]:
     report = platform.report_path(book, "drift", f"{batch}.json")
+    figures = {"score_psi": float(table.variables[0].psi)} if table.verdict != "unknown" else {}
     return {
         "dagster/row_count": table.rows,
         "verdict": table.verdict,
         "reason": _reason(table),
         "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
         "report": dg.PathMetadataValue(str(report)),
-    } | (_figures(report, batch, table) if table.verdict != "unknown" else {})
+    } | (figures | _figures(report, batch, table) if figures and drawn else figures)
 
 
 def _figures(report: Path, batch: str, table: DriftTable) -> dict[str, Any]:
@@ -144,7 +149,6 @@ def _figures(report: Path, batch: str, table: DriftTable) -> dict[str, Any]:
     from loan_platform.adapters.plots import drift_plot
 
     return {
-        "score_psi": float(table.variables[0].psi),
         "page": dg.PathMetadataValue(str(report.with_name(f"{batch}-evidently.html"))),
         "psi": dg.MarkdownMetadataValue(markdown_image(drift_plot(table))),
     }

@@ -11,11 +11,22 @@ from loan_platform.core.errors import ExplainedError
 from loan_platform.core.portfolio import Portfolio
 
 OWNER: Final = "team:credit-risk"
+JOINED: Final = "joined_loans"
 
 
 def key(book: Portfolio, name: str) -> dg.AssetKey:
     """`lending_club/raw_loans`: the book's name is the prefix."""
     return dg.AssetKey([book.name, name])
+
+
+def clean_asset(source: str) -> str:
+    """Name of the asset that holds the typed rows of one of several linked sources."""
+    return f"clean_{source}"
+
+
+def linked_with(book: Portfolio) -> list[str]:
+    """Assets that applications and outcomes are joined with; none for a book of one file."""
+    return [clean_asset(table.name) for table in book.contract.tables]
 
 
 def asset_of(

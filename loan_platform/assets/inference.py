@@ -14,15 +14,15 @@ from loan_platform.assets.graph import (
     explained,
     is_partitioned,
     key,
+    linked_with,
     spec_of,
 )
 from loan_platform.assets.platform import Platform
-from loan_platform.assets.staging import stage_source, staging_checks, staging_results
+from loan_platform.assets.staging import stage_source, staged_metadata, staging_checks, staging_results
 from loan_platform.core.portfolio import Portfolio
 
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger import Champion
-    from loan_platform.adapters.warehouse import StageSummary
 
 BATCH = "partition"
 WHOLE = "all"
@@ -56,7 +56,10 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{book.name}__applications",
-        specs=[spec_of(book, name, text, "duckdb", "parquet") for name, text in zip(names, described, strict=True)],
+        specs=[
+            spec_of(book, name, text, "duckdb", "parquet", deps=linked_with(book))
+            for name, text in zip(names, described, strict=True)
+        ],
         check_specs=list(staging_checks(book, names[0])),
     )
     @explained
@@ -64,26 +67,12 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         staged = stage_source(platform, book, "applications", names)
-        context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} applications accepted")
-        yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=_counts(staged))
-        yield dg.MaterializeResult(
-            asset_key=key(book, names[1]),
-            metadata={
-                "dagster/row_count": staged.quarantined,
-                "by_reason": dg.JsonMetadataValue(staged.by_reason),
-            },
-        )
+        context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
+        for name, metadata in zip(names, staged_metadata(staged), strict=True):
+            yield dg.MaterializeResult(asset_key=key(book, name), metadata=metadata)
         yield from staging_results(book, names[0], staged)
 
     return applications
-
-
-def _counts(staged: "StageSummary") -> dict[str, Any]:
-    return {
-        "dagster/row_count": staged.accepted,
-        "rows_in": staged.rows_in,
-        "quarantined": staged.quarantined,
-    }
 
 
 def _predictions(book: Portfolio) -> dg.AssetsDefinition:
@@ -106,13 +95,9 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         if partitions := platform.lake.partitions(book.name, "predictions"):
             platform.lake.point_latest(book.name, "predictions", partitions[-1])
         context.log.info(f"{scored.height:,} applications scored in {len(written)} batch(es)")
-        return dg.MaterializeResult(
-            metadata={
-                "rows_scored": scored.height,
-                "batches": len(written),
-                "model_version": champion.version,
-            }
-        )
+        whole = {} if is_partitioned(context) else {"dagster/row_count": scored.height}
+        told = {"rows_scored": scored.height, "batches": len(written), "model_version": champion.version}
+        return dg.MaterializeResult(metadata=told | whole)
 
     return predictions
 

@@ -1,61 +1,70 @@
 """Raw files become typed loans; a row that cannot be typed is quarantined with its reason."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from loan_platform.assets.graph import asset_of, explained, key, spec_of
+from loan_platform.assets.contract_checks import contract_checks
+from loan_platform.assets.graph import JOINED, asset_of, explained, key, spec_of
+from loan_platform.assets.linked_sources import cleaned_sources, joined_loans, source_checks
 from loan_platform.assets.platform import Platform
-from loan_platform.assets.staging import staging_checks, staging_results
+from loan_platform.assets.staging import staged_metadata, staging_checks, staging_report, staging_results
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.rules import RuleOutcome, expectations_for
-
-if TYPE_CHECKING:
-    from loan_platform.adapters.warehouse import StageSummary
-
-SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+from loan_platform.core.rules import expectations_for
+from loan_platform.core.table import Table
 
 
 def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
-    """`raw_loans`, and `validated_loans` with `quarantined_rows`."""
-    return [_raw_loans(book), _validated_loans(book)]
+    """From raw files to `validated_loans` with `quarantined_rows`.
+
+    One file: `raw_loans` is validated. Linked files: each has its raw and its clean asset, and `joined_loans` is
+    validated.
+    """
+    tables = {t.name: Table.of_source(book.contract, t) for t in book.contract.tables}
+    raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.of(book.contract)}).items()]
+    linked = [*cleaned_sources(book), joined_loans(book)] if tables else []
+    return [*raw, *linked, _validated_loans(book)]
 
 
 def ingestion_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
     """One check for each rule of the contract."""
-    return [_contract_checks(book)]
+    loans = contract_checks(book, "validated_loans", expectations_for(book.contract), "")
+    return [*source_checks(book), loans]
 
 
-def _raw_loans(book: Portfolio) -> dg.AssetsDefinition:
-    @asset_of(book, "raw_loans", "duckdb", "parquet")
-    def raw_loans(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The loan book as the lender's files state it: every value as text, with source file and line.
-
-        Personal free text (names, job titles, descriptions) is not copied: only columns that the contract
-        reads are.
-        """
-        source, files = platform.source_files(book, "loans")
+def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
+    @asset_of(
+        book,
+        f"raw_{source}",
+        "duckdb",
+        "parquet",
+        description=f"The source `{source}` as the lender's files state it: every value as text, with source file and "
+        "line. Personal free text (names, job titles, descriptions) is not copied: only columns that the contract "
+        "reads are.",
+    )
+    def raw(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        policy, files = platform.source_files(book, source)
         context.log.info(f"reading {', '.join(file.name for file in files)}")
-        with platform.lake.publish_together(book.name, ("raw_loans", "raw_rejects")) as out:
-            raw = platform.warehouse.read_raw(files, book.contract, source, out["raw_loans"], out["raw_rejects"])
-        context.log.info(f"{raw.rows:,} rows and {raw.rejected:,} broken lines")
-        return dg.MaterializeResult(metadata={"dagster/row_count": raw.rows, "broken_lines": raw.rejected})
+        rows, rejects = f"raw_{source}", f"raw_{source}_rejects"
+        with platform.lake.publish_together(book.name, (rows, rejects)) as out:
+            read = platform.warehouse.read_raw(files, table, policy, out[rows], out[rejects])
+        context.log.info(f"{read.rows:,} rows and {read.rejected:,} broken lines")
+        return dg.MaterializeResult(metadata={"dagster/row_count": read.rows, "broken_lines": read.rejected})
 
-    return raw_loans
+    return raw
 
 
 def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
     loans = "Loans whose every value has its type and range, one row each."
     refused = "Rows that were refused: file, line, column and reason, never the value."
+    names = ("validated_loans", "quarantined_rows")
+    upstream = JOINED if book.contract.tables else "raw_loans"
 
     @dg.multi_asset(
         name=f"{book.name}__validated_loans",
         specs=[
-            spec_of(book, "validated_loans", loans, "duckdb", "parquet", deps=["raw_loans"]),
-            spec_of(book, "quarantined_rows", refused, "duckdb", "parquet", deps=["raw_loans"]),
+            spec_of(book, names[0], loans, "duckdb", "parquet", deps=[upstream]),
+            spec_of(book, names[1], refused, "duckdb", "parquet", deps=[upstream]),
         ],
         check_specs=list(staging_checks(book, "validated_loans")),
     )
@@ -63,75 +72,16 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
     def validated_loans(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        raw, rejects = (platform.lake.path(book.name, name) for name in ("raw_loans", "raw_rejects"))
-        with platform.lake.publish_together(book.name, ("validated_loans", "quarantined_rows")) as out:
-            staged = platform.warehouse.stage(
-                raw, rejects, book.contract, out["validated_loans"], out["quarantined_rows"]
-            )
-        platform.write_report(book, "staging.json", _as_json(staged))
+        raw = platform.lake.path(book.name, upstream)
+        rejects = None if book.contract.tables else platform.lake.path(book.name, "raw_loans_rejects")
+        with platform.lake.publish_together(book.name, names) as out:
+            staged = platform.warehouse.stage(raw, Table.of(book.contract), *(out[n] for n in names), rejects=rejects)
+        platform.write_report(book, "staging.json", staging_report(staged))
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
-        yield dg.MaterializeResult(
-            asset_key=key(book, "validated_loans"),
-            metadata={
-                "dagster/row_count": staged.accepted,
-                "rows_in": staged.rows_in,
-                "resolved": staged.resolved,
-                "target_rate": staged.target_rate,
-                "values_nulled": sum(staged.nulled.values()),
-            },
-        )
-        yield dg.MaterializeResult(
-            asset_key=key(book, "quarantined_rows"),
-            metadata={
-                "dagster/row_count": staged.quarantined,
-                "by_reason": dg.JsonMetadataValue(staged.by_reason),
-            },
-        )
+        accepted, quarantined = staged_metadata(staged)
+        known = {"resolved": staged.resolved, "target_rate": staged.target_rate}
+        yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=accepted | known)
+        yield dg.MaterializeResult(asset_key=key(book, names[1]), metadata=quarantined)
         yield from staging_results(book, "validated_loans", staged)
 
     return validated_loans
-
-
-def _as_json(staged: "StageSummary") -> str:
-    nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
-    return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
-
-
-def _contract_checks(book: Portfolio) -> dg.AssetChecksDefinition:
-    rules = expectations_for(book.contract)
-    loans = key(book, "validated_loans")
-
-    @dg.multi_asset_check(
-        name=f"{book.name}__contract_checks",
-        specs=[
-            dg.AssetCheckSpec(
-                rule.name, asset=loans, description=rule.description, blocking=rule.severity == "critical"
-            )
-            for rule in rules
-        ],
-    )
-    @explained
-    def contract_checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
-        """Great Expectations on the validated loans: one check for each rule of the contract."""
-        from loan_platform.adapters.quality import run_quality
-        from loan_platform.adapters.quality_report import quality_html
-
-        absent = platform.read_report(book, "staging.json")["missing_optional"]
-        found = run_quality(platform.lake.path(book.name, "validated_loans"), rules, absent)
-        platform.write_report(book, "quality.json", found.to_json())
-        page = platform.write_report(book, "quality.html", quality_html(found, title=book.name))
-        context.log.info(f"{len(rules)} rules checked: {page}")
-        yield from (_result(loans, outcome) for outcome in found.outcomes)
-
-    return contract_checks
-
-
-def _result(loans: dg.AssetKey, outcome: RuleOutcome) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=loans,
-        check_name=outcome.rule.name,
-        passed=outcome.success,
-        severity=SEVERITY[outcome.rule.severity],
-        description=outcome.note or outcome.rule.description,
-        metadata={"rows": outcome.element_count, "rows_that_break_it": outcome.unexpected_count},
-    )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Self
 
 import dagster as dg
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from loan_platform.assets.automation import jobs, sensors
 from loan_platform.assets.drift import drift_assets
@@ -17,14 +17,9 @@ from loan_platform.assets.platform import Platform
 from loan_platform.assets.registry import registry_assets
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
 from loan_platform.assets.training import training_assets
-from loan_platform.core.policies import Policies
-from loan_platform.core.portfolio import Portfolio, load_contract
-
-
-class Attributes(Policies):
-    """The `attributes` of a `defs.yaml`."""
-
-    contract: str = Field(default="contract.yaml", description="The contract's file, beside this one.")
+from loan_platform.core.book_check import DEFS, check_book, load_book, other_component
+from loan_platform.core.mistakes import ContractError, Mistake
+from loan_platform.core.portfolio import Attributes, Portfolio
 
 
 @dg.scaffold_with(LoanPortfolioScaffolder)
@@ -47,9 +42,8 @@ class LoanPortfolio(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets, checks, jobs and sensors of the book."""
-        policies = {name: getattr(self.attributes, name) for name in Policies.model_fields}
-        contract = load_contract(context.path / self.attributes.contract)
-        return book_definitions(Portfolio(name=context.path.name, contract=contract, **policies))
+        # Read again, with the contract: Dagster passes over repeated keys, and takes "5" for 5.
+        return book_definitions(load_book(context.path))
 
 
 def book_definitions(book: Portfolio) -> dg.Definitions:
@@ -75,10 +69,24 @@ def location(package: Path) -> dg.Definitions:
     """A code location: every book in the `defs` folder of a package, with the platform they share.
 
     Runs take one process by default: an interpreter for each step costs more than most steps.
+
+    Raises:
+        ContractError: with every mistake in the files of all books.
     """
     # Book by book: `dg.load_from_defs_folder` also imports every component library that is installed
     # (dagster-gcp brings BigQuery and pandas), which doubles the time to load.
     tree = dg.ComponentTree.for_project(package)
-    books = [tree.build_defs(path.parent) for path in sorted((package / "defs").glob("*/defs.yaml"))]
+    books: list[dg.Definitions] = []
+    mistakes: list[Mistake] = []
+    for path in sorted((package / "defs").glob(f"*/{DEFS}")):
+        try:
+            books.append(tree.build_defs(path.parent))
+        except Exception:  # Dagster's own errors tell of one mistake, or of one file
+            found = () if other_component(path.parent) else check_book(path.parent).mistakes
+            if not found:
+                raise
+            mistakes += found
+    if mistakes:
+        raise ContractError(mistakes)
     shared = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
     return dg.Definitions.merge(shared, *books)

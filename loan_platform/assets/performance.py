@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.graph import asset_of, key
+from loan_platform.assets.graph import asset_of, key, linked_with
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source
 from loan_platform.core.performance import Performance, performance
@@ -20,7 +20,7 @@ def performance_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _outcomes(book: Portfolio) -> dg.AssetsDefinition:
-    @asset_of(book, "outcomes", "duckdb", "parquet")
+    @asset_of(book, "outcomes", "duckdb", "parquet", deps=linked_with(book))
     def outcomes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What has become of loans scored earlier: key and outcome, from a later file of the lender."""
         if not platform.has_source(book, "outcomes"):

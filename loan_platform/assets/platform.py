@@ -15,7 +15,9 @@ from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, source_override
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
+    from loan_platform.adapters.duckdb_session import DuckDbSession
     from loan_platform.adapters.ledger import Champion, Ledger
+    from loan_platform.adapters.linked_tables import LinkedTables
     from loan_platform.adapters.registry import Registry
     from loan_platform.adapters.tracking import Tracking
     from loan_platform.adapters.warehouse import Warehouse
@@ -45,8 +47,20 @@ class Platform(dg.ConfigurableResource):
         """DuckDB, for staging raw files."""
         from loan_platform.adapters.warehouse import Warehouse
 
+        return Warehouse(self._session)
+
+    def linked_tables(self, book: Portfolio) -> "LinkedTables":
+        """DuckDB, for joining the cleaned tables of a book of linked files."""
+        from loan_platform.adapters.linked_tables import LinkedTables
+
+        return LinkedTables(self._session, book.contract)
+
+    @property
+    def _session(self) -> "DuckDbSession":
+        from loan_platform.adapters.duckdb_session import DuckDbSession
+
         settings = self.settings
-        return Warehouse(settings.threads, settings.memory_limit, temp_directory=settings.cache)
+        return DuckDbSession(settings.threads, settings.memory_limit, settings.cache)
 
     @property
     def ledger(self) -> "Ledger":

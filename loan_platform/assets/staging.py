@@ -1,22 +1,30 @@
-"""Raw files of a source, read and staged in one step, for sources whose raw rows nobody else reads."""
+"""Raw rows to typed ones: a source read and staged in one step, and what is told of any staging."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import key
+from loan_platform.assets.graph import clean_asset, key
 from loan_platform.assets.platform import Platform
+from loan_platform.core.join_problems import MAIN
 from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.table import Table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.warehouse import StageSummary
 
 
 def stage_source(
-    platform: Platform, book: Portfolio, source: str, outputs: tuple[str, str], outcomes: bool = False
+    platform: Platform,
+    book: Portfolio,
+    source: str,
+    outputs: tuple[str, str],
+    outcomes: bool = False,
 ) -> "StageSummary":
     """Publish the accepted and the quarantined rows of a source under two asset names.
 
@@ -31,14 +39,59 @@ def stage_source(
         SourceError: a file as a whole cannot be used.
     """
     policy, files = platform.source_files(book, source)
-    warehouse = platform.warehouse
+    contract, warehouse = book.contract, platform.warehouse
     with (
         TemporaryDirectory(dir=platform.settings.cache) as folder,
         platform.lake.publish_together(book.name, outputs) as out,
     ):
-        raw, rejects = Path(folder, "raw.parquet"), Path(folder, "rejects.parquet")
-        warehouse.read_raw(files, book.contract, policy, raw, rejects, outcomes=outcomes)
-        return warehouse.stage(raw, rejects, book.contract, out[outputs[0]], out[outputs[1]], outcomes=outcomes)
+        raw, rejects, clean, refused, joined = (
+            Path(folder, f"{name}.parquet") for name in ("raw", "rejects", "clean", "refused", "joined")
+        )
+        accepted, quarantined = (out[name] for name in outputs)
+        table = Table.of(contract, outcomes)
+        if not contract.tables:
+            warehouse.read_raw(files, table, policy, raw, rejects)
+            return warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
+        main = Table.of_source(contract, next(t for t in contract.tables if t.name == MAIN))
+        tables = cleaned_tables(platform, book)
+        warehouse.read_raw(files, main, policy, raw, rejects)
+        warehouse.stage(raw, main, clean, refused, rejects=rejects)
+        platform.linked_tables(book).join(tables, joined, newcomers=clean)
+        return warehouse.stage(joined, table, accepted, quarantined, before=refused)
+
+
+def cleaned_tables(platform: Platform, book: Portfolio) -> dict[str, Path]:
+    """Parquet of each cleaned table of the book, by name.
+
+    Raises:
+        NotPublishedError: one was not materialized yet.
+    """
+    return {
+        name: platform.lake.path(book.name, clean_asset(name))
+        for name in (table.name for table in book.contract.tables)
+    }
+
+
+def staging_report(staged: "StageSummary") -> str:
+    """The counts as JSON text."""
+    nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
+    return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
+
+
+def staged_metadata(staged: "StageSummary") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metadata of the asset with the accepted rows, and of that with the refused ones."""
+    accepted: dict[str, Any] = {
+        "dagster/row_count": staged.accepted,
+        "rows_in": staged.rows_in,
+        "quarantined": staged.quarantined,
+        "values_nulled": sum(staged.nulled.values()),
+    }
+    if staged.nulled:
+        rows = [f"| {column} | {why} | {count:,} |" for (column, why), count in staged.nulled.items()]
+        table = "\n".join(["| column | reason | values dropped |", "| --- | --- | ---: |", *rows])
+        accepted["nulled"] = dg.MarkdownMetadataValue(table)
+    quarantined = {"dagster/row_count": staged.quarantined, "by_reason": dg.JsonMetadataValue(staged.by_reason)}
+    return accepted, quarantined
 
 
 def staging_checks(book: Portfolio, asset: str) -> Iterator[dg.AssetCheckSpec]:

@@ -4,13 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-import loan_platform
 from loan_platform.adapters.book_folder import CONTRACT, POLICIES, create_book
 from loan_platform.adapters.drafting import BookRequest
 from loan_platform.core.drafting.screen_text import screen_text
 from loan_platform.settings import Settings
-
-BOOKS = Path(loan_platform.__file__).parent / "defs"
 
 
 def run_book(settings: Settings, request: BookRequest, books: Path) -> int:

@@ -16,13 +16,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init", help="make the platform home: folders and databases")
     demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
-    demo.add_argument("--rows", type=_rows, default=60_000, help="loans to generate, at least 10,000")
+    demo.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
+    demo.add_argument("--rows", type=_rows, help="loans to generate, if the book has no files of its own")
     book = commands.add_parser("book", help="draft a book's contract and policies from a file of loans")
     book.add_argument("name", help="of the book and its folder: small letters, digits and _")
     book.add_argument("--source", required=True, help="path, glob or gs:// URI of the loans (CSV or Parquet)")
     book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
     book.add_argument("--key", help="the column that identifies a loan")
     book.add_argument("--books", type=Path, help="folder of the books; default: defs/ of this package")
+    check = commands.add_parser("check", help="find every mistake in the files of the books")
+    check.add_argument("books", nargs="*", metavar="BOOK", help="folder in defs/; default: all")
+    check.add_argument("--defs", type=Path, help="the folder of the books; default: that of this package")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
@@ -30,11 +34,17 @@ def main() -> int:
             return _init(settings)
         if arguments.command == "book":
             return _book(settings, arguments)
-        from loan_platform.cli.demo import run_demo
+        if arguments.command == "check":
+            from loan_platform.cli.check import run_check
 
-        code = run_demo(settings, arguments.rows)
-        # DuckDB's binding lists every object that Evidently keeps alive at exit, three screens of them.
+            code = run_check(settings, arguments.books, arguments.defs)
+        else:
+            from loan_platform.cli.demo import run_demo
+
+            code = run_demo(settings, arguments.book, arguments.rows)
+        # DuckDB's binding lists every object that is still alive at exit, three screens of them.
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
     except ExplainedError as error:
         sys.stderr.write(f"{error}\n")
@@ -51,13 +61,14 @@ def _init(settings: Settings) -> int:
 
 def _book(settings: Settings, arguments: argparse.Namespace) -> int:
     from loan_platform.adapters.drafting import BookRequest
-    from loan_platform.cli.book import BOOKS, run_book
+    from loan_platform.cli.book import run_book
+    from loan_platform.cli.books import SHIPPED
 
     request = BookRequest(arguments.name, arguments.source, arguments.target, arguments.key)
-    return run_book(settings, request, arguments.books or BOOKS)
+    return run_book(settings, request, arguments.books or SHIPPED)
 
 
 def _rows(text: str) -> int:
-    if not text.isdecimal() or not 10_000 <= int(text) <= 5_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 10,000 to 5,000,000")
+    if not text.isdecimal() or not 3_000 <= int(text) <= 5_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 3,000 to 5,000,000")
     return int(text)

@@ -6,17 +6,21 @@ from typing import Any
 
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.cli.jobs import Story
+from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings
 
 
-def summarise(settings: Settings, book: str, story: Story, total_seconds: float, peak_megabytes: int) -> dict[str, Any]:
-    """Collect the figures of the newest run from the reports that its assets wrote."""
-    reports = settings.reports / book
-    staging, evaluation = _read(reports / "staging.json"), _read(reports / "evaluation.json")
-    champion = Ledger(settings.ledger_url).champion(book)
+def summarise(
+    settings: Settings, book: Portfolio, story: Story, total_seconds: float, peak_megabytes: int
+) -> dict[str, Any]:
+    """Collect the figures of the newest run from the reports that its assets wrote; what the run did not do is null."""
+    reports = settings.reports / book.name
+    evaluation = _read(reports / "evaluation.json")
+    champion = Ledger(settings.ledger_url).champion(book.name)
     return {
-        "book": book,
-        "rows": {name: staging[name] for name in ("rows_in", "accepted", "quarantined", "by_reason")},
+        "book": book.name,
+        "sources": {table.name: _staged(reports / table.name) for table in book.contract.tables},
+        "rows": _staged(reports),
         "split": evaluation["split"],
         "candidates": evaluation["candidates"],
         "chosen": evaluation["chosen"],
@@ -28,9 +32,9 @@ def summarise(settings: Settings, book: str, story: Story, total_seconds: float,
             "epoch": champion.epoch if champion else 0,
             "why": _read(reports / "promotion.json")["summary"],
         },
-        "predictions": story.rows("predictions"),
+        "predictions": story.rows("predictions") if "applications" in book.sources else None,
         "drift": [_drift(path) for path in sorted((reports / "drift").glob("*.json")) if _is_table(path)],
-        "performance": _read(reports / "performance.json"),
+        "performance": _read(reports / "performance.json") if "outcomes" in book.sources else None,
         "failed_checks": story.failed_checks,
         "seconds": {name: round(seconds, 2) for name, seconds in story.seconds.items()},
         "total_seconds": round(total_seconds, 1),
@@ -46,6 +50,14 @@ def as_json(summary: dict[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
+
+
+def _staged(folder: Path) -> dict[str, Any]:
+    staging = _read(folder / "staging.json")
+    dropped = sum(value["rows"] for value in staging["nulled"])
+    return {name: staging[name] for name in ("rows_in", "accepted", "quarantined", "by_reason")} | {
+        "values_dropped": dropped
+    }
 
 
 def _is_table(path: Path) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from loan_platform.core.contract_problems import problems_of
+from loan_platform.core.join_problems import join_problems
+from loan_platform.core.mistakes import InconsistentError
 from loan_platform.core.sql import columns_read
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -24,8 +26,8 @@ class Strict(BaseModel):
 class Column(Strict):
     """One typed column of a loan, staged from the raw row."""
 
-    name: Name
-    description: Text
+    name: Name = Field(description="Name of the typed column; features and reports use it.")
+    description: Text = Field(description="What the value is, for people: data page, model card, reports.")
     type: Literal["number", "integer", "percent", "boolean", "date", "text"] = Field(
         description="How the raw text is parsed. `percent` takes 11.22, ' 11.22%' or 0.1122, holds 11.22."
     )
@@ -47,10 +49,17 @@ class Column(Strict):
     every_file: bool = Field(
         default=False, description="A file without it is refused, although a row may lack the value."
     )
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[str, ...] | None = Field(default=None, description="The categories of a text column.")
-    known: KnownAt = Field(default="application", description="When the lender first knows the value.")
+    minimum: float | None = Field(default=None, description="Smallest value that can be right; numbers only.")
+    maximum: float | None = Field(default=None, description="Largest value that can be right; numbers only.")
+    allowed: tuple[str, ...] | None = Field(
+        default=None,
+        description="The categories of a text column, as they are to be spelt; raw case and spacing are ignored.",
+    )
+    known: KnownAt = Field(
+        default="application",
+        description="When the lender first knows the value: when the applicant applies, when the lender prices "
+        "(a feature may read it only with `training.use_pricing`), or later (never a feature).",
+    )
     protected: bool = Field(default=False, description="A protected attribute: never a feature.")
     on_invalid: Literal["quarantine", "null"] = Field(
         default="quarantine", description="`null` keeps the row without the value and counts it by reason."
@@ -75,19 +84,43 @@ class Target(Strict):
     """What counts as default."""
 
     sql: Text = Field(description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet.")
-    description: Text
+    description: Text = Field(description="What counts as default, in words, for the model card.")
+
+
+class SourceTable(Strict):
+    """One source of a book of linked files: it is cleaned by itself, then all are joined to one row per loan."""
+
+    name: Name = Field(description="Name of the source in `defs.yaml`; `loans` is the one that applications replace.")
+    description: Text = Field(description="What a row is, for people.")
+    key: tuple[Name, ...] = Field(
+        default=(), description="Columns that identify a row: a second row of the same key is quarantined."
+    )
+    as_of: Name | None = Field(
+        default=None,
+        description="Date column from which on a row is known. The join is tried with only what was known on a day: "
+        "what it says of that day's loans must not change.",
+    )
+    columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns, staged from the raw row.")
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
 
 
 class Feature(Strict):
     """One input of the model, computed from typed columns."""
 
-    name: Name
+    name: Name = Field(description="Name of the model's input; reports and reason codes use it.")
     sql: Text = Field(description="SQL over the contract's columns, run by Polars row by row.")
-    description: Text
+    description: Text = Field(description="What the feature is, with its unit.")
     reason: Text = Field(description="What the applicant is told when this feature lowered the score.")
-    kind: Literal["number", "category"] = "number"
+    kind: Literal["number", "category"] = Field(
+        default="number", description="What the SQL gives: a number, or a text that is one of a few categories."
+    )
     monotone: Literal["increasing", "decreasing"] | None = Field(
-        default=None, description="How the probability of default may move as the feature rises."
+        default=None,
+        description="The only way in which the probability of default may move as the feature rises; none: either way.",
     )
 
     @cached_property
@@ -99,23 +132,31 @@ class Feature(Strict):
 class Contract(Strict):
     """Columns, target and features of one loan book."""
 
-    description: Text
-    entity_key: Name = Field(description="Column that identifies a loan.")
+    description: Text = Field(description="Which loans these are and where they come from, for the model card.")
+    entity_key: Name = Field(description="Column that identifies a loan; a second row of the same loan is quarantined.")
     event_date: Name | None = Field(
         default=None, description="Column with the date of the decision; none for a book without dates."
     )
     missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean: not stated.")
-    columns: tuple[Column, ...] = Field(min_length=1)
-    target: Target
-    features: tuple[Feature, ...] = Field(min_length=1)
+    tables: tuple[SourceTable, ...] = Field(
+        default=(), description="For a book of several linked files: what each is cleaned to before they are joined."
+    )
+    join: Text | None = Field(
+        default=None,
+        description="DuckDB SQL over the cleaned tables that gives one row per loan, with the `source_file` and "
+        "`source_line` it came from; `columns` and `target` then read its row instead of a file's.",
+    )
+    columns: tuple[Column, ...] = Field(min_length=1, description="The typed columns of a loan.")
+    target: Target = Field(description="How default is told from the raw row.")
+    features: tuple[Feature, ...] = Field(min_length=1, description="The inputs of the model.")
     forbidden_features: tuple[Name, ...] = Field(
         default=(), description="Columns that no feature may read, whatever they say of themselves."
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if problems := list(problems_of(self)):
-            raise ValueError("\n".join(f"{path}: {reason}" for path, reason in problems))
+        if problems := [*problems_of(self), *join_problems(self)]:
+            raise InconsistentError(problems, self)
         return self
 
     @cached_property

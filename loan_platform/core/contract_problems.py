@@ -1,24 +1,17 @@
-"""What can be wrong with a contract that is well-formed: every mistake, with its key path."""
+"""What can be wrong with a contract that is well-formed: every mistake, with its key path, why, and what to do."""
 
-from collections import Counter
-from collections.abc import Iterator
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from loan_platform.core.date_formats import format_problem
+from loan_platform.core.mistakes import Problem, did_you_mean
 from loan_platform.core.sql import SqlError, columns_read
 
 if TYPE_CHECKING:
     from loan_platform.core.contract import Column, Contract, Feature
 
 RESERVED = frozenset({"target", "source_file", "source_line", "probability", "score", "row"})
-
-
-class Problem(NamedTuple):
-    """One mistake in a contract: where (key path) and why."""
-
-    path: str
-    reason: str
+RANGED = ("number", "integer", "percent")
 
 
 def problems_of(contract: "Contract") -> Iterator[Problem]:
@@ -26,84 +19,145 @@ def problems_of(contract: "Contract") -> Iterator[Problem]:
     yield from _duplicates("columns", [c.name for c in contract.columns])
     yield from _duplicates("features", [f.name for f in contract.features])
     yield from _reserved(contract)
-    for key in ("entity_key", "event_date"):
-        if (name := getattr(contract, key)) is not None and name not in contract.by_name:
-            yield Problem(key, f"no column {name!r}{_closest(name, contract)}")
+    yield from _key_and_date(contract)
     for i, column in enumerate(contract.columns):
-        yield from _column_problems(f"columns[{i}]", column)
-    yield from _sql_problems("target.sql", contract.target.sql)
+        yield from column_problems(f"columns[{i}]", column)
+    yield from _target_problems(contract)
     for i, feature in enumerate(contract.features):
         yield from _feature_problems(f"features[{i}]", feature, contract)
     for i, name in enumerate(contract.forbidden_features):
         if name not in contract.by_name:
-            yield Problem(f"forbidden_features[{i}]", f"no column {name!r}{_closest(name, contract)}")
+            yield _no_column(f"forbidden_features[{i}]", "excludes", name, contract)
 
 
-def _duplicates(path: str, names: list[str]) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Problem(path, f"the name {name!r} is used {count} times")
-
-
-def _reserved(contract: "Contract") -> Iterator[Problem]:
-    for i, column in enumerate(contract.columns):
-        if column.name in RESERVED:
-            yield Problem(f"columns[{i}].name", f"{column.name!r} is a name that the platform uses itself")
-    taken = RESERVED | {contract.entity_key, contract.event_date}
-    for i, feature in enumerate(contract.features):
-        if feature.name in taken:
-            yield Problem(f"features[{i}].name", f"{feature.name!r} is the key, the date or the platform's own")
-
-
-def _column_problems(path: str, column: "Column") -> Iterator[Problem]:
+def column_problems(path: str, column: "Column") -> Iterator[Problem]:
+    """Every mistake of one column, which stands at a key path."""
     yield from _sql_problems(f"{path}.sql", column.source_sql)
     low, high = column.minimum, column.maximum
-    if (low is not None or high is not None) and column.type not in ("number", "integer", "percent"):
-        yield Problem(path, f"a {column.type} column has no range")
+    for key, bound in (("minimum", low), ("maximum", high)):
+        if bound is not None and column.type not in RANGED:
+            reason = f"a {column.type} column has no range"
+            yield Problem(f"{path}.{key}", reason, f"Remove it, or make {column.name!r} a number.")
     if low is not None and high is not None and low > high:
-        yield Problem(path, f"minimum {low} is above maximum {high}")
+        reason = f"minimum {low:g} is above maximum {high:g}, so every value would be refused"
+        yield Problem(f"{path}.minimum", reason, "Swap them, or correct one.")
     if column.allowed is not None and column.type != "text":
-        yield Problem(f"{path}.allowed", f"only a text column has categories, {column.name!r} is {column.type}")
+        reason = f"only a text column has categories, {column.name!r} is {column.type}"
+        yield Problem(f"{path}.allowed", reason, "Remove it, or make the type text.")
+    yield from _categories(f"{path}.allowed", column.allowed or ())
     yield from _format_problems(path, column)
 
 
 def _format_problems(path: str, column: "Column") -> Iterator[Problem]:
-    if column.decimal is not None and column.type not in ("number", "integer", "percent"):
-        yield Problem(f"{path}.decimal", f"only a number has a decimal sign, {column.name!r} is {column.type}")
+    if column.decimal is not None and column.type not in RANGED:
+        reason = f"only a number has a decimal sign, {column.name!r} is {column.type}"
+        yield Problem(f"{path}.decimal", reason, "Remove it, or make the column a number.")
     if column.date_format is None:
         return
     if column.type != "date":
-        yield Problem(f"{path}.date_format", f"only a date has a date format, {column.name!r} is {column.type}")
+        reason = f"only a date has a date format, {column.name!r} is {column.type}"
+        yield Problem(f"{path}.date_format", reason, "Remove it, or make the type date.")
     elif reason := format_problem(column.date_format):
-        yield Problem(f"{path}.date_format", reason)
+        yield Problem(f"{path}.date_format", reason, "Write it as in %d.%m.%Y.")
+
+
+def _duplicates(path: str, names: list[str]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if name in first:
+            yield Problem(
+                f"{path}[{i}].name", f"the name {name!r} is that of {path}[{first[name]}] too", "Rename one of the two."
+            )
+        first.setdefault(name, i)
+
+
+def _reserved(contract: "Contract") -> Iterator[Problem]:
+    mend = "Choose another name."
+    for i, column in enumerate(contract.columns):
+        if column.name in RESERVED:
+            yield Problem(f"columns[{i}].name", f"{column.name!r} is a name that the platform uses itself", mend)
+    taken = RESERVED | {contract.entity_key, contract.event_date}
+    for i, feature in enumerate(contract.features):
+        if feature.name in taken:
+            reason = f"{feature.name!r} is the key, the date or the platform's own"
+            yield Problem(f"features[{i}].name", reason, mend)
+
+
+def _key_and_date(contract: "Contract") -> Iterator[Problem]:
+    for key in ("entity_key", "event_date"):
+        if (name := getattr(contract, key)) is not None and name not in contract.by_name:
+            yield _no_column(key, "names", name, contract)
+    date = contract.by_name.get(contract.event_date or "")
+    if date is not None and date.type != "date":
+        reason = f"column {date.name!r} is {date.type}, so loans have no vintage"
+        yield Problem("event_date", reason, f"Give {date.name!r} the type date, or name another column.")
+
+
+def _categories(path: str, words: Iterable[str]) -> Iterator[Problem]:
+    """Two spellings of one category: the second would never occur, as case and spacing are ignored."""
+    first: dict[str, str] = {}
+    for i, word in enumerate(words):
+        plain = " ".join(word.lower().split())
+        if plain in first:
+            reason = f"{word!r} and {first[plain]!r} are the same category, as case and spacing are ignored"
+            yield Problem(f"{path}[{i}]", reason, "Keep one of the two.")
+        first.setdefault(plain, word)
+
+
+def _target_problems(contract: "Contract") -> Iterator[Problem]:
+    if problems := list(_sql_problems("target.sql", contract.target.sql)):
+        yield from problems
+    elif not columns_read(contract.target.sql):
+        reason = "reads no column, so every loan has the same outcome and nothing can be learned"
+        yield Problem("target.sql", reason, "Derive it from the raw column that tells how the loan went.")
 
 
 def _feature_problems(path: str, feature: "Feature", contract: "Contract") -> Iterator[Problem]:
     if problems := list(_sql_problems(f"{path}.sql", feature.sql)):
         yield from problems
         return
-    where = f"feature {feature.name!r} reads"
+    if not feature.columns:
+        reason = f"feature {feature.name!r} reads no column, so it is the same for every loan"
+        yield Problem(f"{path}.sql", reason, "Compute it from columns, or remove it.")
     for name in sorted(feature.columns):
-        column = contract.by_name.get(name)
-        if column is None:
-            yield Problem(f"{path}.sql", f"{where} {name!r}, which is no column{_closest(name, contract)}")
-        elif column.known == "after_origination":
-            yield Problem(f"{path}.sql", f"{where} {name!r}, which is known only after origination (a leak)")
-        elif column.protected:
-            yield Problem(f"{path}.sql", f"{where} the protected column {name!r}")
-        elif name in contract.forbidden_features:
-            yield Problem(f"{path}.sql", f"{where} {name!r}, which forbidden_features excludes")
+        if problem := _reading_problem(f"{path}.sql", f"feature {feature.name!r} reads", name, contract):
+            yield problem
     if feature.kind == "category" and feature.monotone:
-        yield Problem(f"{path}.monotone", "a category has no direction")
+        yield Problem(f"{path}.monotone", "a category has no direction", "Remove it, or make the kind number.")
+
+
+def _reading_problem(path: str, where: str, name: str, contract: "Contract") -> Problem | None:
+    column = contract.by_name.get(name)
+    if column is None:
+        return _no_column(path, where, name, contract)
+    if column.known == "after_origination":
+        reason = f"{where} {name!r}, which is known only after origination (a leak): an applicant has no such value"
+        return Problem(path, reason, "Remove it; if the value is known at application, correct the column's `known`.")
+    if column.protected:
+        return Problem(path, f"{where} the protected column {name!r}", "Remove it: a decision must not depend on it.")
+    if name in contract.forbidden_features:
+        return Problem(path, f"{where} {name!r}, which forbidden_features excludes", "Remove it from one of the two.")
+    return None
 
 
 def _sql_problems(path: str, sql: str) -> Iterator[Problem]:
     try:
         columns_read(sql)
     except SqlError as error:
-        yield Problem(path, str(error))
+        yield Problem(path, str(error), "Correct the SQL.")
 
 
-def _closest(name: str, contract: "Contract") -> str:
-    close = get_close_matches(name, list(contract.by_name), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _no_column(path: str, where: str, name: str, contract: "Contract") -> Problem:
+    made = [column.name for column in contract.columns if column.sql and name in _raw(column)]
+    if made:
+        mend = f"It is a raw column: the column made of it is {made[0]!r}."
+    else:
+        mend = did_you_mean(name, contract.by_name) or "Add the column, or correct the name."
+    return Problem(path, f"{where} {name!r}, which is no column", mend)
+
+
+def _raw(column: "Column") -> frozenset[str]:
+    try:
+        return column.raw_columns
+    except SqlError:
+        return frozenset()

@@ -8,21 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from loan_platform.core.contract import Column, Contract, Feature, Target
-from loan_platform.core.policies import (
-    Drift,
-    Partitions,
-    Policies,
-    Promotion,
-    Quarantine,
-    Scorecard,
-    Source,
-    Split,
-    Training,
-)
-
-CONTRACT = (Contract, Column, Target, Feature)
-POLICIES = (Policies, Source, Quarantine, Split, Training, Scorecard, Promotion, Drift, Partitions)
+from loan_platform.core.contract import Contract
+from loan_platform.core.model_fields import Slot, slot_of
+from loan_platform.core.portfolio import DefsFile
 
 
 def reference() -> str:
@@ -30,18 +18,29 @@ def reference() -> str:
     parts = [
         "# The two files of a portfolio",
         "Generated from the models in `loan_platform/core` by `make docs`.",
-        "Unknown keys are refused. Every mistake is reported with file, line, key path and reason.",
+        "Unknown keys are refused. `loan-platform check` tells every mistake with file, line, key path, reason and how "
+        "to mend it; editors complete and check the keys by `loan_platform/schemas`.",
         "## `contract.yaml`",
-        *(_section(model) for model in CONTRACT),
-        "## `defs.yaml`, below `attributes`",
-        *(_section(model) for model in POLICIES),
+        *(_section(model) for model in _models(Contract)),
+        "## `defs.yaml`",
+        *(_section(model) for model in _models(DefsFile)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _models(root: type[BaseModel]) -> list[type[BaseModel]]:
+    """A model and those that its keys hold, each once, a parent before its parts."""
+    found = [root]
+    for model in found:  # grows meanwhile
+        slots = [slot for name in model.model_fields if (slot := slot_of(model, name))]
+        inner = [held.model for slot in slots for held in (slot, slot.items) if held and held.model]
+        found += [part for part in dict.fromkeys(inner) if part not in found]
+    return found
+
+
 def _section(model: type[BaseModel]) -> str:
     rows = [
-        f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {field.description or ''} |"
+        f"| `{name}` | {_type(field.annotation)}{_bounds(field)} | {_default(field)} | {field.description or ''} |"
         for name, field in model.model_fields.items()
     ]
     heading = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n"
@@ -60,9 +59,14 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"map of {_type(arguments[1])}"
-    return {"str": "text", "float": "number", "int": "integer", "bool": "true or false"}.get(
+    return {"str": "text", "float": "number", "int": "integer", "bool": "true or false", "Any": "anything"}.get(
         annotation.__name__, f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     )
+
+
+def _bounds(field: FieldInfo) -> str:
+    bounds = Slot(field.annotation, field.metadata).bounds
+    return ", " + " and ".join(f"{word} {limit:g}" for word, limit in bounds) if bounds else ""
 
 
 def _default(field: FieldInfo) -> str:

@@ -6,11 +6,10 @@ from functools import cached_property
 from math import isfinite
 
 import polars as pl
-import sqlglot
-from sqlglot import exp
 
 from loan_platform.core.contract import Column, Contract, Feature
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.feature_sql import feature_expression, feature_problems, first_line
 
 POLARS_TYPES: dict[str, type[pl.DataType]] = {
     "number": pl.Float64,
@@ -41,8 +40,9 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         empty = pl.DataFrame(schema=self.schema)
-        for feature in self.features:
-            _check(feature, empty)
+        for i, problem in feature_problems(self.features, empty):
+            feature = self.features[i]
+            raise FeatureError(f"feature {feature.name!r}: {problem.reason}; its SQL is: {feature.sql}")
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -56,15 +56,8 @@ class FeatureSet:
 
     @cached_property
     def schema(self) -> dict[str, type[pl.DataType]]:
-        """Polars type in which the features read each input; a frame that has them is computed fastest.
-
-        Integers are read as Float64 (exact up to 2^53), but where a category is made of one: its text is "2".
-        """
-        as_text = frozenset[str]().union(*(f.columns for f in self.features if f.kind == "category"))
-        return {
-            c.name: pl.Float64 if c.type == "integer" and c.name not in as_text else POLARS_TYPES[c.type]
-            for c in self.inputs
-        }
+        """Polars type in which the features read each input; a frame that has them is computed fastest."""
+        return input_schema(self.features, self.contract)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +80,7 @@ class FeatureSet:
         try:
             features = typed.vstack(self._null_row).select(self._expressions)
         except pl.exceptions.PolarsError as error:
-            raise FeatureError(f"features cannot be computed: {_first_line(error)}") from error
+            raise FeatureError(f"features cannot be computed: {first_line(error)}") from error
         return _finite(features.head(typed.height))
 
     @cached_property
@@ -105,7 +98,7 @@ class FeatureSet:
     @cached_property
     def _expressions(self) -> list[pl.Expr]:
         empty = pl.DataFrame(schema=self.schema)
-        return [_expression(feature, empty) for feature in self.features]
+        return [feature_expression(feature, empty) for feature in self.features]
 
     def _typed(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Exactly the input columns, in their order and type."""
@@ -119,10 +112,18 @@ class FeatureSet:
         return frame.with_columns(casts).select(*self.schema)
 
 
-def _expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
-    wanted = pl.String if feature.kind == "category" else pl.Float64
-    value = pl.sql_expr(feature.sql).alias(feature.name)
-    return value if empty.select(value).dtypes == [wanted] else value.cast(wanted)
+def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str, type[pl.DataType]]:
+    """Polars type in which features read each column, in contract order.
+
+    Integers are read as Float64 (exact up to 2^53), but where a category is made of one: its text is "2".
+    """
+    read = frozenset[str]().union(*(f.columns for f in features))
+    as_text = frozenset[str]().union(*(f.columns for f in features if f.kind == "category"))
+    return {
+        c.name: pl.Float64 if c.type == "integer" and c.name not in as_text else POLARS_TYPES[c.type]
+        for c in contract.columns
+        if c.name in read
+    }
 
 
 def _finite(features: pl.DataFrame) -> pl.DataFrame:
@@ -136,29 +137,6 @@ def _finite(features: pl.DataFrame) -> pl.DataFrame:
 def _not_finite(features: pl.DataFrame) -> Iterator[bool]:
     for row in features.iter_rows():
         yield not all(isfinite(value) for value in row if isinstance(value, float))
-
-
-def _check(feature: Feature, empty: pl.DataFrame) -> None:
-    if not feature.columns:
-        raise _error(feature, "reads no column")
-    if reason := _looks_beyond_its_row(feature.sql):
-        raise _error(feature, reason)
-    try:
-        dtype = empty.select(pl.sql_expr(feature.sql).alias(feature.name)).dtypes[0]
-        empty.select(_expression(feature, empty))
-    except pl.exceptions.PolarsError as error:
-        raise _error(feature, _first_line(error)) from error
-    is_number = dtype.is_numeric() or isinstance(dtype, pl.Boolean | pl.Null)
-    if feature.kind == "number" and not is_number:
-        raise _error(feature, f"gives {dtype}, not a number; is `kind: category` missing?")
-
-
-def _looks_beyond_its_row(sql: str) -> str | None:
-    """A sum or a rank over the batch would make a loan's features depend on its neighbours."""
-    tree = sqlglot.parse_one(f"SELECT {sql}", read="duckdb")
-    for node in (*tree.find_all(exp.AggFunc), *tree.find_all(exp.Window), *tree.find_all(exp.Subquery)):
-        return f"a feature is computed from one row alone, and {node.sql()} looks at others"
-    return None
 
 
 def _cast(column: Column, found: pl.DataType | None, wanted: type[pl.DataType]) -> pl.Expr:
@@ -192,11 +170,3 @@ def _whole(value: pl.Expr, name: str) -> pl.Expr:
         return known.cast(pl.Int64)
 
     return value.map_batches(to_integer, return_dtype=pl.Int64, is_elementwise=True)
-
-
-def _error(feature: Feature, reason: str) -> FeatureError:
-    return FeatureError(f"feature {feature.name!r}: {reason}; its SQL is: {feature.sql}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -1,19 +1,54 @@
 """One loan book: its name, contract and policies."""
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from loan_platform.core.contract import Contract, Name
-from loan_platform.core.errors import ExplainedError
+from loan_platform.core.contract import Contract, Name, Strict, Text
+from loan_platform.core.contract_check import check_contract
+from loan_platform.core.mistakes import ContractError, InconsistentError, Problem, closest, did_you_mean
 from loan_platform.core.policies import Policies
 
+COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
+SOURCES = ("loans", "applications", "outcomes")
 
-class ContractError(ExplainedError, ValueError):
-    """A contract file cannot be used; the message names file, line, key path and reason of every mistake."""
+
+class Attributes(Policies):
+    """What a `defs.yaml` decides, under `attributes`."""
+
+    contract: Text = Field(default="contract.yaml", description="The contract's file, beside this one.")
+
+
+class Requirements(Strict):
+    """What must be there before the book is loaded."""
+
+    env: tuple[Text, ...] = Field(default=(), description="Environment variables that the file uses.")
+
+
+class PostProcessing(Strict):
+    """Changes to the finished assets of a book, as Dagster offers them."""
+
+    assets: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Each with `target`, a selection of assets, and `attributes`, what they get."
+    )
+
+
+class DefsFile(Strict):
+    """The `defs.yaml` of a loan book."""
+
+    type: Literal["loan_platform.assets.loan_portfolio.LoanPortfolio"] = Field(
+        description="The component: always this one."
+    )
+    attributes: Attributes = Field(description="Sources and policies of the book.")
+    requirements: Requirements | None = Field(default=None, description="What the file needs from its surroundings.")
+    template_vars_module: str | None = Field(
+        default=None, description="Dagster's: the Python module of template variables for `post_processing`."
+    )
+    post_processing: PostProcessing | None = Field(
+        default=None, description="Dagster's: owners, tags or metadata for assets of the book."
+    )
 
 
 class Portfolio(Policies):
@@ -23,51 +58,40 @@ class Portfolio(Policies):
     contract: Contract
 
     @model_validator(mode="after")
-    def _dates_where_needed(self) -> Self:
-        if self.contract.event_date is None:
-            if self.split.kind != "hash":
-                raise ValueError("split.kind: the contract has no event_date, so the split must be 'hash'")
-            if self.partitions.every != "none":
-                raise ValueError("partitions.every: the contract has no event_date, so it must be 'none'")
+    def _consistent(self) -> Self:
+        if problems := list(portfolio_problems(self, self.contract)):
+            raise InconsistentError(problems, self)
         return self
+
+
+def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Problem]:
+    """Where the policies do not fit the contract, by the key of the policies."""
+    known = {*SOURCES, *(table.name for table in contract.tables)}
+    for table in contract.tables:
+        if table.name not in policies.sources and table.name != "loans":  # of loans the policies tell themselves
+            mend = f"Add `{table.name}: {{path: ...}}`, or remove the table from the contract."
+            yield Problem("sources", f"there is no source {table.name!r}, which the contract joins", mend)
+    for name in policies.sources:
+        told_already = "loans" not in policies.sources and closest(name, known) == "loans"
+        if name not in known and not told_already:
+            mend = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
+            yield Problem(f"sources.{name}", "is no source of a book, so nothing would read it", mend)
+    if contract.event_date is None:
+        why = "the contract has no event_date, so"
+        remedy = "or give the contract an event_date"
+        if policies.split.kind != "hash":
+            yield Problem("split.kind", f"{why} there are no vintages to split by", f"Write 'hash', {remedy}.")
+        if policies.partitions.every != "none":
+            yield Problem("partitions.every", f"{why} batches cannot be cut by it", f"Write 'none', {remedy}.")
 
 
 def load_contract(path: Path) -> Contract:
     """Read a contract file.
 
     Raises:
-        ContractError: with every mistake found, one per line, as `file:line: key path: reason`.
+        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to mend it.`
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        root = cast("yaml.Node | None", yaml.compose(text))  # pyright: ignore[reportUnknownMemberType]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ContractError(f"{path}: cannot be read as YAML: {error}") from error
-    try:
-        return Contract.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{path}:{_line(root, key)}: {key}: {why}" for key, why in _mistakes(error)]
-        raise ContractError("\n".join(lines)) from error
-
-
-def _mistakes(error: ValidationError) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for item in error.errors(include_url=False, include_input=False):
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-        if path:
-            found.append((path, item["msg"]))
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            found += [(key, why) for key, _, why in (line.partition(": ") for line in message.splitlines())]
-    return found
-
-
-def _line(node: Any, path: str) -> int:
-    """Line (from 1) of the deepest node of a YAML document that exists on the key path."""
-    for index, key in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path):
-        if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
-            node = node.value[int(index)]
-        elif key and isinstance(node, yaml.MappingNode):
-            node = next((value for name, value in node.value if name.value == key), node)
-    return node.start_mark.line + 1 if node is not None else 1
+    checked = check_contract(path)
+    if checked.mistakes or checked.contract is None:
+        raise ContractError(checked.mistakes)
+    return checked.contract

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from loan_platform.core.contract import Column, Contract
+from loan_platform.core.contract import Column, Contract, SourceTable
 
 Severity = Literal["critical", "warning"]
 Kind = Literal[
@@ -13,6 +13,7 @@ Kind = Literal[
     "columns_present",
     "in_source",
     "unique",
+    "unique_together",
     "not_null",
     "missing_share",
     "between",
@@ -43,14 +44,24 @@ class Rule:
 
 def expectations_for(contract: Contract) -> tuple[Rule, ...]:
     """Every rule of a contract: of the table first, then column by column. Names are unique."""
-    return (*_table_rules(contract), *(rule for c in contract.columns for rule in _column_rules(c, contract)))
+    return (*_table_rules(contract.columns), *_rules(contract.columns, contract.entity_key, contract.event_date))
 
 
-def _table_rules(contract: Contract) -> Iterator[Rule]:
-    names = tuple(column.name for column in contract.columns)
+def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
+    """Every rule of a linked source, before it is joined."""
+    together = source.key if len(source.key) > 1 else ()
+    alone = source.key[0] if len(source.key) == 1 else None
+    return (*_table_rules(source.columns, together), *_rules(source.columns, alone, None))
+
+
+def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) -> Iterator[Rule]:
+    names = tuple(column.name for column in columns)
     yield Rule("has_rows", "has_rows", "At least one row was accepted.", "critical", minimum=1)
     yield Rule("columns_present", "columns_present", "Every column of the contract is there.", "critical", names)
-    if optional := tuple(c.name for c in contract.columns if not (c.required or c.every_file)):
+    if together:
+        why = f"No two rows share the same {' and '.join(together)}."
+        yield Rule("key_unique", "unique_together", why, "critical", together)
+    if optional := tuple(c.name for c in columns if not (c.required or c.every_file)):
         yield Rule(
             "optional_columns_in_source",
             "in_source",
@@ -60,8 +71,17 @@ def _table_rules(contract: Contract) -> Iterator[Rule]:
         )
 
 
-def _column_rules(column: Column, contract: Contract) -> Iterator[Rule]:
-    is_key = column.name == contract.entity_key
+def _rules(columns: tuple[Column, ...], key: str | None, event_date: str | None) -> Iterator[Rule]:
+    for column in columns:
+        yield from _column_rules(column, column.name == key)
+        # What was known at the decision cannot be dated after it: a two-digit year read as 2068, most often.
+        precedes = column.type == "date" and column.name != event_date and column.known != "after_origination"
+        if event_date is not None and precedes:
+            name, why = f"{column.name}_not_after_{event_date}", f"{column.name} is not later than {event_date}."
+            yield Rule(name, "not_after", why, column.severity, (column.name, event_date))
+
+
+def _column_rules(column: Column, is_key: bool) -> Iterator[Rule]:
     if is_key:
         yield _rule(column, "unique", f"No two rows share the same {column.name}.")
     if is_key or column.required:
@@ -75,14 +95,6 @@ def _column_rules(column: Column, contract: Contract) -> Iterator[Rule]:
     if column.allowed is not None:
         why = f"{column.name} is one of {len(column.allowed)} categories of the contract."
         yield _rule(column, "in_set", why, allowed=column.allowed)
-    if _precedes_event(column, contract) and contract.event_date is not None:
-        yield Rule(
-            f"{column.name}_not_after_{contract.event_date}",
-            "not_after",
-            f"{column.name} is not later than {contract.event_date}.",
-            column.severity,
-            (column.name, contract.event_date),
-        )
 
 
 def _rule(
@@ -97,11 +109,6 @@ def _rule(
 ) -> Rule:
     name = f"{column.name}_{kind}"
     return Rule(name, kind, description, column.severity, (column.name,), minimum, maximum, allowed, max_missing)
-
-
-def _precedes_event(column: Column, contract: Contract) -> bool:
-    # What was known at the decision cannot be dated after it: a two-digit year read as 2068, most often.
-    return column.type == "date" and column.name != contract.event_date and column.known != "after_origination"
 
 
 def _range(column: Column) -> str:

@@ -13,7 +13,6 @@ from loan_platform.core.policies import Split
 
 Rows = NDArray[np.int64]
 
-HASH_STEPS = 2**32
 MIN_OF_A_CLASS = 2
 
 
@@ -124,15 +123,30 @@ def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
 
 
 def _by_hash(known: pl.DataFrame, policy: Split) -> pl.DataFrame:
-    position = stable_hash(known["key"]) / HASH_STEPS
+    """Parts and folds by the rank of each key's hash among the loans of its outcome.
+
+    Every part so has the default rate of the book, however rare defaults are. A loan changes its part only where
+    other loans of its outcome have come or gone and its rank was at the border.
+    """
+    position = _rank_share(known, known["key"])
     training = (position - policy.test_share) / (1 - policy.test_share)  # [0, 1) within the training loans
     part = np.where(position < policy.test_share, 2, np.where(training < policy.calibration_share, 1, 0))
-    folds = stable_hash("fold " + known["key"]).astype(np.int64) * policy.folds // HASH_STEPS
-    return known.with_columns(
-        part=pl.Series(part, dtype=pl.Int8),
-        block=pl.Series(folds),
-        vintage=pl.lit(None, dtype=pl.Date),
-    ).sort("part", "key")
+    split = known.with_columns(part=pl.Series(part, dtype=pl.Int8), vintage=pl.lit(None, dtype=pl.Date))
+    parts = [rows.with_columns(block=_folds(rows, policy.folds)) for _, rows in split.group_by(pl.col("part") == 2)]
+    return pl.concat(parts).sort("part", "key")
+
+
+def _folds(loans: pl.DataFrame, folds: int) -> pl.Series:
+    share = _rank_share(loans, "fold " + loans["key"])
+    return pl.Series((share * folds).astype(np.int64))
+
+
+def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
+    """Rank of each text's hash among the loans of the same outcome, from 0 to below 1."""
+    hashed = loans.select("target", "key", hash=pl.Series(stable_hash(text)))
+    ordered = hashed.with_row_index("row").sort("hash", "key")
+    rank = ordered.with_columns(share=pl.int_range(pl.len()).over("target") / pl.len().over("target"))
+    return rank.sort("row")["share"].to_numpy()
 
 
 def _out_of_time(loans: pl.DataFrame, policy: Split) -> tuple[pl.DataFrame, int]:

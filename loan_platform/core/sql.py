@@ -1,35 +1,97 @@
 """What a SQL expression of a contract reads, without running it."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.scope import traverse_scope
+
+_BEFORE = "SELECT "
+_PLAIN_COLUMN = re.compile(r'"([^"]+)"')  # what most columns of a contract are made from
 
 
 class SqlError(ValueError):
     """A contract's SQL expression does not parse."""
 
 
-@lru_cache(maxsize=4096)
+@dataclass(frozen=True)
+class Query:
+    """What a query reads and gives, in lower case; `columns` is None where a star hides some."""
+
+    tables: frozenset[str]
+    columns: frozenset[str] | None
+
+
+def query_of(text: str) -> Query:
+    """The tables that a query reads, without those it defines itself (WITH), and the columns that it gives.
+
+    Raises:
+        SqlError: the text is not one query.
+    """
+    try:
+        statement = sqlglot.parse_one(text, read="duckdb")
+    except (ParseError, TokenError) as error:
+        raise SqlError(f"not an SQL query: {str(error).splitlines()[0]}") from error
+    if not isinstance(statement, exp.Query):
+        raise SqlError("must be one SELECT, not another statement")
+    names = [name.lower() for name in statement.named_selects]
+    return Query(
+        tables=frozenset(_tables(statement)),
+        columns=None if statement.is_star or "" in names else frozenset(names),
+    )
+
+
+def _tables(query: exp.Query) -> Iterator[str]:
+    # By scope: `WITH visits AS (... FROM visits)` reads the table, and what follows reads the definition.
+    for scope in traverse_scope(query):
+        yield from (source.name.lower() for source in scope.sources.values() if isinstance(source, exp.Table))
+
+
 def columns_read(expression: str) -> frozenset[str]:
     """Names of the columns that `expression` reads, in lower case (SQL names ignore case).
 
     Raises:
         SqlError: the text is not one SQL expression.
     """
-    return frozenset(column.name.lower() for column in _parse(expression).find_all(exp.Column))
+    name = _PLAIN_COLUMN.fullmatch(expression)
+    return frozenset((name[1].lower(),)) if name else _columns(expression)
 
 
-def _parse(expression: str) -> exp.Expr:
+@lru_cache(maxsize=4096)
+def parsed(expression: str) -> exp.Expr:
+    """The expression as a tree, which nobody may change.
+
+    Raises:
+        SqlError: the text is not one SQL expression.
+    """
     try:
-        statement = sqlglot.parse_one(f"SELECT {expression}", read="duckdb")
+        statement = sqlglot.parse_one(f"{_BEFORE}{expression}", read="duckdb")
     except (ParseError, TokenError) as error:
-        reason = str(error).splitlines()[0]
-        raise SqlError(f"not an SQL expression: {reason}") from error
+        raise SqlError(f"not an SQL expression: {_reason(error)}") from error
     if not isinstance(statement, exp.Select) or len(statement.expressions) != 1 or _is_query(statement):
         raise SqlError("must be one SQL expression over the columns, not a query")
     return statement.expressions[0]
+
+
+@lru_cache(maxsize=4096)
+def _columns(expression: str) -> frozenset[str]:
+    return frozenset(column.name.lower() for column in parsed(expression).find_all(exp.Column))
+
+
+def _reason(error: ParseError | TokenError) -> str:
+    """What is wrong near which piece of the text; the parser's own words speak of its classes."""
+    details = error.errors[0] if isinstance(error, ParseError) and error.errors else None
+    if details is None:
+        return "a quote is not closed"
+    description, near = str(details["description"]), str(details["highlight"])
+    if "missing for" in description or "<Token" in description:
+        description = "something is missing"
+    before = str(details["start_context"]).removeprefix(_BEFORE)[-20:]
+    return f"{description} at {(before + near).strip()!r}"
 
 
 def _is_query(statement: exp.Select) -> bool:

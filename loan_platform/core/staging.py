@@ -37,7 +37,8 @@ def typed_sql(
         f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{name(c.name)} AS s{i}"
         for i, c in enumerate(table.columns)
     ]
-    raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({table.target.sql})}}) AS target_own"]
+    target = table.target.sql if table.target else "NULL"
+    raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
     texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
     texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
     firsts = [f"{first_try_sql(c, f't{i}')} AS n{i}" for i, c in enumerate(table.columns)]
@@ -81,12 +82,12 @@ def faults_sql(table: Table) -> str:
 
 
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
-    """Select list on `typed_sql`: the contract's columns, the target and where the row came from."""
+    """Select list on `typed_sql`: the columns, the target where there is one, and where the row came from."""
     values = [
         f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} AS {name(c.name)}"
         for i, c in enumerate(table.columns)
     ]
-    return ", ".join([*values, TARGET, "source_file", "source_line"])
+    return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
 
 
 def fractions_sql(table: Table, raw: str) -> str | None:

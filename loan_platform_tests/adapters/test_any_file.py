@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.sources import SourceError
 from loan_platform.adapters.warehouse import Warehouse
 from loan_platform_tests.ingest import HEADER, Ingested, ingest
@@ -66,7 +67,7 @@ def test_rows_reconcile_and_values_are_those_of_the_file(data: bytes) -> None:
         path = Path(folder) / "a.csv"
         path.write_bytes(data)
         try:
-            done = ingest([path], Path(folder) / "out", warehouse=Warehouse(threads=1))
+            done = ingest([path], Path(folder) / "out", warehouse=Warehouse(DuckDbSession(threads=1)))
         except SourceError as error:
             told = error
         else:

@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.csv_bytes import CHUNK_BYTES, MAX_RECORD_BYTES
+from loan_platform.adapters.duckdb_session import DuckDbSession, WarehouseError
+from loan_platform.adapters.ordered_parquet import _in_order
 from loan_platform.adapters.sources import SourceError
-from loan_platform.adapters.warehouse import Warehouse, WarehouseError, _in_order
+from loan_platform.adapters.warehouse import Warehouse
 from loan_platform.core.policies import Source
 from loan_platform_tests.ingest import BOOK, GOOD, HEADER, book, ingest, write
 
@@ -330,7 +332,7 @@ def test_bytes_do_not_depend_on_threads_or_file_order(tmp_path: Path) -> None:
     files = [write(tmp_path / f"{name}.csv", part) for name, part in (("a", rows[:9]), ("b", rows[9:]))]
     seen: set[tuple[bytes, ...]] = set()
     for threads, order in ((1, files), (2, files), (4, files[::-1])):
-        warehouse = Warehouse(threads=threads, memory_limit="400MB", temp_directory=tmp_path)
+        warehouse = Warehouse(DuckDbSession(threads, "400MB", tmp_path))
         done = ingest(order, tmp_path / "out", warehouse=warehouse)
         seen.add(tuple(path.read_bytes() for path in sorted(done.folder.glob("*.parquet"))))
         places = done.accepted.select("source_file", "source_line").rows()

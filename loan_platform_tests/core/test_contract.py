@@ -53,7 +53,8 @@ def test_a_sound_contract_loads(tmp_path: Path) -> None:
     [
         ("paid / income", "'paid', which is known only after origination (a leak)"),
         ("length(sex)", "the protected column 'sex'"),
-        ("incme", "'incme', which is no column; did you mean 'income'?"),
+        ("incme", "'incme', which is no column. Did you mean 'income'?"),
+        ("1 + 1", "feature 'f' reads no column"),
         ("income /", "not an SQL expression"),
         ("income from loans", "must be one SQL expression over the columns, not a query"),
         ("income where rate > 1", "must be one SQL expression over the columns, not a query"),
@@ -91,12 +92,14 @@ def test_a_format_of_another_type_is_refused(tmp_path: Path, column: dict[str, s
 def test_a_feature_needs_a_reason_text(tmp_path: Path) -> None:
     without = feature("f", "income")
     del without["reason"]
-    assert "features[0].reason: Field required" in mistakes(tmp_path, contract(features=[without]))
+    assert "features[0].reason: is missing. Add it. Its meaning: What the applicant is told" in mistakes(
+        tmp_path, contract(features=[without])
+    )
 
 
 def test_duplicate_names_are_refused(tmp_path: Path) -> None:
     told = mistakes(tmp_path, contract(features=[feature("f", "income"), feature("f", "income + 1")]))
-    assert "features: the name 'f' is used 2 times" in told
+    assert "features[1].name: the name 'f' is that of features[0] too. Rename one of the two." in told
 
 
 def test_unknown_keys_are_refused_with_their_line(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_unknown_keys_are_refused_with_their_line(tmp_path: Path) -> None:
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     told = mistakes(tmp_path, contract(entity_key="lon", features=[feature("f", "paid"), feature("g", "x")]))
     assert len(told.splitlines()) == 3
-    assert "did you mean 'loan'?" in told
+    assert "feature 'g' reads 'x', which is no column" in told
 
 
 def test_a_file_that_is_no_yaml_is_told(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from loan_platform_tests.ingest import book
 def _table(**column: Any) -> Table:
     return Table(
         columns=(Column(name="x", description="A column.", **column),),
-        key="key",
+        key=("key",),
         event_date=None,
-        target=book(target={"sql": "NULL", "description": "None."}).target,
+        target=None,
         target_required=False,
         missing=("", "NA", "n/a"),
     )

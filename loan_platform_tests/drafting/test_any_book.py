@@ -11,6 +11,7 @@ import pytest
 
 from loan_platform.adapters.book_folder import create_book, read_book
 from loan_platform.adapters.drafting import BookRequest
+from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.warehouse import Warehouse
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.portfolio import Portfolio
@@ -171,7 +172,7 @@ def test_a_draft_accepts_its_own_file(seed: int, tmp_path: Path) -> None:
 
 
 def check_staging(book: Portfolio, source: Path, folder: Path) -> None:
-    done = ingest([source], folder / "out", book.contract, warehouse=Warehouse(threads=1))
+    done = ingest([source], folder / "out", book.contract, warehouse=Warehouse(DuckDbSession(threads=1)))
     assert done.staged.quarantined <= 0.02 * done.staged.rows_in + 1, done.staged.by_reason
     for (column, reason), rows in done.staged.nulled.items():
         assert rows <= 0.06 * done.staged.rows_in, (column, reason)

@@ -97,13 +97,13 @@ class _Tables:
 class ScorecardFamily:
     """Fits scorecards."""
 
-    max_trials = 4  # two settings of mild effect
+    max_trials = 6  # two settings of mild effect
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
         """Knots per column and the inverse strength of the L2 penalty."""
         if trial is None:
             return {"knots": 5, "c": 0.1}
-        return {"knots": trial.suggest_int("knots", 3, 7), "c": trial.suggest_float("c", 3e-3, 1.0, log=True)}
+        return {"knots": trial.suggest_int("knots", 3, 7), "c": trial.suggest_float("c", 1e-2, 100.0, log=True)}
 
     def fit(self, sample: Sample, context: FitContext, params: Params) -> ScorecardModel:
         """Fit on at most 200,000 loans."""

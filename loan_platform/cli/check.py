@@ -1,0 +1,55 @@
+"""`loan-platform check`: every mistake in the files of a book, before anything is run."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from loan_platform.cli.books import SHIPPED, book_folder, book_names
+from loan_platform.core.book_check import BookCheck, check_book, other_component
+from loan_platform.core.mistakes import Mistake
+from loan_platform.settings import Settings, source_override
+
+
+def run_check(settings: Settings, books: list[str], folder: Path | None = None) -> int:
+    """Check books, all of a folder if none is named; the exit code is 0 when they are sound, else 2.
+
+    Raises:
+        UnknownBookError: there is no such book; the message has the closest.
+    """
+    books_in = folder or SHIPPED
+    folders = [book_folder(name, books_in) for name in books or book_names(books_in)]
+    sound = [_check(settings, path) for path in folders]
+    return 0 if all(sound) else 2
+
+
+def _check(settings: Settings, folder: Path) -> bool:
+    from loan_platform.adapters.source_check import check_sources
+
+    if kind := other_component(folder):
+        sys.stdout.write(f"{folder.name}: not looked at, as it is no loan book but a {kind}\n")
+        return True
+    book = check_book(folder)
+    sources = book.attributes.sources if book.attributes else {}
+    overrides = {name: text for name in sources if (text := source_override(folder.name, name))}
+    found = check_sources(book, settings.home, overrides, folder.name)
+    mistakes = [*book.mistakes, *found.mistakes]
+    for note in found.notes:
+        sys.stdout.write(f"note: {_told(note)}\n")
+    for mistake in mistakes:
+        sys.stderr.write(f"{_told(mistake)}\n")
+    sys.stdout.write(f"{folder.name}: {_summary(book, found.files, len(mistakes))}\n")
+    return not mistakes
+
+
+def _told(mistake: Mistake) -> str:
+    """The mistake with its file relative to the working directory, where it is below."""
+    file, here = mistake.file.resolve(), Path.cwd()
+    return str(replace(mistake, file=file.relative_to(here) if file.is_relative_to(here) else file))
+
+
+def _summary(book: BookCheck, files: list[str], mistakes: int) -> str:
+    if mistakes or book.portfolio is None:
+        return f"{mistakes} {'mistake' if mistakes == 1 else 'mistakes'}"
+    contract = book.portfolio.contract
+    against = f"held against {', '.join(files)}" if files else "no source file to hold it against"
+    return f"sound; {len(contract.columns)} columns, {len(contract.features)} features; {against}"
