@@ -19,6 +19,7 @@ from loan_platform.adapters.files import (
     remove_abandoned,
 )
 from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.core.book_schemas import editor_line
 from loan_platform.core.drafting.contract_text import contract_text
 from loan_platform.core.drafting.draft import Draft
 from loan_platform.core.drafting.errors import DraftError
@@ -55,7 +56,8 @@ def create_book(
     make_directory(settings.cache)
     warehouse = Warehouse(DuckDbSession(settings.threads, settings.memory_limit, settings.cache))
     draft = draft_book(request, warehouse, settings.cache, settings.threads, tell)
-    publish(folder, {CONTRACT: contract_text(draft), POLICIES: policies_text(draft)})
+    texts = {CONTRACT: ("contract", contract_text(draft)), POLICIES: ("defs", policies_text(draft))}
+    publish(folder, {name: f"{editor_line(schema, folder)}\n{text}" for name, (schema, text) in texts.items()})
     return draft
 
 

@@ -1,13 +1,16 @@
 """The two commands that draft a book, in processes of their own, on a project of somebody else."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
+from loan_platform.core.book_schemas import MODELS, editor_line, schema_path
 from loan_platform_tests.conftest import REPOSITORY
 from loan_platform_tests.own_books import write_german, write_project
 
@@ -47,6 +50,10 @@ def test_a_book_is_drafted_from_the_command_line(books: Path, tmp_path: Path) ->
     assert "loan-platform check kredite" in told
     stated = yaml.safe_load((books / "kredite" / "defs.yaml").read_text())
     assert stated["attributes"]["sources"]["loans"]["path"] == str(tmp_path / "kredite.csv")
+    for file in MODELS:
+        text = (books / "kredite" / f"{file}.yaml").read_text()
+        assert text.splitlines()[0] == editor_line(file, books / "kredite")
+        jsonschema.validate(yaml.safe_load(text), json.loads(schema_path(file).read_text()))
     assert "exists already" in run(tmp_path, *command, code=2)
 
 
