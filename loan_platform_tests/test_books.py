@@ -94,60 +94,59 @@ def test_protected_columns_are_in_no_feature(finished: Finished) -> None:
     assert not protected & set(finished.lake("loan_features").columns)
 
 
-def linked(finished: Finished) -> Finished:
-    if not finished.book.contract.tables:
-        pytest.skip("a book of one file")
-    return finished
+LINKED = pytest.mark.parametrize("finished", ["retail_loans"], indirect=True)
 
 
+@LINKED
 def test_names_and_numbers_of_people_never_leave_the_source(finished: Finished) -> None:
-    book = linked(finished)
     for asset in ("raw_attributes", "clean_attributes", "quarantined_attributes", "joined_loans"):
-        assert not {"name", "ssn"} & {column.lower() for column in book.lake(asset).columns}
+        assert not {"name", "ssn"} & {column.lower() for column in finished.lake(asset).columns}
 
 
+@LINKED
 def test_garbage_is_missing_with_a_reason_and_never_zero(finished: Finished) -> None:
-    book = linked(finished)
-    nulled = {(n["column"], n["reason"]): n["rows"] for n in book.report("financials/staging.json")["nulled"]}
-    clean = book.lake("clean_financials")
+    nulled = {(n["column"], n["reason"]): n["rows"] for n in finished.report("financials/staging.json")["nulled"]}
+    clean = finished.lake("clean_financials")
     for column, reason in (("credit_mix", "unknown_category"), ("invested_monthly", "out_of_range"),
                            ("open_loans", "out_of_range"), ("credit_limit_change", "unparseable")):  # fmt: skip
         assert nulled[column, reason] == clean[column].null_count() > 0
     assert clean["open_loans"].drop_nulls().is_between(0, 20).all()
     assert clean["credit_history_months"].null_count() == 0
-    ages = {n["reason"]: n["rows"] for n in book.report("attributes/staging.json")["nulled"] if n["column"] == "age"}
-    assert ages == {"out_of_range": book.lake("clean_attributes")["age"].null_count()}
+    ages = {
+        n["reason"]: n["rows"] for n in finished.report("attributes/staging.json")["nulled"] if n["column"] == "age"
+    }
+    assert ages == {"out_of_range": finished.lake("clean_attributes")["age"].null_count()}
 
 
+@LINKED
 def test_every_source_has_its_raw_and_its_clean_asset_and_they_reconcile(finished: Finished) -> None:
-    book = linked(finished)
-    for table in book.book.contract.tables:
-        staged = book.report(f"{table.name}/staging.json")
-        assert staged["rows_in"] == book.made[table.name] == book.lake(f"raw_{table.name}").height
-        assert staged["accepted"] == book.lake(f"clean_{table.name}").height
+    for table in finished.book.contract.tables:
+        staged = finished.report(f"{table.name}/staging.json")
+        assert staged["rows_in"] == finished.made[table.name] == finished.lake(f"raw_{table.name}").height
+        assert staged["accepted"] == finished.lake(f"clean_{table.name}").height
 
 
+@LINKED
 def test_an_application_has_the_features_of_its_loan(finished: Finished, tmp_path: Path) -> None:
     """The first lines of the last months' loans, as applications: earlier loans of their customers are history."""
-    book = linked(finished)
-    first = book.lake("clean_loans").filter(
+    first = finished.lake("clean_loans").filter(
         pl.col("installment_num") == 0, pl.col("loan_start_date") >= date(2024, 12, 1)
     )
-    loans = book.lake("validated_loans").filter(pl.col("loan_id").is_in(first["loan_id"].implode()))
+    loans = finished.lake("validated_loans").filter(pl.col("loan_id").is_in(first["loan_id"].implode()))
     assert loans.height == first.height > 100
-    expected = features_of(book.book, loans)
+    expected = features_of(finished.book, loans)
     assert expected["earlier_months_overdue"].sum() > 10
-    assert rejoined(book, tmp_path, {}, first).equals(expected)
+    assert rejoined(finished, tmp_path, {}, first).equals(expected)
 
 
+@LINKED
 @pytest.mark.parametrize("table", ["loans", "attributes", "financials", "clickstream"])
 def test_no_feature_moves_when_later_records_are_shifted(finished: Finished, table: str, tmp_path: Path) -> None:
-    book = linked(finished)
-    rows = book.lake(f"clean_{table}")
+    rows = finished.lake(f"clean_{table}")
     numbers = [c for c, t in rows.schema.items() if t.is_numeric() and c not in ("source_line", "installment_num")]
-    before = features_of(book.book, book.lake("validated_loans"))
+    before = features_of(finished.book, finished.lake("validated_loans"))
     if table in ("loans", "clickstream"):
-        starts = book.lake("clean_loans").group_by("customer_id").agg(start=pl.col("loan_start_date").max())
+        starts = finished.lake("clean_loans").group_by("customer_id").agg(start=pl.col("loan_start_date").max())
         known = rows.join(starts, on="customer_id", how="left", maintain_order="left")
         after = pl.col("snapshot_date") > pl.col("start")
         assert known.select(after.sum()).item() > 1_000
@@ -156,7 +155,7 @@ def test_no_feature_moves_when_later_records_are_shifted(finished: Finished, tab
         again = rows.with_columns(pl.lit(date(2031, 1, 1)).alias("snapshot_date"), *(pl.col(c) + 7 for c in numbers))
         later = pl.concat([rows, again])
     assert not later.equals(rows)
-    assert rejoined(book, tmp_path, {table: later}).equals(before)
+    assert rejoined(finished, tmp_path, {table: later}).equals(before)
 
 
 def rejoined(
