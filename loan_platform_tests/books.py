@@ -1,5 +1,6 @@
 """A tiny loan book of a third party, made from nothing: other column names, no dates."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,15 @@ def car_loans() -> Portfolio:
     )
 
 
+def forget_package(name: str) -> None:
+    """Let a package of this name be imported from another folder than before in this process."""
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
 def write_project(folder: Path) -> Path:
     """A project of somebody else: one package with one book in its `defs` folder."""
+    forget_package("small_bank")
     book = folder / "small_bank" / "defs" / "car_loans"
     book.mkdir(parents=True)
     (folder / "small_bank" / "__init__.py").touch()

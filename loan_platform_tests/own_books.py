@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from loan_platform_tests.books import forget_package
+
 GERMAN_HEADER = (
     "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;"
     "Bonität;Inkasso-Erlös;Rückstand nach Auszahlung;Bemerkung;Kreditstatus"
@@ -18,6 +20,7 @@ DEFINITIONS = (
 
 def write_project(folder: Path) -> Path:
     """An empty project of somebody else; returns its folder of books."""
+    forget_package("anyone")
     books = folder / "anyone" / "defs"
     books.mkdir(parents=True)
     (folder / "anyone" / "__init__.py").touch()
