@@ -1,6 +1,7 @@
 """The code location of this package's loan books."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -12,8 +13,9 @@ warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code
 
 
 @dg.definitions
+@cache
 def defs() -> dg.Definitions:
-    """All loan books in `defs/`."""
+    """All loan books in `defs/`; made once in a process, though `dagster job execute` asks for them five times."""
     from loan_platform.assets.loan_portfolio import location
 
     return location(Path(__file__).parent)

@@ -12,6 +12,7 @@ from loan_platform.core.calibration import calibrate
 from loan_platform.core.candidates import BLEND, FITTED, NOT_LOG_ODDS
 from loan_platform.core.contract import Contract, Feature
 from loan_platform.core.design import Design
+from loan_platform.core.fits import fit_each
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
 from loan_platform.core.models.scorecard import ScorecardModel
@@ -125,12 +126,12 @@ def test_probability(model: ScoringModel, data: TrainingData) -> Floats:
 
 def _fit_crosswise(name: str, data: TrainingData, params: dict[str, Any]) -> tuple[FittedModel, Floats]:
     """The model of the whole training window, and margins on the calibration window of models that did not see them."""
-    family, window = FITTED[name], data.calibration_sample.matrix
+    window, samples = data.calibration_sample.matrix, (data.training_sample, *map(data.without_half, (0, 1)))
+    whole, *halves = fit_each(FITTED[name], samples, data.context, params)
     unseen = np.empty(len(window))
-    for half in (0, 1):
-        model = family.fit(data.without_half(half), data.context, params)
+    for half, model in enumerate(halves):
         unseen[half::2] = margins(model, np.ascontiguousarray(window[half::2]), data.context.threads)
-    return family.fit(data.training_sample, data.context, params), unseen
+    return whole, unseen
 
 
 def _directions(design: Design, features: tuple[Feature, ...]) -> tuple[int, ...]:

@@ -81,6 +81,14 @@ def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lam
     Raises:
         SplitError: the loans cannot be split as the policy says.
     """
+    from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+
+    # Fits side by side would set each other's limit back, and more BLAS threads give other last bits.
+    with threadpool_limits(1, user_api="blas"):
+        return _train(book, loans, log)
+
+
+def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> TrainingResult:
     policy = book.training
     data = TrainingData.prepare(book, loans)
     log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")

@@ -1,6 +1,7 @@
 """Tuning on time-ordered folds: Optuna's seeded search, cut short fold by fold where a trial is below the median."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loan_platform.core.evaluation import auc
+from loan_platform.core.fits import fit_each
 from loan_platform.core.models.base import Family, FitContext, Floats, Matrix, Sample, margins
 from loan_platform.core.splits import LoanSplit, Rows
 
@@ -110,12 +112,12 @@ class _Search:
         self.trials += 1
         fold_margins: list[Floats] = []
         aucs: list[float] = []
-        for step, fold in enumerate(self.folds):
-            model = self.family.fit(fold.train, self.context, params)
-            fold_margins.append(margins(model, fold.matrix, self.context.threads))
-            aucs.append(auc(fold.target, fold_margins[-1]))
-            if trial is not None and step + 1 < len(self.folds):
-                self._prune(trial, step, aucs[-1])
+        with closing(fit_each(self.family, [fold.train for fold in self.folds], self.context, params)) as models:
+            for step, (fold, model) in enumerate(zip(self.folds, models, strict=True)):
+                fold_margins.append(margins(model, fold.matrix, self.context.threads))
+                aucs.append(auc(fold.target, fold_margins[-1]))
+                if trial is not None and step + 1 < len(self.folds):
+                    self._prune(trial, step, aucs[-1])
         if self.found is None or np.mean(aucs) > np.mean(self.found[2]):
             self.found = params, fold_margins, aucs
         return float(np.mean(aucs))
