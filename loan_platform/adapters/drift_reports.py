@@ -20,6 +20,7 @@ import polars as pl
 from polars import selectors
 
 from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.helper_process import HelperProcess
 from loan_platform.core.drift import DriftTable
 from loan_platform.core.drift_reference import OTHER
 from loan_platform.core.policies import Drift
@@ -51,6 +52,9 @@ def write_drift_report(
     report = drift_report(reference, current, table, title=title, policy=policy)
     atomic_write(html, report.html)
     atomic_write(json, report.json)
+
+
+drift_report_process = HelperProcess(write_drift_report, imports="evidently.presets")
 
 
 def drift_report(

@@ -5,15 +5,18 @@ import logging
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from loan_platform.adapters.helper_process import HelperProcess
 from loan_platform.core.rules import Kind, QualityResult, Rule, RuleOutcome
 
 _COLUMNS_AT_ONCE = 4
-_VALUES_KEPT = 20_000_000
+_VALUES_SEEN = 20_000_000  # of one table
+_VALUES_KEPT = 2_000_000  # between tables
 _CLASSES: dict[Kind, str] = {
     "has_rows": "ExpectTableRowCountToBeBetween",
     "columns_present": "ExpectTableColumnsToMatchSet",
@@ -47,10 +50,13 @@ def run_quality(parquet: Path, rules: Sequence[Rule], absent: Collection[str] = 
     found = {outcome.rule.name: outcome for outcome in known}
     rest = [rule for rule in rules if rule.name not in found]
     with _quiet():
-        engine = _Engine()
         for group in _groups(rest):
-            found.update((o.rule.name, o) for o in _run_group(engine, _load(frame, group), group, rows))
+            found.update((o.rule.name, o) for o in _run_group(_engine(), _load(frame, group), group, rows))
+        _engine().rest()
     return QualityResult(rows, tuple(found[rule.name] for rule in rules))
+
+
+quality_process = HelperProcess(run_quality, imports="great_expectations.expectations")
 
 
 def _known_beforehand(
@@ -111,11 +117,11 @@ def _run_group(engine: "_Engine", frame: pl.DataFrame, group: Sequence[Rule], ro
 
 
 class _Engine:
-    """Great Expectations in memory: no files, no progress bars, and no frame kept for long."""
+    """Great Expectations in memory: no files, no progress bars, and no large frame kept for long."""
 
     def __init__(self) -> None:
         self._definition: Any = None
-        self._values = _VALUES_KEPT
+        self._values = 0
 
     def validate(self, data: Any, rules: Sequence[Rule], result_format: dict[str, Any]) -> dict[str, Any]:
         """Results of the engine by rule name."""
@@ -123,23 +129,32 @@ class _Engine:
 
         if not rules:
             return {}
-        self._renew(data.size)
+        if self._values + data.size > _VALUES_SEEN:
+            self._forget()
+        self._definition = self._definition or _batch_definition()
+        self._values += data.size
         suite = gx.ExpectationSuite(name="contract", expectations=[_expectation(rule) for rule in rules])
         batch = self._definition.get_batch({"dataframe": data})
         results = batch.validate(suite, result_format=result_format).results
         configured = [(result.expectation_config, result) for result in results]
         return {config.meta["rule"]: result for config, result in configured if config and config.meta}
 
-    def _renew(self, values: int) -> None:
+    def rest(self) -> None:
+        """Keep the context for the next table, unless it holds much."""
+        if self._values > _VALUES_KEPT:
+            self._forget()
+
+    def _forget(self) -> None:
         # A context keeps every frame it saw, and its objects refer to each other: only a full collection
         # frees them, which takes 0.2 s.
-        self._values += values
-        if self._values < _VALUES_KEPT:
-            return
-        self._values = values
         self._definition = None
+        self._values = 0
         gc.collect()
-        self._definition = _batch_definition()
+
+
+@cache
+def _engine() -> _Engine:
+    return _Engine()
 
 
 def _batch_definition() -> Any:

@@ -34,11 +34,11 @@ def contract_checks(book: Portfolio, asset: str, rules: Sequence[Rule], folder: 
     )
     @explained
     def checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
-        from loan_platform.adapters.quality import run_quality
+        from loan_platform.adapters.quality import quality_process
         from loan_platform.adapters.quality_report import quality_html
 
         absent = platform.read_report(book, f"{folder}staging.json")["missing_optional"]
-        found = run_quality(platform.lake.path(book.name, asset), rules, absent)
+        found = quality_process(platform.lake.path(book.name, asset), rules, absent)
         platform.write_report(book, f"{folder}quality.json", found.to_json())
         title = f"{book.name} {asset}" if folder else book.name
         page = platform.write_report(book, f"{folder}quality.html", quality_html(found, title=title))

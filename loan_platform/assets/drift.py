@@ -126,10 +126,10 @@ def _draw(
     table: DriftTable,
     current: pl.DataFrame,
 ) -> None:
-    from loan_platform.adapters.drift_reports import write_drift_report
+    from loan_platform.adapters.drift_reports import drift_report_process
 
     pages, title = _pages(platform, book, batch), f"{book.name} {batch}"
-    write_drift_report(model.frame("development"), current, table, *pages, title=title, policy=book.drift)
+    drift_report_process(model.frame("development"), current, table, *pages, title=title, policy=book.drift)
 
 
 def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable, drawn: bool) -> dict[str, Any]:

@@ -86,14 +86,21 @@ def _about(book: Portfolio, name: str, kinds: tuple[str, ...], deps: Iterable[st
 
 def batches(book: Portfolio) -> dg.PartitionsDefinition[str] | None:
     """The partitions of scored batches: months or days of the event date, or none."""
-    start = book.partitions.start
+    start, end = f"{book.partitions.start}-01", _first_day_after(book.partitions.end)
     match book.partitions.every:
         case "month":
-            return dg.MonthlyPartitionsDefinition(start_date=start, fmt="%Y-%m", end_offset=1)
+            return dg.MonthlyPartitionsDefinition(start[:7], end and end[:7], fmt="%Y-%m", end_offset=1)
         case "day":
-            return dg.DailyPartitionsDefinition(start_date=f"{start}-01", fmt="%Y-%m-%d", end_offset=1)
+            return dg.DailyPartitionsDefinition(start, end, fmt="%Y-%m-%d", end_offset=1)
         case "none":
             return None
+
+
+def _first_day_after(month: str | None) -> str | None:
+    if month is None:
+        return None
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12}-{number % 12 + 1:02}-01"
 
 
 def batch_options(book: Portfolio) -> dict[str, Any]:

@@ -66,6 +66,9 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
     def applications(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        from loan_platform.adapters.drift_reports import drift_report_process
+
+        drift_report_process.start()  # Evidently is imported while applications are read and scored
         staged = stage_source(platform, book, "applications", names)
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
         for name, metadata in zip(names, staged_metadata(staged), strict=True):
@@ -125,7 +128,7 @@ def _tell_outside(context: dg.AssetExecutionContext, book: Portfolio, waiting: p
     if outside:
         context.log.warning(
             f"{outside:,} applications are dated outside the partitions ({inside[0]} to {inside[-1]}) and are not "
-            "scored: look at their event date, or set partitions.start"
+            "scored: look at their event date, or change partitions.start or partitions.end"
         )
 
 

@@ -43,6 +43,9 @@ def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
         "reads are.",
     )
     def raw(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        from loan_platform.adapters.quality import quality_process
+
+        quality_process.start()  # Great Expectations is imported while files are read
         policy, files = platform.source_files(book, source)
         context.log.info(f"reading {', '.join(file.name for file in files)}")
         rows, rejects = f"raw_{source}", f"raw_{source}_rejects"

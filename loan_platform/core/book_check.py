@@ -40,6 +40,9 @@ def check_book(folder: Path) -> BookCheck:
     defs = check_file(read_yaml(folder / DEFS), DefsFile)
     attributes = defs.value.attributes if defs.value else defs.parts.get(("attributes",))
     attributes = attributes if isinstance(attributes, Attributes) else None
+    if attributes:  # a policy that contradicts itself was replaced by its defaults
+        stated = {str(path[-1]): part for path, part in defs.parts.items() if path[:-1] == ("attributes",)}
+        attributes = attributes.model_copy(update=stated)
     contract = check_contract(folder / (attributes.contract if attributes else "contract.yaml"))
     if attributes and contract.contract:
         known = tuple(f"{mistake.path}." for mistake in defs.mistakes if mistake.path)

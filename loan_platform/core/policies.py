@@ -151,6 +151,16 @@ class Partitions(Strict):
         default="month", description="Length of a batch; `none` for a book without dates."
     )
     start: Month = Field(default="2007-01", description="First month of applications, such as 2015-06.")
+    end: Month | None = Field(
+        default=None, description="Last month, for a book that takes no more applications; else the current month is."
+    )
+
+    @model_validator(mode="after")
+    def _start_comes_first(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            reason = f"{self.end} is before start, {self.start}, so no batch would be scored"
+            raise InconsistentError([Problem("end", reason, "Put it later, or leave it out.")], self)
+        return self
 
 
 class Policies(Strict):

@@ -81,6 +81,12 @@ CASES = [
         "attributes.partitions.start: '2007-13' is not a month. Write it as year and month, such as 2015-06.",
     ),
     Planted(
+        "    every: none",
+        "    every: none\n    start: 2020-05\n    end: 2020-04",
+        "end:",
+        "attributes.partitions.end: 2020-04 is before start, 2020-05, so no batch would be scored. Put it later, or",
+    ),
+    Planted(
         "    min_auc: 0.55",
         "    min_auc: 0.96",
         "min_auc:",

@@ -1,0 +1,110 @@
+"""A function in a process of its own, for libraries that take seconds to import.
+
+The import runs on another core while the caller does other work. Run as a program, this module is that process: it
+answers pickled calls on standard input until its caller closes it, or is gone.
+"""
+
+import contextlib
+import importlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import BinaryIO, Generic, ParamSpec, TypeVar
+
+from loan_platform.core.errors import ExplainedError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class HelperProcess(Generic[P, R]):
+    """Calls of one function, answered one at a time by a process that starts once and ends with this one.
+
+    Args:
+        function: a function at the top of a module; its arguments, result and errors must be picklable.
+        imports: the module that takes long, imported before the first call is answered.
+    """
+
+    def __init__(self, function: Callable[P, R], imports: str) -> None:
+        self._function, self._imports = function, imports
+        self._process: subprocess.Popen[bytes] | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def start(self) -> None:
+        """Begin the import and return at once. A call starts what was not started."""
+        if self._process is None or self._process.poll() is not None:
+            command = [sys.executable, "-m", __name__, self._imports]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function's result.
+
+        Raises:
+            ExplainedError: the process ended before it answered.
+            Exception: what the function raised, with its traceback there as a note.
+        """
+        with self._one_at_a_time:
+            self.start()
+            try:
+                answer = self._ask(pickle.dumps((self._function, args, kwargs)))
+            except BaseException:  # an interrupt included: its answer must not be taken for that of the next call
+                self._stop()
+                raise
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _ask(self, call: bytes) -> R | Exception:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(call)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            raise ExplainedError(
+                f"The process that runs {self._function.__name__} with {self._imports} ended with status "
+                f"{self._process.wait()} before it answered. -9 means that the system killed it, most often for want "
+                "of memory: give the run more, and materialize the asset again."
+            ) from error
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+def main() -> None:
+    """Answer calls until standard input ends. What libraries print goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt ends
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module(sys.argv[1])
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            _answer(sys.stdin.buffer, answers)
+
+
+def _answer(calls: BinaryIO, answers: BinaryIO) -> None:
+    function, args, kwargs = pickle.load(calls)
+    try:
+        answer = pickle.dumps(function(*args, **kwargs))
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        answer = pickle.dumps(error)
+    answers.write(answer)
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
