@@ -112,7 +112,8 @@ class _Search:
         self.trials += 1
         fold_margins: list[Floats] = []
         aucs: list[float] = []
-        with closing(fit_each(self.family, [fold.train for fold in self.folds], self.context, params)) as models:
+        samples, no_pruning = [fold.train for fold in self.folds], trial is None
+        with closing(fit_each(self.family, samples, self.context, params, all_wanted=no_pruning)) as models:
             for step, (fold, model) in enumerate(zip(self.folds, models, strict=True)):
                 fold_margins.append(margins(model, fold.matrix, self.context.threads))
                 aucs.append(auc(fold.target, fold_margins[-1]))
