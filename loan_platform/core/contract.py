@@ -115,6 +115,13 @@ class Feature(Strict):
     sql: Text = Field(description="SQL over the contract's columns, run by Polars row by row.")
     description: Text = Field(description="What the feature is, with its unit.")
     reason: Text = Field(description="What the applicant is told when this feature lowered the score.")
+    reason_not_known: Text | None = Field(
+        default=None, description="What is told instead where the feature has no value; none: that it is not known."
+    )
+    cause: Name | None = Field(
+        default=None,
+        description="One name for features that say the same; reasons give it once, in the words of the weightiest.",
+    )
     kind: Literal["number", "category"] = Field(
         default="number", description="What the SQL gives: a number, or a text that is one of a few categories."
     )

@@ -1,5 +1,6 @@
 """Training: split, tune, choose, fit, calibrate, and only then look at the test set, once."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -81,10 +82,13 @@ def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lam
     Raises:
         SplitError: the loans cannot be split as the policy says.
     """
+    from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]
     from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
-    # Fits side by side would set each other's limit back, and more BLAS threads give other last bits.
-    with threadpool_limits(1, user_api="blas"):
+    # Of the whole process, so fits side by side would set them back for each other. More BLAS threads give other last
+    # bits; the epochs of the network are chosen, so that it has not converged is no news.
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return _train(book, loans, log)
 
 

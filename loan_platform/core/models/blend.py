@@ -20,6 +20,10 @@ class BlendModel(FittedModel):
         """Log-odds of default, before calibration."""
         return blended(self.scorecard.margin(matrix), self.gradient_boosting.margin(matrix))
 
+    def contributions(self, matrix: Matrix) -> Floats:
+        """The mean of both models' contributions."""
+        return blended(self.scorecard.contributions(matrix), self.gradient_boosting.contributions(matrix))
+
     def check(self, columns: int) -> None:
         """Raise ValueError unless both parts are sound."""
         self.scorecard.check(columns)
@@ -35,5 +39,5 @@ def blend(scorecard: ScorecardModel, gradient_boosting: TreeModel) -> BlendModel
 
 
 def blended(scorecard: Floats, gradient_boosting: Floats) -> Floats:
-    """Mean log-odds."""
+    """Mean log-odds, or parts of them."""
     return (scorecard + gradient_boosting) / 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.portable import sum_columns
 
 if TYPE_CHECKING:
     import optuna
@@ -50,6 +51,29 @@ class MlpModel(FittedModel):
             total += np.maximum(layer[:, unit], 0.0) * weight
         return total
 
+    def contributions(self, matrix: Matrix) -> Floats:
+        """Integrated gradients (Sundararajan, Taly and Yan 2017) from the average loan, exact.
+
+        Along the straight line from the average loan a unit's input is linear, so the part of the line on which the
+        unit is active, and with it the mean of the gradient, has a closed form. A column's missing indicator counts
+        for the column.
+        """
+        parts = [self._explained(matrix[i : i + BLOCK]) for i in range(0, len(matrix), BLOCK)]
+        return np.concatenate(parts) if parts else np.zeros((0, matrix.shape[1]))
+
+    def _explained(self, matrix: Matrix) -> Floats:
+        inputs = np.ascontiguousarray(self._standard.inputs(matrix).T)
+        start, moved = np.array(self.hidden_bias), np.zeros((len(matrix), len(self.hidden_bias)))
+        for values, weights in zip(inputs, self._weights, strict=True):
+            moved += values[:, None] * weights
+        slope = _active_share(start, start + moved) * np.array(self.output)
+        columns = len(self.low)
+        found = np.zeros((len(matrix), columns))
+        owners = (*range(columns), *self.indicators)
+        for owner, values, weights in zip(owners, inputs, self._weights, strict=True):
+            found[:, owner] += values * sum_columns(slope * weights)
+        return found
+
     def check(self, columns: int) -> None:
         """Raise ValueError unless the layers fit together and read that many columns."""
         units, inputs = len(self.hidden_bias), columns + len(self.indicators)
@@ -69,6 +93,13 @@ class MlpModel(FittedModel):
     def _standard(self) -> "_Standard":
         low, high, mean, scale = (np.array(values) for values in (self.low, self.high, self.mean, self.scale))
         return _Standard(low, high, mean, scale, np.array(self.indicators, np.int64))
+
+
+def _active_share(start: Floats, end: Floats) -> Floats:
+    """The part of each line from `start` to `end` that lies above zero."""
+    length = np.where(start == end, 1.0, end - start)
+    share = (np.maximum(end, 0.0) - np.maximum(start, 0.0)) / length
+    return np.where(start == end, (start > 0).astype(np.float64), share)
 
 
 class _Standard:
@@ -113,7 +144,7 @@ class MlpFamily:
         }
         network: Any = MLPClassifier(**settings)
         with threadpool_limits(1), np.errstate(over="ignore"):
-            _quietly(network.fit, standard.inputs(sample.matrix), sample.target)
+            network.fit(standard.inputs(sample.matrix), sample.target)
         return _assemble(standard, network)
 
 
@@ -129,17 +160,6 @@ def _standardise(matrix: Matrix) -> _Standard:
     return _Standard(
         low, high, np.nanmean(inside, axis=0), np.where(scale > 0, scale, 1.0), np.flatnonzero(missing.any(axis=0))
     )
-
-
-def _quietly(fit: Any, inputs: Floats, target: Floats) -> None:
-    """The number of epochs is chosen, so not converging is no news."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fit(inputs, target)
 
 
 def _assemble(standard: _Standard, network: Any) -> MlpModel:

@@ -8,6 +8,7 @@ import numpy as np
 
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.tree_check import check_booster
+from loan_platform.core.models.tree_shap import TreeShap
 
 if TYPE_CHECKING:
     import optuna
@@ -30,11 +31,25 @@ class TreeModel(FittedModel):
             return np.zeros(0)
         return self.loaded.inplace_predict(matrix, predict_type="margin").astype(np.float64)
 
+    def contributions(self, matrix: Matrix) -> Floats:
+        """Exact Shapley values of the trees (TreeSHAP)."""
+        if self._shapley is not None or not len(matrix):
+            return self._shapley.values(matrix) if self._shapley else np.zeros(matrix.shape)
+        import xgboost
+
+        data = xgboost.DMatrix(matrix, nthread=1)
+        return self.loaded.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+
     def check(self, columns: int) -> None:
         """Raise ValueError unless the trees are sound; XGBoost itself would not notice, or crash."""
         check_booster(self.booster, columns)
         if len(self.importance) != columns:
             raise ValueError(f"importance of {len(self.importance)} columns, of {columns}")
+
+    @cached_property
+    def _shapley(self) -> TreeShap | None:
+        trees = self.booster["learner"]["gradient_booster"]["model"]["trees"]
+        return TreeShap(trees, len(self.importance)) if TreeShap.fits(trees) else None
 
     @cached_property
     def loaded(self) -> "xgboost.Booster":

@@ -1,0 +1,61 @@
+"""What reasons cost: python benchmarks/reasons.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle
+
+Rows are the bundle's golden rows, over and over, with their features; the time is from features to reasons.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import xgboost
+
+from loan_platform.core.bundle import load_bundle
+from loan_platform.core.models.blend import BlendModel
+from loan_platform.core.models.trees import TreeModel
+from loan_platform.core.reasons import reasons
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--rows", type=int, default=50_000)
+    arguments = parser.parse_args()
+    bundle = load_bundle(arguments.bundle)
+    model, golden = bundle.model, bundle.golden.frame(bundle.model)
+    few = model.features(golden)
+    many = pl.concat([few] * (arguments.rows // few.height + 1)).head(arguments.rows)
+    alone = replace(model, threads=1)
+    reasons(alone, few)  # the tables are made once
+    single = statistics.median(
+        seconds(lambda i=i: reasons(alone, few.slice(i, 1))) for i in range(few.height) for _ in "five!"
+    )
+    bulk = statistics.median(seconds(lambda: reasons(model, many)) for _ in range(5))
+    print(f"{model.family}, {len(model.design.columns)} columns")
+    print(f"one row, one thread: {single * 1000:.2f} ms (median of {few.height * 5})")
+    print(f"{many.height:,} rows, {model.threads} threads: {many.height / bulk:,.0f} rows/s (median of 5)")
+    fitted = model.model.gradient_boosting if isinstance(model.model, BlendModel) else model.model
+    if isinstance(fitted, TreeModel):
+        matrix = model.design.matrix(many.head(5_000))
+        theirs = statistics.median(seconds(lambda trees=fitted: contributions(trees, matrix)) for _ in range(3))
+        ours = statistics.median(seconds(lambda: fitted.contributions(matrix)) for _ in range(3))
+        print(f"trees alone, one thread: {5_000 / ours:,.0f} rows/s; XGBoost's pred_contribs {5_000 / theirs:,.0f}")
+
+
+def contributions(model: TreeModel, matrix: object) -> object:
+    """XGBoost's own TreeSHAP."""
+    return model.loaded.predict(xgboost.DMatrix(matrix, nthread=1), pred_contribs=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

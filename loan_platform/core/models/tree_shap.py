@@ -1,0 +1,146 @@
+"""Exact Shapley values of trees from tables, a few times faster than XGBoost's own `pred_contribs` on shallow trees.
+
+A leaf answers with its value where a row meets the conditions on its path, so its game is a product with one factor
+for each column on the path: 1 or 0 where the column is known, and where it is not, the share of the training weight
+that goes the leaf's way (path-dependent TreeSHAP; Lundberg, Erion and Lee 2018, algorithm 2). With k columns on the
+path there are 2^k answers, which are computed once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loan_platform.core.models.base import Floats, Matrix
+
+LEAF = -1
+ROWS_AT_ONCE = 16  # what a core's cache holds
+MAX_COLUMNS, MAX_ENTRIES = 8, 8_000_000
+
+
+class Condition(NamedTuple):
+    """What a path asks of one column: low <= value < high, or a missing value; `share` of the weight goes that way."""
+
+    low: float
+    high: float
+    missing: bool
+    share: float
+
+
+EVERYTHING = Condition(-np.inf, np.inf, True, 1.0)
+
+
+@dataclass(frozen=True)
+class Path:
+    """A leaf: its value and the conditions on the way to it, by column."""
+
+    value: float
+    conditions: dict[int, Condition]
+
+
+def paths(tree: dict[str, Any]) -> Iterator[Path]:
+    """The leaves of a tree in XGBoost's JSON, with all that leads to them."""
+    left, right, column = tree["left_children"], tree["right_children"], tree["split_indices"]
+    threshold, default_left, weight = tree["split_conditions"], tree["default_left"], tree["sum_hessian"]
+    waiting: list[tuple[int, dict[int, Condition]]] = [(0, {})]
+    while waiting:
+        node, known = waiting.pop()
+        if left[node] == LEAF:
+            yield Path(threshold[node], known)
+            continue
+        at, by = column[node], threshold[node]
+        low, high, missing, share = known.get(at, EVERYTHING)
+        both = weight[left[node]] + weight[right[node]]
+        goes = weight[left[node]] / both if both else 0.5
+        smaller = Condition(low, min(high, by), missing and bool(default_left[node]), share * goes)
+        larger = Condition(max(low, by), high, missing and not default_left[node], share * (1 - goes))
+        waiting += [(left[node], {**known, at: smaller}), (right[node], {**known, at: larger})]
+
+
+class TreeShap:
+    """Shapley values of an ensemble of trees.
+
+    Args:
+        trees: as XGBoost's JSON holds them.
+        columns: of the matrix.
+    """
+
+    def __init__(self, trees: list[dict[str, Any]], columns: int) -> None:
+        leaves = [path for tree in trees for path in paths(tree) if path.conditions]
+        size = max((len(path.conditions) for path in leaves), default=0)
+        asked = [sorted(path.conditions.items()) for path in leaves]
+        asked = [[*known, *[(0, EVERYTHING)] * (size - len(known))] for known in asked]
+        shape = (len(leaves), size)
+        column = np.array([[at for at, _ in known] for known in asked], np.int64).reshape(shape).T
+        low, high, missing, share = (
+            np.array([[condition[i] for _, condition in known] for known in asked], np.float64).reshape(shape).T
+            for i in range(len(Condition._fields))
+        )
+        self._columns, self._column = columns, column
+        self._low, self._high = low.astype(np.float32)[..., None], high.astype(np.float32)[..., None]
+        self._missing = missing.astype(np.bool_)[..., None]
+        self._bit = (1 << np.arange(size, dtype=np.uint8))[:, None, None]
+        tables = _shapley(np.array([path.value for path in leaves], np.float64), share)
+        real = np.array([len(path.conditions) for path in leaves], np.int64) > np.arange(size)[:, None]
+        slot, leaf = np.nonzero(real)
+        order = np.argsort(column[slot, leaf], kind="stable")
+        slot, self._leaf = slot[order], leaf[order]
+        self._present, self._starts = np.unique(column[slot, self._leaf], return_index=True)
+        self._answers = tables[slot, self._leaf].ravel()
+        self._offset = (np.arange(len(order)) << size)[:, None]
+
+    @staticmethod
+    def fits(trees: list[dict[str, Any]]) -> bool:
+        """Whether the tables stay within 64 MB; those of deep trees do not."""
+        sizes = [len(path.conditions) for tree in trees for path in paths(tree)]
+        deepest = max(sizes, default=0)
+        return deepest <= MAX_COLUMNS and sum(sizes) * 2**deepest <= MAX_ENTRIES
+
+    def values(self, matrix: Matrix) -> Floats:
+        """Each column's part of the margin [rows, columns]; a row's bits depend on that row alone."""
+        found = np.zeros((len(matrix), self._columns))
+        for start in range(0, len(matrix) if len(self._leaf) else 0, ROWS_AT_ONCE):
+            rows = matrix[start : start + ROWS_AT_ONCE]
+            # One row alone would be added up in another order than many.
+            x = np.ascontiguousarray((rows if len(rows) > 1 else np.repeat(rows, 2, axis=0)).T)
+            met = np.bitwise_or.reduce(self._met(x) * self._bit, axis=0).astype(np.intp)
+            at = met.take(self._leaf, axis=0)
+            at += self._offset
+            found[start : start + len(rows), self._present] = self._sums(at).T[: len(rows)]
+        return found
+
+    def _met(self, x: Matrix) -> NDArray[np.bool_]:
+        """Whether each row meets each condition [conditions of a leaf, leaves, rows]."""
+        values: Matrix = x.take(self._column, axis=0)  # a tenth of the time of x[...]
+        met = values >= self._low
+        met &= values < self._high
+        unknown = np.isnan(x)
+        if unknown.any():
+            met |= self._missing & unknown.take(self._column, axis=0)
+        return met
+
+    def _sums(self, at: NDArray[np.intp]) -> Floats:
+        return np.add.reduceat(self._answers.take(at), self._starts, axis=0)
+
+
+def _shapley(value: Floats, share: Floats) -> Floats:
+    """Shapley values [conditions of a leaf, leaves, which of the conditions are met, as bits]."""
+    size, leaves = share.shape
+    pattern = np.arange(2**size, dtype=np.int64)
+    met = [np.array((pattern >> slot) & 1, np.float64) for slot in range(size)]
+    total: Floats = np.zeros((size, leaves, 2**size))
+    for slot in range(size):
+        others = [i for i in range(size) if i != slot]
+        for count in range(size):
+            weight = factorial(count) * factorial(size - count - 1) / factorial(size)
+            for known in combinations(others, count):
+                product: Floats = np.full((leaves, 2**size), weight)
+                for i in others:
+                    product *= met[i] if i in known else share[i][:, None]
+                total[slot] += product
+        total[slot] *= (met[slot] - share[slot][:, None]) * value[:, None]
+    return total
