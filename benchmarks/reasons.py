@@ -16,7 +16,7 @@ import xgboost
 from loan_platform.core.bundle import load_bundle
 from loan_platform.core.models.blend import BlendModel
 from loan_platform.core.models.trees import TreeModel
-from loan_platform.core.reasons import reasons
+from loan_platform.core.reasons import Explainer
 
 
 def main() -> None:
@@ -28,12 +28,12 @@ def main() -> None:
     model, golden = bundle.model, bundle.golden.frame(bundle.model)
     few = model.features(golden)
     many = pl.concat([few] * (arguments.rows // few.height + 1)).head(arguments.rows)
-    alone = replace(model, threads=1)
-    reasons(alone, few)  # the tables are made once
+    alone, all_threads = Explainer(replace(model, threads=1)), Explainer(model)
+    alone.reasons(few)  # the tables are made once
     single = statistics.median(
-        seconds(lambda i=i: reasons(alone, few.slice(i, 1))) for i in range(few.height) for _ in "five!"
+        seconds(lambda i=i: alone.reasons(few.slice(i, 1))) for i in range(few.height) for _ in "five!"
     )
-    bulk = statistics.median(seconds(lambda: reasons(model, many)) for _ in range(5))
+    bulk = statistics.median(seconds(lambda: all_threads.reasons(many)) for _ in range(5))
     print(f"{model.family}, {len(model.design.columns)} columns")
     print(f"one row, one thread: {single * 1000:.2f} ms (median of {few.height * 5})")
     print(f"{many.height:,} rows, {model.threads} threads: {many.height / bulk:,.0f} rows/s (median of 5)")

@@ -6,24 +6,23 @@ reason.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from loan_platform.core.contract import Feature
-from loan_platform.core.models.base import Floats
+from loan_platform.core.calibration import Platt
+from loan_platform.core.models.base import Floats, Matrix
 from loan_platform.core.portable import sum_columns
 from loan_platform.core.scoring import ScoringModel
 
 MOST = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
 LEAST_POINTS = 0.5  # less would be shown as none
 CHUNK_ROWS = 4_096
+STILL = 1e-6
 NOT_KNOWN = "_not_known"
 
 
@@ -43,83 +42,104 @@ class Reason(NamedTuple):
     points: float
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Each feature's part of each row's score.
-
-    Attributes:
-        features: names, in the order of the columns.
-        points: [rows, features], positive is safer; with the average training loan's score they add up to the score.
-    """
-
-    features: tuple[str, ...]
-    points: Floats
-
-
-def score_parts(model: ScoringModel, features: pl.DataFrame) -> Parts:
-    """Each feature's part of the score, of a features frame; the same bits for a row alone and in bulk."""
-    matrix = model.design.matrix(features)
-    columns = model.model.contributions(matrix)
-    slope = _slope(model, model.model.margin(matrix), sum_columns(columns))
-    owners = np.array([model.design.features.index(column.feature) for column in model.design.columns])
-    by_feature = [sum_columns(columns[:, owners == i]) for i in range(len(model.design.features))]
-    per_log_odds = -model.points.double / math.log(2)
-    return Parts(model.design.features, np.stack(by_feature, axis=1) * slope[:, None] * per_log_odds)
-
-
-def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
-    """The principal reasons of each row, the weightiest first; none where nothing lowered the score.
+class Explainer:
+    """What a model's answers come from; made once for a model, safe to share among threads.
 
     Args:
-        model: that scored the rows.
-        features: as `model.features` computes them.
-        most: reasons of one row.
+        model: whose answers are explained.
+
+    Attributes:
+        features: names of the features that the model reads, as the columns of `parts`.
     """
-    chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
-    explain = partial(_reasons, model, most=most)
-    if len(chunks) <= 1 or model.threads == 1:
-        return [found for chunk in chunks for found in explain(chunk)]
-    with ThreadPoolExecutor(model.threads) as pool:
-        return [found for part in pool.map(explain, chunks) for found in part]
+
+    def __init__(self, model: ScoringModel) -> None:
+        self.features = model.design.features
+        self._model = model
+        named = {feature.name: feature for feature in model.contract.features}
+        self._named = [named[name] for name in self.features]
+        self._of_features = _Sums([column.feature for column in model.design.columns], self.features)
+        causes = [feature.cause or f"feature {feature.name}" for feature in self._named]
+        self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
+
+    def parts(self, features: pl.DataFrame) -> Floats:
+        """Points of score that each feature adds [rows, features]; with the average training loan's they are the score.
+
+        Args:
+            features: as `ScoringModel.features` computes them.
+        """
+        return self._parts(features).T[: features.height].copy()
+
+    def reasons(self, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+        """The principal reasons of each row, the weightiest first; none where nothing lowered the score.
+
+        Args:
+            features: as `ScoringModel.features` computes them.
+            most: reasons of one row.
+        """
+        chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
+        if len(chunks) <= 1 or self._model.threads == 1:
+            return [found for chunk in chunks for found in self._reasons(chunk, most)]
+        with ThreadPoolExecutor(self._model.threads) as pool:
+            return [found for part in pool.map(partial(self._reasons, most=most), chunks) for found in part]
+
+    def _parts(self, features: pl.DataFrame) -> Floats:
+        """Points [features, rows]; a row alone is there twice, or its sums would be in another order than in bulk."""
+        matrix = self._model.design.matrix(features)
+        if len(matrix) == 1:
+            matrix = np.repeat(matrix, 2, axis=0)
+        columns = self._model.model.contributions(matrix)
+        per_margin = -self._model.points.double / math.log(2) * self._slope(matrix, columns)
+        return self._of_features(columns.T) * per_margin
+
+    def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:
+        """Calibrated log-odds per unit of margin, from the average training loan to each row: so the parts add up."""
+        calibration = self._model.calibration
+        if isinstance(calibration, Platt):
+            return calibration.slope
+        margin, moved = self._model.model.margin(matrix), sum_columns(columns)
+        average = margin - moved
+        start = calibration.log_odds(average)
+        still = np.abs(moved) < STILL
+        steep = (calibration.log_odds(average + STILL) - start) / STILL
+        return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
+
+    def _reasons(self, features: pl.DataFrame, most: int) -> list[tuple[Reason, ...]]:
+        parts = self._parts(features)
+        causes = self._of_causes(parts).T
+        heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
+        values = features.select(self.features).rows()
+        return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
+
+    def _of_row(
+        self, row: tuple[float | str | None, ...], heaviest: list[int], causes: Floats, parts: Floats
+    ) -> Iterator[Reason]:
+        for cause in heaviest:
+            if causes[cause] > -LEAST_POINTS:
+                return
+            members = self._of_causes.members[cause]
+            at = int(members[parts[members].argmin()])
+            feature, value, lost = self._named[at], row[at], round(float(causes[cause]), 2)
+            if value is None:
+                text = feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
+                yield Reason(feature.name + NOT_KNOWN, text, None, lost)
+            else:
+                yield Reason(feature.name, feature.reason, value, lost)
 
 
-def _slope(model: ScoringModel, margin: Floats, moved: Floats) -> Floats:
-    """Calibrated log-odds per unit of margin, from the average training loan to each row: so the parts add up."""
-    average = margin - moved
-    run = model.calibration.log_odds(margin) - model.calibration.log_odds(average)
-    still = np.abs(moved) < 1e-9
-    steep = model.calibration.log_odds(average + 1e-6) - model.calibration.log_odds(average)
-    return np.where(still, steep / 1e-6, run / np.where(still, 1.0, moved))
+class _Sums:
+    """Sums of rows by their owner, in the order of the owners.
 
+    Args:
+        owners: of each row.
+        order: every owner.
+    """
 
-def _reasons(model: ScoringModel, features: pl.DataFrame, most: int) -> list[tuple[Reason, ...]]:
-    parts = score_parts(model, features)
-    contract = {feature.name: feature for feature in model.contract.features}
-    causes: dict[str, list[int]] = {}
-    for i, name in enumerate(parts.features):
-        causes.setdefault(contract[name].cause or f"feature {name}", []).append(i)
-    together = np.stack([sum_columns(parts.points[:, members]) for members in causes.values()], axis=1)
-    order = np.argsort(together, axis=1, kind="stable")[:, :most]
-    weightiest = np.stack([np.array(m)[parts.points[:, m].argmin(axis=1)] for m in causes.values()], axis=1)
-    named = [contract[name] for name in parts.features]
-    values = features.select(parts.features).rows()
-    return [tuple(_of_row(row, order[i], together[i], weightiest[i], named)) for i, row in enumerate(values)]
+    def __init__(self, owners: Sequence[str], order: Sequence[str]) -> None:
+        place = {owner: at for at, owner in enumerate(order)}
+        whose = np.array([place[owner] for owner in owners], np.int64)
+        self._rows = np.argsort(whose, kind="stable")
+        self._starts = np.searchsorted(whose[self._rows], np.arange(len(order)))
+        self.members = [np.flatnonzero(whose == at) for at in range(len(order))]
 
-
-def _of_row(
-    row: tuple[float | str | None, ...],
-    order: NDArray[np.intp],
-    points: Floats,
-    weightiest: NDArray[np.int64],
-    features: list[Feature],
-) -> Iterator[Reason]:
-    for cause in order:
-        if points[cause] > -LEAST_POINTS:
-            return
-        at = weightiest[cause]
-        feature, value, lost = features[at], row[at], round(float(points[cause]), 2)
-        if value is None:
-            text = feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
-            yield Reason(feature.name + NOT_KNOWN, text, None, lost)
-        else:
-            yield Reason(feature.name, feature.reason, value, lost)
+    def __call__(self, values: Floats) -> Floats:
+        return np.add.reduceat(np.ascontiguousarray(values).take(self._rows, axis=0), self._starts, axis=0)

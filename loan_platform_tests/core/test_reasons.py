@@ -8,11 +8,15 @@ import pytest
 
 from loan_platform.core import reasons as module
 from loan_platform.core.calibration import Isotonic
-from loan_platform.core.reasons import LEAST_POINTS, MOST, reasons, score_parts
+from loan_platform.core.reasons import LEAST_POINTS, MOST, Explainer, Reason
 from loan_platform.core.scoring import ScoringModel
 from loan_platform_tests.core.lending import loans, odd_rows, trained
 
 BENDS = Isotonic(margins=(-3.0, -2.0, -1.0), values=(-3.5, -2.4, -0.2), outside=0.8)
+
+
+def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+    return Explainer(model).reasons(features, most)
 
 
 def with_causes(model: ScoringModel, cause: str, *names: str, **more: str) -> ScoringModel:
@@ -28,11 +32,13 @@ def test_parts_and_the_average_loan_are_the_score(calibration: Isotonic | None):
     for candidate in trained().candidates:
         model = replace(candidate.model, calibration=calibration or candidate.model.calibration)
         features = model.features(odd_rows())
-        parts = score_parts(model, features)
-        average = model.score(odd_rows())["score"].to_numpy() - parts.points.sum(axis=1)
-        assert parts.features == model.design.features
+        explainer = Explainer(model)
+        parts = explainer.parts(features)
+        average = model.score(odd_rows())["score"].to_numpy() - parts.sum(axis=1)
+        assert explainer.features == model.design.features
         assert np.ptp(average) < 1e-3
-        assert np.isfinite(parts.points).all()
+        assert np.isfinite(parts).all()
+        assert np.array_equal(explainer.parts(features.slice(3, 1)), parts[3:4])
 
 
 def test_reasons_are_few_weighty_and_the_heaviest_first():
@@ -86,14 +92,14 @@ def test_one_cause_is_named_once_in_the_words_of_its_weightiest_feature():
     plain = trained().model
     members = [name for name in plain.design.features if name in ("income", "burden", "monthly_income")]
     grouped, features = with_causes(plain, "affordability", *members), plain.features(loans(400))
-    parts = score_parts(plain, features)
-    at = [parts.features.index(name) for name in members]
+    explainer = Explainer(plain)
+    parts, at = explainer.parts(features), [explainer.features.index(name) for name in members]
     for i, row in enumerate(reasons(grouped, features)):
         named = [reason for reason in row if reason.code in members]
         assert len(named) <= 1
         for reason in named:
-            assert reason.points == round(float(parts.points[i, at].sum()), 2)
-            assert reason.code == members[parts.points[i, at].argmin()]
+            assert reason.points == round(float(parts[i, at].sum()), 2)
+            assert reason.code == members[parts[i, at].argmin()]
 
 
 def test_no_rows_have_no_reasons():
