@@ -50,8 +50,9 @@ def measure(rows: int, folder: Path) -> dict:
     """Generate, run the jobs, and time the scoring alone on top."""
     import dagster as dg
 
+    from loan_platform.adapters.helper_process import peak_megabytes
     from loan_platform.adapters.home import ensure_home
-    from loan_platform.cli.jobs import Story, peak_megabytes, run_job
+    from loan_platform.cli.jobs import Story, run_job
     from loan_platform.core.synthetic.files import write_loan_book
     from loan_platform.definitions import defs
     from loan_platform.settings import Settings

@@ -31,7 +31,7 @@ def main() -> None:
     alone, all_threads = Explainer(replace(model, threads=1)), Explainer(model)
     alone.reasons(few)  # the tables are made once
     single = statistics.median(
-        seconds(lambda i=i: alone.reasons(few.slice(i, 1))) for i in range(few.height) for _ in "five!"
+        seconds(lambda i=i: alone.reasons(few.slice(i, 1))) for i in range(few.height) for _ in range(5)
     )
     bulk = statistics.median(seconds(lambda: all_threads.reasons(many)) for _ in range(5))
     print(f"{model.family}, {len(model.design.columns)} columns")

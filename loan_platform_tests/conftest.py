@@ -10,11 +10,12 @@ from loan_platform.settings import quiet_environment
 quiet_environment()
 
 REPOSITORY = Path(__file__).parents[1]
+BOOKS = tuple(f"{path.parent.name.upper()}_" for path in REPOSITORY.glob("loan_platform/defs/*/defs.yaml"))
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("LENDING_CLUB_")]:
+    for name in [name for name in os.environ if name.startswith(BOOKS)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)

@@ -90,3 +90,12 @@ def test_the_code_location_loads_without_the_slow_packages() -> None:
 
 def test_the_package_itself_imports_nothing() -> None:
     assert (ROOT / "__init__.py").read_text() == ""
+
+
+def test_pickle_is_only_between_a_process_and_its_helper() -> None:
+    using = [
+        path.name
+        for path in modules("core", "adapters", "assets", "cli")
+        if {"pickle", "cloudpickle", "joblib", "dill"} & {name.split(".")[0] for name, _ in imports(path)}
+    ]
+    assert using == ["helper_process.py"]

@@ -1,13 +1,16 @@
 """A function in a process of its own, for libraries that take seconds to import.
 
 The import runs on another core while the caller does other work. Run as a program, this module is that process: it
-answers pickled calls on standard input until its caller closes it, or is gone.
+answers pickled calls on standard input until its caller closes it, or is gone. Pickle crosses nothing but the two
+pipes between a process and the helper that it started itself: frames and typed results have no shorter way. Nothing
+that answers requests uses it.
 """
 
 import contextlib
 import importlib
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +18,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import BinaryIO, Generic, ParamSpec, TypeVar
+from typing import Any, BinaryIO, Generic, ParamSpec, TypeVar
 
 from loan_platform.core.errors import ExplainedError
 
@@ -23,15 +26,34 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_HELPERS: "list[HelperProcess[..., Any]]" = []
+
+
+def own_peak_megabytes() -> int:
+    """Peak resident memory of this process so far; Linux counts kilobytes, macOS bytes."""
+    unit = 1024 if sys.platform == "linux" else 1024 * 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
+def peak_megabytes() -> int:
+    """Peak resident memory of this process and of its helpers: the sum of their peaks, so at most too much."""
+    return own_peak_megabytes() + sum(helper.peak_megabytes for helper in _HELPERS)
+
+
 class HelperProcess(Generic[P, R]):
     """Calls of one function, answered one at a time by a process that starts once and ends with this one.
 
     Args:
-        function: a function at the top of a module; its arguments, result and errors must be picklable.
+        function: a function at the top of a module; its arguments and result must be picklable.
         imports: the module that takes long, imported before the first call is answered.
+
+    Attributes:
+        peak_megabytes: peak resident memory of the process at its last answer; 0 before the first.
     """
 
     def __init__(self, function: Callable[P, R], imports: str) -> None:
+        self.peak_megabytes = 0
+        _HELPERS.append(self)
         self._function, self._imports = function, imports
         self._process: subprocess.Popen[bytes] | None = None
         self._one_at_a_time = threading.Lock()
@@ -67,7 +89,8 @@ class HelperProcess(Generic[P, R]):
         try:
             self._process.stdin.write(call)
             self._process.stdin.flush()
-            return pickle.load(self._process.stdout)
+            answer, self.peak_megabytes = pickle.load(self._process.stdout)
+            return answer
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             raise ExplainedError(
                 f"The process that runs {self._function.__name__} with {self._imports} ended with status "
@@ -98,12 +121,23 @@ def main() -> None:
 def _answer(calls: BinaryIO, answers: BinaryIO) -> None:
     function, args, kwargs = pickle.load(calls)
     try:
-        answer = pickle.dumps(function(*args, **kwargs))
+        answer = pickle.dumps((function(*args, **kwargs), own_peak_megabytes()))
     except Exception as error:
         error.add_note(traceback.format_exc())
-        answer = pickle.dumps(error)
+        answer = pickle.dumps((_portable(error), own_peak_megabytes()))
     answers.write(answer)
     answers.flush()
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself, or its text where pickle would lose it on the way."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+        told.add_note(error.__notes__[-1])
+        return told
+    return error
 
 
 if __name__ == "__main__":

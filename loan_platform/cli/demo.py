@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.helper_process import peak_megabytes
 from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.sample_files import SCRIPT, write_sample
 from loan_platform.cli.books import book_folder
-from loan_platform.cli.jobs import Story, peak_megabytes, run_job
+from loan_platform.cli.jobs import Story, run_job
 from loan_platform.cli.screen import screen
 from loan_platform.cli.summary import as_json, summarise
 from loan_platform.core.book_check import load_book

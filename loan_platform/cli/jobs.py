@@ -1,6 +1,5 @@
 """Run a Dagster job in this process and show each step as it happens."""
 
-import resource
 import sys
 import threading
 import uuid
@@ -8,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import dagster as dg
+
+from loan_platform.adapters.helper_process import peak_megabytes
 
 # Dagster's own console log would tell every event; the lines below tell what a person wants to see.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -100,9 +101,3 @@ def _tell_check(check: dg.AssetCheckEvaluation, story: Story, out: TextIO) -> No
         out.write(
             f"! {check.severity.value:<5} {check.asset_key.path[-1]}: {check.check_name}. {check.description or ''}\n"
         )
-
-
-def peak_megabytes() -> int:
-    """Peak resident memory of this process so far; Linux counts kilobytes, macOS bytes."""
-    unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.helper_process import HelperProcess
+from loan_platform.adapters.helper_process import HelperProcess, peak_megabytes
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
 
 
@@ -20,6 +20,17 @@ def described(text: str, *, times: int = 1) -> tuple[str, int]:
 
 def refused(problem: str) -> None:
     raise NotMaterializedError(problem)
+
+
+class MisfiledError(Exception):
+    """An error with more arguments than its message, which pickle cannot make again."""
+
+    def __init__(self, file: str, drawer: int) -> None:
+        super().__init__(f"{file} in drawer {drawer}")
+
+
+def misfiled(file: str, drawer: int) -> None:
+    raise MisfiledError(file, drawer)
 
 
 def slept(seconds: float) -> float:
@@ -45,6 +56,23 @@ def test_an_error_keeps_its_type_and_tells_where_it_was_raised() -> None:
         with pytest.raises(NotMaterializedError, match="no loans yet") as raised:
             helper("no loans yet")
         assert "in refused" in raised.value.__notes__[0]
+
+
+def test_an_error_that_pickle_would_lose_is_told_as_text() -> None:
+    helper = HelperProcess(misfiled, imports="sqlite3")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"MisfiledError: loans\.csv in drawer 3") as raised:
+            helper("loans.csv", 3)
+        assert "in misfiled" in raised.value.__notes__[0]
+
+
+def test_memory_of_a_helper_counts() -> None:
+    helper = HelperProcess(described, imports="sqlite3")
+    before = peak_megabytes()
+    assert helper.peak_megabytes == 0
+    helper("x" * 200_000_000)
+    assert helper.peak_megabytes > 200
+    assert peak_megabytes() >= before + helper.peak_megabytes
 
 
 def test_a_process_that_died_is_told_of_and_replaced() -> None:

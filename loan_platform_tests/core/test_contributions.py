@@ -53,11 +53,14 @@ def test_trees_too_deep_for_tables_are_left_to_xgboost(monkeypatch: pytest.Monke
     rows, known = matrix(), fitted("random_forest")
     assert isinstance(known, TreeModel)
     trees = known.booster["learner"]["gradient_booster"]["model"]["trees"]
-    assert TreeShap.fits(trees)
+    assert TreeShap.of(trees, rows.shape[1]) is not None
     monkeypatch.setattr(tree_shap, "MAX_ENTRIES", 100)
-    assert not TreeShap.fits(trees)
+    assert TreeShap.of(trees, rows.shape[1]) is None
     again = TreeModel(family="random_forest", booster=known.booster, importance=known.importance)
     assert np.abs(again.contributions(rows) - known.contributions(rows)).max() < 1e-5
+    theirs = again.loaded.predict(xgboost.DMatrix(rows), pred_contribs=True)
+    assert np.array_equal(again.contributions(rows), theirs[:, :-1])
+    assert again.contributions(rows[:0]).shape == (0, rows.shape[1])
 
 
 def test_a_network_is_explained_along_the_line_from_the_average_loan():

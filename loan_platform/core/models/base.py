@@ -1,5 +1,6 @@
 """What every model family offers: fit, margin, JSON."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,25 +50,25 @@ class FittedModel(Strict):
     family: str
     importance: tuple[float, ...]
 
+    @abstractmethod
     def margin(self, matrix: Matrix) -> Floats:
         """Log-odds of default, before calibration; a row's bits depend on that row alone.
 
         Args:
             matrix: float32 [rows, columns], row-major; NaN is missing.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def contributions(self, matrix: Matrix) -> Floats:
         """Each column's part of the margin [rows, columns].
 
         What is left of the margin is the same for every row, within 1e-5: the margin of an average training loan. A
         row's bits depend on that row alone.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, columns: int) -> None:
         """Raise ValueError unless the model is sound and reads a matrix of that many columns."""
-        raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
         """The model as JSON values."""

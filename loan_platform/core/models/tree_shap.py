@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +65,20 @@ class TreeShap:
     """Shapley values of an ensemble of trees.
 
     Args:
-        trees: as XGBoost's JSON holds them.
+        leaves: of all trees, those alone on theirs left out.
         columns: of the matrix.
     """
 
-    def __init__(self, trees: list[dict[str, Any]], columns: int) -> None:
+    @classmethod
+    def of(cls, trees: list[dict[str, Any]], columns: int) -> Self | None:
+        """The tables of trees in XGBoost's JSON, or none where they would take more than 64 MB: trees are too deep."""
         leaves = [path for tree in trees for path in paths(tree) if path.conditions]
+        sizes = [len(path.conditions) for path in leaves]
+        deepest = max(sizes, default=0)
+        fits = deepest <= MAX_COLUMNS and sum(sizes) * 2**deepest <= MAX_ENTRIES
+        return cls(leaves, columns) if fits else None
+
+    def __init__(self, leaves: list[Path], columns: int) -> None:
         size = max((len(path.conditions) for path in leaves), default=0)
         asked = [sorted(path.conditions.items()) for path in leaves]
         asked = [[*known, *[(0, EVERYTHING)] * (size - len(known))] for known in asked]
@@ -92,15 +100,8 @@ class TreeShap:
         order = np.argsort(column, kind="stable")
         slot, self._leaf = slot[order], leaf[order]
         self._present, self._starts = np.unique(column[order], return_index=True)
-        self._answers = tables[slot, self._leaf].ravel()
+        self._answers: Floats = tables[slot, self._leaf].ravel()
         self._offset = (np.arange(len(order)) << size)[:, None]
-
-    @staticmethod
-    def fits(trees: list[dict[str, Any]]) -> bool:
-        """Whether the tables stay within 64 MB; those of deep trees do not."""
-        sizes = [len(path.conditions) for tree in trees for path in paths(tree)]
-        deepest = max(sizes, default=0)
-        return deepest <= MAX_COLUMNS and sum(sizes) * 2**deepest <= MAX_ENTRIES
 
     def values(self, matrix: Matrix) -> Floats:
         """Each column's part of the margin [rows, columns]; a row's bits depend on that row alone."""
@@ -110,9 +111,10 @@ class TreeShap:
             # One row alone would be added up in another order than many.
             x = np.ascontiguousarray((rows if len(rows) > 1 else np.repeat(rows, 2, axis=0)).T)
             met = np.bitwise_or.reduce(self._met(x) * self._bit, axis=0).astype(np.intp)
-            at = met.take(self._leaf, axis=0)
+            at: NDArray[np.intp] = met.take(self._leaf, axis=0)
             at += self._offset
-            found[start : start + len(rows), self._present] = self._sums(at).T[: len(rows)]
+            sums = np.add.reduceat(self._answers.take(at), self._starts, axis=0)
+            found[start : start + len(rows), self._present] = sums.T[: len(rows)]
         return found
 
     def _met(self, x: Matrix) -> NDArray[np.bool_]:
@@ -124,9 +126,6 @@ class TreeShap:
         if unknown.any():
             met |= self._missing & unknown.take(self._column, axis=0)
         return met.take(self._test, axis=0)
-
-    def _sums(self, at: NDArray[np.intp]) -> Floats:
-        return np.add.reduceat(self._answers.take(at), self._starts, axis=0)
 
 
 def _shapley(value: Floats, share: Floats) -> Floats:

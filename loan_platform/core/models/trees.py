@@ -33,8 +33,10 @@ class TreeModel(FittedModel):
 
     def contributions(self, matrix: Matrix) -> Floats:
         """Exact Shapley values of the trees (TreeSHAP)."""
-        if self._shapley is not None or not len(matrix):
-            return self._shapley.values(matrix) if self._shapley else np.zeros(matrix.shape)
+        if self._shapley is not None:
+            return self._shapley.values(matrix)
+        if not len(matrix):
+            return np.zeros(matrix.shape)
         import xgboost
 
         data = xgboost.DMatrix(matrix, nthread=1)
@@ -49,7 +51,7 @@ class TreeModel(FittedModel):
     @cached_property
     def _shapley(self) -> TreeShap | None:
         trees = self.booster["learner"]["gradient_booster"]["model"]["trees"]
-        return TreeShap(trees, len(self.importance)) if TreeShap.fits(trees) else None
+        return TreeShap.of(trees, len(self.importance))
 
     @cached_property
     def loaded(self) -> "xgboost.Booster":
