@@ -2,8 +2,10 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -111,16 +113,17 @@ class Tracking:
         if active is None or active.info.run_id != run_id:
             raise RuntimeError(f"MLflow run {run_id} is not the active one, so no model can be logged to it")
         logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it tells that it looks at the example
-        info = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": str(bundle)},
-            signature=_signature(columns),
-            input_example=_example(columns, example),
-            pip_requirements=requirements(),  # inferring them takes 7-10 s
-            metadata={"bundle_sha256": sha256, "columns": {c.name: _describe(c) for c in columns}},
-            tags={"bundle_sha256": sha256},
-        )
+        with _no_bytecode():  # MLflow runs the logged code once, in the artifact store
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+                artifacts={"bundle": str(bundle)},
+                signature=_signature(columns),
+                input_example=_example(columns, example),
+                pip_requirements=requirements(),  # inferring them takes 7-10 s
+                metadata={"bundle_sha256": sha256, "columns": {c.name: _describe(c) for c in columns}},
+                tags={"bundle_sha256": sha256},
+            )
         return info.model_uri
 
     def client(self) -> "MlflowClient":
@@ -128,6 +131,17 @@ class Tracking:
         from mlflow import MlflowClient
 
         return MlflowClient(self.uri, self.uri)
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Python writes no `.pyc` beside the code that it runs: the artifact store holds what was logged, nothing else."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def requirements() -> list[str]:
