@@ -6,7 +6,9 @@ pipes between a process and the helper that it started itself: frames and typed 
 that answers requests uses it.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import os
 import pickle
@@ -107,6 +109,7 @@ class HelperProcess(Generic[P, R]):
 
 def main() -> None:
     """Answer calls until standard input ends. What libraries print goes to standard error."""
+    atexit.register(gc.freeze)  # as in definitions.py
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt ends
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -10,6 +10,7 @@ from loan_platform.core.mistakes import InconsistentError, Problem, closest
 Share = Annotated[float, Field(ge=0, le=1)]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 Family = Literal["scorecard", "random_forest", "gradient_boosting", "mlp", "blend"]
+UNDIRECTED: frozenset[Family] = frozenset({"mlp"})  # cannot keep a feature to the direction that the contract gives it
 
 
 class Source(Strict):

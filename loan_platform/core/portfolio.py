@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from loan_platform.core.contract import Contract, Name, Strict, Text
 from loan_platform.core.contract_check import check_contract
 from loan_platform.core.mistakes import ContractError, InconsistentError, Problem, closest, did_you_mean
-from loan_platform.core.policies import Policies
+from loan_platform.core.policies import UNDIRECTED, Policies
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 SOURCES = ("loans", "applications", "outcomes")
@@ -76,6 +76,10 @@ def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Probl
         if name not in known and not told_already:
             mend = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
             yield Problem(f"sources.{name}", "is no source of a book, so nothing would read it", mend)
+    if set(policies.training.families) <= UNDIRECTED and any(feature.monotone for feature in contract.features):
+        what = f"{' and '.join(policies.training.families)} cannot keep features to the contract's directions"
+        mend = "Add scorecard, or remove `monotone` from the contract's features."
+        yield Problem("training.families", f"{what}, so no model could be chosen", mend)
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"

@@ -15,6 +15,7 @@ from loan_platform.core.evaluation import Metrics, auc, evaluate
 from loan_platform.core.fitting import TrainingData, fit_calibrated, test_probability
 from loan_platform.core.models.base import Floats
 from loan_platform.core.models.blend import blended
+from loan_platform.core.policies import UNDIRECTED
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.scoring import ScoringModel
 from loan_platform.core.splits import LoanSplit
@@ -99,7 +100,8 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     folds = tuning_folds(data.split, data.matrix, data.target, policy.tuning_rows)
     tuned = _tune(book, data, folds, log)
     scores = {name: FoldScores(found.margins, found.aucs) for name, found in tuned.items()}
-    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed)
+    barred = UNDIRECTED if any(data.context.monotone) else frozenset[str]()
+    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed, barred)
     log(f"choice: {choice.reason}")
     models = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
     probability = {name: test_probability(model, data) for name, model in models.items()}

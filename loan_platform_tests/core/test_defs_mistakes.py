@@ -45,6 +45,13 @@ CASES = [
         "list. Add both, or remove blend.",
     ),
     Planted(
+        "    - scorecard\n    - gradient_boosting",
+        "    - mlp",
+        "families:",
+        "attributes.training.families: mlp cannot keep features to the contract's directions, so no model could be "
+        "chosen. Add scorecard, or remove `monotone` from the contract's features.",
+    ),
+    Planted(
         "    folds: 2",
         "    folds: 1",
         "folds",

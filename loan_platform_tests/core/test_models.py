@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.candidates import model_from_json
-from loan_platform.core.models.base import margins
+from loan_platform.core.candidates import FITTED, model_from_json
+from loan_platform.core.models.base import FitContext, Sample, margins
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 from loan_platform.core.portable import sum_columns
@@ -79,13 +79,38 @@ def test_scorecard_pieces_are_the_fitted_spline():
             assert (3 * a * t + 2 * b) * t + c == pytest.approx(after[2], rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("family", ["scorecard", "random_forest", "gradient_boosting", "blend"])
 @pytest.mark.parametrize(("feature", "sign"), [("income", -1), ("burden", 1), ("inquiries", 1)])
-def test_gradient_boosting_keeps_the_contract_directions(feature: str, sign: int):
-    candidate = _candidate("gradient_boosting")
-    features = candidate.model.features(odd_rows())
-    values = pl.Series(np.quantile(features[feature].drop_nulls(), np.linspace(0, 1, 15)))
-    sweep = [candidate.model.log_odds(features.with_columns(pl.lit(v).alias(feature))) for v in values]
-    assert (sign * np.diff(np.array(sweep), axis=0) >= 0).all()
+def test_raising_a_feature_moves_no_probability_against_its_direction(family: str, feature: str, sign: int):
+    model = _candidate(family).model
+    features = model.features(odd_rows())
+    values = np.quantile(features[feature].drop_nulls(), np.linspace(0, 1, 15))
+    sweep = [model.score_features(features.with_columns(pl.lit(v).alias(feature)))["probability"] for v in values]
+    moved = np.diff(np.array(sweep, np.float64), axis=0) * sign
+    assert moved.shape == (14, 1_000)
+    assert moved.min() >= -1e-12  # the last bits of a spline's flat parts
+    assert moved.max() > 1e-3
+
+
+def test_a_term_is_kept_to_its_direction_where_the_loans_say_otherwise():
+    """Default falls, then rises: the increasing term is flat at first, the decreasing one at the end."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2, 2, (20_000, 1)).astype(np.float32)
+    target = (rng.random(len(x)) < 1 / (1 + np.exp(2 - x[:, 0] ** 2))).astype(float)
+    at = np.linspace(-1.9, 1.9, 401, dtype=np.float32)[:, None]
+
+    def moves(direction: int) -> np.ndarray:
+        context = FitContext(("x",), (direction,), seed=1, threads=1)
+        return np.diff(FITTED["scorecard"].fit(Sample(x, target), context, {"knots": 7, "c": 1.0}).margin(at))
+
+    either, rising, falling = moves(0), moves(1), moves(-1)
+    assert either[:150].max() < 0 < either[-150:].min()
+    assert rising.min() >= -1e-12
+    assert falling.max() <= 1e-12
+    assert abs(rising[:150].sum()) < 0.01
+    assert rising[-150:].sum() > 1
+    assert falling[:150].sum() < -1
+    assert abs(falling[-150:].sum()) < 0.01
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Params = Mapping[str, Any]
 
 BLOCK_ROWS = 16_384

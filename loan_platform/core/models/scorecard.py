@@ -1,6 +1,6 @@
 """Scorecard: logistic regression on splines, held as one piecewise polynomial per column.
 
-The splines are scikit-learn's, the evaluation is here: the margin is the intercept plus one term per column, added in
+The splines are scipy's, the evaluation is here: the margin is the intercept plus one term per column, added in
 column order, so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from loan_platform.core.contract import Strict
-from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.base import FitContext, FittedModel, Flags, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.logistic import Logistic, fit_logistic
 from loan_platform.core.portable import sum_columns
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROWS = 200_000  # a few hundred coefficients gain nothing from more
 TAIL = 0.005  # beyond these quantiles a term stays as it is there
 BLOCK = 2_048
+DEGREE = 3
 
 Piece = tuple[float, float, float, float]
 
@@ -109,50 +110,56 @@ class ScorecardFamily:
         """Fit on at most 200,000 loans."""
         sample = sample.capped(ROWS)
         columns = sample.matrix.T.astype(np.float64)
-        bases = [_Basis(column, params["knots"]) for column in columns]
-        fitted = fit_logistic(np.concatenate([basis.values for basis in bases], axis=1), sample.target, params["c"])
-        return _assemble(bases, fitted)
+        bases = [_Basis(x, params["knots"], sign) for x, sign in zip(columns, context.monotone, strict=True)]
+        values = np.concatenate([basis.values for basis in bases], axis=1)
+        nonnegative = np.concatenate([basis.nonnegative for basis in bases])
+        return _assemble(bases, fit_logistic(values, sample.target, params["c"], nonnegative))
 
 
 class _Basis:
-    """Spline basis and missing indicator of one column, on the fitting loans."""
+    """A column's spline as steps, one rising from 0 to 1 at each knot, and its missing indicator.
 
-    def __init__(self, x: Floats, knots: int) -> None:
+    A sum of B-splines rises where their coefficients do, so what is fitted are the differences of the coefficients:
+    kept at 0 or above, they make a term that never falls (Ramsay, Monotone regression splines in action, 1988). In a
+    column that must fall the steps go down.
+    """
+
+    def __init__(self, x: Floats, knots: int, direction: int) -> None:
         missing = np.isnan(x)
         known = x[~missing]
+        self.sign = -1.0 if direction < 0 else 1.0
         self.has_missing = bool(missing.any())
         self.knots = _knots(known, knots)
-        self.spline = _spline(self.knots) if len(self.knots) > 2 else None
-        columns = [self._shape(np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1]))]
-        columns[0][missing] = 0
-        if self.has_missing:
-            columns.append(missing[:, None].astype(np.float32))
-        self.values = np.concatenate(columns, axis=1)
+        inside = np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1])
+        steps = self.sign * self._steps(inside)
+        steps[missing] = 0
+        indicator = missing[:, None] if self.has_missing else np.empty((len(x), 0))
+        self.values = np.concatenate((steps, indicator), axis=1, dtype=np.float32)
+        self.nonnegative: Flags = np.arange(self.values.shape[1]) < (steps.shape[1] if direction else 0)
 
-    def _shape(self, x: Floats) -> Matrix:
-        if self.spline is None:
-            return ((x - self.knots[0]) / (self.knots[-1] - self.knots[0]))[:, None].astype(np.float32)
-        return self.spline.transform(x[:, None]).astype(np.float32)
+    def _steps(self, x: Floats) -> Floats:
+        if len(self.knots) == 2:
+            return ((x - self.knots[0]) / (self.knots[-1] - self.knots[0]))[:, None]
+        splines = _spline(self.knots, np.eye(len(self.knots) + DEGREE - 1))(x)
+        return splines[:, ::-1].cumsum(axis=1)[:, -2::-1]
 
     def term(self, coefficients: Floats) -> tuple[Term, float, float]:
         """The term of these coefficients, its mean and its spread on the fitting loans."""
         terms = self.values.astype(np.float64) @ coefficients
         centre = float(terms.mean())
-        shape = coefficients[: len(coefficients) - self.has_missing]
-        pieces = self._pieces(shape)
+        steps = self.sign * coefficients[: len(coefficients) - self.has_missing]
+        pieces = self._pieces(steps)
         pieces[:, 3] -= centre
         missing = float(coefficients[-1]) - centre if self.has_missing else 0.0
         term = Term(knots=tuple(self.knots.tolist()), pieces=tuple(tuple(p) for p in pieces.tolist()), missing=missing)
         return term, centre, float(terms.std())
 
-    def _pieces(self, shape: Floats) -> Floats:
-        if self.spline is None:
-            return np.array([[0.0, 0.0, shape[0] / (self.knots[-1] - self.knots[0]), 0.0]])
-        from scipy.interpolate import BSpline, PPoly
+    def _pieces(self, steps: Floats) -> Floats:
+        if len(self.knots) == 2:
+            return np.array([[0.0, 0.0, steps[0] / (self.knots[-1] - self.knots[0]), 0.0]])
+        from scipy.interpolate import PPoly
 
-        bases = self.spline.bsplines_[0]
-        weights = np.append(shape, 0.0)  # the last basis is dropped: the intercept stands for it
-        cubic: Any = PPoly.from_spline(BSpline(bases.t, weights, bases.k))
+        cubic: Any = PPoly.from_spline(_spline(self.knots, np.append(0.0, steps.cumsum())))
         kept = np.searchsorted(cubic.x, self.knots[:-1])
         return np.ascontiguousarray(cubic.c[:, kept].T)
 
@@ -168,12 +175,13 @@ def _knots(known: Floats, knots: int) -> Floats:
     return np.array([low, high if high > low else low + 1.0])
 
 
-def _spline(knots: Floats) -> Any:
-    from sklearn.preprocessing import SplineTransformer
+def _spline(knots: Floats, coefficients: Floats) -> Any:
+    """A cubic spline; its knots go on beyond the ends in steps of the first and the last interval."""
+    from scipy.interpolate import BSpline
 
-    settings: Any = {"knots": knots[:, None]}
-    spline: Any = SplineTransformer(degree=3, extrapolation="constant", include_bias=False, **settings)
-    return spline.fit(knots[:, None])
+    beyond = np.arange(1, DEGREE + 1)
+    before = knots[0] - beyond[::-1] * (knots[1] - knots[0])
+    return BSpline(np.concatenate((before, knots, knots[-1] + beyond * (knots[-1] - knots[-2]))), coefficients, DEGREE)
 
 
 def _assemble(bases: list[_Basis], fitted: Logistic) -> ScorecardModel:
