@@ -1,19 +1,17 @@
 """The code location of this package's loan books."""
 
-import atexit
-import gc
 import warnings
 from functools import cache
 from pathlib import Path
 
 import dagster as dg
 
+from loan_platform.adapters.garbage import collect_seldom
 from loan_platform.settings import quiet_environment
 
 quiet_environment()
 warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code references: a screenful at each start
-# At its end Python looks through every object for cycles, several times: 2.5 s of each run for nothing.
-atexit.register(gc.freeze)
+collect_seldom()
 
 
 @dg.definitions

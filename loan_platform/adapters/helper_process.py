@@ -6,9 +6,7 @@ pipes between a process and the helper that it started itself: frames and typed 
 that answers requests uses it.
 """
 
-import atexit
 import contextlib
-import gc
 import importlib
 import os
 import pickle
@@ -22,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, BinaryIO, Generic, ParamSpec, TypeVar
 
+from loan_platform.adapters.garbage import collect_seldom
 from loan_platform.core.errors import ExplainedError
 
 P = ParamSpec("P")
@@ -109,7 +108,7 @@ class HelperProcess(Generic[P, R]):
 
 def main() -> None:
     """Answer calls until standard input ends. What libraries print goes to standard error."""
-    atexit.register(gc.freeze)  # as in definitions.py
+    collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt ends
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
