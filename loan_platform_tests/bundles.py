@@ -9,6 +9,7 @@ import polars as pl
 from loan_platform.core.bundle import write_bundle
 from loan_platform.core.calibration import Platt
 from loan_platform.core.contract import Column, Contract, Feature, Target
+from loan_platform.core.decisions import AnswerPolicy, DecisionRule
 from loan_platform.core.design import Design, DesignColumn
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.policies import Scorecard
@@ -65,6 +66,12 @@ def typed_rows(seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(gaps)
 
 
+def answer_policy() -> AnswerPolicy:
+    """The default points, and cut-offs in the middle of what `scoring_model` says."""
+    rule = DecisionRule(approve_below=0.2, decline_from=0.4, loss_given_default=0.5, medium_from=0.25, high_from=0.35)
+    return AnswerPolicy(scorecard=Scorecard(), decision=rule)
+
+
 def scoring_model(slope: float = 0.1) -> ScoringModel:
     """A model in which every column counts."""
     contract = every_type()
@@ -74,7 +81,7 @@ def scoring_model(slope: float = 0.1) -> ScoringModel:
     term = Term(knots=(0.0, 3000.0), pieces=((0.0, 0.0, slope, -1.0),), missing=0.5)
     count = len(design.columns)
     model = ScorecardModel(importance=(1 / count,) * count, intercept=-2.0, terms=(term,) * count)
-    return ScoringModel(contract, design, model, Platt(slope=0.01, intercept=-1.0), Scorecard())
+    return ScoringModel(contract, design, model, Platt(slope=0.01, intercept=-1.0), answer_policy())
 
 
 def make_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]:

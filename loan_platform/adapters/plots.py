@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.adapters.plot_canvas import BLUE, ORANGE, RED, SOFT, draw, draw_bars, percent
 from loan_platform.core.curves import pr_curve, roc_curve
+from loan_platform.core.decisions import DecisionRule, ProfitCurve
 from loan_platform.core.drift import DriftTable
 from loan_platform.core.evaluation import auc, calibration_points, ece
 from loan_platform.core.performance import auc_error
@@ -94,6 +95,30 @@ def score_plot(target: ArrayLike, probability: ArrayLike) -> bytes:
         axes.legend(loc="upper right")
 
     return draw("Probability of default by outcome", content)
+
+
+def profit_plot(curve: ProfitCurve, rule: DecisionRule) -> bytes:
+    """Profit by cut-off, expected and realised, with the cut-offs that the policy took."""
+    last = float(np.interp(0.995, curve.approved, curve.cut_offs))
+
+    def content(axes: "Axes") -> None:
+        axes.axhline(0, color=SOFT, linewidth=1)
+        axes.axvspan(
+            rule.approve_below, rule.decline_from, color=ORANGE, alpha=0.15, linewidth=0, label="a person decides"
+        )
+        axes.plot(curve.cut_offs[:-1], curve.expected[:-1], color=BLUE, label="expected")
+        axes.plot(curve.cut_offs[:-1], curve.realised[:-1], color=SOFT, linewidth=1.4, label="realised")
+        axes.set(
+            xlabel="Cut-off: loans below this probability of default are granted",
+            xlim=(0, max(last, rule.decline_from)),
+        )
+        axes.set_ylabel("Profit, share of all applied for")
+        percent(axes, "both")
+        axes.legend(loc="lower right")
+
+    return draw(
+        f"Profit by cut-off: approve below {rule.approve_below:.1%}, decline from {rule.decline_from:.1%}", content
+    )
 
 
 def importance_plot(importance: Mapping[str, float]) -> bytes:

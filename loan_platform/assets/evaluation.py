@@ -12,6 +12,7 @@ from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, key
 from loan_platform.assets.platform import Platform
 from loan_platform.core.bootstrap import intervals
+from loan_platform.core.decisions import ProfitCurve, decision_table
 from loan_platform.core.evaluation import by_vintage, evaluate, lift_by_decile
 from loan_platform.core.leaks import leak_alarms, single_feature_auc
 from loan_platform.core.model_card import model_card
@@ -85,6 +86,7 @@ def _evaluate(book: Portfolio, model: StoredModel) -> dict[str, Any]:
         "strongest_feature": strongest,
         "strongest_feature_auc": alone[strongest],
         "leak_alarms": [str(alarm) for alarm in alarms],
+        "decisions": decision_table(scoring.policy.decision, target, probability),
         "lift": lift_by_decile(target, probability).to_dicts(),
         "vintages": vintages.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m")).to_dicts(),
     }
@@ -111,12 +113,14 @@ def _plots(model: StoredModel, found: dict[str, Any]) -> dict[str, bytes]:
 
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[found["chosen"]].to_numpy()
+    scoring = model.bundle().model
     drawn = {
         "roc": plots.roc_plot(target, probability),
         "precision_recall": plots.pr_plot(target, probability),
         "calibration": plots.calibration_plot(target, probability),
         "score_distribution": plots.score_plot(target, probability),
-        "importance": plots.importance_plot(model.bundle().model.importance),
+        "importance": plots.importance_plot(scoring.importance),
+        "profit": plots.profit_plot(ProfitCurve.model_validate(model.training()["profit"]), scoring.policy.decision),
         "candidates": plots.candidates_plot(
             [(c["family"], c["auc"], c["auc_low"], c["auc_high"]) for c in found["candidates"]], found["chosen"]
         ),

@@ -13,7 +13,8 @@ import polars as pl
 
 from loan_platform.core.calibration import calibration_from_json
 from loan_platform.core.candidates import model_from_json
-from loan_platform.core.contract import Contract, Strict
+from loan_platform.core.contract import Contract
+from loan_platform.core.decisions import AnswerPolicy
 from loan_platform.core.design import Design, DesignColumn
 from loan_platform.core.golden import GoldenRows, golden_rows
 from loan_platform.core.manifest import (
@@ -28,16 +29,9 @@ from loan_platform.core.manifest import (
     refuse,
     sha256,
 )
-from loan_platform.core.policies import Scorecard
 from loan_platform.core.scoring import ScoringModel
 
 PARTS = ("contract.json", "model.json", "calibration.json", "reference.json", "policy.json", "golden.json")
-
-
-class Policy(Strict):
-    """How the model's probability is turned into an answer."""
-
-    scorecard: Scorecard
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ def bundle_files(
         },
         "calibration.json": model.calibration.model_dump(mode="json"),
         "reference.json": reference,
-        "policy.json": Policy(scorecard=model.points).model_dump(mode="json"),
+        "policy.json": model.policy.model_dump(mode="json"),
         "golden.json": golden_rows(model, golden_frame).model_dump(mode="json"),
     }
     files = {name: encode(name, value) for name, value in values.items()}
@@ -150,7 +144,7 @@ def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
     try:
         contract = Contract.model_validate_json(files[name])
         name = "policy.json"
-        policy = Policy.model_validate_json(files[name])
+        policy = AnswerPolicy.model_validate_json(files[name])
         name = "calibration.json"
         calibration = calibration_from_json(files[name])
         name = "model.json"
@@ -158,7 +152,7 @@ def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
         design = Design(tuple(DesignColumn.model_validate(column) for column in value["design"]))
         fitted = model_from_json(json.dumps(value["model"]))
         fitted.check(len(design.columns))
-        model = ScoringModel(contract, design, fitted, calibration, policy.scorecard, threads)
+        model = ScoringModel(contract, design, fitted, calibration, policy, threads)
         unknown = set(design.features) - set(model.feature_set.names)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         refuse(name, first_mistake(error))

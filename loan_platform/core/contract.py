@@ -14,6 +14,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 KnownAt = Literal["application", "pricing", "after_origination"]
 
+EXPOSURE = "exposure"  # what is at stake, computed beside the features
+
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
@@ -136,6 +138,15 @@ class Feature(Strict):
         return columns_read(self.sql)
 
 
+class Exposure(Strict):
+    """What the lender stands to lose on a loan."""
+
+    sql: Text = Field(
+        description="SQL over the contract's columns, run by Polars row by row: what is owed at default (EAD)."
+    )
+    description: Text = Field(description="What it is, with its unit.")
+
+
 class Contract(Strict):
     """Columns, target and features of one loan book."""
 
@@ -155,6 +166,9 @@ class Contract(Strict):
     )
     columns: tuple[Column, ...] = Field(min_length=1, description="The typed columns of a loan.")
     target: Target = Field(description="How default is told from the raw row.")
+    exposure: Exposure | None = Field(
+        default=None, description="What is at stake on a loan; none: expected losses are shares of what is owed."
+    )
     features: tuple[Feature, ...] = Field(min_length=1, description="The inputs of the model.")
     forbidden_features: tuple[Name, ...] = Field(
         default=(), description="Columns that no feature may read, whatever they say of themselves."
@@ -175,9 +189,20 @@ class Contract(Strict):
         """Features the model may use: those that read the lender's own pricing only where that is allowed."""
         return tuple(f for f in self.features if use_pricing or not self._reads_pricing(f))
 
+    def computed(self, use_pricing: bool) -> tuple[Feature, ...]:
+        """All that is computed from a loan's columns: the allowed features and, where it is stated, the exposure."""
+        return self.features_for(use_pricing) + self._exposure
+
+    @cached_property
+    def _exposure(self) -> tuple[Feature, ...]:
+        stated = self.exposure
+        if stated is None:
+            return ()
+        return (Feature(name=EXPOSURE, sql=stated.sql, description=stated.description, reason=stated.description),)
+
     def application_columns(self, use_pricing: bool) -> tuple[Column, ...]:
-        """Columns that the allowed features read, in contract order: what a caller must know."""
-        read = frozenset[str]().union(*(f.columns for f in self.features_for(use_pricing)))
+        """Columns that a loan is computed from, in contract order: what a caller must know."""
+        read = frozenset[str]().union(*(f.columns for f in self.computed(use_pricing)))
         return tuple(column for column in self.columns if column.name in read)
 
     def _reads_pricing(self, feature: Feature) -> bool:

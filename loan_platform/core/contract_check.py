@@ -40,10 +40,12 @@ def check_contract(path: Path) -> ContractCheck:
 
 
 def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
-    """Compile the features of which nothing else is wrong."""
-    wrong = {mistake.path.partition("]")[0] for mistake in check.mistakes}
-    sound = [i for i in range(len(contract.features)) if f"features[{i}" not in wrong]
-    features = tuple(contract.features[i] for i in sound)
+    """Compile the features, and the exposure, of which nothing else is wrong."""
+    wrong = {mistake.path.partition(".")[0] for mistake in check.mistakes}
+    computed = contract.computed(use_pricing=True)
+    paths = [*(f"features[{i}]" for i in range(len(contract.features))), "exposure"]
+    sound = [i for i in range(len(computed)) if paths[i] not in wrong]
+    features = tuple(computed[i] for i in sound)
     empty = pl.DataFrame(schema=input_schema(features, contract))
     found = list(feature_problems(features, empty))
-    check.add(problem._replace(path=f"features[{sound[i]}].{problem.path}") for i, problem in found)
+    check.add(problem._replace(path=f"{paths[sound[i]]}.{problem.path}") for i, problem in found)

@@ -10,7 +10,7 @@ from loan_platform.core.sql import SqlError, columns_read
 if TYPE_CHECKING:
     from loan_platform.core.contract import Column, Contract, Feature
 
-RESERVED = frozenset({"target", "source_file", "source_line", "probability", "score", "row"})
+RESERVED = frozenset({"target", "source_file", "source_line", "probability", "score", "row", "exposure"})
 RANGED = ("number", "integer", "percent")
 
 
@@ -23,6 +23,7 @@ def problems_of(contract: "Contract") -> Iterator[Problem]:
     for i, column in enumerate(contract.columns):
         yield from column_problems(f"columns[{i}]", column)
     yield from _target_problems(contract)
+    yield from _exposure_problems(contract)
     for i, feature in enumerate(contract.features):
         yield from _feature_problems(f"features[{i}]", feature, contract)
     for i, name in enumerate(contract.forbidden_features):
@@ -110,6 +111,21 @@ def _target_problems(contract: "Contract") -> Iterator[Problem]:
     elif not columns_read(contract.target.sql):
         reason = "reads no column, so every loan has the same outcome and nothing can be learned"
         yield Problem("target.sql", reason, "Derive it from the raw column that tells how the loan went.")
+
+
+def _exposure_problems(contract: "Contract") -> Iterator[Problem]:
+    if contract.exposure is None:
+        return
+    if problems := list(_sql_problems("exposure.sql", contract.exposure.sql)):
+        yield from problems
+        return
+    for name in sorted(columns_read(contract.exposure.sql)):
+        column = contract.by_name.get(name)
+        if column is None:
+            yield _no_column("exposure.sql", "the exposure reads", name, contract)
+        elif column.known != "application":
+            reason = f"the exposure reads {name!r}, which is not known when an applicant asks for the loan"
+            yield Problem("exposure.sql", reason, "Compute it from what the applicant asks for.")
 
 
 def _feature_problems(path: str, feature: "Feature", contract: "Contract") -> Iterator[Problem]:

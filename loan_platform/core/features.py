@@ -40,8 +40,8 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         empty = pl.DataFrame(schema=self.schema)
-        for i, problem in feature_problems(self.features, empty):
-            feature = self.features[i]
+        for i, problem in feature_problems(self._computed, empty):
+            feature = self._computed[i]
             raise FeatureError(f"feature {feature.name!r}: {problem.reason}; its SQL is: {feature.sql}")
 
     @cached_property
@@ -51,13 +51,13 @@ class FeatureSet:
 
     @cached_property
     def inputs(self) -> tuple[Column, ...]:
-        """The columns that the features read, in contract order."""
+        """The columns that the features and the exposure read, in contract order."""
         return self.contract.application_columns(self.use_pricing)
 
     @cached_property
     def schema(self) -> dict[str, type[pl.DataType]]:
         """Polars type in which the features read each input; a frame that has them is computed fastest."""
-        return input_schema(self.features, self.contract)
+        return input_schema(self._computed, self.contract)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class FeatureSet:
         return tuple(feature.name for feature in self.features)
 
     def compute(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-        """Features of every row of a frame of typed columns.
+        """Features of every row of a frame of typed columns, and after them its `exposure` where one is stated.
 
         A row's features depend on that row alone, to the last bit. Columns beyond the contract are ignored, an
         absent column counts as missing, and a result that is not finite (a ratio to zero) is missing.
@@ -84,6 +84,10 @@ class FeatureSet:
         return _finite(features.head(typed.height))
 
     @cached_property
+    def _computed(self) -> tuple[Feature, ...]:
+        return self.contract.computed(self.use_pricing)
+
+    @cached_property
     def _columns(self) -> list[tuple[str, pl.DataType]]:
         return [(name, dtype()) for name, dtype in self.schema.items()]
 
@@ -98,7 +102,7 @@ class FeatureSet:
     @cached_property
     def _expressions(self) -> list[pl.Expr]:
         empty = pl.DataFrame(schema=self.schema)
-        return [feature_expression(feature, empty) for feature in self.features]
+        return [feature_expression(feature, empty) for feature in self._computed]
 
     def _typed(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Exactly the input columns, in their order and type."""

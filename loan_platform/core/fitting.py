@@ -10,7 +10,8 @@ import polars as pl
 
 from loan_platform.core.calibration import calibrate
 from loan_platform.core.candidates import BLEND, FITTED, NOT_LOG_ODDS
-from loan_platform.core.contract import Contract, Feature
+from loan_platform.core.contract import EXPOSURE, Contract, Feature
+from loan_platform.core.decisions import AnswerPolicy, ProfitCurve, decision_rule, profit_curve
 from loan_platform.core.design import Design
 from loan_platform.core.fits import fit_each
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
@@ -37,6 +38,7 @@ class TrainingData:
     context: FitContext
     matrix: Matrix
     target: Floats
+    exposure: Floats
 
     @classmethod
     def prepare(cls, book: Portfolio, loans: pl.DataFrame) -> Self:
@@ -54,6 +56,7 @@ class TrainingData:
             context=FitContext(design.names, _directions(design, features), policy.seed, policy.threads),
             matrix=design.matrix(loans, order),
             target=loans[TARGET].gather(order).cast(pl.Float64).to_numpy(),
+            exposure=_exposure(contract, loans).gather(order).to_numpy(),
         )
 
     def without_half(self, half: int) -> Sample:
@@ -70,6 +73,11 @@ class TrainingData:
         return Sample(self.matrix[start:end], self.target[start:end])
 
     @property
+    def calibration_exposure(self) -> Floats:
+        """What was at stake on the loans of the calibration window."""
+        return self.exposure[len(self.split.fit) : len(self.split.training)]
+
+    @property
     def training_sample(self) -> Sample:
         """The whole training window."""
         end = len(self.split.training)
@@ -81,10 +89,18 @@ class TrainingData:
         return self.target[len(self.split.training) :]
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """A calibrated model, and what its cut-offs would have earned on the calibration window."""
+
+    model: ScoringModel
+    profit: ProfitCurve
+
+
 def fit_calibrated(
     book: Portfolio, data: TrainingData, params: dict[str, dict[str, Any]], log: Callable[[str], None]
-) -> dict[str, ScoringModel]:
-    """Each family of `params`, fitted and calibrated.
+) -> dict[str, Calibrated]:
+    """Each family of `params`, fitted and calibrated, with its cut-offs.
 
     A family is calibrated on loans that its model has not seen: two models are fitted on the fit window and one half
     each of the calibration window (loans in turn), and each gives the margins of the other half. The model that counts
@@ -104,18 +120,27 @@ def fit_calibrated(
         else:
             fitted[name], on_calibration[name] = _fit_crosswise(name, data, chosen)
         log(f"{name}: fitted in {perf_counter() - start:.1f} s")
+    return {name: _calibrated(book, data, name, model, on_calibration[name]) for name, model in fitted.items()}
+
+
+def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedModel, margin: Floats) -> Calibrated:
     target = data.calibration_sample.target
-    return {
-        name: ScoringModel(
-            contract=data.contract,
-            design=data.design,
-            model=model,
-            calibration=calibrate(on_calibration[name], target, log_odds=name not in NOT_LOG_ODDS),
-            points=book.scorecard,
-            threads=book.training.threads,
-        )
-        for name, model in fitted.items()
-    }
+    calibration = calibrate(margin, target, log_odds=name not in NOT_LOG_ODDS)
+    probability = sigmoid(calibration.log_odds(margin))
+    profit = profit_curve(probability, target, data.calibration_exposure, book.decision)
+    scoring = ScoringModel(
+        contract=data.contract,
+        design=data.design,
+        model=model,
+        calibration=calibration,
+        policy=AnswerPolicy(scorecard=book.scorecard, decision=decision_rule(book.decision, profit)),
+        threads=book.training.threads,
+    )
+    return Calibrated(scoring, profit)
+
+
+def _exposure(contract: Contract, loans: pl.DataFrame) -> pl.Series:
+    return loans[EXPOSURE] if contract.exposure else pl.repeat(1.0, loans.height, eager=True)
 
 
 def test_probability(model: ScoringModel, data: TrainingData) -> Floats:

@@ -5,6 +5,7 @@ After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 
 from typing import Any
 
+from loan_platform.core.decisions import DecisionRule
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.core.scoring import ScoringModel
 
@@ -28,6 +29,7 @@ def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> s
                 "## Data\n\n" + _data(found["split"]),
                 "## Choice\n\n" + _choice(found),
                 "## Out-of-time performance\n\n" + _metrics(found),
+                "## Decisions\n\n" + _decisions(model.policy.decision, found["decisions"]),
                 "## Inputs\n\n" + _inputs(model),
                 "## Limits\n\n" + _limits(book),
             ]
@@ -77,6 +79,20 @@ def _metrics(found: dict[str, Any]) -> str:
     rows.append(f"| mean probability | {found['test']['mean_probability']:.4f} | |")
     rows.append(f"| default rate | {found['test']['base_rate']:.4f} | |")
     return "\n".join(["| metric | value | 95 % interval |", "| --- | --- | --- |", *rows])
+
+
+def _decisions(rule: DecisionRule, found: dict[str, dict[str, float]]) -> str:
+    rows = [
+        f"| {decision} | {row['share']:.1%} | {row['mean_probability']:.2%} | {row['default_rate']:.2%} |"
+        for decision, row in found.items()
+    ]
+    heading = "| decision | share of the test loans | mean probability of default | default rate |"
+    return (
+        f"Approved below a probability of default of {rule.approve_below:.2%}, declined from {rule.decline_from:.2%}; "
+        f"a person decides between the two. Risk is medium from {rule.medium_from:.0%} and high from "
+        f"{rule.high_from:.0%}. A default loses {rule.loss_given_default:.0%} of the exposure.\n\n"
+        + "\n".join([heading, "| --- | --- | --- | --- |", *rows])
+    )
 
 
 def _inputs(model: ScoringModel) -> str:

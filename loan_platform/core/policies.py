@@ -1,5 +1,6 @@
 """The policies of a portfolio: where the data is, how to split, tune, choose, promote and watch."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -93,6 +94,56 @@ class Scorecard(Strict):
     double: float = Field(default=20, gt=0, description="Points that double the odds.")
 
 
+class Decision(Strict):
+    """When an application is approved, referred to a person or declined, and what a loan earns and loses.
+
+    The cut-offs are probabilities of default. Where they are not given, they are derived from the expected profit on
+    the calibration window: a loan that is repaid earns `margin`, one that defaults loses `loss_given_default`, both
+    cost `cost_of_funds`, each a share of the exposure over the life of the loan.
+    """
+
+    approve_below: Share | None = Field(default=None, description="Approved below this probability of default.")
+    decline_from: Share | None = Field(default=None, description="Declined from this one on; referred between the two.")
+    loss_given_default: Share = Field(default=0.45, description="Share of the exposure that a default loses (LGD).")
+    margin: float = Field(
+        default=0.2, ge=0, description="Interest and fees of a repaid loan, as share of the exposure."
+    )
+    cost_of_funds: float = Field(default=0.05, ge=0, description="What lending the exposure costs, as share of it.")
+    give_up: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        description="Share of the best expected profit that may be given up: cut-offs that cost no more than this are "
+        "as good as the best, and between the lowest and the highest of them a person decides.",
+    )
+    medium_from: Share = Field(default=0.1, description="Probability of default from which on the risk is medium.")
+    high_from: Share = Field(default=0.2, description="Probability of default from which on the risk is high.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if problems := list(_decision_problems(self)):
+            raise InconsistentError(problems, self)
+        return self
+
+
+def _decision_problems(policy: Decision) -> Iterator[Problem]:
+    low, high = policy.approve_below, policy.decline_from
+    if (low is None) != (high is None):
+        given, lacking = ("approve_below", "decline_from") if high is None else ("decline_from", "approve_below")
+        yield Problem(given, f"is given without {lacking}", f"Add {lacking}, or remove it: both are then derived.")
+    if low is not None and high is not None and low > high:
+        reason = f"{low:g} is above decline_from, {high:g}, so an application would be approved and declined"
+        yield Problem("approve_below", reason, "Lower it, or raise decline_from.")
+    if low is None and high is None and policy.margin <= policy.cost_of_funds:
+        reason = (
+            f"{policy.margin:g} is not above cost_of_funds, {policy.cost_of_funds:g}, so no loan could earn anything"
+        )
+        yield Problem("margin", reason, "Raise it, or give approve_below and decline_from.")
+    if policy.medium_from > policy.high_from:
+        reason = f"{policy.medium_from:g} is above high_from, {policy.high_from:g}, so no risk would be medium"
+        yield Problem("medium_from", reason, "Lower it, or raise high_from.")
+
+
 class Promotion(Strict):
     """What a version must show before it becomes the champion."""
 
@@ -177,6 +228,9 @@ class Policies(Strict):
         default=Training(), description="Which model families compete, and how hard they are tuned."
     )
     scorecard: Scorecard = Field(default=Scorecard(), description="The points scale of the score.")
+    decision: Decision = Field(
+        default=Decision(), description="When an application is approved, referred or declined, and what a loan earns."
+    )
     promotion: Promotion = Field(default=Promotion(), description="What a version must show to become the champion.")
     drift: Drift = Field(
         default=Drift(), description="When a batch differs too much, and when predictions are too bad."

@@ -88,7 +88,7 @@ class Explainer:
         if len(matrix) == 1:
             matrix = np.repeat(matrix, 2, axis=0)
         columns = self._model.model.contributions(matrix)
-        per_margin = -self._model.points.double / math.log(2) * self._slope(matrix, columns)
+        per_margin = -self._model.policy.scorecard.double / math.log(2) * self._slope(matrix, columns)
         return self._of_features(columns.T) * per_margin
 
     def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:

@@ -11,12 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.calibration import Isotonic, Platt
-from loan_platform.core.contract import Column, Contract
+from loan_platform.core.contract import EXPOSURE, Column, Contract
+from loan_platform.core.decisions import AnswerPolicy
 from loan_platform.core.design import Design
 from loan_platform.core.features import FeatureSet
 from loan_platform.core.models.base import FittedModel
 from loan_platform.core.policies import Scorecard
 from loan_platform.core.portable import sigmoid
+from loan_platform.core.sql import columns_read
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ class ScoringModel:
     design: Design
     model: FittedModel
     calibration: Platt | Isotonic
-    points: Scorecard
+    policy: AnswerPolicy
     threads: int = 2
 
     @cached_property
@@ -66,37 +68,54 @@ class ScoringModel:
         return self.feature_set.compute(frame)
 
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Probability of default and score of each row of typed columns.
+        """What the model answers to each row of typed columns.
 
         Returns:
-            Columns `probability` (calibrated, 0 to 1) and `score` (points, higher is safer, not rounded): one row per
-            input row, in the same order, the same bits alone and in bulk.
+            Columns `probability` (of default, calibrated, 0 to 1), `score` (points, higher is safer, not rounded),
+            `risk` (low, medium, high), `decision` (approve, refer, decline) and `expected_loss` (in the unit of the
+            exposure; null where that is not known): one row per input row, in the same order, the same bits alone and
+            in bulk.
 
         Raises:
             FeatureError: a column holds another type than the contract says.
         """
-        return self._answer(self._in_chunks(frame, self._log_odds_of_columns))
+        return self._in_chunks(frame, lambda part: self._answers(self.feature_set.compute(part)))
 
     def score_features(self, features: pl.DataFrame) -> pl.DataFrame:
         """`score` where the features are computed already: the same bits."""
-        return self._answer(self._in_chunks(features, self.log_odds))
+        return self._in_chunks(features, self._answers)
 
     def log_odds(self, features: pl.DataFrame) -> Floats:
         """Calibrated log-odds of default of a features frame."""
         return self.calibration.log_odds(self.model.margin(self.design.matrix(features)))
 
-    def _log_odds_of_columns(self, frame: pl.DataFrame) -> Floats:
-        return self.log_odds(self.feature_set.compute(frame))
-
-    def _in_chunks(self, frame: pl.DataFrame, log_odds: Callable[[pl.DataFrame], Floats]) -> Floats:
+    def _in_chunks(self, frame: pl.DataFrame, answers: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         if frame.height <= CHUNK_ROWS:
-            return log_odds(frame)
+            return answers(frame)
         chunks = [frame.slice(start, CHUNK_ROWS) for start in range(0, frame.height, CHUNK_ROWS)]
         with ThreadPoolExecutor(self.threads) as pool:
-            return np.concatenate(list(pool.map(log_odds, chunks)))
+            return pl.concat(pool.map(answers, chunks), rechunk=True)
 
-    def _answer(self, log_odds: Floats) -> pl.DataFrame:
-        return pl.DataFrame({"probability": sigmoid(log_odds), "score": points(log_odds, self.points)})
+    def _answers(self, features: pl.DataFrame) -> pl.DataFrame:
+        log_odds, rule = self.log_odds(features), self.policy.decision
+        probability = sigmoid(log_odds)
+        return pl.DataFrame(
+            {
+                "probability": probability,
+                "score": points(log_odds, self.policy.scorecard),
+                "risk": rule.risks(probability),
+                "decision": rule.decisions(probability),
+                "expected_loss": rule.expected_loss(probability, self.exposure(features)),
+            }
+        )
+
+    def exposure(self, features: pl.DataFrame) -> pl.Series:
+        """What is at stake on each loan: 1 where the contract does not say, null where a loan does not."""
+        if self.contract.exposure is None:
+            return pl.repeat(1.0, features.height, eager=True)
+        if EXPOSURE not in features.columns:
+            return pl.repeat(None, features.height, dtype=pl.Float64, eager=True)
+        return features[EXPOSURE]
 
 
 def points(log_odds: Floats, scale: Scorecard) -> Floats:
@@ -108,7 +127,8 @@ def points(log_odds: Floats, scale: Scorecard) -> Floats:
 def needed(contract: Contract, design: Design) -> Contract:
     """The part of a contract that a model needs: its features, the columns they read, key, date and target."""
     features = tuple(f for f in contract.features if f.name in design.features)
-    read = frozenset[str]().union(*(f.columns for f in features)) | {contract.entity_key, contract.event_date}
+    exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()
+    read = exposure.union(*(f.columns for f in features)) | {contract.entity_key, contract.event_date}
     columns = tuple(c for c in contract.columns if c.name in read)
     return Contract.model_validate(
         {

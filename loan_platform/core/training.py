@@ -11,6 +11,7 @@ import polars as pl
 from loan_platform.core.bootstrap import Interval
 from loan_platform.core.candidates import BLEND, FITTED
 from loan_platform.core.choice import Choice, FoldScores, choose
+from loan_platform.core.decisions import ProfitCurve
 from loan_platform.core.evaluation import Metrics, auc, evaluate
 from loan_platform.core.fitting import TrainingData, fit_calibrated, test_probability
 from loan_platform.core.models.base import Floats
@@ -50,11 +51,13 @@ class Candidate:
 class TrainingResult:
     """The chosen model and how it came about.
 
-    `test_predictions` has one row per test loan: its row number `row` in the training frame, key, event date (where
-    there is one), target, and each candidate's probability under its family's name.
+    `profit` is what cut-offs would have earned on the calibration window. `test_predictions` has one row per test loan:
+    its row number `row` in the training frame, key, event date (where there is one), target, and each candidate's
+    probability under its family's name.
     """
 
     model: ScoringModel
+    profit: ProfitCurve
     choice: Choice
     candidates: tuple[Candidate, ...]
     split: LoanSplit
@@ -67,6 +70,7 @@ class TrainingResult:
             "reason": self.choice.reason,
             "split": self.split.report(),
             "calibration": self.model.calibration.model_dump(mode="json")["method"],
+            "profit": self.profit.model_dump(mode="json"),
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
         }
 
@@ -103,10 +107,12 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     barred = UNDIRECTED if any(data.context.monotone) else frozenset[str]()
     choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed, barred)
     log(f"choice: {choice.reason}")
-    models = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
+    fitted = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
+    models = {name: one.model for name, one in fitted.items()}
     probability = {name: test_probability(model, data) for name, model in models.items()}
     return TrainingResult(
         model=models[choice.family],
+        profit=fitted[choice.family].profit,
         choice=choice,
         candidates=tuple(
             _candidate(name, models[name], tuned[name], choice, evaluate(data.test_target, probability[name]))

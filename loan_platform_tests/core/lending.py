@@ -46,6 +46,7 @@ def contract(**features: str) -> Contract:
             "event_date": "issued",
             "columns": [{"name": name, "description": name, "type": kind} for name, kind in _COLUMNS.items()]
             + [{"name": "rate", "description": "Rate.", "type": "percent", "known": "pricing"}],
+            "exposure": {"sql": "amount", "description": "Amount asked for, USD."},
             "target": {"sql": "status", "description": "Default."},
             "features": [
                 {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.planted import Planted, assert_only_mistake, book_in, ids
+from loan_platform_tests.planted import Planted, assert_only_mistake, book_in, edited, ids, line_of, told
 
 CASES = [
     Planted(
@@ -118,6 +118,18 @@ CASES = [
         "forbidden_features[0]: excludes 'debts', which is no column. Did you mean 'debt'?",
     ),
     Planted(
+        "features:\n",
+        "exposure:\n  sql: dept  # stake\n  description: Debt.\nfeatures:\n",
+        "# stake",
+        "exposure.sql: the exposure reads 'dept', which is no column. Did you mean 'debt'?",
+    ),
+    Planted(
+        "features:\n",
+        "exposure:\n  sql: lower(region)  # stake\n  description: Debt.\nfeatures:\n",
+        "# stake",
+        "exposure.sql: gives text, not a number.",
+    ),
+    Planted(
         "  kind: category",
         "  kind: category\n  monotone: increasing  # here",
         "monotone: increasing  # here",
@@ -165,3 +177,16 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_the_mistake_is_told_with_its_line(tmp_path: Path, case: Planted) -> None:
     assert_only_mistake(book_in(tmp_path), "contract.yaml", case)
+
+
+def test_an_exposure_is_known_when_the_applicant_asks(tmp_path: Path) -> None:
+    folder = book_in(tmp_path)
+    exposure = ("features:\n", "exposure:\n  sql: debt  # stake\n  description: Debt.\nfeatures:\n")
+    text = edited(
+        folder, "contract.yaml", exposure, ("  unit: EUR\n- name: region", "  known: pricing\n- name: region")
+    )
+    assert told(folder) == [
+        f"{folder / 'contract.yaml'}:{line_of(text, '# stake')}: exposure.sql: the exposure reads 'debt', which is not "
+        "known when an applicant asks for the loan. Compute it "
+        "from what the applicant asks for."
+    ]

@@ -52,6 +52,30 @@ CASES = [
         "chosen. Add scorecard, or remove `monotone` from the contract's features.",
     ),
     Planted(
+        "  partitions:",
+        "  decision:\n    approve_below: 0.1\n  partitions:",
+        "approve_below:",
+        "attributes.decision.approve_below: is given without decline_from. Add decline_from, or remove it: both are",
+    ),
+    Planted(
+        "  partitions:",
+        "  decision:\n    approve_below: 0.3\n    decline_from: 0.2\n  partitions:",
+        "approve_below:",
+        "attributes.decision.approve_below: 0.3 is above decline_from, 0.2, so an application would be approved and",
+    ),
+    Planted(
+        "  partitions:",
+        "  decision:\n    margin: 0.05\n  partitions:",
+        "margin:",
+        "attributes.decision.margin: 0.05 is not above cost_of_funds, 0.05, so no loan could earn anything. Raise it",
+    ),
+    Planted(
+        "  partitions:",
+        "  decision:\n    medium_from: 0.3\n  partitions:",
+        "medium_from:",
+        "attributes.decision.medium_from: 0.3 is above high_from, 0.2, so no risk would be medium. Lower it, or raise",
+    ),
+    Planted(
         "    folds: 2",
         "    folds: 1",
         "folds",

@@ -43,7 +43,9 @@ def test_a_result_that_is_not_finite_is_missing():
 def test_absent_columns_are_missing_and_others_are_ignored():
     features = FeatureSet(contract()).compute(pl.DataFrame({"amount": [7, 8], "unknown": ["a", "b"]}))
     assert features["amount"].to_list() == [7.0, 8.0]
-    assert features.drop("amount").null_count().row(0) == (2,) * 7
+    assert features.columns == [*FeatureSet(contract()).names, "exposure"]
+    assert features["exposure"].to_list() == [7.0, 8.0]
+    assert features.drop("amount", "exposure").null_count().row(0) == (2,) * 7
 
 
 def test_lazy_and_eager_frames_agree():

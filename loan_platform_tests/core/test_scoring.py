@@ -37,7 +37,13 @@ def test_many_threads_share_one_model():
 
 def test_answer_is_a_probability_and_points():
     scored = trained().model.score(loans())
-    assert scored.schema == {"probability": pl.Float64(), "score": pl.Float64()}
+    assert scored.schema == {
+        "probability": pl.Float64(),
+        "score": pl.Float64(),
+        "risk": pl.Enum(["low", "medium", "high"]),
+        "decision": pl.Enum(["approve", "refer", "decline"]),
+        "expected_loss": pl.Float64(),
+    }
     assert scored["probability"].is_between(0, 1, closed="none").all()
     order = np.argsort(scored["probability"].to_numpy(), kind="stable")
     assert (np.diff(scored["score"].to_numpy()[order]) <= 0).all()

@@ -135,8 +135,8 @@ def test_lending_club_features_compile():
     lending_club = load_contract(path)
     assert len(FeatureSet(lending_club, use_pricing=True).names) - len(FeatureSet(lending_club).names) == 3
     empty = FeatureSet(lending_club).compute(pl.DataFrame({"loan_amnt": [1000.0, 2000.0]}))
-    assert empty["loan_amnt"].to_list() == [1000, 2000]
-    assert np.all([empty[name].null_count() == 2 for name in empty.columns if name != "loan_amnt"])
+    assert empty["loan_amnt"].to_list() == empty["exposure"].to_list() == [1000, 2000]
+    assert np.all([empty[name].null_count() == 2 for name in empty.columns if name not in ("loan_amnt", "exposure")])
 
 
 def test_a_bundle_of_the_champion_is_written_twice_alike(tmp_path: Path):
