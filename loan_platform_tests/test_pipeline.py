@@ -42,7 +42,10 @@ def test_a_folder_of_two_yaml_files_runs_from_raw_file_to_predictions(
     assert result.success
     predictions = published(settings, "predictions")
     assert predictions.height == APPLICATIONS
-    assert predictions.columns == ["contract_no", "partition", "probability", "score", "model_version"]
+    answer = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
+    assert predictions.columns == ["contract_no", "partition", *answer, "model_version"]
+    assert (predictions["reasons"].list.len() > 0).equals(predictions["decision"] == "decline")
+    assert set(predictions["decision"].unique()) == {"approve", "refer", "decline"}
     assert predictions["probability"].is_between(0, 1, closed="none").all()
     assert predictions["contract_no"].is_sorted()
 

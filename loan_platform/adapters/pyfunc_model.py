@@ -5,6 +5,7 @@ It relies on the installed loan_platform; the bundle's golden rows, checked at l
 to the bit as it did at training. Nothing else in the platform imports this module.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from loan_platform.adapters.pandas_frames import typed_frame
+from loan_platform.core.answers import Answers
 from loan_platform.core.bundle import load_bundle
 from loan_platform.settings import quiet_environment
 
@@ -24,7 +26,7 @@ class BundleModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load and verify the bundle; a damaged one is refused."""
-        self.bundle = load_bundle(Path(context.artifacts["bundle"]))
+        self.answers = Answers(load_bundle(Path(context.artifacts["bundle"])).model)
 
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  # MLflow's returns nothing
         self,
@@ -32,12 +34,14 @@ class BundleModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Columns `probability` (of default) and `score` (points), one row per input row, same index."""
-        model = self.bundle.model
-        frame = typed_frame(model_input, model.inputs)
-        scored = model.score(frame)
-        columns = {name: scored[name].to_numpy() for name in ("probability", "score")}
-        return pd.DataFrame(columns, index=model_input.index)
+        """Probability of default, score, risk, decision, expected loss and reasons; one row per input row, same index.
+
+        The reasons of what is declined, as JSON: code, text, value and points of each; of the rest an empty list.
+        """
+        answers = self.answers.of(typed_frame(model_input, self.answers.model.inputs))
+        columns = {name: answers[name].to_list() for name in answers.columns if name != "reasons"}
+        reasons = [json.dumps(row, ensure_ascii=False) for row in answers["reasons"].to_list()]
+        return pd.DataFrame({**columns, "reasons": reasons}, index=model_input.index)
 
 
 set_model(BundleModel())

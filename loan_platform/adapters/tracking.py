@@ -170,7 +170,9 @@ def _signature(columns: Sequence[Column]) -> "ModelSignature":
     from mlflow.types.schema import AnyType
 
     inputs = Schema([ColSpec(AnyType(), column.name, required=False) for column in columns])
-    outputs = Schema([ColSpec("double", "probability"), ColSpec("double", "score")])
+    types = {"probability": "double", "score": "double", "risk": "string", "decision": "string"}
+    types |= {"expected_loss": "double", "reasons": "string"}
+    outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
     return ModelSignature(inputs, outputs)
 
 

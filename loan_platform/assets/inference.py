@@ -19,6 +19,8 @@ from loan_platform.assets.graph import (
 )
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source, staged_metadata, staging_checks, staging_results
+from loan_platform.core.answers import DECLINED, Answers
+from loan_platform.core.decisions import DECISIONS
 from loan_platform.core.portfolio import Portfolio
 
 if TYPE_CHECKING:
@@ -88,7 +90,9 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         **batch_options(book),
     )
     def predictions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The champion's probability of default and score of every application, one file for each batch.
+        """The champion's answer to every application: probability of default, score, decision, expected loss, reasons.
+
+        One file for each batch. Reasons are told for what is declined, the principal ones first.
 
         Scoring a batch again replaces its file; the same champion gives the same bytes.
         """
@@ -108,7 +112,7 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
 def _score(
     context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, champion: "Champion"
 ) -> pl.DataFrame:
-    """Key, probability, score, model version and batch of the applications that this run is about."""
+    """Key, batch, answer and model version of the applications that this run is about."""
     model = platform.models(book).get(champion.model_sha256).bundle().model
     waiting = platform.lake.scan(book.name, "applications").with_columns(batch_of(book))
     if is_partitioned(context):
@@ -117,7 +121,7 @@ def _score(
     about_row = [name for name in (book.contract.entity_key, book.contract.event_date) if name]
     rows = waiting.select(dict.fromkeys([*about_row, BATCH, *(c.name for c in model.inputs)]).keys()).collect()
     version = pl.lit(champion.version, pl.Int64).alias("model_version")
-    return pl.concat([rows.select(*about_row, BATCH), model.score(rows)], how="horizontal").with_columns(version)
+    return pl.concat([rows.select(*about_row, BATCH), Answers(model).of(rows)], how="horizontal").with_columns(version)
 
 
 def _tell_outside(context: dg.AssetExecutionContext, book: Portfolio, waiting: pl.LazyFrame) -> None:
@@ -148,9 +152,16 @@ def _write_batches(
         metadata: dict[str, Any] = {
             "dagster/row_count": part.height,
             "model_version": champion.version,
-            "mean_probability": part.select(pl.col("probability").mean()).item(),
+            **_portfolio(part),
             "sha256": published.sha256,
         }
         if partition_name(book, batch):
             context.add_asset_metadata(metadata, partition_key=batch)
         yield batch
+
+
+def _portfolio(part: pl.DataFrame) -> dict[str, Any]:
+    """Of a batch: mean probability, expected loss of what is not declined, and shares of the decisions."""
+    decided = [(pl.col("decision") == name).mean().alias(f"{name}_share") for name in DECISIONS]
+    loss = pl.col("expected_loss").filter(pl.col("decision") != DECLINED).sum()
+    return part.select(pl.col("probability").mean().alias("mean_probability"), loss, *decided).row(0, named=True)

@@ -1,6 +1,7 @@
 """From a probability of default to a decision, a risk band and an expected loss, and where the cut-offs come from."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import Self
@@ -124,7 +125,7 @@ def decision_rule(policy: Decision, curve: ProfitCurve) -> DecisionRule:
     )
 
 
-def decision_table(rule: DecisionRule, target: Floats, probability: Floats) -> dict[str, dict[str, float]]:
+def decision_table(rule: DecisionRule, target: Floats, probability: Floats) -> dict[str, Mapping[str, float]]:
     """Of each decision: share of the loans, their default rate and mean probability of default; 0 without loans."""
     table = pl.DataFrame({"decision": rule.decisions(probability), "target": target, "probability": probability})
     found = table.group_by("decision").agg(

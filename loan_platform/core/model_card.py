@@ -3,6 +3,7 @@
 After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from loan_platform.core.decisions import DecisionRule
@@ -81,7 +82,7 @@ def _metrics(found: dict[str, Any]) -> str:
     return "\n".join(["| metric | value | 95 % interval |", "| --- | --- | --- |", *rows])
 
 
-def _decisions(rule: DecisionRule, found: dict[str, dict[str, float]]) -> str:
+def _decisions(rule: DecisionRule, found: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
         f"| {decision} | {row['share']:.1%} | {row['mean_probability']:.2%} | {row['default_rate']:.2%} |"
         for decision, row in found.items()

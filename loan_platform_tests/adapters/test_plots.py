@@ -14,19 +14,23 @@ from loan_platform.adapters.plots import (
     drift_plot,
     importance_plot,
     pr_plot,
+    profit_plot,
     roc_plot,
     score_plot,
     vintage_plot,
 )
+from loan_platform.core.decisions import decision_rule, profit_curve
 from loan_platform.core.drift import DriftTable, drift_table
 from loan_platform.core.drift_reference import Reference
 from loan_platform.core.evaluation import by_vintage
-from loan_platform.core.policies import Drift
+from loan_platform.core.policies import Decision, Drift
 
 DRAW = np.random.default_rng(1)
 PROBABILITY = DRAW.beta(2, 9, 4_000)
 TARGET = (DRAW.random(4_000) < PROBABILITY).astype(float)
 MONTHS = pl.Series([date(2015 + i % 4, 1 + i % 12, 1) for i in range(4_000)])
+EARNS = Decision()
+CURVE = profit_curve(PROBABILITY, TARGET, np.ones(4_000), EARNS)
 CANDIDATES = [("scorecard", 0.70, 0.69, 0.71), ("blend", 0.71, 0.70, 0.72)]
 
 
@@ -41,6 +45,7 @@ PLOTS: dict[str, Callable[[], bytes]] = {
     "pr": lambda: pr_plot(TARGET, PROBABILITY),
     "calibration": lambda: calibration_plot(TARGET, PROBABILITY),
     "score": lambda: score_plot(TARGET, PROBABILITY),
+    "profit": lambda: profit_plot(CURVE, decision_rule(EARNS, CURVE)),
     "importance": lambda: importance_plot({f"feature {i}": 1 / (1 + i) for i in range(40)}),
     "vintage": lambda: vintage_plot(by_vintage(MONTHS, TARGET, PROBABILITY)),
     "candidates": lambda: candidates_plot(CANDIDATES, "blend"),

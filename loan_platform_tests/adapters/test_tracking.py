@@ -22,11 +22,13 @@ from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.adapters.registry import PRODUCTION, STAGING, Registry, RegistryError, Version
 from loan_platform.adapters.tracking import Dataset, Tracking, requirements
+from loan_platform.core.answers import Answers
 from loan_platform.core.scoring import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform_tests.bundles import every_type, make_bundle, typed_rows
 
 ROWS = typed_rows()
+ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def test_the_logged_model_is_json_and_code(book: Book) -> None:
         "opened",
         "region",
     ]
-    assert info.signature.outputs.input_names() == ["probability", "score"]
+    assert info.signature.outputs.input_names() == ANSWER
     assert info.metadata is not None
     assert info.metadata["columns"]["opened"] == {"type": "date", "description": "opened", "required": False}
     assert info.metadata["bundle_sha256"] == book.hashes[0]
@@ -165,10 +167,13 @@ def test_a_pandas_frame_scores_as_the_platform_does(book: Book) -> None:
     frame = ROWS.to_pandas()
     frame.index = pd.Index(range(100, 100 + len(frame)))
     scored = model.predict(frame)
-    assert list(scored.columns) == ["probability", "score"]
+    assert list(scored.columns) == ANSWER
     assert scored.index[0] == 100
-    assert scored["probability"].tolist() == expected["probability"].to_list()
-    assert scored["score"].tolist() == expected["score"].to_list()
+    for name in ANSWER[:-1]:
+        assert scored[name].tolist() == expected[name].to_list()
+    reasons = [json.loads(text) for text in scored["reasons"]]
+    assert reasons == Answers(book.model).of(ROWS)["reasons"].to_list()
+    assert [bool(told) for told in reasons] == (expected["decision"] == "decline").to_list()
 
 
 def test_frames_as_people_make_them_score_the_same(book: Book) -> None:
@@ -225,7 +230,8 @@ def test_the_served_model_takes_every_form_with_gaps_and_dates(book: Book, serve
     assert status == 200, answer
     expected = book.model.score(ROWS)
     assert [p["probability"] for p in answer["predictions"]] == expected["probability"].to_list()
-    assert [p["score"] for p in answer["predictions"]] == expected["score"].to_list()
+    for name in ("score", "risk", "decision", "expected_loss"):
+        assert [p[name] for p in answer["predictions"]] == expected[name].to_list()
 
 
 @pytest.mark.slow

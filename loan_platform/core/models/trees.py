@@ -75,7 +75,7 @@ class GradientBoostingFamily:
         if trial is None:
             return {**BOOSTING_DEFAULTS}
         return {
-            "max_depth": trial.suggest_int("max_depth", 2, 5),
+            "max_depth": trial.suggest_int("max_depth", 2, 4),
             "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.12, log=True),
             "min_child_weight": trial.suggest_float("min_child_weight", 3, 100, log=True),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
