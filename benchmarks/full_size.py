@@ -79,7 +79,7 @@ def measure(rows: int, folder: Path) -> dict:
         "pipeline_seconds": round(seconds, 1),
         "peak_megabytes": peak_megabytes(),
         "ingestion_and_validation_seconds": round(
-            sum(story.seconds[step] for step in ("raw_loans", "validated_loans", "contract_checks")), 1
+            sum(story.seconds[step] for step in ("raw_loans", "validated_loans", "validated_loans_checks")), 1
         ),
         "scoring_rows_per_second": scoring_speed(settings),
         "steps": {

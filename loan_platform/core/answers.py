@@ -1,15 +1,26 @@
 """What a model answers to applications: its score, the decision, and why it declined."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
 from loan_platform.core.decisions import DECISIONS
-from loan_platform.core.reasons import Explainer, Reason
+from loan_platform.core.reasons import Explainer, Reason, lists_of_rows
 from loan_platform.core.scoring import ScoringModel
 
 DECLINED = DECISIONS[-1]
-REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "value": pl.String, "points": pl.Float64}))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one application; `reasons` are those of a decline, or asked for."""
+
+    probability: float
+    score: float
+    risk: str
+    decision: str
+    expected_loss: float | None
+    reasons: tuple[Reason, ...]
 
 
 class Answers:
@@ -31,12 +42,17 @@ class Answers:
         """
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
-        told = self.explainer.reasons(self.model.features(frame[declined])) if len(declined) else []
-        found: list[list[dict[str, Any]]] = [[] for _ in range(frame.height)]
-        for row, reasons in zip(declined.to_list(), told, strict=True):
-            found[row] = [_entry(reason) for reason in reasons]
-        return scored.with_columns(pl.Series("reasons", found, dtype=REASONS))
+        told = self.explainer.column(self.model.features(frame[declined]))
+        return scored.with_columns(lists_of_rows(declined, told, frame.height))
 
+    def one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
+        """The answer to one row of typed columns: that of `of`, to the last bit.
 
-def _entry(reason: Reason) -> dict[str, Any]:
-    return reason._asdict() | {"value": None if reason.value is None else str(reason.value)}
+        Args:
+            row: one row.
+            explain: reasons although the application is not declined.
+        """
+        features = self.model.features(row)
+        probability, score, risk, decision, loss = self.model.score_features(features).row(0)
+        reasons = self.explainer.reasons(features)[0] if explain or decision == DECLINED else ()
+        return Answer(probability, score, risk, decision, loss, reasons)

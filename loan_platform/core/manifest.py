@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from loan_platform.core.contract import Strict
 from loan_platform.core.errors import ExplainedError
 
-FORMAT = 1
+FORMAT = 2  # 2: the decision policy
 MANIFEST = "manifest.json"
 MAX_BYTES = 64_000_000
 
@@ -56,7 +56,7 @@ def read_manifest(data: bytes, parts: tuple[str, ...]) -> Manifest:
     except ValidationError as error:
         refuse(MANIFEST, first_mistake(error))
     if manifest.format != FORMAT:
-        refuse(MANIFEST, f"format {manifest.format}, this version reads {FORMAT}")
+        refuse(MANIFEST, f"format {manifest.format}, this version reads {FORMAT}: train and promote again")
     values = manifest.model_dump(mode="json")
     if encode(MANIFEST, values) != data or sha256(encode(MANIFEST, _unsealed(values))) != manifest.seal:
         refuse(MANIFEST, "its seal is broken")

@@ -13,16 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from loan_platform.core.calibration import Platt
+from loan_platform.core.contract import Feature
 from loan_platform.core.models.base import Floats, Matrix
 from loan_platform.core.portable import sum_columns
 from loan_platform.core.scoring import ScoringModel
 
 MOST = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
 LEAST_POINTS = 0.5  # less would be shown as none
-CHUNK_ROWS = 4_096
+CHUNK_ROWS = 8_192
 STILL = 1e-6
+REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "value": pl.String, "points": pl.Float64}))
+
+Rows = NDArray[np.int64]
 NOT_KNOWN = "_not_known"
 
 
@@ -56,9 +61,11 @@ class Explainer:
         self.features = model.design.features
         self._model = model
         named = {feature.name: feature for feature in model.contract.features}
-        self._named = [named[name] for name in self.features]
+        read = [named[name] for name in self.features]
+        self._codes = [*self.features, *(name + NOT_KNOWN for name in self.features)]
+        self._texts = [*(feature.reason for feature in read), *map(_not_known, read)]
         self._of_features = _Sums([column.feature for column in model.design.columns], self.features)
-        causes = [feature.cause or f"feature {feature.name}" for feature in self._named]
+        causes = [feature.cause or f"feature {feature.name}" for feature in read]
         self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
 
     def parts(self, features: pl.DataFrame) -> Floats:
@@ -76,11 +83,39 @@ class Explainer:
             features: as `ScoringModel.features` computes them.
             most: reasons of one row.
         """
+        parts = self._parts(features)
+        causes = self._of_causes(parts).T
+        heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
+        values = features.select(self.features).rows()
+        return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
+
+    def column(self, features: pl.DataFrame, most: int = MOST) -> pl.Series:
+        """`reasons` of many rows, several threads at work: of each a list of code, text, value as text, and points."""
         chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
-        if len(chunks) <= 1 or self._model.threads == 1:
-            return [found for chunk in chunks for found in self._reasons(chunk, most)]
+        if not chunks:
+            return pl.Series("reasons", [], REASONS)
         with ThreadPoolExecutor(self._model.threads) as pool:
-            return [found for part in pool.map(partial(self._reasons, most=most), chunks) for found in part]
+            return pl.concat(pool.map(partial(self._column, most=most), chunks), rechunk=True)
+
+    def _column(self, features: pl.DataFrame, most: int) -> pl.Series:
+        parts = self._parts(features)[:, : features.height]
+        causes = self._of_causes(parts)
+        weightiest = np.array([members[parts[members].argmin(axis=0)] for members in self._of_causes.members])
+        heaviest = np.argsort(causes.T, axis=1, kind="stable")[:, :most]
+        row, place = np.nonzero(np.take_along_axis(causes.T, heaviest, axis=1) <= -LEAST_POINTS)
+        cause = heaviest[row, place]
+        feature = weightiest[cause, row]
+        value = _as_text(features, row, feature, self.features)
+        told = feature + len(self.features) * value.is_null().to_numpy()
+        columns = {
+            "code": pl.Series(self._codes).gather(told),
+            "text": pl.Series(self._texts).gather(told),
+            "value": value,
+            "points": causes[cause, row].round(2),
+        }
+        entries = pl.DataFrame({"row": row, **columns}).group_by("row", maintain_order=True)
+        lists = entries.agg(reasons=pl.struct(list(columns)).cast(REASONS.inner))
+        return lists_of_rows(lists["row"], lists["reasons"], features.height)
 
     def _parts(self, features: pl.DataFrame) -> Floats:
         """Points [features, rows]; a row alone is there twice, or its sums would be in another order than in bulk."""
@@ -103,13 +138,6 @@ class Explainer:
         steep = (calibration.log_odds(average + STILL) - start) / STILL
         return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
 
-    def _reasons(self, features: pl.DataFrame, most: int) -> list[tuple[Reason, ...]]:
-        parts = self._parts(features)
-        causes = self._of_causes(parts).T
-        heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
-        values = features.select(self.features).rows()
-        return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
-
     def _of_row(
         self, row: tuple[float | str | None, ...], heaviest: list[int], causes: Floats, parts: Floats
     ) -> Iterator[Reason]:
@@ -118,12 +146,32 @@ class Explainer:
                 return
             members = self._of_causes.members[cause]
             at = int(members[parts[members].argmin()])
-            feature, value, lost = self._named[at], row[at], round(float(causes[cause]), 2)
-            if value is None:
-                text = feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
-                yield Reason(feature.name + NOT_KNOWN, text, None, lost)
-            else:
-                yield Reason(feature.name, feature.reason, value, lost)
+            told = at + len(self.features) * (row[at] is None)
+            yield Reason(self._codes[told], self._texts[told], row[at], float(causes[cause].round(2)))
+
+
+def lists_of_rows(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
+    """A list for each of so many rows: those given by row number, and empty ones."""
+    given = pl.DataFrame({"row": row.cast(pl.Int64), "reasons": lists})
+    every = pl.DataFrame({"row": np.arange(rows)}).join(given, "row", "left", maintain_order="left")
+    return every["reasons"].fill_null(pl.Series([[]], dtype=lists.dtype))
+
+
+def _not_known(feature: Feature) -> str:
+    return feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
+
+
+def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[str]) -> pl.Series:
+    """The values at these rows and features, as text."""
+    order = np.argsort(feature, kind="stable")
+    ends = np.searchsorted(feature[order], np.arange(len(names) + 1))
+    texts = [
+        features[name].gather(row[order[ends[i] : ends[i + 1]]]).cast(pl.String).alias("value")
+        for i, name in enumerate(names)
+    ]
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return pl.concat(texts).gather(back)
 
 
 class _Sums:

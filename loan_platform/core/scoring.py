@@ -125,11 +125,15 @@ def points(log_odds: Floats, scale: Scorecard) -> Floats:
 
 
 def needed(contract: Contract, design: Design) -> Contract:
-    """The part of a contract that a model needs: its features, the columns they read, key, date and target."""
+    """The part of a contract that a model needs: its features and target, and all that an application may state.
+
+    Columns known at application stay although no feature reads them: callers need not know which those are, and they
+    change with each model.
+    """
     features = tuple(f for f in contract.features if f.name in design.features)
     exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()
     read = exposure.union(*(f.columns for f in features)) | {contract.entity_key, contract.event_date}
-    columns = tuple(c for c in contract.columns if c.name in read)
+    columns = tuple(c for c in contract.columns if c.name in read or (c.known == "application" and not c.protected))
     return Contract.model_validate(
         {
             **contract.model_dump(exclude={"tables", "join"}),

@@ -1,0 +1,176 @@
+"""One application as a caller sends it: JSON values by the contract's column names, checked and typed.
+
+The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from math import isfinite
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from loan_platform.core.contract import Column
+from loan_platform.core.errors import ExplainedError
+from loan_platform.core.mistakes import did_you_mean
+from loan_platform.core.scoring import ScoringModel
+
+EXACT = 2**53  # whole numbers above it are not exact in JSON
+NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
+
+
+class FieldProblem(NamedTuple):
+    """What is wrong with a field: a code for programs, a sentence for people."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class ApplicationError(ExplainedError, ValueError):
+    """An application that cannot be scored, with every field that keeps it from that."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.detail}" for problem in problems))
+        self.problems = problems
+
+
+class ApplicationReader:
+    """Reads applications for one model; made once for it, safe to share among threads.
+
+    Attributes:
+        columns: what an application may state, by name: the key, the date, and all columns known at application.
+    """
+
+    def __init__(self, model: ScoringModel) -> None:
+        contract, self._missing = model.contract, frozenset(model.contract.missing)
+        about = (contract.entity_key, contract.event_date)
+        self._inputs = [column.name for column in model.inputs]
+        self.columns = {
+            column.name: column
+            for column in contract.columns
+            if column.known == "application" or column.name in (*about, *self._inputs)
+        }
+        self.required = frozenset(
+            name for name, column in self.columns.items() if column.required and column.name in self._inputs
+        )
+        self._parsers = {name: _PARSERS[column.type] for name, column in self.columns.items()}
+        self._spellings = {
+            name: {_plain(word): word for word in column.allowed}
+            for name, column in self.columns.items()
+            if column.allowed is not None
+        }
+        self._schema = model.feature_set.schema
+        self._counted = frozenset(
+            name for name in self._inputs if self.columns[name].type == "integer" and self._schema[name] == pl.Float64
+        )
+
+    def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
+        """One row of the columns that the model reads, in the types in which it reads them.
+
+        Args:
+            values: of the fields, as a JSON parser gives them; an absent field and null both mean: not stated.
+
+        Raises:
+            ApplicationError: with every problem: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
+                `not_allowed`.
+        """
+        problems: list[FieldProblem] = []
+        typed: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in self.columns:
+                problems.append(self._unknown(name))
+            elif value is not None:
+                try:
+                    typed[name] = self._typed(name, value)
+                except _WrongError as wrong:
+                    problems.append(FieldProblem(name, wrong.code, wrong.detail))
+        stated = {name for name, value in typed.items() if value is not None} | {problem.field for problem in problems}
+        problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
+        if problems:
+            raise ApplicationError(problems)
+        return pl.DataFrame([[typed.get(name)] for name in self._inputs], schema=self._schema)
+
+    def _typed(self, name: str, value: Any) -> Any:
+        column = self.columns[name]
+        found = self._parsers[name](value)
+        if column.minimum is not None and found < column.minimum:
+            raise _WrongError("out_of_range", f"must be at least {column.minimum:g}")
+        if column.maximum is not None and found > column.maximum:
+            raise _WrongError("out_of_range", f"must be at most {column.maximum:g}")
+        if column.type == "text":
+            return self._text(column, found)
+        return float(found) if name in self._counted else found
+
+    def _text(self, column: Column, text: str) -> str | None:
+        if text.strip() in self._missing:
+            return None
+        if column.allowed is None:
+            return text
+        try:
+            return self._spellings[column.name][_plain(text)]
+        except KeyError:
+            raise _WrongError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
+
+    def _unknown(self, name: str) -> FieldProblem:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
+        detail = f"is not a field of an application. {did_you_mean(name[:NAME_SHOWN], self.columns)}".strip()
+        return FieldProblem(shown, "unknown_field", detail)
+
+
+class _WrongError(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code, self.detail = code, detail
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.lower().split())
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _WrongError("wrong_type", "must be a number")
+    if isinstance(value, int) and abs(value) > EXACT:
+        raise _WrongError("out_of_range", "must be at most 2^53 in size")
+    if not isfinite(value):
+        raise _WrongError("wrong_type", "must be a finite number")
+    return float(value)
+
+
+def _integer(value: Any) -> int:
+    number = _number(value)
+    if number != int(number) or abs(number) > EXACT:
+        raise _WrongError("wrong_type", "must be a whole number")
+    return int(number)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongError("wrong_type", "must be true or false")
+    return value
+
+
+def _date(value: Any) -> date:
+    try:
+        if isinstance(value, str) and len(value) == 10:  # 2015-W01-1 has ten letters too, and is a date of ISO 8601
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise _WrongError("wrong_type", "must be a date as in 2015-06-30")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _WrongError("wrong_type", "must be a text")
+    return value
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "number": _number,
+    "percent": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "date": _date,
+    "text": _text,
+}
