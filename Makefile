@@ -19,10 +19,11 @@ ROWS ?=
 OUT ?= $(LOAN_PLATFORM_HOME)/data/lending_club
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
+SERVE_PORT ?= 8000
 
 NAME ?= my_book
 
-.PHONY: help setup demo book test dev mlflow data lint format typecheck lock docs check clean
+.PHONY: help setup demo book test dev serve key mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -61,6 +62,14 @@ test: $(READY) ## the tests
 dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init
 	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
+
+serve: $(READY) ## the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT): make serve BOOK=lending_club
+	@$(BIN)/loan-platform init
+	LOAN_PORTFOLIO=$(or $(BOOK),lending_club) $(BIN)/bentoml serve bento.service:LoanService \
+	  --host 127.0.0.1 --port $(SERVE_PORT)
+
+key: $(READY) ## an API key of the service, told once: make key NAME=my_client
+	@$(BIN)/loan-platform key "$(NAME)"
 
 mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init

@@ -46,6 +46,7 @@ class Settings:
     ledger_url: str = field(repr=False)
     threads: int
     memory_limit: str
+    api_keys: Path
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -61,6 +62,7 @@ class Settings:
             ledger_url=_ledger_url(environ) or f"sqlite:///{home / 'ledger.db'}",
             threads=_threads(environ),
             memory_limit=_memory_limit(environ),
+            api_keys=Path(_text(environ, "LOAN_KEYS") or home / "service" / "keys.json").expanduser(),
         )
 
     @property
@@ -104,6 +106,11 @@ class Settings:
         return self.home / "cache"
 
     @property
+    def service(self) -> Path:
+        """What the HTTP service keeps: keys, and verified copies of the models that answered."""
+        return self.home / "service"
+
+    @property
     def summary(self) -> Path:
         """What the last run of the whole graph did."""
         return self.home / "summary.json"
@@ -112,6 +119,45 @@ class Settings:
     def embedded_tracking(self) -> bool:
         """Whether MLflow runs on the home's own database."""
         return self.tracking_uri == f"sqlite:///{self.mlflow_database}"
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Which portfolio the service answers for, whom, and what it reads."""
+
+    portfolio: str
+    development: bool
+    keys: Path
+    poll_seconds: float
+    ledger_url: str = field(repr=False)  # may hold a password
+    models: Path
+    cache: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read LOAN_PORTFOLIO, LOAN_ENV, LOAN_KEYS and LOAN_POLL_SECONDS, beside the platform's own settings.
+
+        Raises:
+            SettingsError: a variable is missing or unusable; the message names it and what it accepts.
+        """
+        settings = Settings.from_environment(environ)
+        portfolio = _text(environ, "LOAN_PORTFOLIO")
+        if portfolio is None or not re.fullmatch(r"[a-z][a-z0-9_]*", portfolio):
+            raise SettingsError("LOAN_PORTFOLIO must name the book that the service answers for, such as lending_club.")
+        stage = _text(environ, "LOAN_ENV") or "production"
+        if stage not in {"production", "development"}:
+            raise SettingsError(
+                "LOAN_ENV must be production (the default) or development (no keys, this machine alone)."
+            )
+        return cls(
+            portfolio=portfolio,
+            development=stage == "development",
+            keys=settings.api_keys,
+            poll_seconds=_seconds(environ, "LOAN_POLL_SECONDS", 5.0),
+            ledger_url=settings.ledger_url,
+            models=settings.lake / portfolio / "trained_model",
+            cache=settings.service / portfolio,
+        )
 
 
 def quiet_environment() -> None:
@@ -133,6 +179,17 @@ def checkout_root() -> Path | None:
 
 def _text(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    stated = _text(environ, name)
+    try:
+        seconds = float(stated) if stated else default
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3_600:
+        raise SettingsError(f"{name} must be a number of seconds from 0.1 to 3600, such as {default:g}.")
+    return seconds
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -27,11 +27,17 @@ def main() -> int:
     check = commands.add_parser("check", help="find every mistake in the files of the books")
     check.add_argument("books", nargs="*", metavar="BOOK", help="folder in defs/; default: all")
     check.add_argument("--defs", type=Path, help="the folder of the books; default: that of this package")
+    key = commands.add_parser("key", help="create or revoke an API key of the service")
+    key.add_argument("name", help="whose key it is; the id of a key with --revoke")
+    key.add_argument("--revoke", action="store_true", help="take the key with this id away")
+    key.add_argument("--scopes", default="predict,batch", help="of predict, batch and admin; with commas")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
         if arguments.command == "init":
             return _init(settings)
+        if arguments.command == "key":
+            return _key(settings, arguments)
         if arguments.command == "book":
             return _book(settings, arguments)
         if arguments.command == "check":
@@ -56,6 +62,19 @@ def _init(settings: Settings) -> int:
 
     ensure_home(settings)
     sys.stdout.write(f"The platform home is {settings.home}\n")
+    return 0
+
+
+def _key(settings: Settings, arguments: argparse.Namespace) -> int:
+    from loan_platform.adapters.api_keys import KeyFile
+
+    keys = KeyFile(settings.api_keys)
+    if arguments.revoke:
+        keys.revoke(arguments.name)
+        sys.stdout.write(f"Key {arguments.name} is revoked.\n")
+    else:
+        sys.stdout.write(f"{keys.create(arguments.name, tuple(arguments.scopes.split(',')))}\n")
+        sys.stderr.write(f"Keep it: it is told once. {keys.path} holds only its hash.\n")
     return 0
 
 

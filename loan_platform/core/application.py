@@ -3,7 +3,7 @@
 The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from math import isfinite
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from loan_platform.core.mistakes import did_you_mean
 from loan_platform.core.scoring import ScoringModel
 
 EXACT = 2**53  # whole numbers above it are not exact in JSON
+MOST_PROBLEMS = 100  # that an answer about many rows lists
 NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
 
 
@@ -90,6 +91,32 @@ class ApplicationReader:
         if problems:
             raise ApplicationError(problems)
         return pl.DataFrame([[typed.get(name)] for name in self._inputs], schema=self._schema)
+
+    def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Rows as `read` gives them, by MLflow's rules: ranges, categories and required fields are not checked.
+
+        Fields that the model does not read are ignored.
+
+        Raises:
+            ApplicationError: a value is of another type; its field is `rows[i].name`.
+        """
+        problems: list[FieldProblem] = []
+        typed = [
+            [self._loosely(f"rows[{i}].", name, row, problems) for name in self._inputs] for i, row in enumerate(rows)
+        ]
+        if problems:
+            raise ApplicationError(problems[:MOST_PROBLEMS])
+        return pl.DataFrame(typed, schema=self._schema, orient="row")
+
+    def _loosely(self, where: str, name: str, row: Mapping[str, Any], problems: list[FieldProblem]) -> Any:
+        if (value := row.get(name)) is None:
+            return None
+        try:
+            found = self._parsers[name](value)
+        except _WrongError as wrong:
+            problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
+            return None
+        return float(found) if name in self._counted else found
 
     def _typed(self, name: str, value: Any) -> Any:
         column = self.columns[name]

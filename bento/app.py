@@ -1,0 +1,190 @@
+"""The routes of the service: what is asked, what is answered."""
+
+import json
+import time
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route as Path
+
+from bento.champion import Champions, Serving
+from bento.guard import Route
+from bento.metrics import Metrics
+from bento.openapi import openapi
+from bento.problems import HttpError
+from bento.requests import Row, json_object, scoring_rows
+from loan_platform.core.answers import DECLINED, Answer
+from loan_platform.core.application import ApplicationError
+
+MOST_ROWS = 1_000  # of one request to /invocations
+JSON = ("application/json",)
+ROUTES = {
+    "/api/v1/predict": Route("POST", "predict", JSON),
+    "/predict": Route("POST", "predict", JSON),
+    "/invocations": Route("POST", "predict", JSON, most_bytes=8_000_000),
+    "/api/v1/model/info": Route("GET", "predict"),
+    "/ping": Route("GET"),
+    "/version": Route("GET"),
+    "/readyz": Route("GET"),
+    "/docs.json": Route("GET"),
+}
+MESSAGES = {
+    "approve": "The application is approved.",
+    "refer": "The application is referred to a person.",
+    "decline": "The application is declined.",
+}
+
+
+class LoanApp:
+    """Answers for one portfolio.
+
+    Args:
+        portfolio: its name.
+        champions: gives the model in force.
+    """
+
+    def __init__(self, portfolio: str, champions: Champions) -> None:
+        self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
+        self._openapi: tuple[str, bytes] | None = None
+        endpoints = {
+            "/api/v1/predict": self.predict,
+            "/predict": self.probability,
+            "/invocations": self.invocations,
+            "/api/v1/model/info": self.model_info,
+            "/ping": self.ping,
+            "/version": self.version,
+            "/readyz": self.ready,
+            "/docs.json": self.docs,
+        }
+        routes = [Path(path, endpoint, methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
+        self.asgi = Starlette(routes=routes, exception_handlers={HttpError: _answer_problem, Exception: _answer_defect})
+
+    async def predict(self, request: Request) -> Response:
+        """One application; reasons where it is declined, or with `?explain=true`."""
+        explain = _flag(request, "explain")
+        serving, answer = await self._answer(request, explain)
+        data = {
+            "prediction": int(answer.decision == DECLINED),
+            "probability": answer.probability,
+            "default_risk": answer.risk.capitalize(),
+            "score": round(answer.score, 1),
+            "decision": answer.decision,
+            "reasons": [reason._asdict() for reason in answer.reasons],
+            "expected_loss": answer.expected_loss,
+            "model_version": serving.version,
+            "model_sha256": serving.sha256,
+            "policy_version": serving.bundle.model.policy.version,
+            "request_id": request.state.request_id,
+            "features_used": len(serving.bundle.model.design.features),
+        }
+        return _json(request, {"success": True, "message": MESSAGES[answer.decision], "data": data})
+
+    async def probability(self, request: Request) -> Response:
+        """The short form."""
+        _, answer = await self._answer(request, explain=False)
+        return _json(request, {"probability": answer.probability})
+
+    async def invocations(self, request: Request) -> Response:
+        """MLflow's scoring protocol: the columns that the logged model gives, by row."""
+        serving, started = self._serving(), time.perf_counter()
+        rows = scoring_rows(await request.body(), MOST_ROWS)
+        try:
+            frame = serving.reader.read_many(rows)
+        except ApplicationError as error:
+            raise _refused(error) from None
+        answers = serving.answers.of(frame)
+        self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
+        return _json(request, {"predictions": answers.to_dicts()})
+
+    async def model_info(self, request: Request) -> Response:
+        """The model in force, and what became of the candidates after it."""
+        serving = self._serving()
+        model = serving.bundle.model
+        return _json(
+            request,
+            {
+                "name": self.portfolio,
+                "version": serving.version,
+                "alias": "production",
+                "sha256": serving.sha256,
+                "family": model.family,
+                "trained_on": serving.bundle.meta.get("split"),
+                "choice": serving.bundle.meta.get("choice"),
+                "decision_policy": model.policy.model_dump(mode="json"),
+                "policy_version": model.policy.version,
+                "inputs": [column.name for column in model.inputs],
+                "swaps": self.champions.swaps,
+                "last_swap": self.champions.swapped_at,
+                "refusals": self.champions.refusals,
+                "last_refusal": self.champions.refusal,
+            },
+        )
+
+    async def ping(self, _: Request) -> Response:
+        """MLflow's health check."""
+        self._serving()
+        return PlainTextResponse("\n")
+
+    async def version(self, _: Request) -> Response:
+        """The version of MLflow whose protocol this is."""
+        return PlainTextResponse("3.17.2")
+
+    async def ready(self, request: Request) -> Response:
+        """Whether a model answers."""
+        serving = self._serving()
+        return _json(request, {"status": "ready", "model_version": serving.version})
+
+    async def docs(self, _: Request) -> Response:
+        """OpenAPI of the model in force."""
+        serving = self._serving()
+        if self._openapi is None or self._openapi[0] != serving.sha256:
+            self._openapi = serving.sha256, json.dumps(openapi(self.portfolio, serving)).encode()
+        return Response(self._openapi[1], media_type="application/json")
+
+    async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
+        serving, started = self._serving(), time.perf_counter()
+        values: Row = json_object(await request.body())
+        try:
+            row = serving.reader.read(values)
+        except ApplicationError as error:
+            raise _refused(error) from None
+        answer = serving.answers.one(row, explain)
+        self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
+        return serving, answer
+
+    def _serving(self) -> Serving:
+        serving = self.champions.serving
+        if serving is None:
+            why = self.champions.refusal or f"{self.portfolio} has no champion: materialize promoted_model first"
+            raise HttpError(503, "no_model", f"No model answers yet: {why}", headers={"retry-after": "5"})
+        return serving
+
+
+def _refused(error: ApplicationError) -> HttpError:
+    count = len(error.problems)
+    detail = "One field keeps" if count == 1 else f"{count} fields keep"
+    return HttpError(422, "invalid_application", f"{detail} the application from being scored.", tuple(error.problems))
+
+
+def _flag(request: Request, name: str) -> bool:
+    given = request.query_params.multi_items()
+    if any(key != name or value not in {"true", "false"} for key, value in given) or len(given) > 1:
+        raise HttpError(422, "unknown_parameter", f"The only parameter is {name}, and it is true or false.")
+    return bool(given) and given[0][1] == "true"
+
+
+def _json(request: Request, value: dict[str, Any]) -> Response:
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(content, headers={"x-request-id": request.state.request_id}, media_type="application/json")
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HttpError)
+    return error.response(request.state.request_id)
+
+
+async def _answer_defect(request: Request, _: Exception) -> Response:
+    detail = "The service has a defect; the request_id finds it in the log."
+    return HttpError(500, "defect", detail).response(request.state.request_id)

@@ -1,0 +1,160 @@
+"""The model that answers: the champion, verified completely before one swap, kept when the registry is gone."""
+
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from loan_platform.adapters.files import atomic_write, partial_path, remove
+from loan_platform.core.answers import Answers
+from loan_platform.core.application import ApplicationReader
+from loan_platform.core.bundle import Bundle, load_bundle
+from loan_platform.core.errors import ExplainedError, NotMaterializedError
+
+log = logging.getLogger("loan_platform.service")
+
+NEWEST = "newest.json"
+REFUSED_SECONDS = 60.0  # a refused model is looked at again after so long: it may have been repaired
+
+
+class Named(NamedTuple):
+    """What the registry calls the champion, and where its bundle is."""
+
+    version: int
+    sha256: str
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One verified model with all that answers need of it."""
+
+    version: int
+    sha256: str
+    bundle: Bundle
+    answers: Answers
+    reader: ApplicationReader
+
+    @classmethod
+    def of(cls, version: int, sha256: str, directory: Path) -> "Serving":
+        """Load, verify, and answer once.
+
+        Raises:
+            BundleError: the bundle is damaged or is not the named one.
+        """
+        bundle = load_bundle(directory, expected_sha256=sha256, threads=1)
+        answers = Answers(bundle.model)
+        answers.one(bundle.golden.frame(bundle.model).head(1), explain=True)
+        return cls(version, sha256, bundle, answers, ApplicationReader(bundle.model))
+
+
+class Champions:
+    """Follows the champion.
+
+    Args:
+        find: asks the registry; None where nothing was promoted yet.
+        cache: directory of verified copies; the newest answers when the registry is gone.
+        seconds: between two questions.
+
+    Attributes:
+        serving: the model in force, replaced in one assignment; None before there is one.
+        refusal: why the last candidate was refused; None where none was.
+        swaps, refusals: how many there were.
+    """
+
+    def __init__(self, find: Callable[[], Named | None], cache: Path, seconds: float) -> None:
+        self.serving: Serving | None = None
+        self.refusal: str | None = None
+        self.swaps = self.refusals = 0
+        self.swapped_at: float | None = None
+        self._find, self._cache, self._seconds = find, cache, seconds
+        self._stop = threading.Event()
+        self._refused: tuple[int, str] | None = None
+        self._refused_at = 0.0
+        self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
+
+    def start(self) -> None:
+        """Load the champion, or the newest verified copy where the registry does not answer, and follow it."""
+        self.look()
+        if self.serving is None:
+            self._from_cache()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End following."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Ask the registry once; a new champion is verified and swapped in, a bad one refused. Raises nothing."""
+        try:
+            named = self._find()
+        except Exception as error:  # whatever the registry's client raises, the model at hand goes on answering
+            log.warning("the registry does not answer (%s); the model at hand goes on", type(error).__name__)
+            return
+        if named is None or self._is_serving(named) or self._was_refused(named):
+            return
+        try:
+            self._swap(Serving.of(named.version, named.sha256, self._copied(named)))
+        except (ExplainedError, OSError) as error:
+            remove(self._cache / named.sha256)
+            self._refuse(named, error)
+
+    def _is_serving(self, named: Named) -> bool:
+        serving = self.serving
+        return serving is not None and (serving.version, serving.sha256) == named[:2]
+
+    def _was_refused(self, named: Named) -> bool:
+        return self._refused == named[:2] and time.monotonic() - self._refused_at < REFUSED_SECONDS
+
+    def _copied(self, named: Named) -> Path:
+        """A copy of our own: what is verified is what is used, whatever becomes of the lake."""
+        copy = self._cache / named.sha256
+        if not copy.is_dir():
+            self._cache.mkdir(parents=True, exist_ok=True)
+            partial = partial_path(copy)
+            try:
+                shutil.copytree(named.bundle, partial)
+                partial.rename(copy)
+            except FileNotFoundError as error:
+                raise NotMaterializedError(
+                    f"model {named.sha256[:12]} is not in the lake: train and promote"
+                ) from error
+            finally:
+                remove(partial)
+        return copy
+
+    def _swap(self, serving: Serving) -> None:
+        first = self.serving is None
+        self.serving, self.refusal, self._refused = serving, None, None
+        self.swapped_at = time.time()
+        self.swaps += not first
+        atomic_write(self._cache / NEWEST, json.dumps({"version": serving.version, "sha256": serving.sha256}) + "\n")
+        log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
+
+    def _refuse(self, named: Named, error: Exception) -> None:
+        self.refusals += 1
+        self._refused, self._refused_at = (named.version, named.sha256), time.monotonic()
+        self.refusal = f"version {named.version} ({named.sha256[:12]}): {error}"
+        log.error("refused %s", self.refusal)
+
+    def _from_cache(self) -> None:
+        try:
+            newest: dict[str, Any] = json.loads((self._cache / NEWEST).read_bytes())
+            serving = Serving.of(newest["version"], newest["sha256"], self._cache / newest["sha256"])
+        except FileNotFoundError:
+            return
+        except (ExplainedError, OSError, ValueError, KeyError, TypeError) as error:
+            self.refusal = f"the copy at hand: {error}"
+            log.error("refused %s", self.refusal)
+            return
+        self.serving = serving
+        log.info("version %s answers, from the copy at hand", serving.version)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self.look()

@@ -1,0 +1,150 @@
+"""What every request passes first: known path and method, media type, size, time to arrive, key."""
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bento.problems import HttpError
+from loan_platform.adapters.api_keys import KeyFile
+
+BODY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a path takes.
+
+    Attributes:
+        method: the only one.
+        scope: that a key must have; None: open to all.
+        media: types of the body; none: it has no body.
+        most_bytes: of the body.
+    """
+
+    method: str
+    scope: str | None = None
+    media: tuple[str, ...] = ()
+    most_bytes: int = 65_536
+
+
+class Guard:
+    """ASGI application in front of the others.
+
+    Args:
+        app: BentoML's own application, which answers the `open_paths`: probes and metrics.
+        ours: what answers the `routes`.
+        routes: by path.
+        open_paths: of the rest.
+        keys: who may ask; None in development, where callers must be on this machine.
+    """
+
+    def __init__(
+        self, app: ASGIApp, ours: ASGIApp, routes: Mapping[str, Route], open_paths: frozenset[str], keys: KeyFile | None
+    ) -> None:
+        self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer with a problem."""
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        if scope["path"] in self._open and scope["method"] == "GET":
+            await self._rest(scope, receive, send)
+            return
+        request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        try:
+            route = self._route(scope)
+            self._check_caller(scope, route)
+            body = await self._body(scope, receive, route)
+        except HttpError as problem:
+            await problem.response(request_id)(scope, receive, send)
+            return
+        await self._ours(scope, _once(body, receive), send)
+
+    def _route(self, scope: Scope) -> Route:
+        route = self._routes.get(scope["path"])
+        if route is None:
+            raise HttpError(404, "unknown_path", "There is nothing at this path; /docs.json lists what there is.")
+        if scope["method"] != route.method:
+            allowed = {"allow": route.method}
+            raise HttpError(405, "method_not_allowed", f"This path takes {route.method} alone.", headers=allowed)
+        return route
+
+    def _check_caller(self, scope: Scope, route: Route) -> None:
+        if self._keys is None:
+            if not _is_local(scope):
+                detail = "LOAN_ENV is development: without keys the service answers this machine alone."
+                raise HttpError(403, "not_local", detail)
+            return
+        if route.scope is None:
+            return
+        sent = [value for name, value in scope["headers"] if name == b"x-api-key"]
+        key = self._keys.find(sent[0].decode("latin-1")) if len(sent) == 1 else None
+        if key is None:
+            detail = "Send a valid key in the header X-API-Key." if sent else "Send your key in the header X-API-Key."
+            raise HttpError(401, "no_valid_key", detail, headers={"www-authenticate": "X-API-Key"})
+        if route.scope not in key.scopes:
+            raise HttpError(403, "not_in_scope", f"This key lacks the scope {route.scope}.")
+        scope["state"]["key_id"] = key.id
+
+    async def _body(self, scope: Scope, receive: Receive, route: Route) -> bytes:
+        if not route.media:
+            return b""
+        headers = Request(scope).headers
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media not in route.media:
+            raise HttpError(415, "media_type", f"Send {' or '.join(route.media)}, and say so in Content-Type.")
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > route.most_bytes:
+            raise _too_large(route)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _read(receive, route)
+        except TimeoutError:
+            detail = f"The body did not arrive within {BODY_SECONDS:g} s."
+            raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
+
+
+async def _read(receive: Receive, route: Route) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HttpError(400, "cut_off", "The connection ended before the body did.")
+        part: bytes = message.get("body", b"")
+        size, more = size + len(part), bool(message.get("more_body", False))
+        if size > route.most_bytes:
+            raise _too_large(route)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(route: Route) -> HttpError:
+    detail = f"The body may have at most {route.most_bytes:,} bytes."
+    return HttpError(413, "too_large", detail, headers={"connection": "close"})
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, as the next message; what comes after it is the server's."""
+    waiting = [body]
+
+    async def message() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return message
+
+
+def _is_local(scope: Scope) -> bool:
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return client is not None and client[0] == ""  # a Unix socket has no address

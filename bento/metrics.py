@@ -1,0 +1,38 @@
+"""What Prometheus is told: answers, their time, the model in force."""
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from bento.champion import Champions, Serving
+
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
+
+
+class Metrics:
+    """The metrics of one portfolio; made after BentoML has said where its processes keep theirs."""
+
+    def __init__(self, portfolio: str, champions: Champions) -> None:
+        self._portfolio, self._champions = portfolio, champions
+        labels = ("portfolio",)
+        self._predictions = Counter(
+            "loan_predictions", "Applications answered.", (*labels, "model_version", "decision")
+        )
+        self._results = Counter("loan_prediction_result", "Applications answered, by risk.", (*labels, "risk"))
+        self._seconds = Histogram("loan_prediction_duration_seconds", "From body to answer.", labels, buckets=SECONDS)
+        self._version = Gauge("loan_model_version", "Version of the model in force.", labels, multiprocess_mode="max")
+        self._swaps = Gauge("loan_model_swaps", "Models swapped in since the start.", labels, multiprocess_mode="max")
+        self._refusals = Gauge(
+            "loan_model_refusals", "Models refused since the start.", labels, multiprocess_mode="max"
+        )
+
+    def answered(self, serving: Serving, decisions: Iterable[str], risks: Iterable[str], seconds: float) -> None:
+        """One request was answered."""
+        for decision in decisions:
+            self._predictions.labels(self._portfolio, str(serving.version), decision).inc()
+        for risk in risks:
+            self._results.labels(self._portfolio, risk).inc()
+        self._seconds.labels(self._portfolio).observe(seconds)
+        self._version.labels(self._portfolio).set(serving.version)
+        self._swaps.labels(self._portfolio).set(self._champions.swaps)
+        self._refusals.labels(self._portfolio).set(self._champions.refusals)

@@ -1,0 +1,90 @@
+"""Bodies of requests: JSON read strictly, and the forms of MLflow's scoring protocol."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn, cast
+
+from bento.problems import HttpError
+from loan_platform.core.application import FieldProblem
+
+Row = dict[str, Any]
+FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+
+
+def json_object(body: bytes) -> Row:
+    """The JSON object of a body.
+
+    Raises:
+        HttpError: 400 where it is no JSON, 422 where it is no object, or has a field twice.
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise HttpError(400, "malformed_json", "The body is not UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        at = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise HttpError(400, "malformed_json", f"The body is not JSON{at}.") from None
+    if not isinstance(value, dict):
+        raise HttpError(422, "not_an_object", "The body is one JSON object, with a field for each column.")
+    return cast("Row", value)
+
+
+def scoring_rows(body: bytes, most: int) -> list[Row]:
+    """The rows of a request in MLflow's scoring protocol.
+
+    Raises:
+        HttpError: 400 or 422.
+    """
+    value = json_object(body)
+    forms = [form for form in FORMS if form in value]
+    if len(forms) != 1:
+        raise HttpError(422, "unknown_form", f"Send exactly one of {', '.join(FORMS)}.")
+    rows = _rows(forms[0], value[forms[0]])
+    if rows is None:
+        raise HttpError(422, "unknown_form", f"{forms[0]} is not of the form that MLflow documents.")
+    if len(rows) > most:
+        raise HttpError(413, "too_many_rows", f"One request may have {most:,} rows.")
+    return rows
+
+
+def _rows(form: str, value: Any) -> list[Row] | None:
+    if form == "dataframe_split" and isinstance(value, dict):
+        value = cast("Row", value)
+        columns, data = value.get("columns"), value.get("data")
+        if _is_names(columns) and isinstance(data, list) and all(_is_row(row, len(columns)) for row in data):
+            return [dict(zip(columns, row, strict=True)) for row in data]
+    if isinstance(value, list) and all(isinstance(row, dict) for row in cast("list[Any]", value)):
+        return cast("list[Row]", value)
+    if form in {"inputs", "instances"} and isinstance(value, dict):
+        return _from_columns(cast("Row", value))
+    return None
+
+
+def _from_columns(value: Row) -> list[Row] | None:
+    columns = {name: column if isinstance(column, list) else [column] for name, column in value.items()}
+    if len({len(column) for column in columns.values()}) != 1:
+        return None
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in cast("list[Any]", value))
+
+
+def _is_row(value: Any, width: int) -> bool:
+    return isinstance(value, list) and len(cast("list[Any]", value)) == width
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> Row:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        shown = "".join(letter if letter.isprintable() else "?" for letter in twice[:64])
+        problem = FieldProblem(shown, "duplicate_field", "is there twice")
+        raise HttpError(422, "duplicate_field", "A field is there twice.", (problem,))
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise HttpError(422, "not_finite", f"{name} is not a number of JSON.")

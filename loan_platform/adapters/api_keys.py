@@ -1,0 +1,136 @@
+"""API keys: several, each with a name and scopes; the file holds their SHA-256, never a key.
+
+A key is `lp_<id>_<secret>` with 256 random bits, so a plain hash is as good as a slow one.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loan_platform.adapters.files import atomic_write
+from loan_platform.core.errors import ExplainedError
+
+SCOPES = ("predict", "batch", "admin")
+ACTIVE = 2  # keys of one name: the old one and the new one while clients change over
+FRESH_SECONDS = 0.5
+
+
+class KeyFileError(ExplainedError, ValueError):
+    """The file of keys cannot be used, or a key cannot be added to it."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key as the file holds it."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    sha256: str
+
+
+class KeyFile:
+    """Keys in a JSON file, readable by its owner alone; changes are seen within half a second."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys: dict[str, Key] = {}
+        self._stamp: tuple[int, int, int] | None = None
+        self._looked = 0.0
+
+    def keys(self) -> dict[str, Key]:
+        """Keys by id; none without a file.
+
+        Raises:
+            KeyFileError: the file is not what this class writes.
+        """
+        now = time.monotonic()
+        if self._stamp is not None and now - self._looked < FRESH_SECONDS:
+            return self._keys
+        self._looked = now
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._keys, self._stamp = {}, (0, 0, 0)
+            return self._keys
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if stamp != self._stamp:
+            self._keys, self._stamp = self._read(), stamp
+        return self._keys
+
+    def check_not_empty(self) -> None:
+        """Look whether anybody could ask.
+
+        Raises:
+            KeyFileError: there is no key.
+        """
+        if not self.keys():
+            raise KeyFileError(
+                f"{self.path} holds no key, so nobody could ask: create one with make key NAME=..., or set "
+                "LOAN_ENV=development, where this machine may ask without a key."
+            )
+
+    def find(self, text: str) -> Key | None:
+        """The key that a caller sent, compared in constant time; None where it is none of ours."""
+        prefix, _, rest = text.partition("_")
+        key_id, _, _ = rest.partition("_")
+        key = self.keys().get(key_id) if prefix == "lp" else None
+        if key is None or not hmac.compare_digest(key.sha256, _hash(text)):
+            return None
+        return key
+
+    def create(self, name: str, scopes: tuple[str, ...] = ("predict", "batch")) -> str:
+        """A new key, told once.
+
+        Raises:
+            KeyFileError: an unknown scope, or the name has two keys already.
+        """
+        if unknown := [scope for scope in scopes if scope not in SCOPES]:
+            raise KeyFileError(f"{unknown[0]!r} is no scope. Known are {', '.join(SCOPES)}.")
+        if not name.strip() or not name.isprintable():
+            raise KeyFileError("The name of a key's owner is empty or cannot be printed: pass NAME=...")
+        keys = self._read() if self.path.exists() else {}
+        if len(same := [key.id for key in keys.values() if key.name == name]) >= ACTIVE:
+            raise KeyFileError(f"{name} has {ACTIVE} keys already, {' and '.join(same)}: revoke one first.")
+        key_id = secrets.token_hex(4)
+        text = f"lp_{key_id}_{secrets.token_urlsafe(32)}"
+        self._write({**keys, key_id: Key(key_id, name, scopes, _hash(text))})
+        return text
+
+    def revoke(self, key_id: str) -> None:
+        """Take a key away.
+
+        Raises:
+            KeyFileError: there is none of that id.
+        """
+        keys = self._read() if self.path.exists() else {}
+        if key_id not in keys:
+            raise KeyFileError(f"{self.path} has no key {key_id!r}. It has: {', '.join(sorted(keys)) or 'none'}.")
+        self._write({other: key for other, key in keys.items() if other != key_id})
+
+    def _read(self) -> dict[str, Key]:
+        try:
+            entries = json.loads(self.path.read_bytes())
+            keys = [Key(e["id"], e["name"], tuple(e["scopes"]), e["sha256"]) for e in entries]
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise KeyFileError(
+                f"{self.path}: not a file of keys ({type(error).__name__}). Create keys anew."
+            ) from error
+        return {key.id: key for key in keys}
+
+    def _write(self, keys: dict[str, Key]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        before = os.umask(0o077)
+        try:
+            atomic_write(self.path, json.dumps([asdict(key) for key in keys.values()], indent=1) + "\n")
+        finally:
+            os.umask(before)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
