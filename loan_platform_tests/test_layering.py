@@ -99,3 +99,23 @@ def test_pickle_is_only_between_a_process_and_its_helper() -> None:
         if {"pickle", "cloudpickle", "joblib", "dill"} & {name.split(".")[0] for name, _ in imports(path)}
     ]
     assert using == ["helper_process.py"]
+
+
+def test_the_service_stands_on_core_and_adapters() -> None:
+    allowed = ("loan_platform.core", "loan_platform.adapters", "loan_platform.settings", "bento.")
+    wrong = [
+        f"{path.name}:{line} imports {name}"
+        for path in sorted((ROOT.parent / "bento").rglob("*.py"))
+        for name, line in imports(path)
+        if name.split(".")[0] in {"loan_platform", "bento"} and not name.startswith(allowed)
+    ]
+    assert wrong == []
+
+
+def test_the_service_loads_no_more_than_it_serves_with(tmp_path: Path) -> None:
+    heavy = (SLOW - {"xgboost"}) | {"dagster", "pandas", "duckdb"}
+    code = f"import sys, bento.service; print(sorted(set(sys.modules) & {heavy!r}))"
+    environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path), "PATH": ""}
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent, env=environment)
+    assert loaded.stdout.strip() == "[]"

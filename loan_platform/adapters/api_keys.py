@@ -12,6 +12,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from loan_platform.adapters.files import atomic_write
 from loan_platform.core.errors import ExplainedError
 
@@ -32,6 +34,9 @@ class Key:
     name: str
     scopes: tuple[str, ...]
     sha256: str
+
+
+_FILE = TypeAdapter(list[Key])
 
 
 class KeyFile:
@@ -115,11 +120,10 @@ class KeyFile:
 
     def _read(self) -> dict[str, Key]:
         try:
-            entries = json.loads(self.path.read_bytes())
-            keys = [Key(e["id"], e["name"], tuple(e["scopes"]), e["sha256"]) for e in entries]
-        except (ValueError, TypeError, KeyError, OSError) as error:
+            keys = _FILE.validate_json(self.path.read_bytes())
+        except (ValueError, OSError) as error:
             raise KeyFileError(
-                f"{self.path}: not a file of keys ({type(error).__name__}). Create keys anew."
+                f"{self.path}: not a file of keys ({type(error).__name__}): create keys anew."
             ) from error
         return {key.id: key for key in keys}
 

@@ -18,6 +18,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, Generic, ParamSpec, TypeVar
 
 from loan_platform.adapters.garbage import collect_seldom
@@ -31,9 +32,11 @@ _HELPERS: "list[HelperProcess[..., Any]]" = []
 
 
 def own_peak_megabytes() -> int:
-    """Peak resident memory of this process so far; Linux counts kilobytes, macOS bytes."""
-    unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    """Peak resident memory of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux' ru_maxrss also counts what the process was forked from
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 // 1024  # macOS counts bytes
 
 
 def peak_megabytes() -> int:

@@ -68,7 +68,8 @@ def open_engine(url: str) -> sa.Engine:
     if dialect == "postgresql":
         options = "-c lock_timeout=30s -c statement_timeout=60s"
         arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
-        return sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=arguments)
+        installed = parsed.set(drivername="postgresql+psycopg2")  # Dagster's driver; SQLAlchemy would take another
+        return sa.create_engine(installed, poolclass=sa.NullPool, connect_args=arguments)
     engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": 60})
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begin)

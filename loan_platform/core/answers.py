@@ -9,6 +9,7 @@ from loan_platform.core.reasons import Explainer, Reason, lists_of_rows
 from loan_platform.core.scoring import ScoringModel
 
 DECLINED = DECISIONS[-1]
+CHUNK_ROWS = 131_072  # the features of as many loans are in memory at once
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Answers:
         Raises:
             FeatureError: a column holds another type than the contract says.
         """
+        if frame.height > CHUNK_ROWS:
+            chunks = [frame.slice(start, CHUNK_ROWS) for start in range(0, frame.height, CHUNK_ROWS)]
+            return pl.concat([self.of(chunk) for chunk in chunks], rechunk=True)
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
         told = self.explainer.column(self.model.features(frame[declined]))

@@ -126,3 +126,10 @@ def _wait_until_gone(process: int) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"process {process} outlived its caller")
+
+
+def test_the_memory_of_a_helper_is_its_own() -> None:
+    large = bytearray(b"x") * 600_000_000
+    started = HelperProcess(described, imports="json")
+    started("a")
+    assert 10 < started.peak_megabytes < 300 < len(large) / 1e6

@@ -49,6 +49,10 @@ def ledger(url: str) -> Ledger:
     return ledger
 
 
+def test_an_address_need_not_name_the_driver(url: str, ledger: Ledger) -> None:
+    assert Ledger(url.replace("+psycopg2", "")).champion("book") is None
+
+
 def test_a_promotion_makes_the_champion_and_a_rejection_changes_nothing(ledger: Ledger) -> None:
     assert ledger.champion("book") is None
     first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)

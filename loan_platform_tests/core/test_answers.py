@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import polars as pl
+import pytest
 
+from loan_platform.core import answers as module
 from loan_platform.core.answers import Answers
 from loan_platform.core.reasons import Explainer
 from loan_platform.core.scoring import ScoringModel
@@ -36,6 +38,26 @@ def test_one_row_is_answered_as_in_the_bulk():
     answers, frame = Answers(strict(0.5)), odd_rows(200)
     bulk = answers.of(frame)
     assert pl.concat([answers.of(frame.slice(row, 1)) for row in range(200)]).equals(bulk)
+
+
+def test_chunks_change_no_answer(monkeypatch: pytest.MonkeyPatch):
+    answers, frame = Answers(strict(0.3)), odd_rows()
+    whole = answers.of(frame)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 37)
+    assert answers.of(frame).equals(whole)
+
+
+def test_one_application_is_answered_as_in_the_bulk():
+    answers, frame = Answers(strict(0.5)), odd_rows(100)
+    for row, bulk in zip(frame.iter_slices(1), answers.of(frame).to_dicts(), strict=True):
+        one = answers.one(row)
+        assert (one.probability, one.score, one.expected_loss) == tuple(
+            bulk[name] for name in ("probability", "score", "expected_loss")
+        )
+        assert (one.risk, one.decision) == (bulk["risk"], bulk["decision"])
+        assert [(r.code, r.points) for r in one.reasons] == [(r["code"], r["points"]) for r in bulk["reasons"]]
+        asked = answers.one(row, explain=True)
+        assert asked.reasons[: len(one.reasons)] == one.reasons
 
 
 def test_nothing_declined_and_no_rows():

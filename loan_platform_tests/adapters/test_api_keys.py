@@ -1,0 +1,63 @@
+"""API keys: hashed at rest, compared whole, two for each name."""
+
+import json
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from loan_platform.adapters.api_keys import FRESH_SECONDS, KeyFile, KeyFileError
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyFile:
+    return KeyFile(tmp_path / "service" / "keys.json")
+
+
+def test_a_key_is_told_once_and_kept_as_a_hash(keys: KeyFile) -> None:
+    text = keys.create("shop")
+    found = keys.find(text)
+    assert found is not None
+    assert (found.name, found.scopes) == ("shop", ("predict", "batch"))
+    assert text.split("_", 2)[2] not in keys.path.read_text()
+    assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t[:-1], lambda t: t + "x", lambda t: t.upper(), lambda _: "", lambda _: "lp_"]
+)
+def test_what_is_not_the_key_is_none(keys: KeyFile, spoil) -> None:
+    text = keys.create("shop")
+    assert keys.find(spoil(text)) is None
+    assert keys.find(text) is not None
+
+
+def test_two_keys_of_a_name_while_clients_change_over(keys: KeyFile) -> None:
+    old, new = keys.create("shop"), keys.create("shop")
+    with pytest.raises(KeyFileError, match="shop has 2 keys already"):
+        keys.create("shop")
+    assert keys.find(old) is not None
+    keys.revoke(old.split("_")[1])
+    time.sleep(FRESH_SECONDS + 0.1)
+    assert (keys.find(old), keys.find(new) is not None) == (None, True)
+    assert keys.create("shop") != old
+
+
+def test_wrong_orders_are_told(keys: KeyFile) -> None:
+    with pytest.raises(KeyFileError, match="holds no key, so nobody could ask"):
+        keys.check_not_empty()
+    with pytest.raises(KeyFileError, match="'root' is no scope"):
+        keys.create("shop", ("root",))
+    with pytest.raises(KeyFileError, match="pass NAME="):
+        keys.create("  ")
+    with pytest.raises(KeyFileError, match="has no key 'abc'"):
+        keys.revoke("abc")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", json.dumps([{"id": "a"}])])
+def test_a_damaged_file_is_no_file_of_keys(keys: KeyFile, content: str) -> None:
+    keys.path.parent.mkdir()
+    keys.path.write_text(content)
+    with pytest.raises(KeyFileError, match="not a file of keys"):
+        keys.keys()

@@ -1,0 +1,121 @@
+"""A home with a champion, and the real service on it in a process of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+
+from loan_platform.adapters.api_keys import KeyFile
+from loan_platform.adapters.home import ensure_home
+from loan_platform.adapters.ledger import Ledger
+from loan_platform.core.scoring import ScoringModel
+from loan_platform.settings import ServiceSettings, Settings
+from loan_platform_tests.bundles import make_bundle
+
+BOOK = "tiny_loans"
+REPOSITORY = Path(__file__).parents[2]
+START_SECONDS = 60
+
+
+@dataclass
+class Home:
+    """A platform home in which versions can be promoted without training."""
+
+    root: Path
+    environment: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.environment = {"LOAN_PLATFORM_HOME": str(self.root), "LOAN_PORTFOLIO": BOOK, "LOAN_POLL_SECONDS": "0.2"}
+        ensure_home(Settings.from_environment(self.environment))
+
+    @property
+    def settings(self) -> ServiceSettings:
+        return ServiceSettings.from_environment(self.environment)
+
+    @property
+    def keys(self) -> KeyFile:
+        return KeyFile(self.settings.keys)
+
+    def promote(self, slope: float, *, damage: bool = False) -> tuple[ScoringModel, int]:
+        """Make a model the champion; its version."""
+        draft = self.root / f"draft-{slope}"
+        model, sha256 = make_bundle(draft, slope)
+        bundle = self.settings.models / sha256 / "bundle"
+        if not bundle.exists():
+            bundle.parent.mkdir(parents=True)
+            shutil.move(draft, bundle)
+        else:
+            shutil.rmtree(draft)
+        if damage:
+            path = bundle / "model.json"
+            path.write_bytes(path.read_bytes().replace(b"0.1", b"0.2", 1)[:-1])
+        ledger = Ledger(self.settings.ledger_url)
+        champion = ledger.champion(BOOK)
+        version, epoch = (champion.version + 1, champion.epoch) if champion else (1, 0)
+        who: dict[str, Any] = {"actor": "test", "run_id": "run", "verdict": {}}
+        ledger.promote(BOOK, version, sha256, expected_epoch=epoch, **who)
+        return model, version
+
+
+@contextmanager
+def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
+    """The service, once it listens; ended with SIGTERM."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = home.root / "service.log"
+    command = [sys.executable, "-m", "bentoml", "serve", "bento.service:LoanService", "--host", "127.0.0.1"]
+    environment = {**os.environ, **home.environment, "BENTOML_HOME": str(home.root / "bentoml"), **more}
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            _wait(client, process, log)
+            yield client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        try:
+            if client.get("/livez").status_code == 200 and client.get("/readyz").status_code in (200, 503):
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def stated(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as a caller writes it: dates as text."""
+    return {name: str(value) if name == "opened" and value else value for name, value in row.items()}
+
+
+def bodies(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows as callers write them."""
+    return [stated(row) for row in rows.to_dicts()]

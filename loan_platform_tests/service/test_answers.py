@@ -1,0 +1,169 @@
+"""What the running service answers: the batch's numbers, and problems with a code."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from loan_platform.core.answers import Answers
+from loan_platform_tests.bundles import typed_rows
+from loan_platform_tests.service.running import Home, bodies, serving
+
+pytestmark = pytest.mark.slow
+
+ROWS = typed_rows()
+BODIES = bodies(ROWS)
+CANARY = "Kanarienvogel"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.promote(slope=0.1)
+    return home
+
+
+@pytest.fixture(scope="module")
+def service(home: Home) -> Iterator[httpx.Client]:
+    with serving(home, LOAN_ENV="development") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def answers(home: Home) -> Answers:
+    from loan_platform.core.bundle import load_bundle
+
+    (bundle,) = home.settings.models.glob("*/bundle")
+    return Answers(load_bundle(bundle).model)
+
+
+def test_each_answer_is_that_of_the_batch_to_the_bit(service: httpx.Client, answers: Answers) -> None:
+    batch = answers.of(ROWS)
+    for body, row in zip(BODIES, batch.to_dicts(), strict=True):
+        answer = service.post("/api/v1/predict", json=body)
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["data"]
+        assert data["probability"] == row["probability"]
+        assert data["decision"] == row["decision"]
+        assert data["default_risk"] == row["risk"].capitalize()
+        assert data["expected_loss"] == row["expected_loss"]
+        assert data["score"] == round(row["score"], 1)
+        assert data["prediction"] == int(row["decision"] == "decline")
+        assert [r["code"] for r in data["reasons"]] == [r["code"] for r in row["reasons"]]
+        assert data["policy_version"] == answers.model.policy.version
+        assert (data["model_version"], data["features_used"]) == (1, 6)
+        assert data["request_id"] == answer.headers["x-request-id"]
+        assert service.post("/predict", json=body).json() == {"probability": row["probability"]}
+
+
+def test_reasons_are_told_of_any_decision_where_they_are_asked_for(service: httpx.Client, answers: Answers) -> None:
+    for body, row in zip(BODIES, ROWS.iter_slices(1), strict=True):
+        told = service.post("/api/v1/predict?explain=true", json=body).json()["data"]["reasons"]
+        expected = answers.one(row, explain=True).reasons
+        assert [(r["code"], r["text"], r["points"]) for r in told] == [(r.code, r.text, r.points) for r in expected]
+
+
+@pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "inputs", "instances"])
+def test_callers_of_mlflow_need_no_change(service: httpx.Client, answers: Answers, form: str) -> None:
+    body: dict[str, Any] = {
+        "dataframe_split": {"columns": ROWS.columns, "data": [list(row.values()) for row in BODIES]},
+        "dataframe_records": BODIES,
+        "inputs": {name: [row[name] for row in BODIES] for name in ROWS.columns},
+        "instances": BODIES,
+    }
+    answer = service.post("/invocations", json={form: body[form]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
+    assert service.get("/ping").status_code == 200
+
+
+def post(content: bytes, media: str = "application/json", path: str = "/api/v1/predict") -> dict[str, Any]:
+    return {"method": "POST", "url": path, "content": content, "headers": {"content-type": media}}
+
+
+BAD = {
+    "unknown_path": ({"method": "GET", "url": "/admin"}, 404, "unknown_path"),
+    "wrong_method": ({"method": "GET", "url": "/predict"}, 405, "method_not_allowed"),
+    "no_media": ({"method": "POST", "url": "/predict", "content": b"{}"}, 415, "media_type"),
+    "form_media": (post(b"a=1", "application/x-www-form-urlencoded"), 415, "media_type"),
+    "multipart": (post(b"--x\r\n", "multipart/form-data; boundary=x"), 415, "media_type"),
+    "empty": (post(b""), 400, "malformed_json"),
+    "cut": (post(b'{"income": 1'), 400, "malformed_json"),
+    "latin": (post('{"region": "Süd"}'.encode("latin-1")), 400, "malformed_json"),
+    "deep": (post(b"[" * 60_000), 400, "malformed_json"),
+    "long_number": (post(b'{"income": ' + b"9" * 5_000 + b"}"), 400, "malformed_json"),
+    "list": (post(b"[1, 2]"), 422, "not_an_object"),
+    "nan": (post(b'{"income": NaN}'), 422, "not_finite"),
+    "twice": (post(b'{"income": 1, "income": 2}'), 422, "duplicate_field"),
+    "too_large": (post(b'{"income": 1}' + b" " * 70_000), 413, "too_large"),
+    "infinite": (post(b'{"income": 1e400}'), 422, "invalid_application"),
+    "parameter": (post(b'{"income": 1}', path="/api/v1/predict?explain=maybe"), 422, "unknown_parameter"),
+    "form": (post(b'{"rows": []}', path="/invocations"), 422, "unknown_form"),
+    "two_forms": (post(b'{"inputs": [], "instances": []}', path="/invocations"), 422, "unknown_form"),
+    "ragged": (post(b'{"inputs": {"income": [1], "term": []}}', path="/invocations"), 422, "unknown_form"),
+    "typed": (post(b'{"inputs": [{"income": "x"}]}', path="/invocations"), 422, "invalid_application"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_is_told_why_with_a_code(service: httpx.Client, name: str) -> None:
+    request, status, code = BAD[name]
+    answer = service.request(**request)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert service.post("/predict", json=BODIES[0]).status_code == 200
+
+
+def test_every_field_at_fault_is_named_and_no_value_repeated(service: httpx.Client, home: Home) -> None:
+    body = {"income": CANARY, "term": 36.5, "owner": "yes", "opened": "last year", "region": 7, "incme": CANARY}
+    answer = service.post("/api/v1/predict", json=body)
+    errors = {error["field"]: (error["code"], error["detail"]) for error in answer.json()["errors"]}
+    assert errors == {
+        "income": ("wrong_type", "must be a number"),
+        "term": ("wrong_type", "must be a whole number"),
+        "owner": ("wrong_type", "must be true or false"),
+        "opened": ("wrong_type", "must be a date as in 2015-06-30"),
+        "region": ("wrong_type", "must be a text"),
+        "incme": ("unknown_field", "is not a field of an application. Did you mean 'income'?"),
+    }
+    missing = service.post("/api/v1/predict", json={}).json()["errors"]
+    assert missing == [{"field": "income", "code": "required", "detail": "must be stated"}]
+    assert CANARY not in answer.text
+    assert CANARY not in (home.root / "service.log").read_text()
+
+
+def test_the_document_is_that_of_the_contract(service: httpx.Client) -> None:
+    document = service.get("/docs.json").json()
+    application = document["components"]["schemas"]["Application"]
+    assert application["required"] == ["income"]
+    assert set(application["properties"]) == {"loan_id", *ROWS.columns}
+    assert application["properties"]["opened"] == {
+        "type": ["string", "null"],
+        "format": "date",
+        "description": "opened",
+    }
+    assert service.post("/api/v1/predict", json=application["example"]).status_code == 200
+
+
+def test_metrics_count_what_was_answered(service: httpx.Client) -> None:
+    def answered() -> float:
+        lines = service.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("loan_predictions_total{"))
+
+    before = answered()
+    for body in BODIES[:7]:
+        service.post("/predict", json=body)
+    service.post("/predict", json={})
+    assert answered() == before + 7
+
+
+def test_the_model_tells_who_it_is(service: httpx.Client, answers: Answers) -> None:
+    info = service.get("/api/v1/model/info").json()
+    assert (info["name"], info["version"], info["family"]) == ("tiny_loans", 1, "scorecard")
+    assert info["decision_policy"] == json.loads(answers.model.policy.model_dump_json())
+    assert info["last_refusal"] is None
