@@ -65,7 +65,7 @@ dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
 
 serve: $(READY) ## the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT): make serve BOOK=lending_club
 	@$(BIN)/loan-platform init
-	LOAN_PORTFOLIO=$(or $(BOOK),lending_club) $(BIN)/bentoml serve bento.service:LoanService \
+	LOAN_PORTFOLIO=$(or $(BOOK),lending_club) BENTOML_HOME=$(LOAN_PLATFORM_HOME)/bentoml $(BIN)/bentoml serve bento.service:LoanService \
 	  --host 127.0.0.1 --port $(SERVE_PORT)
 
 key: $(READY) ## an API key of the service, told once: make key NAME=my_client
