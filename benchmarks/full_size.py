@@ -4,6 +4,7 @@ Each size runs in a process of its own: raw CSV to promoted model, every row sco
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 BOOK = "lending_club"
 JOBS = ("training", "promotion", "scoring", "monitoring")
@@ -42,8 +45,24 @@ def in_own_process(rows: int, folder: Path) -> dict:
         "OMP_WAIT_POLICY": "passive",
     }
     command = [sys.executable, __file__, "--one", "--rows", str(rows), "--folder", str(folder)]
-    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(ran.stdout.splitlines()[-1])
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        watch, peak = psutil.Process(process.pid), 0
+        while process.poll() is None:
+            peak = max(peak, resident(watch))
+            time.sleep(0.2)
+        output = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        sys.exit(process.returncode)
+    return json.loads(output.splitlines()[-1]) | {"peak_megabytes": peak // 1024**2}
+
+
+def resident(process: psutil.Process) -> int:
+    """Bytes in memory of a process and its helpers, at this moment."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += one.memory_info().rss
+    return total
 
 
 def measure(rows: int, folder: Path) -> dict:

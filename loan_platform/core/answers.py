@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from loan_platform.core.decisions import DECISIONS
+from loan_platform.core.portable import sigmoid
 from loan_platform.core.reasons import Explainer, Reason, lists_of_rows
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.scoring import ScoringModel, points
 
 DECLINED = DECISIONS[-1]
 CHUNK_ROWS = 131_072  # the features of as many loans are in memory at once
@@ -56,7 +57,15 @@ class Answers:
             row: one row.
             explain: reasons although the application is not declined.
         """
-        features = self.model.features(row)
-        probability, score, risk, decision, loss = self.model.score_features(features).row(0)
-        reasons = self.explainer.reasons(features)[0] if explain or decision == DECLINED else ()
-        return Answer(probability, score, risk, decision, loss, reasons)
+        features, policy = self.model.features(row), self.model.policy
+        log_odds = self.model.log_odds(features)
+        probability, rule = float(sigmoid(log_odds)[0]), policy.decision
+        stake, decision = self.model.exposure(features)[0], rule.decision(probability)
+        return Answer(
+            probability=probability,
+            score=float(points(log_odds, policy.scorecard)[0]),
+            risk=rule.risk(probability),
+            decision=decision,
+            expected_loss=None if stake is None else probability * rule.loss_given_default * stake,
+            reasons=self.explainer.reasons(features)[0] if explain or decision == DECLINED else (),
+        )

@@ -90,7 +90,7 @@ class ApplicationReader:
         problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
         if problems:
             raise ApplicationError(problems)
-        return pl.DataFrame([[typed.get(name)] for name in self._inputs], schema=self._schema)
+        return pl.from_dicts([{name: typed.get(name) for name in self._inputs}], schema=self._schema)
 
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Rows as `read` gives them, by MLflow's rules: ranges, categories and required fields are not checked.

@@ -1,6 +1,7 @@
 """From a probability of default to a decision, a risk band and an expected loss, and where the cut-offs come from."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -36,6 +37,14 @@ class DecisionRule(Strict):
         if self.approve_below > self.decline_from or self.medium_from > self.high_from:
             raise ValueError("cut-offs must not fall")
         return self
+
+    def decision(self, probability: float) -> str:
+        """`decisions` of one."""
+        return DECISIONS[bisect_right((self.approve_below, self.decline_from), probability)]
+
+    def risk(self, probability: float) -> str:
+        """`risks` of one."""
+        return RISKS[bisect_right((self.medium_from, self.high_from), probability)]
 
     def decisions(self, probability: Floats) -> pl.Series:
         """`approve`, `refer` or `decline` for each probability of default."""

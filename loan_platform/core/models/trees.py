@@ -93,7 +93,7 @@ class GradientBoostingFamily:
 class RandomForestFamily:
     """XGBoost's forest mode: one round of many parallel trees."""
 
-    max_trials = 1_000
+    max_trials = 6  # ten found at most .0001 AUC more on the folds of three books
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
         """Deeper trees than boosting's, fewer columns at each split."""
