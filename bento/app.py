@@ -1,7 +1,10 @@
 """The routes of the service: what is asked, what is answered."""
 
 import json
+import logging
 import time
+import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,6 +20,10 @@ from bento.problems import HttpError
 from bento.requests import Row, json_object, scoring_rows
 from loan_platform.core.answers import DECLINED, Answer
 from loan_platform.core.application import ApplicationError
+
+log = logging.getLogger("loan_platform.service")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 MOST_ROWS = 1_000  # of one request to /invocations
 JSON = ("application/json",)
@@ -58,8 +65,9 @@ class LoanApp:
             "/readyz": self.ready,
             "/docs.json": self.docs,
         }
-        routes = [Path(path, endpoint, methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
-        self.asgi = Starlette(routes=routes, exception_handlers={HttpError: _answer_problem, Exception: _answer_defect})
+        self.asgi = Starlette(
+            routes=[Path(path, _safe(endpoint), methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
+        )
 
     async def predict(self, request: Request) -> Response:
         """One application; reasons where it is declined, or with `?explain=true`."""
@@ -180,11 +188,21 @@ def _json(request: Request, value: dict[str, Any]) -> Response:
     return Response(content, headers={"x-request-id": request.state.request_id}, media_type="application/json")
 
 
-async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HttpError)
-    return error.response(request.state.request_id)
+def _safe(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, whose errors are answers; of a defect the log tells the place and not the message.
 
+    Libraries put values into their messages, and values are personal data.
+    """
 
-async def _answer_defect(request: Request, _: Exception) -> Response:
-    detail = "The service has a defect; the request_id finds it in the log."
-    return HttpError(500, "defect", detail).response(request.state.request_id)
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except HttpError as error:
+            return error.response(request.state.request_id)
+        except Exception as error:
+            places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+            log.error("request %s: %s at %s", request.state.request_id, type(error).__name__, " < ".join(places[::-1]))
+            detail = "The service has a defect; the request_id finds it in the log."
+            return HttpError(500, "defect", detail).response(request.state.request_id)
+
+    return answered

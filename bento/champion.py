@@ -19,6 +19,7 @@ from loan_platform.core.errors import ExplainedError, NotMaterializedError
 log = logging.getLogger("loan_platform.service")
 
 NEWEST = "newest.json"
+KEPT = 3  # copies of models that answered before, to go back to without the lake
 REFUSED_SECONDS = 60.0  # a refused model is looked at again after so long: it may have been repaired
 
 
@@ -135,6 +136,9 @@ class Champions:
         self.swaps += not first
         atomic_write(self._cache / NEWEST, json.dumps({"version": serving.version, "sha256": serving.sha256}) + "\n")
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
+        copies = [path for path in self._cache.iterdir() if path.is_dir() and path.name != serving.sha256]
+        for old in sorted(copies, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            remove(old)
 
     def _refuse(self, named: Named, error: Exception) -> None:
         self.refusals += 1

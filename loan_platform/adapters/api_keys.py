@@ -6,6 +6,7 @@ A key is `lp_<id>_<secret>` with 256 random bits, so a plain hash is as good as 
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import time
@@ -36,11 +37,16 @@ class Key:
     sha256: str
 
 
+log = logging.getLogger(__name__)
+
 _FILE = TypeAdapter(list[Key])
 
 
 class KeyFile:
-    """Keys in a JSON file, readable by its owner alone; changes are seen within half a second."""
+    """Keys in a JSON file, readable by its owner alone; changes are seen within half a second.
+
+    A file that is damaged while it is in use is told in the log, and the keys that were known go on.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +71,13 @@ class KeyFile:
             return self._keys
         stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         if stamp != self._stamp:
-            self._keys, self._stamp = self._read(), stamp
+            try:
+                self._keys = self._read()
+            except KeyFileError:
+                if self._stamp is None:
+                    raise
+                log.exception("the keys that were known go on")
+            self._stamp = stamp
         return self._keys
 
     def check_not_empty(self) -> None:

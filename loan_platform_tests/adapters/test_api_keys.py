@@ -61,3 +61,14 @@ def test_a_damaged_file_is_no_file_of_keys(keys: KeyFile, content: str) -> None:
     keys.path.write_text(content)
     with pytest.raises(KeyFileError, match="not a file of keys"):
         keys.keys()
+
+
+def test_known_keys_go_on_when_the_file_is_damaged(keys: KeyFile) -> None:
+    text = keys.create("shop")
+    assert keys.find(text) is not None
+    keys.path.write_text("half a fi")
+    time.sleep(FRESH_SECONDS + 0.1)
+    assert keys.find(text) is not None
+    keys.path.unlink()
+    time.sleep(FRESH_SECONDS + 0.1)
+    assert keys.find(text) is None
