@@ -17,6 +17,10 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
     named = f"version {champion['version']} ({summary['chosen']}, {champion['sha256'][:12]})"
     yield f"Champion     {named}. {champion['why']}"
     yield f"             {summary['choice']}"
+    decided = (
+        f"{name} {row['share']:.0%} ({row['default_rate']:.1%} defaulted)" for name, row in summary["decisions"].items()
+    )
+    yield f"Decisions    on the test loans: {', '.join(decided)}"
     if summary["predictions"] is not None:
         yield f"Predictions  {summary['predictions']:,} applications scored"
     for i, batch in enumerate(summary["drift"]):

@@ -32,6 +32,7 @@ def summarise(
             "epoch": champion.epoch if champion else 0,
             "why": _read(reports / "promotion.json")["summary"],
         },
+        "decisions": evaluation["decisions"],
         "predictions": story.rows("predictions") if "applications" in book.sources else None,
         "drift": [_drift(path) for path in sorted((reports / "drift").glob("*.json")) if _is_table(path)],
         "performance": _read(reports / "performance.json") if "outcomes" in book.sources else None,
