@@ -1,12 +1,11 @@
 """The routes of the service: what is asked, what is answered."""
 
 import json
-import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,12 +15,10 @@ from bento.champion import Champions, Serving
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.openapi import openapi
-from bento.problems import HttpError
+from bento.problems import HttpError, defect
 from bento.requests import Row, json_object, scoring_rows
 from loan_platform.core.answers import DECLINED, Answer
 from loan_platform.core.application import ApplicationError
-
-log = logging.getLogger("loan_platform.service")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -35,6 +32,7 @@ ROUTES = {
     "/ping": Route("GET"),
     "/version": Route("GET"),
     "/readyz": Route("GET"),
+    "/metrics": Route("GET"),
     "/docs.json": Route("GET"),
 }
 MESSAGES = {
@@ -54,7 +52,7 @@ class LoanApp:
 
     def __init__(self, portfolio: str, champions: Champions) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._openapi: tuple[str, bytes] | None = None
+        self._openapi: tuple[tuple[int, str], bytes] | None = None
         endpoints = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -63,6 +61,7 @@ class LoanApp:
             "/ping": self.ping,
             "/version": self.version,
             "/readyz": self.ready,
+            "/metrics": self.prometheus,
             "/docs.json": self.docs,
         }
         self.asgi = Starlette(
@@ -144,11 +143,16 @@ class LoanApp:
         serving = self._serving()
         return _json(request, {"status": "ready", "model_version": serving.version})
 
+    async def prometheus(self, _: Request) -> Response:
+        """The metrics of all processes."""
+        return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
     async def docs(self, _: Request) -> Response:
         """OpenAPI of the model in force."""
         serving = self._serving()
-        if self._openapi is None or self._openapi[0] != serving.sha256:
-            self._openapi = serving.sha256, json.dumps(openapi(self.portfolio, serving)).encode()
+        model = serving.version, serving.sha256
+        if self._openapi is None or self._openapi[0] != model:
+            self._openapi = model, json.dumps(openapi(self.portfolio, serving)).encode()
         return Response(self._openapi[1], media_type="application/json")
 
     async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
@@ -165,8 +169,12 @@ class LoanApp:
     def _serving(self) -> Serving:
         serving = self.champions.serving
         if serving is None:
-            why = self.champions.refusal or f"{self.portfolio} has no champion: materialize promoted_model first"
-            raise HttpError(503, "no_model", f"No model answers yet: {why}", headers={"retry-after": "5"})
+            why = (
+                "the candidate was refused, and the log says why"
+                if self.champions.refusal
+                else f"{self.portfolio} has no champion: materialize promoted_model first"
+            )
+            raise HttpError(503, "no_model", f"No model answers yet: {why}.", headers={"retry-after": "5"})
         return serving
 
 
@@ -189,10 +197,7 @@ def _json(request: Request, value: dict[str, Any]) -> Response:
 
 
 def _safe(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, whose errors are answers; of a defect the log tells the place and not the message.
-
-    Libraries put values into their messages, and values are personal data.
-    """
+    """The endpoint, whose errors are answers."""
 
     async def answered(request: Request) -> Response:
         try:
@@ -200,9 +205,6 @@ def _safe(endpoint: Endpoint) -> Endpoint:
         except HttpError as error:
             return error.response(request.state.request_id)
         except Exception as error:
-            places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-            log.error("request %s: %s at %s", request.state.request_id, type(error).__name__, " < ".join(places[::-1]))
-            detail = "The service has a defect; the request_id finds it in the log."
-            return HttpError(500, "defect", detail).response(request.state.request_id)
+            return defect(error, request.state.request_id)
 
     return answered

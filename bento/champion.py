@@ -1,7 +1,9 @@
 """The model that answers: the champion, verified completely before one swap, kept when the registry is gone."""
 
+import contextlib
 import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 from loan_platform.adapters.files import atomic_write, partial_path, remove
 from loan_platform.core.answers import Answers
 from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import Bundle, load_bundle
+from loan_platform.core.bundle import Bundle, BundleError, load_bundle
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
 
 log = logging.getLogger("loan_platform.service")
@@ -101,8 +103,9 @@ class Champions:
             return
         try:
             self._swap(Serving.of(named.version, named.sha256, self._copied(named)))
-        except (ExplainedError, OSError) as error:
-            remove(self._cache / named.sha256)
+        except Exception as error:  # whatever is wrong with a candidate, the model at hand goes on answering
+            if isinstance(error, BundleError):
+                remove(self._cache / named.sha256)
             self._refuse(named, error)
 
     def _is_serving(self, named: Named) -> bool:
@@ -120,7 +123,8 @@ class Champions:
             partial = partial_path(copy)
             try:
                 shutil.copytree(named.bundle, partial)
-                partial.rename(copy)
+                with contextlib.suppress(OSError):  # another process may have put its copy there
+                    partial.rename(copy)
             except FileNotFoundError as error:
                 raise NotMaterializedError(
                     f"model {named.sha256[:12]} is not in the lake: train and promote"
@@ -134,8 +138,18 @@ class Champions:
         self.serving, self.refusal, self._refused = serving, None, None
         self.swapped_at = time.time()
         self.swaps += not first
-        atomic_write(self._cache / NEWEST, json.dumps({"version": serving.version, "sha256": serving.sha256}) + "\n")
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
+        try:
+            self._remember(serving)
+        except (ExplainedError, OSError) as error:
+            log.error(
+                "version %s answers, and is not kept for a start without the registry: %s", serving.version, error
+            )
+
+    def _remember(self, serving: Serving) -> None:
+        newest = {"version": serving.version, "sha256": serving.sha256}
+        atomic_write(self._cache / NEWEST, json.dumps(newest) + "\n")
+        os.utime(self._cache / serving.sha256)
         copies = [path for path in self._cache.iterdir() if path.is_dir() and path.name != serving.sha256]
         for old in sorted(copies, key=lambda path: path.stat().st_mtime)[:-KEPT]:
             remove(old)
@@ -143,7 +157,8 @@ class Champions:
     def _refuse(self, named: Named, error: Exception) -> None:
         self.refusals += 1
         self._refused, self._refused_at = (named.version, named.sha256), time.monotonic()
-        self.refusal = f"version {named.version} ({named.sha256[:12]}): {error}"
+        why = str(error) if isinstance(error, ExplainedError | OSError) else type(error).__name__
+        self.refusal = f"version {named.version} ({named.sha256[:12]}): {why}"
         log.error("refused %s", self.refusal)
 
     def _from_cache(self) -> None:

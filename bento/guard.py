@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.problems import HttpError
+from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
-BODY_SECONDS = 10.0
+BODY_SECONDS = 3.0  # less than `traffic.timeout` of the service, whose answer is another
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Guard:
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
-        if scope["path"] in self._open and scope["method"] == "GET":
+        is_open = scope["path"] in self._open and scope["method"] == "GET"
+        if is_open and (self._keys is not None or _is_local(scope)):
             await self._rest(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
@@ -63,6 +64,9 @@ class Guard:
             body = await self._body(scope, receive, route)
         except HttpError as problem:
             await problem.response(request_id)(scope, receive, send)
+            return
+        except Exception as error:
+            await defect(error, request_id)(scope, receive, send)
             return
         await self._ours(scope, _once(body, receive), send)
 
@@ -100,7 +104,7 @@ class Guard:
         if media not in route.media:
             raise HttpError(415, "media_type", f"Send {' or '.join(route.media)}, and say so in Content-Type.")
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > route.most_bytes:
+        if length.isdecimal() and (len(digits := length.lstrip("0")) > 9 or int(digits or 0) > route.most_bytes):
             raise _too_large(route)
         try:
             async with asyncio.timeout(BODY_SECONDS):

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from bento.champion import Champions, Serving
 
@@ -20,7 +21,9 @@ class Metrics:
         )
         self._results = Counter("loan_prediction_result", "Applications answered, by risk.", (*labels, "risk"))
         self._seconds = Histogram("loan_prediction_duration_seconds", "From body to answer.", labels, buckets=SECONDS)
-        self._version = Gauge("loan_model_version", "Version of the model in force.", labels, multiprocess_mode="max")
+        self._version = Gauge(
+            "loan_model_version", "Version of the model in force; 0 for none.", labels, multiprocess_mode="max"
+        )
         self._swaps = Gauge("loan_model_swaps", "Models swapped in since the start.", labels, multiprocess_mode="max")
         self._refusals = Gauge(
             "loan_model_refusals", "Models refused since the start.", labels, multiprocess_mode="max"
@@ -33,6 +36,16 @@ class Metrics:
         for risk in risks:
             self._results.labels(self._portfolio, risk).inc()
         self._seconds.labels(self._portfolio).observe(seconds)
-        self._version.labels(self._portfolio).set(serving.version)
+
+    def page(self) -> bytes:
+        """All metrics, of all processes, in Prometheus' text form."""
+        serving = self._champions.serving
+        self._version.labels(self._portfolio).set(serving.version if serving else 0)
         self._swaps.labels(self._portfolio).set(self._champions.swaps)
         self._refusals.labels(self._portfolio).set(self._champions.refusals)
+        together = CollectorRegistry()
+        try:
+            MultiProcessCollector(together)
+        except ValueError:  # one process alone, which keeps its metrics in memory
+            return generate_latest(REGISTRY)
+        return generate_latest(together)

@@ -1,6 +1,5 @@
 """OpenAPI of the service, from the contract in the model's bundle: real names, types, units, ranges, an example."""
 
-from datetime import date
 from typing import Any
 
 from bento.champion import Serving
@@ -110,14 +109,13 @@ def _operation(schema: str, summary: str) -> dict[str, Any]:
 
 
 def _application(serving: Serving) -> dict[str, Any]:
-    reader, golden = serving.reader, serving.bundle.golden.frame(serving.bundle.model)
-    example = {name: _plain(value) for name, value in golden.row(0, named=True).items() if value is not None}
+    reader = serving.reader
     return {
         "type": "object",
         "additionalProperties": False,
         "properties": {name: _field(column, name in reader.required) for name, column in reader.columns.items()},
         "required": sorted(reader.required),
-        "example": {name: _whole(value, reader.columns[name]) for name, value in example.items()},
+        "example": {name: _made_up(column) for name, column in reader.columns.items()},
     }
 
 
@@ -133,9 +131,17 @@ def _field(column: Column, required: bool) -> dict[str, Any]:
     return field | {name: bound for name, bound in bounds.items() if bound is not None}
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _whole(value: Any, column: Column) -> Any:
-    return int(value) if column.type == "integer" else value
+def _made_up(column: Column) -> Any:
+    """A value that the column may have; nobody's."""
+    match column.type:
+        case "boolean":
+            return False
+        case "date":
+            return "2015-06-30"
+        case "text":
+            return column.allowed[0] if column.allowed else "example"
+        case _:
+            low, high = column.minimum, column.maximum
+            value = 1.0 if low is None else max(low, 1.0)
+            value = value if high is None else min(value, high)
+            return int(value) if column.type == "integer" else value

@@ -1,6 +1,8 @@
 """Errors as RFC 9457 says: problem+json with a stable code, the fields at fault, and never a value."""
 
 import json
+import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -8,6 +10,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from loan_platform.core.application import FieldProblem
+
+log = logging.getLogger("loan_platform.service")
 
 
 @dataclass(eq=False)
@@ -43,3 +47,14 @@ class HttpError(Exception):
         content = json.dumps(body, ensure_ascii=False).encode()
         headers = {**self.headers, "x-request-id": request_id}
         return Response(content, self.status, headers, media_type="application/problem+json")
+
+
+def defect(error: Exception, request_id: str) -> Response:
+    """The answer to an error that nobody foresaw; the log tells its place and not its message.
+
+    Libraries put values into their messages, and values are personal data.
+    """
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("request %s: %s at %s", request_id, type(error).__name__, " < ".join(places[::-1]))
+    detail = "The service has a defect; the request_id finds it in the log."
+    return HttpError(500, "defect", detail).response(request_id)

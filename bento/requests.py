@@ -68,7 +68,10 @@ def _from_columns(value: Row) -> list[Row] | None:
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in cast("list[Any]", value))
+    if not isinstance(value, list):
+        return False
+    names = cast("list[Any]", value)
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
 
 
 def _is_row(value: Any, width: int) -> bool:
@@ -78,8 +81,8 @@ def _is_row(value: Any, width: int) -> bool:
 def _unique(pairs: Sequence[tuple[str, Any]]) -> Row:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         shown = "".join(letter if letter.isprintable() else "?" for letter in twice[:64])
         problem = FieldProblem(shown, "duplicate_field", "is there twice")
         raise HttpError(422, "duplicate_field", "A field is there twice.", (problem,))

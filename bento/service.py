@@ -19,7 +19,7 @@ from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.ledger import Ledger  # noqa: E402
 
 SETTINGS = ServiceSettings.from_environment()
-OF_BENTOML = frozenset({"/livez", "/healthz", "/metrics"})
+OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
 class Front:
@@ -40,7 +40,7 @@ FRONT = Front()
     workers=1,
     traffic={"timeout": 5},  # BentoML keeps each request's objects for as long
     logging={"access": {"enabled": False}},
-    metrics={"enabled": True},
+    metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
 )
 class LoanService:
     """Answers applications with the portfolio's champion."""

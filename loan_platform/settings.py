@@ -26,6 +26,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",  # mlflow warns on machines without git
+    "OTEL_PROPAGATORS": "tracecontext",  # the other one, baggage, logs what callers send
     "OMP_WAIT_POLICY": "passive",  # threads that spin on a busy machine made training 14 times slower
 }
 

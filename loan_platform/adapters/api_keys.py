@@ -10,9 +10,12 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import TypeAdapter
 
 from loan_platform.adapters.files import atomic_write
@@ -72,12 +75,11 @@ class KeyFile:
         stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         if stamp != self._stamp:
             try:
-                self._keys = self._read()
-            except KeyFileError:
+                self._keys, self._stamp = self._read(), stamp
+            except KeyFileError as error:
                 if self._stamp is None:
                     raise
-                log.exception("the keys that were known go on")
-            self._stamp = stamp
+                log.error("%s The keys that were known go on.", error)
         return self._keys
 
     def check_not_empty(self) -> None:
@@ -111,12 +113,12 @@ class KeyFile:
             raise KeyFileError(f"{unknown[0]!r} is no scope. Known are {', '.join(SCOPES)}.")
         if not name.strip() or not name.isprintable():
             raise KeyFileError("The name of a key's owner is empty or cannot be printed: pass NAME=...")
-        keys = self._read() if self.path.exists() else {}
-        if len(same := [key.id for key in keys.values() if key.name == name]) >= ACTIVE:
-            raise KeyFileError(f"{name} has {ACTIVE} keys already, {' and '.join(same)}: revoke one first.")
-        key_id = secrets.token_hex(4)
-        text = f"lp_{key_id}_{secrets.token_urlsafe(32)}"
-        self._write({**keys, key_id: Key(key_id, name, scopes, _hash(text))})
+        with self._changed() as keys:
+            if len(same := [key.id for key in keys.values() if key.name == name]) >= ACTIVE:
+                raise KeyFileError(f"{name} has {ACTIVE} keys already, {' and '.join(same)}: revoke one first.")
+            key_id = secrets.token_hex(4)
+            text = f"lp_{key_id}_{secrets.token_urlsafe(32)}"
+            keys[key_id] = Key(key_id, name, scopes, _hash(text))
         return text
 
     def revoke(self, key_id: str) -> None:
@@ -125,22 +127,28 @@ class KeyFile:
         Raises:
             KeyFileError: there is none of that id.
         """
-        keys = self._read() if self.path.exists() else {}
-        if key_id not in keys:
-            raise KeyFileError(f"{self.path} has no key {key_id!r}. It has: {', '.join(sorted(keys)) or 'none'}.")
-        self._write({other: key for other, key in keys.items() if other != key_id})
+        with self._changed() as keys:
+            if key_id not in keys:
+                raise KeyFileError(f"{self.path} has no key {key_id!r}. It has: {', '.join(sorted(keys)) or 'none'}.")
+            del keys[key_id]
+
+    @contextmanager
+    def _changed(self) -> Iterator[dict[str, Key]]:
+        """Give the keys to change, one process at a time; they are written unless an error is raised."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{self.path}.lock"):
+            keys = self._read() if self.path.exists() else {}
+            yield keys
+            self._write(keys)
 
     def _read(self) -> dict[str, Key]:
         try:
             keys = _FILE.validate_json(self.path.read_bytes())
-        except (ValueError, OSError) as error:
-            raise KeyFileError(
-                f"{self.path}: not a file of keys ({type(error).__name__}): create keys anew."
-            ) from error
+        except (ValueError, OSError) as error:  # whose text may hold what is in the file
+            raise KeyFileError(f"{self.path}: not a file of keys ({type(error).__name__}): create keys anew.") from None
         return {key.id: key for key in keys}
 
     def _write(self, keys: dict[str, Key]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         before = os.umask(0o077)
         try:
             atomic_write(self.path, json.dumps([asdict(key) for key in keys.values()], indent=1) + "\n")

@@ -3,6 +3,7 @@
 The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from math import isfinite
@@ -16,8 +17,13 @@ from loan_platform.core.mistakes import did_you_mean
 from loan_platform.core.scoring import ScoringModel
 
 EXACT = 2**53  # whole numbers above it are not exact in JSON
-MOST_PROBLEMS = 100  # that an answer about many rows lists
+MOST_PROBLEMS = 100  # that an answer lists
+GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
+FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)  # as in files
 NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class FieldProblem(NamedTuple):
@@ -79,8 +85,11 @@ class ApplicationReader:
         problems: list[FieldProblem] = []
         typed: dict[str, Any] = {}
         for name, value in values.items():
+            if len(problems) >= MOST_PROBLEMS:
+                raise ApplicationError(problems)
             if name not in self.columns:
-                problems.append(self._unknown(name))
+                unknown = sum(problem.code == "unknown_field" for problem in problems)
+                problems.append(self._unknown(name, guess=unknown < GUESSES))
             elif value is not None:
                 try:
                     typed[name] = self._typed(name, value)
@@ -93,9 +102,10 @@ class ApplicationReader:
         return pl.from_dicts([{name: typed.get(name) for name in self._inputs}], schema=self._schema)
 
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Rows as `read` gives them, by MLflow's rules: ranges, categories and required fields are not checked.
+        """Rows as `read` gives them, checked as loosely as a model of MLflow does.
 
-        Fields that the model does not read are ignored.
+        Ranges and categories are not checked, fields that the model does not read are ignored, and a required column
+        must be there, though not in each row.
 
         Raises:
             ApplicationError: a value is of another type; its field is `rows[i].name`.
@@ -103,6 +113,11 @@ class ApplicationReader:
         problems: list[FieldProblem] = []
         typed = [
             [self._loosely(f"rows[{i}].", name, row, problems) for name in self._inputs] for i, row in enumerate(rows)
+        ]
+        problems += [
+            FieldProblem(name, "required", "must be a column of the rows")
+            for name in sorted(self.required)
+            if rows and not any(name in row for row in rows)
         ]
         if problems:
             raise ApplicationError(problems[:MOST_PROBLEMS])
@@ -116,6 +131,8 @@ class ApplicationReader:
         except _WrongError as wrong:
             problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
             return None
+        if isinstance(found, str):
+            return None if (trimmed := found.strip(" ")) in self._missing else trimmed
         return float(found) if name in self._counted else found
 
     def _typed(self, name: str, value: Any) -> Any:
@@ -130,18 +147,20 @@ class ApplicationReader:
         return float(found) if name in self._counted else found
 
     def _text(self, column: Column, text: str) -> str | None:
-        if text.strip() in self._missing:
+        trimmed = text.strip(" ")  # as in files
+        if trimmed in self._missing:
             return None
         if column.allowed is None:
-            return text
+            return trimmed
         try:
             return self._spellings[column.name][_plain(text)]
         except KeyError:
             raise _WrongError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
-    def _unknown(self, name: str) -> FieldProblem:
+    def _unknown(self, name: str, guess: bool) -> FieldProblem:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
-        detail = f"is not a field of an application. {did_you_mean(name[:NAME_SHOWN], self.columns)}".strip()
+        meant = did_you_mean(name[:NAME_SHOWN], self.columns) if guess else ""
+        detail = f"is not a field of an application. {meant}".strip()
         return FieldProblem(shown, "unknown_field", detail)
 
 
@@ -180,17 +199,23 @@ def _boolean(value: Any) -> bool:
 
 def _date(value: Any) -> date:
     try:
-        if isinstance(value, str) and len(value) == 10:  # 2015-W01-1 has ten letters too, and is a date of ISO 8601
-            return date.fromisoformat(value)
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            found = date.fromisoformat(value)
+            if FIRST_DATE <= found <= LAST_DATE:
+                return found
     except ValueError:
         pass
     raise _WrongError("wrong_type", "must be a date as in 2015-06-30")
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _WrongError("wrong_type", "must be a text")
-    return value
+    try:
+        if isinstance(value, str):
+            value.encode()  # JSON can write half of a pair of code units, which is no text
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise _WrongError("wrong_type", "must be a text")
 
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 
 import polars as pl
 
@@ -20,6 +19,7 @@ POLARS_TYPES: dict[str, type[pl.DataType]] = {
     "text": pl.String,
 }
 FEW_ROWS = 16
+LARGEST = 3.4e38  # of single precision, in which models take their inputs
 
 
 class FeatureError(ExplainedError, ValueError):
@@ -131,16 +131,16 @@ def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str,
 
 
 def _finite(features: pl.DataFrame) -> pl.DataFrame:
-    """Not a number and infinity become null: there is one kind of missing."""
+    """Not a number, infinity, and what single precision has no number for become null: one kind of missing."""
     if features.height <= FEW_ROWS and not any(_not_finite(features)):
         return features  # what the expressions below would give, for a tenth of their cost on one row
     numbers = pl.col(pl.Float64)
-    return features.with_columns(pl.when(numbers.is_finite()).then(numbers))
+    return features.with_columns(pl.when(numbers.abs() <= LARGEST).then(numbers))
 
 
 def _not_finite(features: pl.DataFrame) -> Iterator[bool]:
     for row in features.iter_rows():
-        yield not all(isfinite(value) for value in row if isinstance(value, float))
+        yield not all(abs(value) <= LARGEST for value in row if isinstance(value, float))
 
 
 def _cast(column: Column, found: pl.DataType | None, wanted: type[pl.DataType]) -> pl.Expr:

@@ -72,3 +72,13 @@ def test_known_keys_go_on_when_the_file_is_damaged(keys: KeyFile) -> None:
     keys.path.unlink()
     time.sleep(FRESH_SECONDS + 0.1)
     assert keys.find(text) is None
+
+
+def test_what_stands_in_a_damaged_file_is_not_told(keys: KeyFile, caplog: pytest.LogCaptureFixture) -> None:
+    keys.create("shop")
+    assert keys.keys()
+    keys.path.write_text('[{"id": "lp_secret"}]')
+    time.sleep(FRESH_SECONDS + 0.1)
+    assert keys.keys()
+    assert "not a file of keys" in caplog.text
+    assert "lp_secret" not in caplog.text

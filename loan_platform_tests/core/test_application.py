@@ -61,6 +61,9 @@ def test_what_is_absent_is_null():
         ({"income": 1, "opened": "2015-02-30"}, {"opened": "wrong_type"}),
         ({"income": 1, "opened": "20150228"}, {"opened": "wrong_type"}),
         ({"income": 1, "opened": 20150228}, {"opened": "wrong_type"}),
+        ({"income": 1, "opened": "2015-W01-1"}, {"opened": "wrong_type"}),
+        ({"income": 1, "opened": "0001-01-01"}, {"opened": "wrong_type"}),
+        ({"income": 1, "region": "\ud800"}, {"region": "wrong_type"}),
         ({"income": 1, "region": 7}, {"region": "wrong_type"}),
         ({"income": 1, "defaulted": 1}, {"defaulted": "unknown_field"}),
         (
@@ -80,6 +83,18 @@ def test_ranges_and_categories_are_those_of_the_contract():
     listed = bounded(name="region", allowed=("north", "Süd Ost"))
     assert listed.read({"income": 1, "region": "  süd   ost "}).row(0, named=True)["region"] == "Süd Ost"
     assert problems({"income": 1, "region": "west"}, listed) == {"region": "not_allowed"}
+
+
+def test_text_is_trimmed_as_in_files():
+    assert READER.read({"income": 5, "region": "  Süd "}).row(0, named=True)["region"] == "Süd"
+    assert READER.read_many([{"income": 5, "region": " Süd"}])["region"].to_list() == ["Süd"]
+
+
+def test_problems_are_at_most_a_hundred_and_guesses_few():
+    with pytest.raises(ApplicationError) as refused:
+        READER.read({f"incom{i}": 1 for i in range(5_000)})
+    assert len(refused.value.problems) == 100
+    assert sum("Did you mean 'income'?" in problem.detail for problem in refused.value.problems) == 5
 
 
 def test_an_unknown_name_is_shown_short_and_printable():

@@ -89,3 +89,12 @@ def test_text_where_a_number_belongs_is_refused_without_its_value():
     with pytest.raises(FeatureError, match="'income' is number in the contract and holds String") as error:
         FeatureSet(contract()).compute(pl.DataFrame({"income": ["secret"]}))
     assert "secret" not in str(error.value)
+
+
+def test_what_single_precision_has_no_number_for_is_missing():
+    frame = pl.DataFrame({"amount": [1e39, -1e39, 3e38, 1.0], "income": [1e-39, 1.0, 1.0, 1.0]})
+    bulk = FeatureSet(contract()).compute(pl.concat([frame] * 10))
+    assert bulk["amount"].head(4).to_list() == [None, None, 3e38, 1.0]
+    assert bulk["burden"].head(4).to_list() == [None, None, 3e38, 1.0]
+    alone = [FeatureSet(contract()).compute(row) for row in frame.iter_slices(1)]
+    assert pl.concat(alone).equals(bulk.head(4))

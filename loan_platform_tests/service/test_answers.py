@@ -1,6 +1,8 @@
 """What the running service answers: the batch's numbers, and problems with a code."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,7 +68,7 @@ def test_reasons_are_told_of_any_decision_where_they_are_asked_for(service: http
 
 
 @pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "inputs", "instances"])
-def test_callers_of_mlflow_need_no_change(service: httpx.Client, answers: Answers, form: str) -> None:
+def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, answers: Answers, form: str) -> None:
     body: dict[str, Any] = {
         "dataframe_split": {"columns": ROWS.columns, "data": [list(row.values()) for row in BODIES]},
         "dataframe_records": BODIES,
@@ -90,6 +92,18 @@ BAD = {
     "form_media": (post(b"a=1", "application/x-www-form-urlencoded"), 415, "media_type"),
     "multipart": (post(b"--x\r\n", "multipart/form-data; boundary=x"), 415, "media_type"),
     "empty": (post(b""), 400, "malformed_json"),
+    "half_a_letter": (post(b'{"income": 1, "region": "\\ud800"}'), 422, "invalid_application"),
+    "half_a_letter_in_rows": (
+        post(b'{"instances": [{"income": 1, "region": "\\ud800"}]}', path="/invocations"),
+        422,
+        "invalid_application",
+    ),
+    "rows_without_income": (post(b'{"instances": [{}]}', path="/invocations"), 422, "invalid_application"),
+    "columns_twice": (
+        post(b'{"dataframe_split": {"columns": ["income", "income"], "data": [[1, 2]]}}', path="/invocations"),
+        422,
+        "unknown_form",
+    ),
     "cut": (post(b'{"income": 1'), 400, "malformed_json"),
     "latin": (post('{"region": "Süd"}'.encode("latin-1")), 400, "malformed_json"),
     "deep": (post(b"[" * 60_000), 400, "malformed_json"),
@@ -148,6 +162,34 @@ def test_the_document_is_that_of_the_contract(service: httpx.Client) -> None:
         "description": "opened",
     }
     assert service.post("/api/v1/predict", json=application["example"]).status_code == 200
+
+
+def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -> None:
+    def answered(head: bytes, body: bytes) -> tuple[bytes, float]:
+        started = time.monotonic()
+        with socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + body)
+            return connection.recv(65_536), time.monotonic() - started
+
+    slow, seconds = answered(b"Content-Length: 100\r\n\r\n", b"{")
+    assert slow.startswith(b"HTTP/1.1 408")
+    assert b'"code": "too_slow"' in slow
+    assert seconds < 5
+    zeros, seconds = answered(b"Content-Length: " + b"0" * 5_000 + b"2\r\n\r\n", b"{}")
+    assert zeros.startswith(b"HTTP/1.1 4")
+    assert seconds < 2
+    rows = b'{"inputs": {' + b",".join(b'"c%d": [1]' % i for i in range(60_000)) + b', "c59999": [1]}}'
+    started = time.monotonic()
+    assert service.request(**post(rows, path="/invocations")).json()["code"] == "duplicate_field"
+    assert service.post("/predict", json={f"x{i}": 1 for i in range(4_000)}).status_code == 422
+    assert time.monotonic() - started < 5
+
+
+def test_what_callers_send_is_in_no_log_and_no_metric(service: httpx.Client, home: Home) -> None:
+    service.get(f"/predict/{CANARY}", headers={"baggage": f"a@={CANARY}", "traceparent": CANARY, "x-api-key": CANARY})
+    service.post(f"/predict?{CANARY}={CANARY}", json=BODIES[0], headers={"user-agent": CANARY})
+    assert CANARY not in service.get("/metrics").text
+    assert CANARY not in (home.root / "service.log").read_text()
 
 
 def test_metrics_count_what_was_answered(service: httpx.Client) -> None:

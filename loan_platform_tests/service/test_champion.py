@@ -87,7 +87,8 @@ def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path) -> None:
     with serving(home, LOAN_ENV="development") as client:
         waiting = client.get("/readyz")
         assert waiting.status_code == 503
-        assert "the copy at hand: model.json: its bytes are not those" in waiting.json()["detail"]
+        assert waiting.json()["detail"] == "No model answers yet: the candidate was refused, and the log says why."
+    assert "refused the copy at hand: model.json: its bytes are not those" in (tmp_path / "service.log").read_text()
 
 
 def test_keys_are_asked_for_and_can_be_taken_away(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_keys_are_asked_for_and_can_be_taken_away(tmp_path: Path) -> None:
         assert asked(x_api_key=new) == (200, "")
     log = (tmp_path / "service.log").read_text()
     assert key not in log
-    assert new.split("_")[2] not in log + home.settings.keys.read_text()
+    assert new.split("_", 2)[2] not in log + home.settings.keys.read_text()
 
 
 def test_it_does_not_start_without_keys(tmp_path: Path) -> None:
