@@ -22,6 +22,7 @@ from loan_platform.core.application import ApplicationError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+MLFLOW = "3.17.2"  # whose protocol this is, and which the service has not installed
 MOST_ROWS = 1_000  # of one request to /invocations
 JSON = ("application/json",)
 ROUTES = {
@@ -136,7 +137,7 @@ class LoanApp:
 
     async def version(self, _: Request) -> Response:
         """The version of MLflow whose protocol this is."""
-        return PlainTextResponse("3.17.2")
+        return PlainTextResponse(MLFLOW)
 
     async def ready(self, request: Request) -> Response:
         """Whether a model answers."""

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -79,6 +80,7 @@ def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, an
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
     assert service.get("/ping").status_code == 200
+    assert service.get("/version").text == version("mlflow")
 
 
 def post(content: bytes, media: str = "application/json", path: str = "/api/v1/predict") -> dict[str, Any]:
