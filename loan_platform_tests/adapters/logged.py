@@ -16,6 +16,7 @@ from loan_platform.settings import Settings
 from loan_platform_tests.bundles import every_type, make_bundle, typed_rows
 
 ROWS = typed_rows()
+ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ import pytest
 
 from loan_platform.adapters.registry import PRODUCTION
 from loan_platform.core.answers import Answers
-from loan_platform_tests.adapters.logged import ROWS, Book, logged_book, register
-
-ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
+from loan_platform_tests.adapters.logged import ANSWER, ROWS, Book, logged_book, register
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,7 @@ from mlflow.models import get_model_info
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.adapters.registry import PRODUCTION, STAGING, RegistryError
 from loan_platform.adapters.tracking import Dataset, requirements
-from loan_platform_tests.adapters.logged import ROWS, Book, logged_book, register
-
-ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
+from loan_platform_tests.adapters.logged import ANSWER, ROWS, Book, logged_book, register
 
 
 @pytest.fixture(scope="module")
