@@ -1,15 +1,16 @@
 """The routes of the service: what is asked, what is answered."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import polars as pl
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route as Path
+from starlette.types import Receive, Scope, Send
 
 from bento.champion import Champions, Serving
 from bento.guard import Route
@@ -17,6 +18,7 @@ from bento.metrics import Metrics
 from bento.openapi import openapi
 from bento.problems import HttpError, defect
 from bento.requests import Row, json_object, scoring_rows
+from bento.scoring import Scorer
 from loan_platform.core.answers import DECLINED, Answer
 from loan_platform.core.application import ApplicationError
 
@@ -53,8 +55,9 @@ class LoanApp:
 
     def __init__(self, portfolio: str, champions: Champions) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
+        self._scorer = Scorer()
         self._openapi: tuple[tuple[int, str], bytes] | None = None
-        endpoints = {
+        self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
             "/invocations": self.invocations,
@@ -65,9 +68,20 @@ class LoanApp:
             "/metrics": self.prometheus,
             "/docs.json": self.docs,
         }
-        self.asgi = Starlette(
-            routes=[Path(path, _safe(endpoint), methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
-        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI; the guard before it has found the path among the `ROUTES`."""
+        request = Request(scope, receive)
+        response = await self._response(request)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        try:
+            return await self._endpoints[request.scope["path"]](request)
+        except HttpError as error:
+            return error.response(request.state.request_id)
+        except Exception as error:
+            return defect(error, request.state.request_id)
 
     async def predict(self, request: Request) -> Response:
         """One application; reasons where it is declined, or with `?explain=true`."""
@@ -97,12 +111,8 @@ class LoanApp:
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
-        rows = scoring_rows(await request.body(), MOST_ROWS)
-        try:
-            frame = serving.reader.read_many(rows)
-        except ApplicationError as error:
-            raise _refused(error) from None
-        answers = serving.answers.of(frame)
+        body = await request.body()
+        answers = await asyncio.to_thread(_of_rows, serving, body)  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         return _json(request, {"predictions": answers.to_dicts()})
 
@@ -160,10 +170,10 @@ class LoanApp:
         serving, started = self._serving(), time.perf_counter()
         values: Row = json_object(await request.body())
         try:
-            row = serving.reader.read(values)
+            inputs = serving.reader.inputs(values)
         except ApplicationError as error:
             raise _refused(error) from None
-        answer = serving.answers.one(row, explain)
+        answer = await self._scorer.answer(serving, inputs, explain)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
         return serving, answer
 
@@ -177,6 +187,14 @@ class LoanApp:
             )
             raise HttpError(503, "no_model", f"No model answers yet: {why}.", headers={"retry-after": "5"})
         return serving
+
+
+def _of_rows(serving: Serving, body: bytes) -> pl.DataFrame:
+    try:
+        frame = serving.reader.read_many(scoring_rows(body, MOST_ROWS))
+    except ApplicationError as error:
+        raise _refused(error) from None
+    return serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:
@@ -195,17 +213,3 @@ def _flag(request: Request, name: str) -> bool:
 def _json(request: Request, value: dict[str, Any]) -> Response:
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Response(content, headers={"x-request-id": request.state.request_id}, media_type="application/json")
-
-
-def _safe(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, whose errors are answers."""
-
-    async def answered(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except HttpError as error:
-            return error.response(request.state.request_id)
-        except Exception as error:
-            return defect(error, request.state.request_id)
-
-    return answered

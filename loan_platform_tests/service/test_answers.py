@@ -171,7 +171,10 @@ def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -
         started = time.monotonic()
         with socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10) as connection:
             connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + body)
-            return connection.recv(65_536), time.monotonic() - started
+            answer = b""
+            while (part := connection.recv(65_536)) and not (answer := answer + part).endswith(b"}"):
+                pass
+            return answer, time.monotonic() - started
 
     slow, seconds = answered(b"Content-Length: 100\r\n\r\n", b"{")
     assert slow.startswith(b"HTTP/1.1 408")
