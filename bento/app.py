@@ -17,7 +17,7 @@ from bento.guard import Route
 from bento.metrics import Metrics
 from bento.openapi import openapi
 from bento.problems import HttpError, defect
-from bento.requests import Row, json_object, scoring_rows
+from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.scoring import Scorer
 from loan_platform.core.answers import DECLINED, Answer
 from loan_platform.core.application import ApplicationError
@@ -27,10 +27,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 MLFLOW = "3.17.2"  # whose protocol this is, and which the service has not installed
 MOST_ROWS = 1_000  # of one request to /invocations
 JSON = ("application/json",)
+CSV = "text/csv"
 ROUTES = {
     "/api/v1/predict": Route("POST", "predict", JSON),
     "/predict": Route("POST", "predict", JSON),
-    "/invocations": Route("POST", "predict", JSON, most_bytes=8_000_000),
+    "/invocations": Route("POST", "predict", (*JSON, CSV), most_bytes=8_000_000),
     "/api/v1/model/info": Route("GET", "predict"),
     "/ping": Route("GET"),
     "/version": Route("GET"),
@@ -111,8 +112,10 @@ class LoanApp:
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
-        body = await request.body()
-        answers = await asyncio.to_thread(_of_rows, serving, body)  # single applications need not wait for a thousand
+        body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
+        answers = await asyncio.to_thread(
+            _of_rows, serving, body, is_csv
+        )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         return _json(request, {"predictions": answers.to_dicts()})
 
@@ -189,9 +192,11 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes) -> pl.DataFrame:
+def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> pl.DataFrame:
+    reader = serving.reader
+    rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
     try:
-        frame = serving.reader.read_many(scoring_rows(body, MOST_ROWS))
+        frame = reader.read_many(rows)
     except ApplicationError as error:
         raise _refused(error) from None
     return serving.answers.of(frame)
