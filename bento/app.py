@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bento.champion import Champions, Serving
+from bento.drain import Drain
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.openapi import openapi
@@ -52,10 +53,12 @@ class LoanApp:
     Args:
         portfolio: its name.
         champions: gives the model in force.
+        drain: tells whether the worker is at its end.
     """
 
-    def __init__(self, portfolio: str, champions: Champions) -> None:
+    def __init__(self, portfolio: str, champions: Champions, drain: Drain) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
+        self._drain = drain
         self._scorer = Scorer()
         self._openapi: tuple[tuple[int, str], bytes] | None = None
         self._endpoints: dict[str, Endpoint] = {
@@ -153,7 +156,9 @@ class LoanApp:
         return PlainTextResponse(MLFLOW)
 
     async def ready(self, request: Request) -> Response:
-        """Whether a model answers."""
+        """Whether a model answers, and goes on to."""
+        if self._drain.begun:
+            raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
         serving = self._serving()
         return _json(request, {"status": "ready", "model_version": serving.version})
 
