@@ -23,7 +23,7 @@ SERVE_PORT ?= 8000
 
 NAME ?= my_book
 
-.PHONY: help setup demo book test dev serve key mlflow data lint format typecheck lock docs check clean
+.PHONY: help setup demo book test faults dev serve bento key mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ book: $(READY) ## a book drafted from a file: make book NAME=my_book SOURCE=loan
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest
 
+faults: $(READY) ## the tests of what goes wrong, at full size (an hour)
+	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
+	  loan_platform_tests/adapters loan_platform_tests/drafting
+
 dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init
 	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
@@ -67,6 +71,9 @@ serve: $(READY) ## the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT):
 	@$(BIN)/loan-platform init
 	LOAN_PORTFOLIO=$(or $(BOOK),lending_club) BENTOML_HOME=$(LOAN_PLATFORM_HOME)/bentoml $(BIN)/bentoml serve bento.service:LoanService \
 	  --host 127.0.0.1 --port $(SERVE_PORT)
+
+bento: $(READY) ## the champion of a book built into a Bento, and checked: make bento BOOK=lending_club
+	@$(BIN)/loan-platform bento --book $(or $(BOOK),lending_club)
 
 key: $(READY) ## an API key of the service, told once: make key NAME=my_client
 	@$(BIN)/loan-platform key "$(NAME)"
@@ -96,9 +103,12 @@ docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
 check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book
 	@$(BIN)/loan-platform check $(BOOK)
 
-lock: ## requirements.lock from pyproject.toml (needs uv)
+lock: ## requirements.lock from pyproject.toml, and the image's (needs uv)
 	uv pip compile pyproject.toml --extra cpu --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet -o requirements.lock
+	for name in requirements extras; do uv pip compile bento/$$name.in --constraints requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	  -o bento/$$name.lock; done
 
 clean: ## remove the environment and the checkout's own platform home (one set elsewhere stays)
 	rm -rf $(VENV) .loan_platform .pytest_cache .ruff_cache

@@ -32,6 +32,7 @@ class Named(NamedTuple):
     version: int
     sha256: str
     bundle: Path
+    challenger: dict[str, Any] | None = None  # what was refused since it became champion
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,24 @@ class Champions:
         find: asks the registry; None where nothing was promoted yet.
         cache: directory of verified copies; the newest answers when the registry is gone.
         seconds: between two questions.
+        at_hand: a champion whose bundle needs no copy, for a start without registry and copy.
 
     Attributes:
         serving: the model in force, replaced in one assignment; None before there is one.
         refusal: why the last candidate was refused; None where none was.
         swaps, refusals: how many there were.
+        challenger: the last version that the policy refused since the champion is one.
     """
 
-    def __init__(self, find: Callable[[], Named | None], cache: Path, seconds: float) -> None:
+    def __init__(
+        self, find: Callable[[], Named | None], cache: Path, seconds: float, at_hand: Named | None = None
+    ) -> None:
         self.serving: Serving | None = None
         self.refusal: str | None = None
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
-        self._find, self._cache, self._seconds = find, cache, seconds
+        self.challenger: dict[str, Any] | None = None
+        self._find, self._cache, self._seconds, self._at_hand = find, cache, seconds, at_hand
         self._stop, self._looked = threading.Event(), threading.Event()
         self._swapping = threading.Lock()
         self._refused: tuple[int, str] | None = None
@@ -89,6 +95,8 @@ class Champions:
         self._looked.wait(START_SECONDS)
         if self.serving is None:
             self._from_cache()
+        if self.serving is None and self._at_hand is not None:
+            self._take(self._at_hand)
 
     def stop(self) -> None:
         """End following."""
@@ -101,12 +109,16 @@ class Champions:
         except Exception as error:  # whatever the registry's client raises, the model at hand goes on answering
             log.warning("the registry does not answer (%s); the model at hand goes on", type(error).__name__)
             return
+        self.challenger = named.challenger if named else None
         if named is None or self._is_serving(named) or self._was_refused(named):
             return
+        self._take(named)
+
+    def _take(self, named: Named) -> None:
         try:
             self._swap(Serving.of(named.version, named.sha256, self._copied(named)))
         except Exception as error:  # whatever is wrong with a candidate, the model at hand goes on answering
-            if isinstance(error, BundleError):
+            if isinstance(error, BundleError) and not self._is_at_hand(named.sha256):
                 remove(self._cache / named.sha256)
             self._refuse(named, error)
 
@@ -114,11 +126,16 @@ class Champions:
         serving = self.serving
         return serving is not None and (serving.version, serving.sha256) == named[:2]
 
+    def _is_at_hand(self, sha256: str) -> bool:
+        return self._at_hand is not None and self._at_hand.sha256 == sha256
+
     def _was_refused(self, named: Named) -> bool:
         return self._refused == named[:2] and time.monotonic() - self._refused_at < REFUSED_SECONDS
 
     def _copied(self, named: Named) -> Path:
         """A copy of our own: what is verified is what is used, whatever becomes of the lake."""
+        if self._at_hand is not None and self._is_at_hand(named.sha256):
+            return self._at_hand.bundle
         copy = self._cache / named.sha256
         if not copy.is_dir():
             self._cache.mkdir(parents=True, exist_ok=True)
@@ -142,6 +159,8 @@ class Champions:
         self.swapped_at = time.time()
         self.swaps += not first
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
+        if self._is_at_hand(serving.sha256):
+            return
         try:
             self._remember(serving)
         except (ExplainedError, OSError) as error:

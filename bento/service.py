@@ -4,7 +4,8 @@
 """
 
 import gc
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from loan_platform.settings import ServiceSettings, quiet_environment
 
@@ -14,13 +15,17 @@ import bentoml  # noqa: E402  # reads the environment when it is imported
 from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
+from bento.built import built  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.drain import Drain  # noqa: E402
 from bento.guard import Guard  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
-from loan_platform.adapters.ledger import Ledger  # noqa: E402
 
-SETTINGS = ServiceSettings.from_environment()
+BUILT = built()
+if TYPE_CHECKING:
+    from loan_platform.adapters.ledger import Ledger
+
+SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else None)
 OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
@@ -32,6 +37,19 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         await self.app(scope, receive, send)
+
+
+def _in(ledger: "Ledger") -> Named | None:
+    """The champion of the promotion ledger."""
+    champion = ledger.champion(SETTINGS.portfolio)
+    if champion is None:
+        return None
+    bundle = SETTINGS.models / champion.model_sha256 / "bundle"
+    return Named(champion.version, champion.model_sha256, bundle, ledger.challenger(SETTINGS.portfolio))
+
+
+def _given(champion: Named) -> Named:
+    return champion
 
 
 def _keys() -> KeyFile | None:
@@ -71,16 +89,15 @@ class LoanService:
     """Answers applications with the portfolio's champion."""
 
     def __init__(self) -> None:
-        ledger, settings = Ledger(SETTINGS.ledger_url), SETTINGS
+        settings = SETTINGS
+        at_hand = BUILT[1] if BUILT else None
+        if at_hand is None or settings.ledger_stated:
+            from loan_platform.adapters.ledger import Ledger  # a Bento that follows none is served without SQLAlchemy
 
-        def find() -> Named | None:
-            champion = ledger.champion(settings.portfolio)
-            if champion is None:
-                return None
-            bundle = settings.models / champion.model_sha256 / "bundle"
-            return Named(champion.version, champion.model_sha256, bundle)
-
-        champions = Champions(find, settings.cache, settings.poll_seconds)
+            find = partial(_in, Ledger(settings.ledger_url))
+        else:
+            find = partial(_given, at_hand)
+        champions = Champions(find, settings.cache, settings.poll_seconds, at_hand)
         champions.start()
         FRONT.app = LoanApp(settings.portfolio, champions, DRAIN)
         DRAIN.install()

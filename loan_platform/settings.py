@@ -112,6 +112,11 @@ class Settings:
         return self.home / "service"
 
     @property
+    def bentos(self) -> Path:
+        """The services that were built; the value of BENTOML_HOME."""
+        return self.home / "bentoml"
+
+    @property
     def summary(self) -> Path:
         """What the last run of the whole graph did."""
         return self.home / "summary.json"
@@ -131,18 +136,25 @@ class ServiceSettings:
     keys: Path
     poll_seconds: float
     ledger_url: str = field(repr=False)  # may hold a password
+    ledger_stated: bool
     models: Path
     cache: Path
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+    def from_environment(cls, environ: Mapping[str, str] = os.environ, built_for: str | None = None) -> Self:
         """Read LOAN_PORTFOLIO, LOAN_ENV, LOAN_KEYS and LOAN_POLL_SECONDS, beside the platform's own settings.
+
+        Args:
+            environ: the environment.
+            built_for: the portfolio of a built Bento, which answers for no other.
 
         Raises:
             SettingsError: a variable is missing or unusable; the message names it and what it accepts.
         """
         settings = Settings.from_environment(environ)
-        portfolio = _text(environ, "LOAN_PORTFOLIO")
+        portfolio = _text(environ, "LOAN_PORTFOLIO") or built_for
+        if built_for not in (None, portfolio):
+            raise SettingsError(f"LOAN_PORTFOLIO is {portfolio}: this Bento was built for {built_for} and no other.")
         if portfolio is None or not re.fullmatch(r"[a-z][a-z0-9_]*", portfolio):
             raise SettingsError("LOAN_PORTFOLIO must name the book that the service answers for, such as lending_club.")
         stage = _text(environ, "LOAN_ENV") or "production"
@@ -156,6 +168,7 @@ class ServiceSettings:
             keys=settings.api_keys,
             poll_seconds=_seconds(environ, "LOAN_POLL_SECONDS", 5.0),
             ledger_url=settings.ledger_url,
+            ledger_stated=_ledger_url(environ) is not None,
             models=settings.lake / portfolio / "trained_model",
             cache=settings.service / portfolio,
         )

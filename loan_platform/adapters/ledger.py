@@ -135,6 +135,16 @@ class Ledger:
         with self._engine.connect() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
+    def challenger(self, portfolio: str) -> dict[str, Any] | None:
+        """The last version that was refused since the champion is one: version, sha256, why, and when."""
+        newest = sa.select(promotions).where(promotions.c.portfolio == portfolio)
+        with self._engine.connect() as connection:
+            row = connection.execute(newest.order_by(promotions.c.sequence.desc()).limit(1)).first()
+        if row is None or row.action != "rejected":
+            return None
+        why = json.loads(row.verdict).get("summary")
+        return {"version": row.version, "sha256": row.model_sha256, "why": why, "decided_at": row.decided_at}
+
     def verify(self, expected_head: str | None = None) -> str:
         """Recompute the chain and return the hash of its last row.
 

@@ -18,6 +18,7 @@ TRAINING = (
     "registry_version",
 )
 PROMOTION = ("promoted_model",)
+SERVICE = ("scoring_service",)
 SCORING = ("applications", "quarantined_applications", "predictions")
 MONITORING = ("drift_report", "outcomes", "performance_report")
 BATCHED = {"predictions", "drift_report"}
@@ -32,6 +33,7 @@ def jobs(book: Portfolio) -> dict[str, AssetJob]:
     if "applications" in book.sources:
         purposes |= {"scoring": SCORING, "monitoring": monitoring_assets(book)}
     purposes["pipeline"] = tuple(name for names in purposes.values() for name in names)
+    purposes["service"] = SERVICE  # apart: a book need not be served
     return {purpose: _job(book, purpose, names) for purpose, names in purposes.items()}
 
 
@@ -67,8 +69,15 @@ def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Materializes promoted_model when a new version is registered and its checks have passed.",
     )
+    service = dg.AutomationConditionSensorDefinition(
+        f"{book.name}_build_service",
+        target=dg.AssetSelection.assets(key(book, "scoring_service")),
+        run_tags={"portfolio": book.name},
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Builds and checks the book's Bento after a promotion; start it for books that are served.",
+    )
     watched = [retrain_on_drift(book)] if "applications" in book.sources else []
-    return [promotion, *watched]
+    return [promotion, service, *watched]
 
 
 def retrain_on_drift(book: Portfolio) -> dg.SensorDefinition:

@@ -12,9 +12,10 @@ from loan_platform.adapters.model_store import ModelStore, StoredModel
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.settings import Settings, source_override
+from loan_platform.settings import Settings, checkout_root, source_override
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
+    from loan_platform.adapters.bentos import BentoStore
     from loan_platform.adapters.duckdb_session import DuckDbSession
     from loan_platform.adapters.ledger import Champion, Ledger
     from loan_platform.adapters.linked_tables import LinkedTables
@@ -87,6 +88,13 @@ class Platform(dg.ConfigurableResource):
     def models(self, book: Portfolio) -> ModelStore:
         """The book's trained models."""
         return ModelStore(self.settings.lake / book.name / "trained_model")
+
+    @property
+    def bentos(self) -> "BentoStore":
+        """The services that were built."""
+        from loan_platform.adapters.bentos import BentoStore
+
+        return BentoStore(self.settings.bentos, checkout_root() or Path.cwd())
 
     def champion(self, book: Portfolio) -> "Champion":
         """The book's champion.

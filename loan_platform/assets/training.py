@@ -95,7 +95,10 @@ def _write(folder: Path, name: str, frame: pl.DataFrame) -> None:
 
 
 def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
+    chosen = next(c for c in result.candidates if c.family == result.choice.family)
     return {
+        "contract_sha256": _hash_of(book.contract),
+        "metrics": {"fold_auc": round(chosen.mean_auc, 6)},
         "portfolio": book.name,
         "family": result.model.family,
         "choice": result.choice.reason,

@@ -31,6 +31,8 @@ def main() -> int:
     key.add_argument("name", help="whose key it is; the id of a key with --revoke")
     key.add_argument("--revoke", action="store_true", help="take the key with this id away")
     key.add_argument("--scopes", default="predict,batch", help="of predict, batch and admin; with commas")
+    bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
+    bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment()
@@ -44,6 +46,10 @@ def main() -> int:
             from loan_platform.cli.check import run_check
 
             code = run_check(settings, arguments.books, arguments.defs)
+        elif arguments.command == "bento":
+            from loan_platform.cli.bento import run_bento
+
+            code = run_bento(settings, arguments.book)
         else:
             from loan_platform.cli.demo import run_demo
 

@@ -1,0 +1,137 @@
+"""The service built into a Bento: the same inputs are the same Bento, and it answers as the batch does."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from packaging.requirements import Requirement
+
+from loan_platform.adapters.bentos import BentoStore, Built, digest_of, service_files
+from loan_platform.adapters.home import ensure_home
+from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.served_bento import compared
+from loan_platform.cli.jobs import Story, run_job
+from loan_platform.core.bundle import load_bundle
+from loan_platform.definitions import defs
+from loan_platform.settings import Settings
+from loan_platform_tests.bundles import make_bundle
+from loan_platform_tests.service.running import BOOK, REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+TOP = {"bento", "loan_platform", "champion", "bentofile.yaml"}
+NEVER = re.compile(r"^\s*(import|from) (dagster|mlflow|pandas|duckdb|evidently|great_expectations)\b", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    directory = tmp_path_factory.mktemp("model") / "bundle"
+    return directory, make_bundle(directory)[1]
+
+
+def build(home: Path, bundle: tuple[Path, str], version: int = 3) -> Built:
+    return BentoStore(home, REPOSITORY).build(BOOK, version, bundle[1], bundle[0])
+
+
+def test_a_bento_answers_like_the_batch_and_one_that_was_changed_does_not(
+    tmp_path: Path, bundle: tuple[Path, str]
+) -> None:
+    built = build(tmp_path, bundle)
+    assert built.tag == f"{BOOK}:3-{built.digest[:12]}"
+    answers = compared(tmp_path, built, load_bundle(bundle[0]))
+    assert (answers.different, answers.model_sha256) == ((), bundle[1])
+    assert answers.rows >= 32
+
+    changed = built.source / "loan_platform" / "core" / "scoring.py"
+    text = changed.read_text()
+    changed.write_text(text.replace("return scale.points - factor", "return scale.points + 1e-9 - factor"))
+    assert changed.read_text() != text
+    assert not built.is_intact()
+    assert len(compared(tmp_path, built, load_bundle(bundle[0])).different) == answers.rows
+    assert build(tmp_path, bundle).is_intact()
+
+
+def test_the_same_champion_and_code_are_the_same_bento(tmp_path: Path, bundle: tuple[Path, str]) -> None:
+    first, elsewhere = build(tmp_path / "a", bundle), build(tmp_path / "b", bundle)
+    assert (first.tag, first.digest) == (elsewhere.tag, elsewhere.digest)
+    assert digest_of(first.source) == digest_of(elsewhere.source)
+    made = first.path.stat().st_mtime_ns
+    assert build(tmp_path / "a", bundle) == first
+    assert first.path.stat().st_mtime_ns == made
+    assert build(tmp_path / "a", bundle, version=4).tag != first.tag
+
+
+def test_a_bento_holds_what_it_serves_with_and_nothing_else(tmp_path: Path, bundle: tuple[Path, str]) -> None:
+    source = build(tmp_path, bundle).source
+    assert {path.name for path in source.iterdir()} == TOP
+    assert {path.name for path in (source / "champion").iterdir()} == {"bundle", "champion.json"}
+    modules = list(source.rglob("*.py"))
+    assert len(modules) == len([path for path in service_files(REPOSITORY) if path.suffix == ".py"])
+    assert not [path for path in modules if NEVER.search(path.read_text())]
+    assert not list(source.rglob("*.db"))
+    assert str(tmp_path) not in "".join(
+        path.read_text() for path in source.rglob("*") if path.suffix in {".yaml", ".json"}
+    )
+
+
+def test_a_killed_build_leaves_no_half_bento(tmp_path: Path, bundle: tuple[Path, str]) -> None:
+    script = (
+        "import sys; from pathlib import Path; from loan_platform.adapters.bentos import BentoStore\n"
+        "BentoStore(*map(Path, sys.argv[1:3])).build(sys.argv[3], 3, sys.argv[4], Path(sys.argv[5]))"
+    )
+    arguments = [str(tmp_path), str(REPOSITORY), BOOK, bundle[1], str(bundle[0])]
+    for seconds in (0.3, 0.9, 1.5):
+        killed = subprocess.Popen([sys.executable, "-c", script, *arguments], start_new_session=True)
+        time.sleep(seconds)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    built = build(tmp_path, bundle)
+    assert built.is_intact()
+    assert {path.name for path in built.path.parent.iterdir()} == {built.path.name, "latest"}
+
+
+def test_the_asset_builds_the_champion_and_its_check_asks_it(
+    tmp_path: Path, bundle: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
+    settings, story = Settings.from_environment(), Story()
+    ensure_home(settings)
+    directory, sha256 = bundle
+    model = settings.lake / "lending_club" / "trained_model" / sha256
+    model.mkdir(parents=True)
+    (model / "bundle").symlink_to(directory)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not run_job(defs(), "lending_club_service", instance, story)
+        assert "lending_club has no champion: materialize promoted_model first" in story.errors[0]
+        who = {"actor": "test", "run_id": "run", "verdict": {}}
+        Ledger(settings.ledger_url).promote("lending_club", 1, sha256, expected_epoch=0, **who)
+        assert run_job(defs(), "lending_club_service", instance, story), story.errors
+    told = story.metadata["scoring_service", None]
+    assert not story.failed_checks
+    assert told["champion_sha256"] == sha256
+    assert (settings.bentos / "bentos" / "lending_club" / "latest").read_text() == told["tag"].split(":")[1]
+
+
+def test_the_image_has_the_versions_that_are_tested_here() -> None:
+    for name in ("requirements", "extras"):
+        lines = (REPOSITORY / "bento" / f"{name}.lock").read_text().splitlines()
+        pinned = [Requirement(line.removesuffix(" \\")) for line in lines if line and line[0] not in " #"]
+        ours = [pin for pin in pinned if pin.marker is None or pin.marker.evaluate()]
+        assert len(ours) > 60
+        assert {pin.name: version(pin.name) for pin in ours} == {
+            pin.name: str(pin.specifier).removeprefix("==") for pin in ours
+        }
+        assert not {pin.name for pin in ours} & {"dagster", "mlflow", "pandas", "scikit-learn", "duckdb", "pytest"}
+
+
+def test_the_image_runs_as_nobody_in_particular_and_from_the_lock() -> None:
+    lines = (REPOSITORY / "bento" / "Dockerfile").read_text().splitlines()
+    assert "USER 10001" in lines
+    assert lines.index("USER 10001") < next(i for i, line in enumerate(lines) if line.startswith("ENTRYPOINT"))
+    assert any("--require-hashes" in line for line in lines)
