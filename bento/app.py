@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Path
 
+from bento.answer_json import answer_json
 from bento.champion import Champions, Serving
 from bento.guard import Route
 from bento.metrics import Metrics
-from bento.openapi import openapi
+from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
 from bento.requests import Row, json_object, scoring_rows
-from loan_platform.core.answers import DECLINED, Answer
+from loan_platform.core.answers import Answer
 from loan_platform.core.application import ApplicationError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -34,12 +35,7 @@ ROUTES = {
     "/version": Route("GET"),
     "/readyz": Route("GET"),
     "/metrics": Route("GET"),
-    "/docs.json": Route("GET"),
-}
-MESSAGES = {
-    "approve": "The application is approved.",
-    "refer": "The application is referred to a person.",
-    "decline": "The application is declined.",
+    **PAGE_ROUTES,
 }
 
 
@@ -53,7 +49,6 @@ class LoanApp:
 
     def __init__(self, portfolio: str, champions: Champions) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._openapi: tuple[tuple[int, str], bytes] | None = None
         endpoints = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -63,7 +58,7 @@ class LoanApp:
             "/version": self.version,
             "/readyz": self.ready,
             "/metrics": self.prometheus,
-            "/docs.json": self.docs,
+            **Pages(portfolio, self._serving).endpoints,
         }
         self.asgi = Starlette(
             routes=[Path(path, _safe(endpoint), methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
@@ -73,21 +68,7 @@ class LoanApp:
         """One application; reasons where it is declined, or with `?explain=true`."""
         explain = _flag(request, "explain")
         serving, answer = await self._answer(request, explain)
-        data = {
-            "prediction": int(answer.decision == DECLINED),
-            "probability": answer.probability,
-            "default_risk": answer.risk.capitalize(),
-            "score": round(answer.score, 1),
-            "decision": answer.decision,
-            "reasons": [reason._asdict() for reason in answer.reasons],
-            "expected_loss": answer.expected_loss,
-            "model_version": serving.version,
-            "model_sha256": serving.sha256,
-            "policy_version": serving.bundle.model.policy.version,
-            "request_id": request.state.request_id,
-            "features_used": len(serving.bundle.model.design.features),
-        }
-        return _json(request, {"success": True, "message": MESSAGES[answer.decision], "data": data})
+        return _json(request, answer_json(serving, answer, request.state.request_id))
 
     async def probability(self, request: Request) -> Response:
         """The short form."""
@@ -147,14 +128,6 @@ class LoanApp:
     async def prometheus(self, _: Request) -> Response:
         """The metrics of all processes."""
         return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
-
-    async def docs(self, _: Request) -> Response:
-        """OpenAPI of the model in force."""
-        serving = self._serving()
-        model = serving.version, serving.sha256
-        if self._openapi is None or self._openapi[0] != model:
-            self._openapi = model, json.dumps(openapi(self.portfolio, serving)).encode()
-        return Response(self._openapi[1], media_type="application/json")
 
     async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
         serving, started = self._serving(), time.perf_counter()
