@@ -54,7 +54,7 @@ function changed(data, base) {
 
 function loss(form, data) {
   if (data.expected_loss === null) return "not known";
-  if (!form.exposure) return percent.format(data.expected_loss);
+  if (!form.exposure) return `${percent.format(data.expected_loss)} of what is owed`;
   return `${money.format(data.expected_loss)}${form.exposure.unit ? ` ${form.exposure.unit}` : ""}`;
 }
 

@@ -87,12 +87,12 @@ function keyHeader() {
 }
 
 async function answered(data, asked) {
-  if (asked || !state.base || state.base.model_version !== data.model_version) state.base = data;
+  if (asked || !state.base || state.base.model_sha256 !== data.model_sha256) state.base = data;
   state.answered = true;
   notice("");
   keyProblem("");
   place("stale").hidden = true;
-  if (data.model_version !== state.form.model.version) await changeModel();
+  if (data.model_sha256 !== state.form.model.sha256) await changeModel();
   showAnswer(state.form, data, state.base);
   say(sentence(data));
 }

@@ -4,6 +4,7 @@ Values come from round numbers, the contract's categories and the levels that th
 is told by the frozen bins of the development sample: counts of many loans, never a loan.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ Floats = NDArray[np.float64]
 Application = dict[str, Any]
 
 STEPS = 8  # columns that are changed at most, from the ordinary application to one of a risk band
+VARIANTS, MOST_VARIANTS = 20, 1_000  # values of a column that are tried on the way there; all, where few do not do
 COMMON = 0.002  # share of a level that may stand in an example
 COMMON_GAP = 0.01  # share of loans without a value, from which on a gap may
 
@@ -45,15 +47,16 @@ class MadeUp:
             of_features = Reference.from_json(reference).features
         except ValueError:
             of_features = ()
-        read = set(model.design.features)
-        self._known = tuple(variable for variable in of_features if variable.name in read)
+        computed = set(model.feature_set.names)
+        self._known = tuple(variable for variable in of_features if variable.name in computed)
         self._values = {column.name: values_of(column, model, self._known) for column in model.inputs}
         for name, values in self._values.items():
             if name not in reader.required:
                 values.insert(0, None)
         self._ordinary = self._most_ordinary()
         self.ordinary = _stated(self._ordinary)
-        self.by_risk = {risk: found for risk in RISKS if (found := self._of_risk(risk)) is not None}
+        nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MOST_VARIANTS) for risk in RISKS}
+        self.by_risk = {risk: found for risk, found in nearest.items() if found is not None}
         self.spans = {column.name: self._span(column.name) for column in model.inputs if _is_number(column.type)}
 
     def _most_ordinary(self) -> Application:
@@ -64,7 +67,7 @@ class MadeUp:
                 row = variants[int(self._ordinariness(self._features(variants)).argmax())]
         return row
 
-    def _of_risk(self, risk: str) -> Application | None:
+    def _of_risk(self, risk: str, values: int) -> Application | None:
         """The application of a band that differs from the ordinary one in few columns."""
         rule = self._model.policy.decision
         low, high = {
@@ -74,7 +77,7 @@ class MadeUp:
         }[risk]
         row = self._ordinary
         for _ in range(STEPS + 1):
-            variants = [row, *self._variants(row)]
+            variants = [row, *self._variants(row, values)]
             features = self._features(variants)
             scored = self._model.score(self._frame(variants))
             probability: Floats = scored["probability"].to_numpy()
@@ -87,9 +90,10 @@ class MadeUp:
             row = variants[best]
         return None
 
-    def _variants(self, row: Application) -> Iterator[Application]:
+    def _variants(self, row: Application, most: int) -> Iterator[Application]:
         for name, values in self._values.items():
-            yield from ({**row, name: value} for value in values if value != row[name])
+            few = values[:: math.ceil(len(values) / most)]
+            yield from ({**row, name: value} for value in few if value != row[name])
 
     def _span(self, name: str) -> tuple[float, float] | None:
         numbers = [value for value in self._values[name] if value is not None]

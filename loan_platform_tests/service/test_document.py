@@ -14,6 +14,8 @@ from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
 from bento.app import ROUTES
+from bento.openapi import ASSETS
+from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
 from loan_platform_tests.service.running import Home, serving, stated
@@ -137,3 +139,45 @@ def test_schemathesis_finds_no_lie(home: Home, service: httpx.Client, tmp_path: 
     assert int(cases[1]) > 300
     assert " 500 " not in service.get("/metrics").text
     assert "defect" not in (home.root / "service.log").read_text()
+
+
+@pytest.mark.parametrize("path", PAGE_ROUTES)
+def test_a_page_is_sent_with_strict_headers_and_once(service: httpx.Client, path: str) -> None:
+    first = service.get(path)
+    assert first.status_code == 200
+    policy = first.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert first.headers["x-content-type-options"] == "nosniff"
+    again = service.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert service.get(path, headers={"if-none-match": '"another"'}).content == first.content
+
+
+def test_pages_ask_nothing_of_anybody_else(service: httpx.Client) -> None:
+    for path in PAGE_ROUTES:
+        text = service.get(path).text
+        outside = set(re.findall(r"(?:src|href|url\(|fetch\(|import)\s*[=(]?\s*[\"'](?:https?:)?//[^\"']*", text))
+        assert outside == set(), path
+    html = service.get("/docs").text + service.get("/").text
+    inline = re.findall(r"<script(?![^>]* src=)|<style|\son[a-z]+=|\sstyle=", html)
+    assert inline == []
+
+
+def test_what_the_pages_are_made_of_is_beside_the_code() -> None:
+    files = {path.name for path in FOLDER.iterdir()}
+    assert files == {"index.html", *(path.rpartition("/")[2] for path in ASSETS)}
+
+
+def test_the_documentation_to_read_names_every_route_field_and_error(
+    service: httpx.Client, document: dict[str, Any]
+) -> None:
+    html = service.get("/docs").text
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in html, path
+    application = document["components"]["schemas"]["Application"]["properties"]
+    assert all(f"<code>{name}</code>" in html for name in application)
+    codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    answered = [code for code in codes if code not in {"unknown_path", "method_not_allowed"}]  # of no route
+    assert [code for code in answered if f"<code>{code}</code>" not in html] == []
