@@ -26,13 +26,17 @@ export function makeField(about, changed) {
   const row = element("div", { class: "control" }, control);
   if (slider) row.append(slider);
   control.addEventListener("input", () => {
-    if (slider) follow(slider, control);
+    if (slider) follow(slider, control, about);
     changed("typed");
   });
 
   function set(value) {
     control.value = value === undefined || value === null ? "" : String(value);
-    if (slider) follow(slider, control);
+    if (slider) {
+      slider.min = about.slider.minimum;
+      slider.max = about.slider.maximum;
+      follow(slider, control, about);
+    }
     show("");
   }
   function show(text) {
@@ -87,15 +91,15 @@ function makeSlider(about, control, changed) {
   return slider;
 }
 
-/** Moves the slider to what was typed; a value outside of its range widens it. */
-function follow(slider, control) {
+/** Moves the slider to what was typed; a value outside of its range widens it, as far as the contract goes. */
+function follow(slider, control, about) {
   const value = Number(control.value);
-  slider.classList.toggle("unset", control.value === "");
-  if (control.value !== "" && Number.isFinite(value)) {
+  const allowed = value >= (about.minimum ?? -Infinity) && value <= (about.maximum ?? Infinity);
+  if (control.value !== "" && allowed) {
     if (value < Number(slider.min)) slider.min = String(value);
     if (value > Number(slider.max)) slider.max = String(value);
-    slider.value = String(value);
   }
+  if (control.value !== "") slider.value = String(value);
   tell(slider, control);
 }
 

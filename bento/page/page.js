@@ -110,9 +110,10 @@ async function changeModel() {
 function failed(answer, problem, asked) {
   if (answer.status === 422 && problem.errors) {
     const byName = new Map(state.fields.map((field) => [field.about.name, field]));
-    const wrong = problem.errors.filter((error) => byName.has(error.field));
-    for (const error of wrong) byName.get(error.field).problem(error.detail);
-    if (wrong.length) return refused(wrong.map((error) => byName.get(error.field)), asked);
+    for (const error of problem.errors) byName.get(error.field)?.problem(error.detail);
+    const named = new Set(problem.errors.map((error) => error.field));
+    const wrong = state.fields.filter((field) => named.has(field.about.name)); // in the order of the form
+    if (wrong.length) return refused(wrong, asked);
   }
   if (answer.status === 401 || answer.status === 403) return keyProblem(problem.detail, asked);
   notice(`${problem.detail} (request ${problem.request_id})`);
@@ -126,8 +127,8 @@ function refused(wrong, asked) {
   notice("");
   place("stale").hidden = !state.answered;
   if (wrong.some((field) => !field.about.read)) place("more").open = true;
-  const names = wrong.map((field) => `${field.about.label} ${field.control.getAttribute("aria-invalid") ? place(`${field.control.id}-problem`).textContent : ""}`);
-  say(`Not scored. ${names.join("; ")}`);
+  const told = wrong.map((field) => `${field.about.label} ${place(`${field.control.id}-problem`).textContent}`);
+  say(`Not scored. ${told.join("; ")}`);
   if (asked) wrong[0].control.focus();
 }
 

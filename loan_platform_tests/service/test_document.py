@@ -19,6 +19,7 @@ from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
 from loan_platform_tests.service.running import Home, serving, stated
+from loan_platform_tests.service.test_answers import BAD
 
 pytestmark = pytest.mark.slow
 
@@ -139,6 +140,18 @@ def test_schemathesis_finds_no_lie(home: Home, service: httpx.Client, tmp_path: 
     assert int(cases[1]) > 300
     assert " 500 " not in service.get("/metrics").text
     assert "defect" not in (home.root / "service.log").read_text()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_is_answered_as_documented(service: httpx.Client, document: dict[str, Any], name: str) -> None:
+    request, status, code = BAD[name]
+    path, method = httpx.URL(request["url"]).path, request["method"].lower()
+    answer = service.request(**request)
+    problem = {**document["components"]["schemas"]["Problem"], "components": document["components"]}
+    assert [error.message for error in Draft202012Validator(problem).iter_errors(answer.json())] == []
+    if status not in {404, 405}:  # of what is not there
+        response = document["paths"][path][method]["responses"][str(status)]
+        assert code in response["content"]["application/problem+json"]["examples"]
 
 
 @pytest.mark.parametrize("path", PAGE_ROUTES)
