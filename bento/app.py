@@ -1,15 +1,16 @@
 """The routes of the service: what is asked, what is answered."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import polars as pl
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route as Path
+from starlette.types import Receive, Scope, Send
 
 from bento.answer_json import answer_json
 from bento.champion import Champions, Serving
@@ -17,7 +18,8 @@ from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
-from bento.requests import Row, json_object, scoring_rows
+from bento.requests import Row, csv_rows, json_object, scoring_rows
+from bento.scoring import Scorer
 from loan_platform.core.answers import Answer
 from loan_platform.core.application import ApplicationError
 
@@ -26,10 +28,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 MLFLOW = "3.17.2"  # whose protocol this is, and which the service has not installed
 MOST_ROWS = 1_000  # of one request to /invocations
 JSON = ("application/json",)
+CSV = "text/csv"
 ROUTES = {
     "/api/v1/predict": Route("POST", "predict", JSON),
     "/predict": Route("POST", "predict", JSON),
-    "/invocations": Route("POST", "predict", JSON, most_bytes=8_000_000),
+    "/invocations": Route("POST", "predict", (*JSON, CSV), most_bytes=8_000_000),
     "/api/v1/model/info": Route("GET", "predict"),
     "/ping": Route("GET"),
     "/version": Route("GET"),
@@ -49,7 +52,8 @@ class LoanApp:
 
     def __init__(self, portfolio: str, champions: Champions) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        endpoints = {
+        self._scorer = Scorer()
+        self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
             "/invocations": self.invocations,
@@ -60,9 +64,20 @@ class LoanApp:
             "/metrics": self.prometheus,
             **Pages(portfolio, self._serving).endpoints,
         }
-        self.asgi = Starlette(
-            routes=[Path(path, _safe(endpoint), methods=[ROUTES[path].method]) for path, endpoint in endpoints.items()]
-        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI; the guard before it has found the path among the `ROUTES`."""
+        request = Request(scope, receive)
+        response = await self._response(request)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        try:
+            return await self._endpoints[request.scope["path"]](request)
+        except HttpError as error:
+            return error.response(request.state.request_id)
+        except Exception as error:
+            return defect(error, request.state.request_id)
 
     async def predict(self, request: Request) -> Response:
         """One application; reasons where it is declined, or with `?explain=true`."""
@@ -78,12 +93,10 @@ class LoanApp:
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
-        rows = scoring_rows(await request.body(), MOST_ROWS)
-        try:
-            frame = serving.reader.read_many(rows)
-        except ApplicationError as error:
-            raise _refused(error) from None
-        answers = serving.answers.of(frame)
+        body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
+        answers = await asyncio.to_thread(
+            _of_rows, serving, body, is_csv
+        )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         return _json(request, {"predictions": answers.to_dicts()})
 
@@ -133,10 +146,10 @@ class LoanApp:
         serving, started = self._serving(), time.perf_counter()
         values: Row = json_object(await request.body())
         try:
-            row = serving.reader.read(values)
+            inputs = serving.reader.inputs(values)
         except ApplicationError as error:
             raise _refused(error) from None
-        answer = serving.answers.one(row, explain)
+        answer = await self._scorer.answer(serving, inputs, explain)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
         return serving, answer
 
@@ -150,6 +163,16 @@ class LoanApp:
             )
             raise HttpError(503, "no_model", f"No model answers yet: {why}.", headers={"retry-after": "5"})
         return serving
+
+
+def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> pl.DataFrame:
+    reader = serving.reader
+    rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
+    try:
+        frame = reader.read_many(rows)
+    except ApplicationError as error:
+        raise _refused(error) from None
+    return serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:
@@ -168,17 +191,3 @@ def _flag(request: Request, name: str) -> bool:
 def _json(request: Request, value: dict[str, Any]) -> Response:
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Response(content, headers={"x-request-id": request.state.request_id}, media_type="application/json")
-
-
-def _safe(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, whose errors are answers."""
-
-    async def answered(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except HttpError as error:
-            return error.response(request.state.request_id)
-        except Exception as error:
-            return defect(error, request.state.request_id)
-
-    return answered

@@ -106,12 +106,13 @@ def _content(content: Schema) -> Iterator[str]:
 def _examples(content: Schema) -> Iterator[str]:
     for about in content.values():
         for example in about.get("examples", {}).values():
-            shown = json.dumps(example["value"], indent=2, ensure_ascii=False)
+            value = example["value"]
+            shown = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
             yield f"<details><summary>Example: {escape(example['summary'])}</summary>{_pre(shown)}</details>"
 
 
 def _curl(path: str, operation: Schema) -> str:
-    (about,) = operation["requestBody"]["content"].values()
+    about = operation["requestBody"]["content"].get("application/json", {})
     values = [example["value"] for example in about.get("examples", {}).values()]
     if not values:
         return ""

@@ -4,12 +4,44 @@ import math
 from typing import Any
 
 from bento.champion import Serving
-from bento.openapi_schemas import NUMBERS
+from bento.openapi_schemas import NUMBERS, Schema, exactly
 from loan_platform.core.contract import Column
 from loan_platform.core.made_up import MadeUp
-from loan_platform.core.reasons import MOST
 
 SLIDER_STEPS = 100
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+TEXT: Schema = {"type": "string"}
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+MAYBE_NUMBER: Schema = {"type": ["number", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 1}
+FLAG: Schema = {"type": "boolean"}
+SLIDER = exactly({name: {"type": "number"} for name in ("minimum", "maximum", "step")})
+FIELD = exactly(
+    {
+        "name": TEXT,
+        "label": TEXT,
+        "type": {"type": "string", "enum": ["number", "integer", "boolean", "date", "text"]},
+        "unit": MAYBE_TEXT,
+        "minimum": MAYBE_NUMBER,
+        "maximum": MAYBE_NUMBER,
+        "allowed": {"type": ["array", "null"], "items": TEXT},
+        "required": FLAG,
+        "protected": FLAG,
+        "read": {**FLAG, "description": "Whether the present model reads it."},
+        "example": {"type": ["number", "string", "boolean", "null"], "description": "Made up."},
+        "slider": {"anyOf": [SLIDER, {"type": "null"}]},
+    }
+)
+FORM = exactly(
+    {
+        "portfolio": TEXT,
+        "description": TEXT,
+        "model": exactly({"version": COUNT, "sha256": TEXT, "family": TEXT, "features": COUNT}),
+        "cut_offs": exactly({"approve_below": SHARE, "decline_from": SHARE}),
+        "exposure": {"anyOf": [exactly({"description": TEXT, "unit": MAYBE_TEXT}), {"type": "null"}]},
+        "fields": {"type": "array", "minItems": 1, "items": FIELD},
+    }
+)
 
 
 def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, Any]:
@@ -28,7 +60,6 @@ def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, An
             "features": len(model.design.features),
         },
         "cut_offs": {"approve_below": rule.approve_below, "decline_from": rule.decline_from},
-        "most_reasons": MOST,
         "exposure": _exposure(serving),
         "fields": [
             {**_field(column, column.name in reader.required), "read": column.name in inputs}

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
-BODY_SECONDS = 3.0  # less than `traffic.timeout` of the service, whose answer is another
+BODY_SECONDS = 3.0
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,28 @@ What stands here is held against the running service by a test, so an answer tha
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-from bento import openapi_schemas as schemas
 from bento.champion import Serving
-from bento.openapi_errors import PROBLEM, problem_responses
-from bento.openapi_examples import answer_examples, scoring_example
-from bento.openapi_schemas import Schema
+from bento.form import FORM
+from bento.openapi_errors import KEY, LOCAL, PROBLEM, problem_responses
+from bento.openapi_examples import answer_examples, scoring_examples
+from bento.openapi_open import page_paths, service_paths
+from bento.openapi_parts import about, content, ok, open_route, text
+from bento.openapi_schemas import (
+    ANSWER,
+    MODEL,
+    PREDICTIONS,
+    READY,
+    SHORT,
+    Schema,
+    application,
+    loose_application,
+    scoring_request,
+)
 
-JSON = "application/json"
 BODY = ("malformed_json", "cut_off", "too_slow", "too_large", "media_type", "not_an_object", "duplicate_field")
 SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "defect")
-KEY = ("no_valid_key", "not_in_scope", "not_local")
-LOCAL = ("not_local", "defect")
+CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
 TAGS = {
     "scoring": "Applications and their answers.",
     "mlflow": "MLflow's scoring protocol: callers of `mlflow models serve` need no change.",
@@ -40,8 +49,8 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
         **_scoring(serving, applications),
         **_batch(),
         **_mlflow(serving, applications),
-        **_service(serving),
-        **_pages(serving),
+        **service_paths(serving),
+        **page_paths(serving),
     }
     return {
         "openapi": "3.1.0",
@@ -55,14 +64,15 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
         "paths": paths,
         "components": {
             "schemas": {
-                "Application": schemas.application(serving) | {"examples": list(applications.values())[:1]},
-                "Answer": schemas.ANSWER,
-                "Probability": schemas.SHORT,
-                "LooseApplication": schemas.loose_application(serving),
-                "ScoringRequest": schemas.scoring_request(serving),
-                "Predictions": schemas.PREDICTIONS,
-                "Model": schemas.MODEL,
-                "Ready": schemas.READY,
+                "Application": application(serving) | {"examples": list(applications.values())[:1]},
+                "Answer": ANSWER,
+                "Probability": SHORT,
+                "LooseApplication": loose_application(serving),
+                "ScoringRequest": scoring_request(serving),
+                "Predictions": PREDICTIONS,
+                "Model": MODEL,
+                "Ready": READY,
+                "Form": FORM,
                 "Problem": PROBLEM,
             },
             "securitySchemes": {
@@ -86,23 +96,23 @@ def _scoring(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
     }
     asked = {name: {"summary": f"{name.capitalize()} risk", "value": value} for name, value in applications.items()}
     full, short = answer_examples(serving, applications)
-    body = _content("Application", asked)
+    body = content("Application", asked)
     problems = problem_responses(*SCORING, *KEY, "unknown_parameter", serving=serving)
     return {
         "/api/v1/predict": {
             "post": {
-                **_about("predict", "scoring", "The answer to one application."),
+                **about("predict", "scoring", "The answer to one application."),
                 "parameters": [explain],
                 "requestBody": {"required": True, "content": body},
-                "responses": {"200": _ok("The answer.", _content("Answer", full)), **problems},
+                "responses": {"200": ok("The answer.", content("Answer", full)), **problems},
             }
         },
         "/predict": {
             "post": {
-                **_about("probability", "scoring", "The probability of default of one application, alone."),
+                **about("probability", "scoring", "The probability of default of one application, alone."),
                 "requestBody": {"required": True, "content": body},
                 "responses": {
-                    "200": _ok("The probability.", _content("Probability", short)),
+                    "200": ok("The probability.", content("Probability", short)),
                     **problem_responses(*SCORING, *KEY, serving=serving),
                 },
             }
@@ -116,100 +126,22 @@ def _batch() -> Schema:
 
 
 def _mlflow(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
-    asked, answered = scoring_example(serving, applications)
-    problems = problem_responses(*SCORING, *KEY, "too_many_rows", "unknown_form", serving=serving)
-    text = {"text/plain": {"schema": {"type": "string"}}}
+    asked, csv, answered = scoring_examples(serving, applications)
+    problems = problem_responses(*SCORING, *KEY, "malformed_csv", "too_many_rows", "unknown_form", serving=serving)
+    plain = text("text/plain")
     waiting = problem_responses(*LOCAL, "no_model", serving=serving)
+    always = problem_responses(*LOCAL, serving=serving)
+    body = {**content("ScoringRequest", asked), "text/csv": {"schema": CSV, "examples": csv}}
     return {
         "/invocations": {
             "post": {
-                **_about("invocations", "mlflow", "Answers to up to 1,000 rows, checked as loosely as MLflow does."),
-                "requestBody": {"required": True, "content": _content("ScoringRequest", asked)},
-                "responses": {
-                    "200": _ok("One answer a row, in order.", _content("Predictions", answered)),
-                    **problems,
-                },
+                **about("invocations", "mlflow", "Answers to up to 1,000 rows, checked as loosely as MLflow does."),
+                "requestBody": {"required": True, "content": body},
+                "responses": {"200": ok("One answer a row, in order.", content("Predictions", answered)), **problems},
             }
         },
-        "/ping": {"get": _open("ping", "mlflow", "MLflow's health check: a model answers.", text, waiting)},
+        "/ping": {"get": open_route("ping", "mlflow", "MLflow's health check: a model answers.", plain, waiting)},
         "/version": {
-            "get": _open(
-                "version", "mlflow", "The version of MLflow whose protocol this is.", text,
-                problem_responses(*LOCAL, serving=serving),
-            )
+            "get": open_route("version", "mlflow", "The version of MLflow whose protocol this is.", plain, always)
         },
-    }  # fmt: skip
-
-
-def _service(serving: Serving) -> Schema:
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    waiting, always = (
-        problem_responses(*LOCAL, "no_model", serving=serving),
-        problem_responses(*LOCAL, serving=serving),
-    )
-    return {
-        "/api/v1/model/info": {
-            "get": {
-                **_about("model_info", "service", "The model in force, and what became of the candidates after it."),
-                "responses": {
-                    "200": _ok("The model.", _content("Model")),
-                    **problem_responses(*KEY, "no_model", "defect", serving=serving),
-                },
-            }
-        },
-        "/livez": {"get": _open("livez", "service", "The process lives.", text, always)},
-        "/healthz": {"get": _open("healthz", "service", "The process lives.", text, always)},
-        "/readyz": {"get": _open("readyz", "service", "A verified model answers.", _content("Ready"), waiting)},
-        "/metrics": {"get": _open("metrics", "service", "Prometheus' metrics.", text, always)},
     }
-
-
-def _pages(serving: Serving) -> Schema:
-    html = {"text/html": {"schema": {"type": "string"}}}
-    thing = {JSON: {"schema": {"type": "object"}}}
-    waiting, always = (
-        problem_responses(*LOCAL, "no_model", serving=serving),
-        problem_responses(*LOCAL, serving=serving),
-    )
-    no_model = {**always, "503": {"description": "No model answers yet; the page tries again.", "content": html}}
-    assets = {
-        path: {"get": _open(path.rpartition("/")[2], "pages", "A part of the pages.", _text(media), always)}
-        for path, media in ASSETS.items()
-    }
-    return {
-        "/": {"get": _open("page", "pages", "A form that asks for an application and shows its answer.", html, always)},
-        "/form.json": {"get": _open("form", "pages", "What the form is made of.", thing, waiting)},
-        "/docs": {"get": _open("docs", "pages", "This document, to read.", html, no_model)},
-        "/docs.json": {"get": _open("docs_json", "pages", "This document.", thing, waiting)},
-        **assets,
-    }
-
-
-ASSETS = {
-    "/page/page.css": "text/css",
-    "/page/page.js": "text/javascript",
-    "/page/fields.js": "text/javascript",
-    "/page/answer.js": "text/javascript",
-}
-
-
-def _about(name: str, tag: str, summary: str) -> Schema:
-    return {"operationId": name, "tags": [tag], "summary": summary}
-
-
-def _open(name: str, tag: str, summary: str, content: Schema, problems: Schema) -> Schema:
-    """A route that asks for no key."""
-    return {**_about(name, tag, summary), "security": [], "responses": {"200": _ok(summary, content), **problems}}
-
-
-def _ok(description: str, content: Schema) -> Schema:
-    return {"description": description, "content": content}
-
-
-def _text(media: str) -> Schema:
-    return {media: {"schema": {"type": "string"}}}
-
-
-def _content(schema: str, examples: Schema | None = None) -> dict[str, Any]:
-    given = {"examples": examples} if examples else {}
-    return {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}, **given}}

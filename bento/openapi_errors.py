@@ -14,6 +14,7 @@ MEDIA = "application/problem+json"
 CODES: dict[int, dict[str, str]] = {
     400: {
         "malformed_json": "The body is not JSON at line 1, column 2.",
+        "malformed_csv": "The body is not CSV in UTF-8 with a header.",
         "cut_off": "The connection ended before the body did.",
     },
     401: {"no_valid_key": "Send your key in the header X-API-Key."},
@@ -40,6 +41,8 @@ CODES: dict[int, dict[str, str]] = {
     500: {"defect": "The service has a defect; the request_id finds it in the log."},
     503: {"no_model": "No model answers yet: lending_club has no champion: materialize promoted_model first."},
 }
+KEY = ("no_valid_key", "not_in_scope", "not_local")  # of routes that ask for one
+LOCAL = ("not_local", "defect")  # of those that do not
 OF_FIELDS = frozenset({"invalid_application", "duplicate_field"})
 
 PROBLEM = exactly(

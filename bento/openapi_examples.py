@@ -1,5 +1,7 @@
 """Examples of the service's document: the answers that the model in force gives to made-up applications."""
 
+import csv
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +23,16 @@ def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tup
     return full, short
 
 
-def scoring_example(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema]:
-    """One example of MLflow's protocol, and its answer."""
+def scoring_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema, Schema]:
+    """The applications in MLflow's protocol: as JSON, as CSV, and their answers."""
     rows = list(applications.values())
-    if not rows:
-        return {}, {}
     answers = serving.answers.of(serving.reader.read_many(rows)).to_dicts()
-    asked = {"rows": {"summary": "Rows", "value": {"dataframe_records": rows}}}
-    return asked, {"rows": {"summary": "Their answers", "value": {"predictions": answers}}}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [column.name for column in serving.bundle.model.inputs], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return (
+        {"rows": {"summary": "Rows", "value": {"dataframe_records": rows}}},
+        {"rows": {"summary": "Rows", "value": text.getvalue()}},
+        {"rows": {"summary": "Their answers", "value": {"predictions": answers}}},
+    )

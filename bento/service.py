@@ -4,6 +4,7 @@
 """
 
 import gc
+from typing import TypeVar
 
 from loan_platform.settings import ServiceSettings, quiet_environment
 
@@ -29,16 +30,38 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self.app.asgi(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
+def _keys() -> KeyFile | None:
+    if SETTINGS.development:
+        return None
+    keys = KeyFile(SETTINGS.keys)
+    keys.check_not_empty()
+    return keys
+
+
+KEYS = _keys()
 FRONT = Front()
+T = TypeVar("T")
+
+
+class GuardedService(bentoml.Service[T]):
+    """A service of BentoML whose guard stands before everything, BentoML's own middlewares too.
+
+    They trace and time each request, which costs as much as scoring it, and keep its objects for as long as it might
+    have taken.
+    """
+
+    def to_asgi(self, is_main: bool = True) -> Guard:
+        """The application of one worker."""
+        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS)
 
 
 @bentoml.service(
     name="loan_service",
+    service_class=GuardedService,
     workers=1,
-    traffic={"timeout": 5},  # BentoML keeps each request's objects for as long
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
 )
@@ -62,20 +85,3 @@ class LoanService:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 10)
-
-
-def _keys() -> KeyFile | None:
-    if SETTINGS.development:
-        return None
-    keys = KeyFile(SETTINGS.keys)
-    keys.check_not_empty()
-    return keys
-
-
-LoanService.add_asgi_middleware(
-    Guard,  # pyright: ignore[reportArgumentType]  # its protocol describes a call that gives an application
-    ours=FRONT,
-    routes=ROUTES,
-    open_paths=OF_BENTOML,
-    keys=_keys(),
-)

@@ -3,7 +3,7 @@
 import { element } from "./fields.js";
 
 const WORDS = { approve: "Approved", refer: "Referred to a person", decline: "Declined" };
-const LEAST_SCALE = 20; // points; so that small reasons do not look large
+const LEAST_SCALE = 10; // points; so that small reasons do not look large
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });

@@ -1,5 +1,6 @@
 """What a model answers to applications: its score, the decision, and why it declined."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -57,15 +58,32 @@ class Answers:
             row: one row.
             explain: reasons although the application is not declined.
         """
-        features, policy = self.model.features(row), self.model.policy
-        log_odds = self.model.log_odds(features)
-        probability, rule = float(sigmoid(log_odds)[0]), policy.decision
-        stake, decision = self.model.exposure(features)[0], rule.decision(probability)
-        return Answer(
-            probability=probability,
-            score=float(points(log_odds, policy.scorecard)[0]),
-            risk=rule.risk(probability),
-            decision=decision,
-            expected_loss=None if stake is None else probability * rule.loss_given_default * stake,
-            reasons=self.explainer.reasons(features)[0] if explain or decision == DECLINED else (),
-        )
+        return self.few(row, [explain])[0]
+
+    def few(self, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
+        """The answers to a few rows, as `one` gives them: cheaper than `of`, which prepares columns for many.
+
+        Args:
+            frame: rows of typed columns.
+            explain: of each row, whether it gets reasons although it is not declined.
+        """
+        features, policy = self.model.features(frame), self.model.policy
+        log_odds, rule = self.model.log_odds(features), policy.decision
+        probabilities: list[float] = sigmoid(log_odds).tolist()
+        scores: list[float] = points(log_odds, policy.scorecard).tolist()
+        decisions = [rule.decision(probability) for probability in probabilities]
+        told = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
+        explained = features if len(told) == features.height else features[told]
+        reasons = dict(zip(told, self.explainer.reasons(explained), strict=True)) if told else {}
+        stakes = self.model.exposure(features).to_list()
+        return [
+            Answer(
+                probability=probability,
+                score=scores[i],
+                risk=rule.risk(probability),
+                decision=decisions[i],
+                expected_loss=None if stakes[i] is None else probability * rule.loss_given_default * stakes[i],
+                reasons=reasons.get(i, ()),
+            )
+            for i, probability in enumerate(probabilities)
+        ]

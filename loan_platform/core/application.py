@@ -5,7 +5,7 @@ The same rules as for rows of a file: what is refused there is refused here, fie
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -71,6 +71,11 @@ class ApplicationReader:
         self._counted = frozenset(
             name for name in self._inputs if self.columns[name].type == "integer" and self._schema[name] == pl.Float64
         )
+        self._simple = {
+            name: _simple(column)
+            for name, column in self.columns.items()
+            if column.type in _WHOLE and self._schema.get(name, pl.Float64) == pl.Float64
+        }
 
     def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
         """One row of the columns that the model reads, in the types in which it reads them.
@@ -82,6 +87,21 @@ class ApplicationReader:
             ApplicationError: with every problem: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
                 `not_allowed`.
         """
+        return self.frame([self.inputs(values)])
+
+    def frame(self, rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+        """Rows that `inputs` gave, as one frame."""
+        return pl.from_dicts([dict(zip(self._inputs, row, strict=True)) for row in rows], schema=self._schema)
+
+    def inputs(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values that the model reads, in its order and typed; None where one is not stated.
+
+        Args:
+            values: as `read` takes them.
+
+        Raises:
+            ApplicationError: as `read` does.
+        """
         problems: list[FieldProblem] = []
         typed: dict[str, Any] = {}
         for name, value in values.items():
@@ -90,6 +110,12 @@ class ApplicationReader:
             if name not in self.columns:
                 unknown = sum(problem.code == "unknown_field" for problem in problems)
                 problems.append(self._unknown(name, guess=unknown < GUESSES))
+            elif (
+                (simple := self._simple.get(name))
+                and type(value) in simple.types
+                and simple.low <= value <= simple.high
+            ):
+                typed[name] = float(value)
             elif value is not None:
                 try:
                     typed[name] = self._typed(name, value)
@@ -99,7 +125,7 @@ class ApplicationReader:
         problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
         if problems:
             raise ApplicationError(problems)
-        return pl.from_dicts([{name: typed.get(name) for name in self._inputs}], schema=self._schema)
+        return [typed.get(name) for name in self._inputs]
 
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Rows as `read` gives them, checked as loosely as a model of MLflow does.
@@ -127,7 +153,7 @@ class ApplicationReader:
         if (value := row.get(name)) is None:
             return None
         try:
-            found = self._parsers[name](value)
+            found = _LOOSE.get(self.columns[name].type, self._parsers[name])(value)
         except _WrongError as wrong:
             problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
             return None
@@ -168,6 +194,23 @@ class _WrongError(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code, self.detail = code, detail
+
+
+class _Simple(NamedTuple):
+    """Numbers that need no closer look: most of an application's fields, at a third of the time."""
+
+    types: frozenset[type]
+    low: float
+    high: float
+
+
+_WHOLE = {"number": False, "percent": False, "integer": True}
+
+
+def _simple(column: Column) -> _Simple:
+    low = -EXACT if column.minimum is None else max(column.minimum, -EXACT)
+    high = EXACT if column.maximum is None else min(column.maximum, EXACT)
+    return _Simple(frozenset({int} if _WHOLE[column.type] else {int, float}), low, high)
 
 
 def _plain(word: str) -> str:
@@ -225,4 +268,28 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "boolean": _boolean,
     "date": _date,
     "text": _text,
+}
+
+
+def _loose_number(value: Any) -> float:
+    return _number(float(value) if isinstance(value, bool) else value)
+
+
+def _loose_boolean(value: Any) -> bool:
+    return _boolean(bool(value) if isinstance(value, int | float) and value in (0, 1) else value)
+
+
+def _loose_date(value: Any) -> date:
+    try:  # frames in pandas are written with the time of day
+        day = datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else value
+    except ValueError:
+        day = value
+    return _date(day)
+
+
+_LOOSE: dict[str, Callable[[Any], Any]] = {
+    "number": _loose_number,
+    "percent": _loose_number,
+    "boolean": _loose_boolean,
+    "date": _loose_date,
 }

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ class Explainer:
         parts = self._parts(features)
         causes = self._of_causes(parts).T
         heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
-        values = features.select(self.features).rows()
+        values = zip(*(features.get_column(name).to_list() for name in self.features), strict=True)
         return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
 
     def column(self, features: pl.DataFrame, most: int = MOST) -> pl.Series:
@@ -165,9 +166,11 @@ def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[s
     """The values at these rows and features, as text."""
     order = np.argsort(feature, kind="stable")
     ends = np.searchsorted(feature[order], np.arange(len(names) + 1))
-    texts = [
-        features[name].gather(row[order[ends[i] : ends[i + 1]]]).cast(pl.String).alias("value")
-        for i, name in enumerate(names)
+    texts = [pl.Series("value", [], pl.String)]
+    texts += [
+        features[name].gather(row[order[start:end]]).cast(pl.String).alias("value")
+        for name, (start, end) in zip(names, pairwise(ends), strict=True)
+        if end > start
     ]
     back = np.empty_like(order)
     back[order] = np.arange(len(order))

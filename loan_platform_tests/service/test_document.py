@@ -1,5 +1,6 @@
 """The document is valid, and true of the running service: schemathesis asks what it says may be asked."""
 
+import ast
 import json
 import re
 import subprocess
@@ -14,7 +15,8 @@ from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
 from bento.app import ROUTES
-from bento.openapi import ASSETS
+from bento.openapi_errors import CODES
+from bento.openapi_open import ASSETS
 from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
@@ -122,6 +124,16 @@ def test_another_method_is_a_problem(service: httpx.Client, path: str, method: s
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.headers["content-type"] == "application/problem+json"
     assert method == "HEAD" or answer.json()["code"] == "method_not_allowed"
+
+
+def test_no_code_is_answered_that_is_not_documented() -> None:
+    found: set[tuple[int, str]] = set()
+    for path in FOLDER.parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpError":
+                status, code = (argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant))
+                found.add((int(str(status)), str(code)))
+    assert found == {(status, code) for status, codes in CODES.items() for code in codes}
 
 
 def test_schemathesis_finds_no_lie(home: Home, service: httpx.Client, tmp_path: Path) -> None:

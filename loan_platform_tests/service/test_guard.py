@@ -33,7 +33,7 @@ def guarded(tmp_path: Path) -> Iterator[Guard]:
     champions.start()
     before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
     app = LoanApp("tiny_loans", champions)
-    yield Guard(nobody, app.asgi, ROUTES, frozenset(), None)
+    yield Guard(nobody, app, ROUTES, frozenset(), None)
     champions.stop()
     for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
         REGISTRY.unregister(collector)
@@ -60,7 +60,7 @@ def test_a_defect_is_told_without_its_message(
     def broken(*_: Any) -> None:
         raise KeyError("Kanarienvogel")
 
-    monkeypatch.setattr("loan_platform.core.answers.Answers.one", broken)
+    monkeypatch.setattr("loan_platform.core.answers.Answers.few", broken)
     with caplog.at_level(logging.ERROR):
         answer = post(guarded)
     assert (answer.status_code, answer.json()["code"]) == (500, "defect")
