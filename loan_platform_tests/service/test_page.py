@@ -55,6 +55,9 @@ def test_without_a_model_it_says_so_and_tries_again(tab: Page, home: Home, servi
     tab.open(f"{service.base_url}/")
     tab.wait("document.querySelector('#notice')?.textContent.includes('tiny_loans has no champion')")
     assert tab.run("document.querySelector('#main').hidden")
+    docs = service.get("/docs")
+    assert (docs.status_code, docs.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "tries again" in docs.text
     home.promote(0.1, make=make_ranged_bundle)
     tab.wait(SHOWN)
     assert tab.run("document.querySelector('#notice').hidden")
