@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from bento.answer_json import answer_json
 from bento.champion import Champions, Serving
+from bento.drain import Drain
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
@@ -48,10 +49,12 @@ class LoanApp:
     Args:
         portfolio: its name.
         champions: gives the model in force.
+        drain: tells whether the worker is at its end.
     """
 
-    def __init__(self, portfolio: str, champions: Champions) -> None:
+    def __init__(self, portfolio: str, champions: Champions, drain: Drain) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
+        self._drain = drain
         self._scorer = Scorer()
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
@@ -134,7 +137,9 @@ class LoanApp:
         return PlainTextResponse(MLFLOW)
 
     async def ready(self, request: Request) -> Response:
-        """Whether a model answers."""
+        """Whether a model answers, and goes on to."""
+        if self._drain.begun:
+            raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
         serving = self._serving()
         return _json(request, {"status": "ready", "model_version": serving.version})
 

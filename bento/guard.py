@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.drain import Drain
 from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
@@ -41,18 +42,28 @@ class Guard:
         routes: by path.
         open_paths: of the rest.
         keys: who may ask; None in development, where callers must be on this machine.
+        drain: tells whether the worker is at its end.
     """
 
     def __init__(
-        self, app: ASGIApp, ours: ASGIApp, routes: Mapping[str, Route], open_paths: frozenset[str], keys: KeyFile | None
+        self,
+        app: ASGIApp,
+        ours: ASGIApp,
+        routes: Mapping[str, Route],
+        open_paths: frozenset[str],
+        keys: KeyFile | None,
+        drain: Drain,
     ) -> None:
         self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with a problem."""
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
+        if self._drain.begun:
+            send = self._drain.closing(send)
         is_open = scope["path"] in self._open and scope["method"] == "GET"
         if is_open and (self._keys is not None or _is_local(scope)):
             await self._rest(scope, receive, send)

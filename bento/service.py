@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
+from bento.drain import Drain  # noqa: E402
 from bento.guard import Guard  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.ledger import Ledger  # noqa: E402
@@ -42,6 +43,7 @@ def _keys() -> KeyFile | None:
 
 
 KEYS = _keys()
+DRAIN = Drain()
 FRONT = Front()
 T = TypeVar("T")
 
@@ -55,7 +57,7 @@ class GuardedService(bentoml.Service[T]):
 
     def to_asgi(self, is_main: bool = True) -> Guard:
         """The application of one worker."""
-        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS)
+        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, DRAIN)
 
 
 @bentoml.service(
@@ -80,7 +82,8 @@ class LoanService:
 
         champions = Champions(find, settings.cache, settings.poll_seconds)
         champions.start()
-        FRONT.app = LoanApp(settings.portfolio, champions)
+        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN)
+        DRAIN.install()
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()
         gc.freeze()
