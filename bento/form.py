@@ -6,6 +6,7 @@ from typing import Any
 from bento.champion import Serving
 from bento.openapi_schemas import NUMBERS, Schema, exactly
 from loan_platform.core.contract import Column
+from loan_platform.core.decisions import RISKS
 from loan_platform.core.made_up import MadeUp
 
 SLIDER_STEPS = 100
@@ -40,6 +41,12 @@ FORM = exactly(
         "cut_offs": exactly({"approve_below": SHARE, "decline_from": SHARE}),
         "exposure": {"anyOf": [exactly({"description": TEXT, "unit": MAYBE_TEXT}), {"type": "null"}]},
         "fields": {"type": "array", "minItems": 1, "items": FIELD},
+        "examples": {
+            "type": "object",
+            "description": "Made-up applications by their risk.",
+            "propertyNames": {"enum": list(RISKS)},
+            "additionalProperties": {"type": "object"},
+        },
     }
 )
 
@@ -66,6 +73,7 @@ def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, An
             | {"example": made_up.ordinary.get(column.name), "slider": _slider(column, made_up)}
             for column in ordered
         ],
+        "examples": made_up.by_risk,
     }
 
 

@@ -39,7 +39,10 @@ CODES: dict[int, dict[str, str]] = {
         "unknown_parameter": "The only parameter is explain, and it is true or false.",
     },
     500: {"defect": "The service has a defect; the request_id finds it in the log."},
-    503: {"no_model": "No model answers yet: lending_club has no champion: materialize promoted_model first."},
+    503: {
+        "no_model": "No model answers yet: lending_club has no champion: materialize promoted_model first.",
+        "ending": "This worker ends.",
+    },
 }
 KEY = ("no_valid_key", "not_in_scope", "not_local")  # of routes that ask for one
 LOCAL = ("not_local", "defect")  # of those that do not

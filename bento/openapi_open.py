@@ -16,8 +16,8 @@ ASSETS = {
 def service_paths(serving: Serving) -> Schema:
     """The model in force, probes and metrics."""
     plain = text("text/plain")
-    waiting = problem_responses(*LOCAL, "no_model", serving=serving)
     always = problem_responses(*LOCAL, serving=serving)
+    ready = problem_responses(*LOCAL, "no_model", "ending", serving=serving)
     return {
         "/api/v1/model/info": {
             "get": {
@@ -30,7 +30,7 @@ def service_paths(serving: Serving) -> Schema:
         },
         "/livez": {"get": open_route("livez", "service", "The process lives.", plain, always)},
         "/healthz": {"get": open_route("healthz", "service", "The process lives.", plain, always)},
-        "/readyz": {"get": open_route("readyz", "service", "A verified model answers.", content("Ready"), waiting)},
+        "/readyz": {"get": open_route("readyz", "service", "A verified model answers.", content("Ready"), ready)},
         "/metrics": {"get": open_route("metrics", "service", "Prometheus' metrics.", plain, always)},
     }
 

@@ -1,7 +1,7 @@
 // Asks for the form, scores what it states, and again whenever something moves. The latest answer wins.
 
 import { sentence, showAnswer } from "./answer.js";
-import { makeField } from "./fields.js";
+import { element, makeField } from "./fields.js";
 
 const DEBOUNCE = 120; // ms
 const AGAIN = 5000; // ms, where the service does not say when
@@ -39,8 +39,20 @@ function build(form, values) {
   place("more").hidden = others.length === 0;
   const count = others.length === 1 ? "One more column" : `${others.length} more columns`;
   place("more-title").textContent = `${count} that an application may state, and this model does not read`;
+  const examples = [["Ordinary", ordinary(form)], ...Object.entries(form.examples).map(([risk, values]) => [`${risk} risk`, values])];
+  place("examples").replaceChildren(element("span", { class: "quiet", text: "Fill in:" }), ...examples.map(([name, values]) => exampleButton(name, values)));
   notice("");
   place("main").hidden = false;
+}
+
+function ordinary(form) {
+  return Object.fromEntries(form.fields.map((about) => [about.name, about.example]));
+}
+
+function exampleButton(name, values) {
+  const button = element("button", { type: "button", class: "second small-button", text: name });
+  button.addEventListener("click", () => setAll((about) => values[about.name]));
+  return button;
 }
 
 function changed(how) {
@@ -160,7 +172,6 @@ place("form").addEventListener("submit", (event) => {
   event.preventDefault();
   score(true);
 });
-place("example").addEventListener("click", () => setAll((about) => about.example));
 place("clear").addEventListener("click", () => setAll(() => null));
 
 await start();

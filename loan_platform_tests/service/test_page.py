@@ -179,6 +179,16 @@ def test_a_problem_stands_beside_its_field(page: Page) -> None:
     assert page.run("document.querySelectorAll('[aria-invalid]').length") == 0
 
 
+def test_an_example_of_each_risk_is_one_click_away(page: Page) -> None:
+    buttons = "[...document.querySelectorAll('#examples button')]"
+    assert page.run(f"{buttons}.map(b => b.textContent)") == ["Ordinary", "low risk", "medium risk", "high risk"]
+    page.run(SCORE)
+    page.wait(ANSWERED)
+    for at, risk in ((3, "High"), (1, "Low"), (2, "Medium")):
+        page.run(f"{buttons}[{at}].click()")
+        page.wait(f"document.querySelector('#risk').innerText == {risk!r}")
+
+
 def test_every_control_has_a_name(page: Page) -> None:
     unnamed = (
         "[...document.querySelectorAll('input, select, button, summary, a')].filter(c => !(c.labels?.length "
