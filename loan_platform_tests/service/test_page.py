@@ -1,8 +1,7 @@
-"""The page in a real browser: fill, score, slide, keyboard, problems beside their fields, keys, waiting."""
+"""The page in a real browser: fill, score, slide, keyboard, problems beside their fields, waiting for a model."""
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -220,21 +219,3 @@ def test_another_model_is_told_and_asked(page: Page, home: Home, service: httpx.
     page.run(SCORE)
     page.wait(f"document.querySelector('#notice').innerText.includes('version {version} answers now')")
     assert page.run("document.querySelector('#field-income').value") == "3000"
-
-
-def test_a_key_is_asked_for_where_it_is_needed(tab: Page, tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.promote(0.1, make=make_ranged_bundle)
-    key = home.keys.create("page")
-    with serving(home, LOAN_ENV="production") as client:
-        tab.open(f"{client.base_url}/")
-        tab.wait("document.querySelector('#key-field')?.hidden === false")
-        tab.run(SCORE)
-        tab.wait("document.querySelector('#key-problem').innerText.includes('X-API-Key')")
-        tab.fill("#key", key)
-        tab.run(SCORE)
-        tab.wait(ANSWERED)
-        assert tab.text("#key-problem") == ""
-        assert key not in tab.run(
-            "JSON.stringify([location.href, {...localStorage}, {...sessionStorage}, document.cookie])"
-        )
