@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from bento.answer_json import answer_json
 from bento.champion import Champions, Serving
 from bento.drain import Drain
 from bento.guard import Route
 from bento.metrics import Metrics
-from bento.openapi import openapi
+from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
 from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.scoring import Scorer
-from loan_platform.core.answers import DECLINED, Answer
+from loan_platform.core.answers import Answer
 from loan_platform.core.application import ApplicationError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -38,12 +39,7 @@ ROUTES = {
     "/version": Route("GET"),
     "/readyz": Route("GET"),
     "/metrics": Route("GET"),
-    "/docs.json": Route("GET"),
-}
-MESSAGES = {
-    "approve": "The application is approved.",
-    "refer": "The application is referred to a person.",
-    "decline": "The application is declined.",
+    **PAGE_ROUTES,
 }
 
 
@@ -60,7 +56,6 @@ class LoanApp:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
         self._drain = drain
         self._scorer = Scorer()
-        self._openapi: tuple[tuple[int, str], bytes] | None = None
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -70,7 +65,7 @@ class LoanApp:
             "/version": self.version,
             "/readyz": self.ready,
             "/metrics": self.prometheus,
-            "/docs.json": self.docs,
+            **Pages(portfolio, self._serving).endpoints,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,21 +86,7 @@ class LoanApp:
         """One application; reasons where it is declined, or with `?explain=true`."""
         explain = _flag(request, "explain")
         serving, answer = await self._answer(request, explain)
-        data = {
-            "prediction": int(answer.decision == DECLINED),
-            "probability": answer.probability,
-            "default_risk": answer.risk.capitalize(),
-            "score": round(answer.score, 1),
-            "decision": answer.decision,
-            "reasons": [reason._asdict() for reason in answer.reasons],
-            "expected_loss": answer.expected_loss,
-            "model_version": serving.version,
-            "model_sha256": serving.sha256,
-            "policy_version": serving.bundle.model.policy.version,
-            "request_id": request.state.request_id,
-            "features_used": len(serving.bundle.model.design.features),
-        }
-        return _json(request, {"success": True, "message": MESSAGES[answer.decision], "data": data})
+        return _json(request, answer_json(serving, answer, request.state.request_id))
 
     async def probability(self, request: Request) -> Response:
         """The short form."""
@@ -171,14 +152,6 @@ class LoanApp:
     async def prometheus(self, _: Request) -> Response:
         """The metrics of all processes."""
         return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
-
-    async def docs(self, _: Request) -> Response:
-        """OpenAPI of the model in force."""
-        serving = self._serving()
-        model = serving.version, serving.sha256
-        if self._openapi is None or self._openapi[0] != model:
-            self._openapi = model, json.dumps(openapi(self.portfolio, serving)).encode()
-        return Response(self._openapi[1], media_type="application/json")
 
     async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
         serving, started = self._serving(), time.perf_counter()

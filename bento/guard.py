@@ -83,6 +83,8 @@ class Guard:
 
     def _route(self, scope: Scope) -> Route:
         route = self._routes.get(scope["path"])
+        if route is None and scope["path"] in self._open:
+            route = Route("GET")  # and as that it was not asked
         if route is None:
             raise HttpError(404, "unknown_path", "There is nothing at this path; /docs.json lists what there is.")
         if scope["method"] != route.method:

@@ -1,147 +1,147 @@
-"""OpenAPI of the service, from the contract in the model's bundle: real names, types, units, ranges, an example."""
+"""OpenAPI of the service, from the contract in the model's bundle: every route, field, answer and error.
 
-from typing import Any
+What stands here is held against the running service by a test, so an answer that changes changes here too.
+"""
+
+from collections.abc import Mapping
 
 from bento.champion import Serving
-from loan_platform.core.contract import Column
+from bento.form import FORM
+from bento.openapi_errors import KEY, LOCAL, PROBLEM, problem_responses
+from bento.openapi_examples import answer_examples, scoring_examples
+from bento.openapi_open import page_paths, service_paths
+from bento.openapi_parts import about, content, ok, open_route, text
+from bento.openapi_schemas import (
+    ANSWER,
+    MODEL,
+    PREDICTIONS,
+    READY,
+    SHORT,
+    Schema,
+    application,
+    loose_application,
+    scoring_request,
+)
 
-TYPES: dict[str, dict[str, Any]] = {
-    "number": {"type": "number"},
-    "percent": {"type": "number"},
-    "integer": {"type": "integer"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "text": {"type": "string"},
+BODY = ("malformed_json", "cut_off", "too_slow", "too_large", "media_type", "not_an_object", "duplicate_field")
+SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "defect")
+CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
+TAGS = {
+    "scoring": "Applications and their answers.",
+    "mlflow": "MLflow's scoring protocol: callers of `mlflow models serve` need no change.",
+    "service": "The model in force, probes and metrics.",
+    "pages": "For people, and what the pages are made of.",
 }
-REASON = {
-    "type": "object",
-    "properties": {
-        "code": {"type": "string"},
-        "text": {"type": "string"},
-        "value": {"type": ["number", "string", "null"]},
-        "points": {"type": "number", "description": "Points of score that it cost."},
-    },
-}
-ANSWER = {
-    "prediction": {"type": "integer", "enum": [0, 1], "description": "1 where the application is declined."},
-    "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Of default, calibrated."},
-    "default_risk": {"type": "string", "enum": ["Low", "Medium", "High"]},
-    "score": {"type": "number", "description": "Points; more are safer."},
-    "decision": {"type": "string", "enum": ["approve", "refer", "decline"]},
-    "reasons": {"type": "array", "items": REASON, "maxItems": 4},
-    "expected_loss": {"type": ["number", "null"]},
-    "model_version": {"type": "integer"},
-    "model_sha256": {"type": "string"},
-    "policy_version": {"type": "string"},
-    "request_id": {"type": "string"},
-    "features_used": {"type": "integer"},
-}
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
-            },
-        },
-    },
-}
-ERRORS = {
-    400: "Not JSON",
-    401: "No valid key",
-    403: "Not in the key's scope",
-    413: "Too large",
-    415: "Not JSON by type",
-}
-ERRORS |= {422: "Fields that cannot be scored, each with its reason", 503: "No model answers yet"}
+DESCRIPTION = """An application is one JSON object of the contract's columns; an answer is a calibrated probability of
+default, points of score, a decision and its reasons. Keys travel in the header `X-API-Key`. Every error is
+`application/problem+json` with a stable `code` and never repeats a value. All examples are made up."""
 
 
-def openapi(portfolio: str, serving: Serving) -> dict[str, Any]:
-    """The document, for the model in force."""
-    application = _application(serving)
-    answer = {"type": "object", "properties": ANSWER, "required": list(ANSWER)}
-    full = {
-        "type": "object",
-        "required": ["success", "message", "data"],
-        "properties": {"success": {"type": "boolean"}, "message": {"type": "string"}, "data": answer},
+def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]) -> Schema:
+    """The document, for the model in force.
+
+    Args:
+        portfolio: its name.
+        serving: the model.
+        applications: made-up ones that stand as examples, by name.
+    """
+    paths = {
+        **_scoring(serving, applications),
+        **_batch(),
+        **_mlflow(serving, applications),
+        **service_paths(serving),
+        **page_paths(serving),
     }
-    short = {"type": "object", "required": ["probability"], "properties": {"probability": {"type": "number"}}}
-    explain = {"name": "explain", "in": "query", "schema": {"type": "boolean"}, "description": "Reasons in any case."}
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"Loan service: {portfolio}", "version": str(serving.version)},
-        "components": {
-            "schemas": {"Application": application, "Answer": full, "Probability": short, "Problem": PROBLEM},
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+        "info": {
+            "title": f"Loan service: {portfolio}",
+            "version": str(serving.version),
+            "description": f"{DESCRIPTION}\n\nThe book: {serving.bundle.model.contract.description}",
         },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
-        "paths": {
-            "/api/v1/predict": {
-                "post": {**_operation("Answer", "The answer to one application."), "parameters": [explain]}
+        "paths": paths,
+        "components": {
+            "schemas": {
+                "Application": application(serving) | {"examples": list(applications.values())[:1]},
+                "Answer": ANSWER,
+                "Probability": SHORT,
+                "LooseApplication": loose_application(serving),
+                "ScoringRequest": scoring_request(serving),
+                "Predictions": PREDICTIONS,
+                "Model": MODEL,
+                "Ready": READY,
+                "Form": FORM,
+                "Problem": PROBLEM,
             },
-            "/predict": {"post": _operation("Probability", "The probability of default alone.")},
+            "securitySchemes": {
+                "key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-Key",
+                    "description": "`make key` gives one. With LOAN_ENV=development none is asked for.",
+                }
+            },
         },
     }
 
 
-def _operation(schema: str, summary: str) -> dict[str, Any]:
-    def refers(name: str, media: str) -> dict[str, Any]:
-        return {media: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-
-    problems = {
-        str(status): {"description": text, "content": refers("Problem", "application/problem+json")}
-        for status, text in ERRORS.items()
+def _scoring(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
+    explain = {
+        "name": "explain",
+        "in": "query",
+        "schema": {"type": "boolean", "default": False},
+        "description": "Reasons in any case, not of a decline alone.",
     }
+    asked = {name: {"summary": f"{name.capitalize()} risk", "value": value} for name, value in applications.items()}
+    full, short = answer_examples(serving, applications)
+    body = content("Application", asked)
+    problems = problem_responses(*SCORING, *KEY, "unknown_parameter", serving=serving)
     return {
-        "summary": summary,
-        "requestBody": {"required": True, "content": refers("Application", "application/json")},
-        "responses": {"200": {"description": summary, "content": refers(schema, "application/json")}, **problems},
+        "/api/v1/predict": {
+            "post": {
+                **about("predict", "scoring", "The answer to one application."),
+                "parameters": [explain],
+                "requestBody": {"required": True, "content": body},
+                "responses": {"200": ok("The answer.", content("Answer", full)), **problems},
+            }
+        },
+        "/predict": {
+            "post": {
+                **about("probability", "scoring", "The probability of default of one application, alone."),
+                "requestBody": {"required": True, "content": body},
+                "responses": {
+                    "200": ok("The probability.", content("Probability", short)),
+                    **problem_responses(*SCORING, *KEY, serving=serving),
+                },
+            }
+        },
     }
 
 
-def _application(serving: Serving) -> dict[str, Any]:
-    reader = serving.reader
+def _batch() -> Schema:
+    """POST, GET and DELETE of /api/v1/predict/batch: their paths belong here."""
+    return {}
+
+
+def _mlflow(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
+    asked, csv, answered = scoring_examples(serving, applications)
+    problems = problem_responses(*SCORING, *KEY, "malformed_csv", "too_many_rows", "unknown_form", serving=serving)
+    plain = text("text/plain")
+    waiting = problem_responses(*LOCAL, "no_model", serving=serving)
+    always = problem_responses(*LOCAL, serving=serving)
+    body = {**content("ScoringRequest", asked), "text/csv": {"schema": CSV, "examples": csv}}
     return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {name: _field(column, name in reader.required) for name, column in reader.columns.items()},
-        "required": sorted(reader.required),
-        "example": {name: _made_up(column) for name, column in reader.columns.items()},
+        "/invocations": {
+            "post": {
+                **about("invocations", "mlflow", "Answers to up to 1,000 rows, checked as loosely as MLflow does."),
+                "requestBody": {"required": True, "content": body},
+                "responses": {"200": ok("One answer a row, in order.", content("Predictions", answered)), **problems},
+            }
+        },
+        "/ping": {"get": open_route("ping", "mlflow", "MLflow's health check: a model answers.", plain, waiting)},
+        "/version": {
+            "get": open_route("version", "mlflow", "The version of MLflow whose protocol this is.", plain, always)
+        },
     }
-
-
-def _field(column: Column, required: bool) -> dict[str, Any]:
-    plain = TYPES[column.type]
-    unit = column.unit or ("%" if column.type == "percent" else None)
-    field = {**plain, "description": f"{column.description}{f' ({unit})' if unit else ''}"}
-    if not required:
-        field["type"] = [plain["type"], "null"]
-    bounds = {"minimum": column.minimum, "maximum": column.maximum}
-    if column.allowed is not None:
-        field["examples"] = list(column.allowed)
-    return field | {name: bound for name, bound in bounds.items() if bound is not None}
-
-
-def _made_up(column: Column) -> Any:
-    """A value that the column may have; nobody's."""
-    match column.type:
-        case "boolean":
-            return False
-        case "date":
-            return "2015-06-30"
-        case "text":
-            return column.allowed[0] if column.allowed else "example"
-        case _:
-            low, high = column.minimum, column.maximum
-            value = 1.0 if low is None else max(low, 1.0)
-            value = value if high is None else min(value, high)
-            return int(value) if column.type == "integer" else value

@@ -1,6 +1,7 @@
 """A model bundle with columns of every type, made by hand in milliseconds."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from loan_platform.core.calibration import Platt
 from loan_platform.core.contract import Column, Contract, Feature, Target
 from loan_platform.core.decisions import AnswerPolicy, DecisionRule
 from loan_platform.core.design import Design, DesignColumn
+from loan_platform.core.drift_reference import Reference
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.policies import Scorecard
 from loan_platform.core.scoring import ScoringModel
@@ -88,3 +90,37 @@ def make_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]
     """Write a bundle; returns its model and SHA-256."""
     model = scoring_model(slope)
     return model, write_bundle(directory, model, {}, typed_rows(), {"family": "scorecard"})
+
+
+MARKUP = "<b id='inserted'>What it is for</b> & \"more\""
+
+
+def ranged_model() -> ScoringModel:
+    """A model whose contract gives ranges, categories, a unit, a required text, and a description with markup in it."""
+    model = scoring_model()
+    more: dict[str, dict[str, Any]] = {
+        "income": {"minimum": 0.0, "maximum": 1e6, "unit": "EUR", "description": "Yearly income"},
+        "utilisation": {"minimum": 0.0, "maximum": 100.0},
+        "term": {"minimum": 12.0, "maximum": 72.0, "unit": "months", "required": True},
+        "region": {"allowed": ("north", "Süd", "east"), "required": True},
+        "opened": {"description": MARKUP},
+    }
+    columns = tuple(column.model_copy(update=more.get(column.name, {})) for column in model.contract.columns)
+    employer = Column(name="employer", type="text", description="Employer", known="application")
+    term = Term(knots=(0.0, 30.0), pieces=((0.0, 0.0, 0.06, -1.0),), missing=0.1)
+    fitted = ScorecardModel(
+        importance=model.model.importance, intercept=-2.0, terms=(term,) * len(model.design.columns)
+    )
+    return replace(
+        model,
+        contract=model.contract.model_copy(update={"columns": (*columns, employer)}),
+        model=fitted,
+        calibration=Platt(slope=1.5, intercept=4.2),
+    )
+
+
+def make_ranged_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]:
+    """`make_bundle` of that model, with the distributions of its rows."""
+    model, rows = ranged_model(), typed_rows()
+    reference = Reference.build(model.features(rows), model.score(rows)["probability"].to_numpy())
+    return model, write_bundle(directory, model, reference.to_json(), rows, {"family": "scorecard", "slope": slope})

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +47,16 @@ class Home:
     def keys(self) -> KeyFile:
         return KeyFile(self.settings.keys)
 
-    def promote(self, slope: float, *, damage: bool = False) -> tuple[ScoringModel, int]:
+    def promote(
+        self,
+        slope: float,
+        *,
+        damage: bool = False,
+        make: Callable[[Path, float], tuple[ScoringModel, str]] = make_bundle,
+    ) -> tuple[ScoringModel, int]:
         """Make a model the champion; its version."""
         draft = self.root / f"draft-{slope}"
-        model, sha256 = make_bundle(draft, slope)
+        model, sha256 = make(draft, slope)
         bundle = self.settings.models / sha256 / "bundle"
         if not bundle.exists():
             bundle.parent.mkdir(parents=True)

@@ -185,9 +185,11 @@ def test_the_document_is_that_of_the_contract(service: httpx.Client) -> None:
     assert application["properties"]["opened"] == {
         "type": ["string", "null"],
         "format": "date",
+        "pattern": "^(19[0-9]{2}|20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}$",
         "description": "opened",
+        "x-read-by-model": True,
     }
-    assert service.post("/api/v1/predict", json=application["example"]).status_code == 200
+    assert service.post("/api/v1/predict", json=application["examples"][0]).status_code == 200
 
 
 def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -> None:

@@ -1,0 +1,114 @@
+"""What the page's form is made of: the fields of an application, with plausible values and ranges to play with."""
+
+import math
+from typing import Any
+
+from bento.champion import Serving
+from bento.openapi_schemas import NUMBERS, Schema, exactly
+from loan_platform.core.contract import Column
+from loan_platform.core.decisions import RISKS
+from loan_platform.core.made_up import MadeUp
+
+SLIDER_STEPS = 100
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+TEXT: Schema = {"type": "string"}
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+MAYBE_NUMBER: Schema = {"type": ["number", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 1}
+FLAG: Schema = {"type": "boolean"}
+SLIDER = exactly({name: {"type": "number"} for name in ("minimum", "maximum", "step")})
+FIELD = exactly(
+    {
+        "name": TEXT,
+        "label": TEXT,
+        "type": {"type": "string", "enum": ["number", "integer", "boolean", "date", "text"]},
+        "unit": MAYBE_TEXT,
+        "minimum": MAYBE_NUMBER,
+        "maximum": MAYBE_NUMBER,
+        "allowed": {"type": ["array", "null"], "items": TEXT},
+        "required": FLAG,
+        "protected": FLAG,
+        "read": {**FLAG, "description": "Whether the present model reads it."},
+        "example": {"type": ["number", "string", "boolean", "null"], "description": "Made up."},
+        "slider": {"anyOf": [SLIDER, {"type": "null"}]},
+    }
+)
+FORM = exactly(
+    {
+        "portfolio": TEXT,
+        "description": TEXT,
+        "model": exactly({"version": COUNT, "sha256": TEXT, "family": TEXT, "features": COUNT}),
+        "cut_offs": exactly({"approve_below": SHARE, "decline_from": SHARE}),
+        "exposure": {"anyOf": [exactly({"description": TEXT, "unit": MAYBE_TEXT}), {"type": "null"}]},
+        "fields": {"type": "array", "minItems": 1, "items": FIELD},
+        "examples": {
+            "type": "object",
+            "description": "Made-up applications by their risk.",
+            "propertyNames": {"enum": list(RISKS)},
+            "additionalProperties": {"type": "object"},
+        },
+    }
+)
+
+
+def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, Any]:
+    """The form of the model in force, as the page's script reads it: the columns that the model reads first."""
+    model, reader = serving.bundle.model, serving.reader
+    inputs = {column.name for column in model.inputs}
+    ordered = sorted(reader.columns.values(), key=lambda column: column.name not in inputs)
+    rule = model.policy.decision
+    return {
+        "portfolio": portfolio,
+        "description": model.contract.description,
+        "model": {
+            "version": serving.version,
+            "sha256": serving.sha256,
+            "family": model.family,
+            "features": len(model.design.features),
+        },
+        "cut_offs": {"approve_below": rule.approve_below, "decline_from": rule.decline_from},
+        "exposure": _exposure(serving),
+        "fields": [
+            {**_field(column, column.name in reader.required), "read": column.name in inputs}
+            | {"example": made_up.ordinary.get(column.name), "slider": _slider(column, made_up)}
+            for column in ordered
+        ],
+        "examples": made_up.by_risk,
+    }
+
+
+def _field(column: Column, required: bool) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "label": column.description,
+        "type": "number" if column.type == "percent" else column.type,
+        "unit": column.unit or ("%" if column.type == "percent" else None),
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "allowed": column.allowed,
+        "required": required,
+        "protected": column.protected,
+    }
+
+
+def _exposure(serving: Serving) -> dict[str, Any] | None:
+    """What an expected loss is measured in; None: it is a share of what is owed."""
+    contract = serving.bundle.model.contract
+    if contract.exposure is None:
+        return None
+    read = contract.computed(use_pricing=True)[-1].columns
+    units = {column.unit for column in contract.columns if column.name in read}
+    return {"description": contract.exposure.description, "unit": units.pop() if len(units) == 1 else None}
+
+
+def _slider(column: Column, made_up: MadeUp) -> dict[str, float] | None:
+    """Range and step of a slider."""
+    span = made_up.spans.get(column.name)
+    if column.type not in NUMBERS or span is None:
+        return None
+    low, high = span
+    width = (high - low) / SLIDER_STEPS
+    decade = 10.0 ** math.floor(math.log10(width))
+    step = next(decade * mantissa for mantissa in (1, 2, 5, 10) if decade * mantissa >= width * 0.999)
+    step = max(step, 1.0) if column.type == "integer" else step
+    return {"minimum": low, "maximum": high, "step": step}

@@ -1,0 +1,201 @@
+"""Schemas of the service's document: an application by the contract, and every answer, exactly."""
+
+import re
+from typing import Any
+
+from bento.champion import Serving
+from loan_platform.core.application import EXACT
+from loan_platform.core.contract import Column
+from loan_platform.core.decisions import DECISIONS, RISKS
+from loan_platform.core.reasons import MOST
+
+Schema = dict[str, Any]
+
+TYPES: dict[str, Schema] = {
+    "number": {"type": "number"},
+    "percent": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date", "pattern": r"^(19[0-9]{2}|20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}$"},
+    "text": {"type": "string"},
+}
+NUMBERS = frozenset({"number", "percent", "integer"})
+NOTHING_CHECKED = {"minimum": None, "maximum": None, "allowed": None}
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1, "description": "Of default, calibrated."}
+LOSS = {
+    "type": ["number", "null"],
+    "description": "Probability x loss given default x exposure, in the exposure's unit; null where that is not known.",
+}
+
+
+def exactly(properties: Schema, description: str = "", optional: frozenset[str] = frozenset()) -> Schema:
+    """An object of these properties and no others."""
+    about = {"description": description} if description else {}
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        **about,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def reason(value: list[str]) -> Schema:
+    """One reason, whose value has one of these types."""
+    return exactly(
+        {
+            "code": {"type": "string", "description": "The feature; with `_not_known` where it has no value."},
+            "text": {"type": "string", "description": "What the applicant is told."},
+            "value": {"type": value, "description": "Of the feature; null where it is not known."},
+            "points": {
+                "type": "number",
+                "maximum": 0,
+                "description": "Points of score that it cost, against the average training loan.",
+            },
+        },
+    )
+
+
+SCORE = {"type": "number", "description": "Points; more are safer."}
+DECISION = {"type": "string", "enum": list(DECISIONS)}
+DATA = exactly(
+    {
+        "prediction": {"type": "integer", "enum": [0, 1], "description": "1 where the application is declined."},
+        "probability": PROBABILITY,
+        "default_risk": {"type": "string", "enum": [risk.capitalize() for risk in RISKS]},
+        "score": SCORE,
+        "decision": DECISION,
+        "reasons": {
+            "type": "array",
+            "items": reason(["number", "string", "null"]),
+            "maxItems": MOST,
+            "description": "The weightiest first; of a decline, or where they are asked for.",
+        },
+        "expected_loss": LOSS,
+        "model_version": {"type": "integer", "minimum": 1},
+        "model_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "policy_version": {"type": "string", "description": "Names the decision policy: the start of its hash."},
+        "request_id": {
+            "type": "string",
+            "description": "Also in the header X-Request-ID; finds the answer in the logs.",
+        },
+        "features_used": {"type": "integer", "minimum": 1},
+    }
+)
+ANSWER = exactly({"success": {"type": "boolean"}, "message": {"type": "string"}, "data": DATA})
+SHORT = exactly({"probability": PROBABILITY})
+PREDICTIONS = exactly(
+    {
+        "predictions": {
+            "type": "array",
+            "items": exactly(
+                {
+                    "probability": PROBABILITY,
+                    "score": SCORE,
+                    "risk": {"type": "string", "enum": list(RISKS)},
+                    "decision": DECISION,
+                    "expected_loss": LOSS,
+                    "reasons": {"type": "array", "items": reason(["string", "null"]), "maxItems": MOST},
+                }
+            ),
+        }
+    }
+)
+READY = exactly({"status": {"const": "ready"}, "model_version": {"type": "integer", "minimum": 1}})
+MODEL = exactly(
+    {
+        "name": {"type": "string", "description": "The portfolio."},
+        "version": {"type": "integer", "minimum": 1},
+        "alias": {"const": "production"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "family": {"type": "string"},
+        "trained_on": {"type": ["object", "null"], "description": "Windows of the split: first, last, rows, defaults."},
+        "choice": {"type": ["string", "null"], "description": "Why this family was chosen."},
+        "decision_policy": {"type": "object", "description": "Points scale, cut-offs, risk bands."},
+        "policy_version": {"type": "string"},
+        "inputs": {"type": "array", "items": {"type": "string"}, "description": "Columns that the model reads."},
+        "swaps": {"type": "integer", "minimum": 0},
+        "last_swap": {"type": ["number", "null"], "description": "Seconds since 1970."},
+        "refusals": {"type": "integer", "minimum": 0},
+        "last_refusal": {"type": ["string", "null"], "description": "Why the last candidate was refused."},
+    }
+)
+
+
+def application(serving: Serving) -> Schema:
+    """One application: the columns that the reader of this model takes."""
+    reader, missing = serving.reader, serving.bundle.model.contract.missing
+    inputs = {column.name for column in serving.bundle.model.inputs}
+    return {
+        "type": "object",
+        "description": "What is known when the applicant asks. What is absent or null is missing.",
+        "additionalProperties": False,
+        "properties": {
+            name: {**field(column, name in reader.required, missing), "x-read-by-model": name in inputs}
+            for name, column in reader.columns.items()
+        },
+        "required": sorted(reader.required),
+    }
+
+
+def field(column: Column, required: bool, missing: tuple[str, ...]) -> Schema:
+    """One column of an application."""
+    plain = TYPES[column.type]
+    found: Schema = {**plain, "description": f"{column.description}{unit(column)}"}
+    if column.type in NUMBERS:  # larger whole numbers are not exact in JSON
+        found["minimum"] = -EXACT if column.minimum is None else column.minimum
+        found["maximum"] = EXACT if column.maximum is None else column.maximum
+    if column.allowed is not None:
+        words = [word for word in column.allowed if word not in missing]
+        found["enum"] = words if required else [*words, None]
+    elif column.type == "text" and required:  # a text that means "not stated" is none
+        found["pattern"] = f"^(?! *({'|'.join(re.escape(word) for word in missing if word)})? *$)"
+    if not required:
+        found["type"] = [plain["type"], "null"]
+    return found
+
+
+def unit(column: Column) -> str:
+    """The unit after a description."""
+    stated = column.unit or ("%" if column.type == "percent" else None)
+    return f" ({stated})" if stated else ""
+
+
+def scoring_request(serving: Serving) -> Schema:
+    """The forms of MLflow's scoring protocol."""
+    row = {"$ref": "#/components/schemas/LooseApplication"}
+    rows = {"type": "array", "items": row, "maxItems": 1_000}
+    columns = {"type": "object", "additionalProperties": {"type": "array"}}
+    split = {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+            "data": {
+                "type": "array",
+                "items": {"type": "array"},
+                "maxItems": 1_000,
+                "description": "One list a row, as long as `columns`.",
+            },
+        },
+    }
+    either = {"anyOf": [rows, columns], "description": "Rows, or a list for each column, all of one length."}
+    forms = {"dataframe_split": split, "dataframe_records": rows, "inputs": either, "instances": either}
+    return {
+        "type": "object",
+        "description": "Exactly one of the four forms.",
+        "properties": forms,
+        "oneOf": [{"required": [name]} for name in forms],
+    }
+
+
+def loose_application(serving: Serving) -> Schema:
+    """A row as MLflow takes it: types alone are checked, and unknown fields ignored."""
+    model, required = serving.bundle.model, serving.reader.required
+    bare = {column.name: column.model_copy(update=NOTHING_CHECKED) for column in model.inputs}
+    return {
+        "type": "object",
+        "properties": {name: field(column, False, ()) for name, column in bare.items()},
+        "required": sorted(required),
+    }
