@@ -68,8 +68,8 @@ serve: $(READY) ## the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT):
 	LOAN_PORTFOLIO=$(or $(BOOK),lending_club) BENTOML_HOME=$(LOAN_PLATFORM_HOME)/bentoml $(BIN)/bentoml serve bento.service:LoanService \
 	  --host 127.0.0.1 --port $(SERVE_PORT)
 
-key: $(READY) ## an API key of the service, told once: make key NAME=my_client
-	@$(BIN)/loan-platform key "$(NAME)"
+key: $(READY) ## an API key of the service, told once: make key NAME=my_client RATE=600/minute
+	@$(BIN)/loan-platform key "$(NAME)" $(if $(RATE),--rate "$(RATE)")
 
 mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init

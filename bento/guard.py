@@ -1,6 +1,7 @@
 """What every request passes first: known path and method, media type, size, time to arrive, key."""
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 from collections.abc import Mapping
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.limiting import Limiter
+from bento.overload import Line
 from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
 BODY_SECONDS = 3.0
+_NO_LINE = contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,21 @@ class Guard:
         routes: by path.
         open_paths: of the rest.
         keys: who may ask; None in development, where callers must be on this machine.
+        limiter: how often each may ask; None: as often as they like.
+        line: how many requests may be under way; None: any number.
     """
 
     def __init__(
-        self, app: ASGIApp, ours: ASGIApp, routes: Mapping[str, Route], open_paths: frozenset[str], keys: KeyFile | None
+        self,
+        app: ASGIApp,
+        ours: ASGIApp,
+        routes: Mapping[str, Route],
+        open_paths: frozenset[str],
+        keys: KeyFile | None,
+        limiter: Limiter | None = None,
+        line: Line | None = None,
     ) -> None:
+        self._limiter, self._line = limiter, line
         self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,17 +72,19 @@ class Guard:
             await self._rest(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        passed = False
         try:
             route = self._route(scope)
             self._check_caller(scope, route)
-            body = await self._body(scope, receive, route)
-        except HttpError as problem:
-            await problem.response(request_id)(scope, receive, send)
-            return
+            with self._line if self._line and route.scope else _NO_LINE:
+                body = await self._body(scope, receive, route)
+                passed = True
+                await self._ours(scope, _once(body, receive), send)
         except Exception as error:
-            await defect(error, request_id)(scope, receive, send)
-            return
-        await self._ours(scope, _once(body, receive), send)
+            if passed:  # what it was passed to answers for itself
+                raise
+            answer = error.response(request_id) if isinstance(error, HttpError) else defect(error, request_id)
+            await answer(scope, receive, send)
 
     def _route(self, scope: Scope) -> Route:
         route = self._routes.get(scope["path"])
@@ -84,6 +100,8 @@ class Guard:
             if not _is_local(scope):
                 detail = "LOAN_ENV is development: without keys the service answers this machine alone."
                 raise HttpError(403, "not_local", detail)
+            if self._limiter and route.scope:
+                self._limiter.check("development", None)
             return
         if route.scope is None:
             return
@@ -95,6 +113,8 @@ class Guard:
         if route.scope not in key.scopes:
             raise HttpError(403, "not_in_scope", f"This key lacks the scope {route.scope}.")
         scope["state"]["key_id"] = key.id
+        if self._limiter:
+            self._limiter.check(key.id, key.rate)
 
     async def _body(self, scope: Scope, receive: Receive, route: Route) -> bytes:
         if not route.media:

@@ -6,7 +6,7 @@
 import gc
 from typing import TypeVar
 
-from loan_platform.settings import ServiceSettings, quiet_environment
+from loan_platform.settings import UNLIMITED, ServiceSettings, WatchSettings, quiet_environment
 
 quiet_environment()
 
@@ -16,10 +16,12 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.guard import Guard  # noqa: E402
+from bento.limiting import Limiter, storage_for  # noqa: E402
+from bento.overload import Line  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.ledger import Ledger  # noqa: E402
 
-SETTINGS = ServiceSettings.from_environment()
+SETTINGS, WATCH = ServiceSettings.from_environment(), WatchSettings.from_environment()
 OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
@@ -41,7 +43,14 @@ def _keys() -> KeyFile | None:
     return keys
 
 
+def _limiter() -> Limiter | None:
+    if WATCH.rate == UNLIMITED and KEYS is None:
+        return None
+    return Limiter(WATCH.rate, storage_for(WATCH.workers, SETTINGS.cache / "limits.db"))
+
+
 KEYS = _keys()
+LINE = Line(WATCH.most_under_way)
 FRONT = Front()
 T = TypeVar("T")
 
@@ -55,13 +64,13 @@ class GuardedService(bentoml.Service[T]):
 
     def to_asgi(self, is_main: bool = True) -> Guard:
         """The application of one worker."""
-        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS)
+        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, _limiter(), LINE)
 
 
 @bentoml.service(
     name="loan_service",
     service_class=GuardedService,
-    workers=1,
+    workers=WATCH.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
 )
