@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bento.champion import Champions, Serving
+from bento.drift import OnlineDrift
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.openapi import openapi
@@ -51,11 +52,12 @@ class LoanApp:
     Args:
         portfolio: its name.
         champions: gives the model in force.
+        drift: sees what was answered.
     """
 
-    def __init__(self, portfolio: str, champions: Champions) -> None:
+    def __init__(self, portfolio: str, champions: Champions, drift: OnlineDrift) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._scorer = Scorer()
+        self._scorer, self._drift = Scorer(), drift
         self._openapi: tuple[tuple[int, str], bytes] | None = None
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
@@ -112,8 +114,11 @@ class LoanApp:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
         body = await request.body()
-        answers = await asyncio.to_thread(_of_rows, serving, body)  # single applications need not wait for a thousand
+        frame, answers = await asyncio.to_thread(
+            _of_rows, serving, body
+        )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
+        self._drift.seen(serving, frame, answers["probability"].to_list())
         return _json(request, {"predictions": answers.to_dicts()})
 
     async def model_info(self, request: Request) -> Response:
@@ -137,6 +142,7 @@ class LoanApp:
                 "last_swap": self.champions.swapped_at,
                 "refusals": self.champions.refusals,
                 "last_refusal": self.champions.refusal,
+                "drift": self._drift.state,
             },
         )
 
@@ -175,6 +181,7 @@ class LoanApp:
             raise _refused(error) from None
         answer = await self._scorer.answer(serving, inputs, explain)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
+        self._drift.seen(serving, inputs, (answer.probability,))
         return serving, answer
 
     def _serving(self) -> Serving:
@@ -189,12 +196,12 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes) -> pl.DataFrame:
+def _of_rows(serving: Serving, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
     try:
         frame = serving.reader.read_many(scoring_rows(body, MOST_ROWS))
     except ApplicationError as error:
         raise _refused(error) from None
-    return serving.answers.of(frame)
+    return frame, serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
+from bento.drift import OnlineDrift  # noqa: E402
 from bento.guard import Guard  # noqa: E402
 from bento.limiting import Limiter, storage_for  # noqa: E402
 from bento.overload import Line  # noqa: E402
@@ -89,7 +90,10 @@ class LoanService:
 
         champions = Champions(find, settings.cache, settings.poll_seconds)
         champions.start()
-        FRONT.app = LoanApp(settings.portfolio, champions)
+        kept = settings.cache / "drift.db"
+        drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
+        drift.start()
+        FRONT.app = LoanApp(settings.portfolio, champions, drift)
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()
         gc.freeze()

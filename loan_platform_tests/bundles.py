@@ -11,6 +11,7 @@ from loan_platform.core.calibration import Platt
 from loan_platform.core.contract import Column, Contract, Feature, Target
 from loan_platform.core.decisions import AnswerPolicy, DecisionRule
 from loan_platform.core.design import Design, DesignColumn
+from loan_platform.core.drift_reference import Reference
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.policies import Scorecard
 from loan_platform.core.scoring import ScoringModel
@@ -84,7 +85,13 @@ def scoring_model(slope: float = 0.1) -> ScoringModel:
     return ScoringModel(contract, design, model, Platt(slope=0.01, intercept=-1.0), answer_policy())
 
 
-def make_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]:
-    """Write a bundle; returns its model and SHA-256."""
+def make_bundle(
+    directory: Path, slope: float = 0.1, development: pl.DataFrame | None = None
+) -> tuple[ScoringModel, str]:
+    """Write a bundle, with the drift reference of the `development` rows; returns its model and SHA-256."""
     model = scoring_model(slope)
-    return model, write_bundle(directory, model, {}, typed_rows(), {"family": "scorecard"})
+    reference: dict[str, Any] = {}
+    if development is not None:
+        used = model.features(development).select(model.design.features)
+        reference = Reference.build(used, model.score(development)["probability"].to_numpy()).to_json()
+    return model, write_bundle(directory, model, reference, typed_rows(), {"family": "scorecard"})

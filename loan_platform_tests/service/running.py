@@ -47,10 +47,12 @@ class Home:
     def keys(self) -> KeyFile:
         return KeyFile(self.settings.keys)
 
-    def promote(self, slope: float, *, damage: bool = False) -> tuple[ScoringModel, int]:
-        """Make a model the champion; its version."""
+    def promote(
+        self, slope: float, *, damage: bool = False, development: pl.DataFrame | None = None
+    ) -> tuple[ScoringModel, int]:
+        """Make a model the champion; its version. With `development` rows it has their drift reference."""
         draft = self.root / f"draft-{slope}"
-        model, sha256 = make_bundle(draft, slope)
+        model, sha256 = make_bundle(draft, slope, development)
         bundle = self.settings.models / sha256 / "bundle"
         if not bundle.exists():
             bundle.parent.mkdir(parents=True)
