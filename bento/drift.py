@@ -118,11 +118,11 @@ class OnlineDrift:
             return
         if self._counts is None:
             self._counts = SharedCounts(self._path, self.window)
-        of_it = [one for one in seen if one.serving is serving]
+        of_it = _newest([one for one in seen if one.serving is serving], self.window)
         if of_it:
             frame, scores = _frame(of_it)
             features = serving.bundle.model.features(frame).select([v.name for v in reference.features])
-            step = max(self.window // PARTS, 1)
+            step = max(self.window // PARTS, frame.height // 4, 1)  # each part costs as much as its rows
             for start in range(0, frame.height, step):
                 part = with_scores(features.slice(start, step), scores[start : start + step])
                 counts = np.concatenate([np.array(c, dtype=np.int64) for c in count(reference.variables, part)])
@@ -160,6 +160,16 @@ class OnlineDrift:
                 self.look()
             except (sqlite3.Error, OSError, pl.exceptions.PolarsError, ValueError) as error:
                 log.error("drift could not be looked at (%s)", type(error).__name__)
+
+
+def _newest(seen: list[_Seen], rows: int) -> list[_Seen]:
+    """The newest of them that have so many rows together."""
+    found = 0
+    for i in range(len(seen) - 1, -1, -1):
+        found += len(seen[i].probability)
+        if found >= rows:
+            return seen[i:]
+    return seen
 
 
 def _label(variable: VariableDrift) -> str:
