@@ -118,6 +118,7 @@ class LoanApp:
             _of_rows, serving, body
         )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
+        request.state.model_version = serving.version
         self._drift.seen(serving, frame, answers["probability"].to_list())
         return _json(request, {"predictions": answers.to_dicts()})
 
@@ -181,6 +182,7 @@ class LoanApp:
             raise _refused(error) from None
         answer = await self._scorer.answer(serving, inputs, explain)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
+        request.state.model_version = serving.version
         self._drift.seen(serving, inputs, (answer.probability,))
         return serving, answer
 

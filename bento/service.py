@@ -18,11 +18,14 @@ from bento.champion import Champions, Named  # noqa: E402
 from bento.drift import OnlineDrift  # noqa: E402
 from bento.guard import Guard  # noqa: E402
 from bento.limiting import Limiter, storage_for  # noqa: E402
+from bento.logs import configure  # noqa: E402
 from bento.overload import Line  # noqa: E402
+from bento.watch import Watch, watched  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.ledger import Ledger  # noqa: E402
 
 SETTINGS, WATCH = ServiceSettings.from_environment(), WatchSettings.from_environment()
+configure(WATCH.log_level)
 OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
@@ -63,9 +66,10 @@ class GuardedService(bentoml.Service[T]):
     have taken.
     """
 
-    def to_asgi(self, is_main: bool = True) -> Guard:
+    def to_asgi(self, is_main: bool = True) -> Watch:
         """The application of one worker."""
-        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, _limiter(), LINE)
+        guard = Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, _limiter(), LINE)
+        return watched(guard, {*ROUTES, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
 
 
 @bentoml.service(
