@@ -1,6 +1,5 @@
 """The log: one JSON object a line, our own messages and those of BentoML and its server, no personal data."""
 
-import atexit
 import json
 import logging
 import logging.config
@@ -72,7 +71,6 @@ class RequestLog:
         self._lines: deque[tuple[float, Mapping[str, Any]]] = deque(maxlen=MOST_LINES)
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="request log", daemon=True).start()
-        atexit.register(self.flush)
 
     def add(self, at: float, fields: Mapping[str, Any]) -> None:
         """Add a request.

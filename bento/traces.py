@@ -32,7 +32,7 @@ class Traces:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         resource = Resource.create({"service.name": "loan_service", "loan.portfolio": portfolio})
-        self._provider = TracerProvider(resource=resource)
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
         self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1_000))
         self._tracer = self._provider.get_tracer("loan_platform.service")
@@ -60,3 +60,7 @@ class Traces:
         if fields["status"] >= 500:
             span.set_status(self._error)
         span.end(int((at + seconds) * 1e9))
+
+    def close(self) -> None:
+        """Send what waits."""
+        self._provider.shutdown()

@@ -1,5 +1,7 @@
 """What is told of each request: metrics, a line in the log, a span; in front of everything else."""
 
+import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Collection, MutableMapping
@@ -14,6 +16,7 @@ from loan_platform.settings import WatchSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+CLOSE_SECONDS = 3.0  # for the last spans, where the collector does not answer
 
 
 class Watch:
@@ -45,7 +48,7 @@ class Watch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and tell of it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._ending(send))
             return
         started, at, status = time.perf_counter(), time.time(), 500
 
@@ -61,6 +64,20 @@ class Watch:
         finally:
             self._metrics.in_progress.dec()
             self._tell(scope, status, at, time.perf_counter() - started)
+
+    def _ending(self, send: Send) -> Send:
+        """Write what waits when the service ends: the server ends its process with a signal, which runs no exit."""
+
+        async def ended(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                if self._log is not None:
+                    self._log.flush()
+                if self._traces is not None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(asyncio.to_thread(self._traces.close), CLOSE_SECONDS)
+            await send(message)
+
+        return ended
 
     def _tell(self, scope: Scope, status: int, at: float, seconds: float) -> None:
         state: MutableMapping[str, Any] = scope.get("state", {})

@@ -70,11 +70,7 @@ def test_a_request_is_a_span_of_its_callers_trace(tmp_path: Path) -> None:
             bad = client.post(f"/predict?a={CANARY}", json={CANARY: CANARY}, headers={"traceparent": CANARY})
             lost = client.get(f"/{CANARY}")
             ids = [answer.headers["x-request-id"] for answer in (good, bad, lost)]
-            end = time.monotonic() + 10
-            while not set(ids) <= set(spans(received)):
-                assert time.monotonic() < end
-                time.sleep(0.1)
-        found = spans(received)
+        found = spans(received)  # those that waited are sent when the service ends
     span, attributes = found[ids[0]]
     assert (span.trace_id.hex(), span.parent_span_id.hex(), span.name) == (TRACE, PARENT, "POST /predict")
     assert attributes == {
@@ -101,7 +97,7 @@ def test_a_collector_that_does_not_answer_touches_nothing(tmp_path: Path) -> Non
         hole.listen(1)  # connections are taken and never answered
         endpoint = f"http://127.0.0.1:{hole.getsockname()[1]}"
         with serving(home, LOAN_ENV="development", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as client:
-            end = time.monotonic() + 4
+            end = time.monotonic() + 3
             slowest = 0.0
             while time.monotonic() < end:
                 started = time.monotonic()
