@@ -67,6 +67,9 @@ class Guard:
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
+        if self._line and self._line.is_full and (known := self._routes.get(scope["path"])) and known.scope:
+            await self._line.turn_away(scope, send)
+            return
         is_open = scope["path"] in self._open and scope["method"] == "GET"
         if is_open and (self._keys is not None or _is_local(scope)):
             await self._rest(scope, receive, send)

@@ -1,10 +1,27 @@
 """How many requests may be under way in one worker: more are turned away at once, before their bodies are read."""
 
+import json
+import secrets
 from types import TracebackType
 
-from bento.problems import HttpError
+from starlette.types import Scope, Send
 
-RETRY_SECONDS = "1"
+CODE = "overloaded"
+_ID = "0" * 16
+_PROBLEM = {
+    "type": "about:blank",
+    "title": "Service Unavailable",
+    "status": 503,
+    "code": CODE,
+    "detail": "Too many requests are under way; ask again.",
+    "request_id": _ID,
+}
+_HEAD, _TAIL = json.dumps(_PROBLEM).encode().split(_ID.encode())
+_HEADERS = [
+    (b"content-type", b"application/problem+json"),
+    (b"retry-after", b"1"),
+    (b"content-length", str(len(_HEAD) + len(_ID) + len(_TAIL)).encode()),
+]
 
 
 class Line:
@@ -21,17 +38,23 @@ class Line:
     def __init__(self, most: int) -> None:
         self.most, self.length, self.turned_away = most, 0, 0
 
-    def __enter__(self) -> None:
-        """Let one in.
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one is turned away."""
+        return self.length >= self.most
 
-        Raises:
-            HttpError: 503, there are too many.
-        """
-        if self.length >= self.most:
-            self.turned_away += 1
-            raise HttpError(
-                503, "overloaded", "Too many requests are under way; ask again.", headers={"retry-after": RETRY_SECONDS}
-            )
+    async def turn_away(self, scope: Scope, send: Send) -> None:
+        """Answer 503. The answer was made before: turning away must cost little, or that is all that gets done."""
+        self.turned_away += 1
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {}).update(request_id=request_id, problem=CODE)
+        told = request_id.encode()
+        headers = [*_HEADERS, (b"x-request-id", told)]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": _HEAD + told + _TAIL})
+
+    def __enter__(self) -> None:
+        """Let one in."""
         self.length += 1
 
     def __exit__(

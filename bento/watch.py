@@ -11,11 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bento.http_metrics import HttpMetrics
 from bento.logs import RequestLog
+from bento.overload import CODE
 from bento.traces import Traces
 from loan_platform.settings import WatchSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+TURNED_AWAY = 0.01  # of the requests that an overload turns away are told: it is no time to write more
 CLOSE_SECONDS = 3.0  # for the last spans, where the collector does not answer
 
 
@@ -85,9 +87,13 @@ class Watch:
         route = state.get("route") or (path if path in self._routes else OTHER)
         method = method if method in METHODS else OTHER
         self._metrics.requests.labels(route, method, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
-        is_told = self._log is not None and (self._share >= 1 or random.random() < self._share)
-        if not is_told and self._traces is None:
+        share = self._share
+        if state.get("problem") == CODE:
+            share *= TURNED_AWAY
+        else:
+            self._metrics.seconds.labels(route).observe(seconds)
+        is_told = self._log is not None and (share >= 1 or random.random() < share)
+        if not is_told and (self._traces is None or share < self._share):
             return
         fields = {"method": method, "route": route, "status": status}
         fields |= {name: state[name] for name in ("request_id", "key_id", "model_version", "problem") if name in state}
