@@ -13,12 +13,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bento.champion import Champions, Serving
+from bento.drain import Drain
 from bento.drift import OnlineDrift
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.openapi import openapi
 from bento.problems import HttpError, defect
-from bento.requests import Row, json_object, scoring_rows
+from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.scoring import Scorer
 from loan_platform.core.answers import DECLINED, Answer
 from loan_platform.core.application import ApplicationError
@@ -28,10 +29,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 MLFLOW = "3.17.2"  # whose protocol this is, and which the service has not installed
 MOST_ROWS = 1_000  # of one request to /invocations
 JSON = ("application/json",)
+CSV = "text/csv"
 ROUTES = {
     "/api/v1/predict": Route("POST", "predict", JSON),
     "/predict": Route("POST", "predict", JSON),
-    "/invocations": Route("POST", "predict", JSON, most_bytes=8_000_000),
+    "/invocations": Route("POST", "predict", (*JSON, CSV), most_bytes=8_000_000),
     "/api/v1/model/info": Route("GET", "predict"),
     "/ping": Route("GET"),
     "/version": Route("GET"),
@@ -52,12 +54,13 @@ class LoanApp:
     Args:
         portfolio: its name.
         champions: gives the model in force.
+        drain: tells whether the worker is at its end.
         drift: sees what was answered.
     """
 
-    def __init__(self, portfolio: str, champions: Champions, drift: OnlineDrift) -> None:
+    def __init__(self, portfolio: str, champions: Champions, drain: Drain, drift: OnlineDrift) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._scorer, self._drift = Scorer(), drift
+        self._scorer, self._drain, self._drift = Scorer(), drain, drift
         self._openapi: tuple[tuple[int, str], bytes] | None = None
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
@@ -113,9 +116,9 @@ class LoanApp:
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
-        body = await request.body()
+        body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
         frame, answers = await asyncio.to_thread(
-            _of_rows, serving, body
+            _of_rows, serving, body, is_csv
         )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         request.state.model_version = serving.version
@@ -157,7 +160,9 @@ class LoanApp:
         return PlainTextResponse(MLFLOW)
 
     async def ready(self, request: Request) -> Response:
-        """Whether a model answers."""
+        """Whether a model answers, and goes on to."""
+        if self._drain.begun:
+            raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
         serving = self._serving()
         return _json(request, {"status": "ready", "model_version": serving.version})
 
@@ -198,9 +203,11 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    reader = serving.reader
+    rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
     try:
-        frame = serving.reader.read_many(scoring_rows(body, MOST_ROWS))
+        frame = reader.read_many(rows)
     except ApplicationError as error:
         raise _refused(error) from None
     return frame, serving.answers.of(frame)

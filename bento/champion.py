@@ -22,6 +22,7 @@ log = logging.getLogger("loan_platform.service")
 
 NEWEST = "newest.json"
 KEPT = 3  # copies of models that answered before, to go back to without the lake
+START_SECONDS = 3.0  # that a start waits for the registry
 REFUSED_SECONDS = 60.0  # a refused model is looked at again after so long: it may have been repaired
 
 
@@ -76,17 +77,18 @@ class Champions:
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
         self._find, self._cache, self._seconds = find, cache, seconds
-        self._stop = threading.Event()
+        self._stop, self._looked = threading.Event(), threading.Event()
+        self._swapping = threading.Lock()
         self._refused: tuple[int, str] | None = None
         self._refused_at = 0.0
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
 
     def start(self) -> None:
-        """Load the champion, or the newest verified copy where the registry does not answer, and follow it."""
-        self.look()
+        """Load the champion, or the newest verified copy where the registry does not answer in time; and follow it."""
+        self._thread.start()
+        self._looked.wait(START_SECONDS)
         if self.serving is None:
             self._from_cache()
-        self._thread.start()
 
     def stop(self) -> None:
         """End following."""
@@ -134,8 +136,9 @@ class Champions:
         return copy
 
     def _swap(self, serving: Serving) -> None:
-        first = self.serving is None
-        self.serving, self.refusal, self._refused = serving, None, None
+        with self._swapping:
+            first = self.serving is None
+            self.serving, self.refusal, self._refused = serving, None, None
         self.swapped_at = time.time()
         self.swaps += not first
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
@@ -171,9 +174,14 @@ class Champions:
             self.refusal = f"the copy at hand: {error}"
             log.error("refused %s", self.refusal)
             return
-        self.serving = serving
+        with self._swapping:
+            if self.serving is not None:  # the registry has answered after all
+                return
+            self.serving = serving
         log.info("version %s answers, from the copy at hand", serving.version)
 
     def _follow(self) -> None:
+        self.look()
+        self._looked.set()
         while not self._stop.wait(self._seconds):
             self.look()

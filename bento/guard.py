@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.drain import Drain
 from bento.limiting import Limiter
 from bento.overload import Line
 from bento.problems import HttpError, defect
@@ -45,6 +46,7 @@ class Guard:
         routes: by path.
         open_paths: of the rest.
         keys: who may ask; None in development, where callers must be on this machine.
+        drain: tells whether the worker is at its end.
         limiter: how often each may ask; None: as often as they like.
         line: how many requests may be under way; None: any number.
     """
@@ -56,17 +58,21 @@ class Guard:
         routes: Mapping[str, Route],
         open_paths: frozenset[str],
         keys: KeyFile | None,
+        drain: Drain,
         limiter: Limiter | None = None,
         line: Line | None = None,
     ) -> None:
         self._limiter, self._line = limiter, line
         self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with a problem."""
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
+        if self._drain.begun:
+            send = self._drain.closing(send)
         if self._line and self._line.is_full and (known := self._routes.get(scope["path"])) and known.scope:
             await self._line.turn_away(scope, send)
             return

@@ -1,14 +1,19 @@
 """Bodies of requests: JSON read strictly, and the forms of MLflow's scoring protocol."""
 
+import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 from bento.nesting import DEEPEST, is_deeper
 from bento.problems import HttpError
 from loan_platform.core.application import FieldProblem
+from loan_platform.core.contract import Column
 
 Row = dict[str, Any]
+NOT_STATED = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # as MLflow's servers read CSV
+TRUTH = {"true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
 
@@ -45,6 +50,42 @@ def scoring_rows(body: bytes, most: int) -> list[Row]:
     rows = _rows(forms[0], value[forms[0]])
     if rows is None:
         raise HttpError(422, "unknown_form", f"{forms[0]} is not of the form that MLflow documents.")
+    return _at_most(most, rows)
+
+
+def csv_rows(body: bytes, columns: Mapping[str, Column], most: int) -> list[Row]:
+    """The rows of a request as CSV, with a header; what is not of the column's type stays text.
+
+    Raises:
+        HttpError: 400 where it is no CSV, 413, or 422 where a name is there twice or a row has another length.
+    """
+    try:
+        header, *lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+    except (UnicodeDecodeError, csv.Error, ValueError):
+        raise HttpError(400, "malformed_csv", "The body is not CSV in UTF-8 with a header.") from None
+    rows = [line for line in lines if line]
+    if not _is_names(header) or not all(_is_row(row, len(header)) for row in rows):
+        raise HttpError(422, "unknown_form", "Each row has a cell for each name in the header, and no name is twice.")
+    types = [columns[name].type if name in columns else "text" for name in header]
+    return _at_most(
+        most, [{n: _cell(kind, cell) for n, kind, cell in zip(header, types, row, strict=True)} for row in rows]
+    )
+
+
+def _cell(kind: str, cell: str) -> Any:
+    if cell in NOT_STATED:
+        return None
+    if kind == "boolean":
+        return TRUTH.get(cell, cell)
+    if kind not in {"number", "percent", "integer"}:
+        return cell
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _at_most(most: int, rows: list[Row]) -> list[Row]:
     if len(rows) > most:
         raise HttpError(413, "too_many_rows", f"One request may have {most:,} rows.")
     return rows

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
+from bento.drain import Drain  # noqa: E402
 from bento.drift import OnlineDrift  # noqa: E402
 from bento.guard import Guard  # noqa: E402
 from bento.limiting import Limiter, storage_for  # noqa: E402
@@ -55,6 +56,7 @@ def _limiter() -> Limiter | None:
 
 KEYS = _keys()
 LINE = Line(WATCH.most_under_way)
+DRAIN = Drain()
 FRONT = Front()
 T = TypeVar("T")
 
@@ -68,7 +70,7 @@ class GuardedService(bentoml.Service[T]):
 
     def to_asgi(self, is_main: bool = True) -> Watch:
         """The application of one worker."""
-        guard = Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, _limiter(), LINE)
+        guard = Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
         return watched(guard, {*ROUTES, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
 
 
@@ -97,7 +99,8 @@ class LoanService:
         kept = settings.cache / "drift.db"
         drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
         drift.start()
-        FRONT.app = LoanApp(settings.portfolio, champions, drift)
+        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift)
+        DRAIN.install()
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()
         gc.freeze()

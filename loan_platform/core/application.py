@@ -5,7 +5,7 @@ The same rules as for rows of a file: what is refused there is refused here, fie
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -153,7 +153,7 @@ class ApplicationReader:
         if (value := row.get(name)) is None:
             return None
         try:
-            found = self._parsers[name](value)
+            found = _LOOSE.get(self.columns[name].type, self._parsers[name])(value)
         except _WrongError as wrong:
             problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
             return None
@@ -268,4 +268,28 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "boolean": _boolean,
     "date": _date,
     "text": _text,
+}
+
+
+def _loose_number(value: Any) -> float:
+    return _number(float(value) if isinstance(value, bool) else value)
+
+
+def _loose_boolean(value: Any) -> bool:
+    return _boolean(bool(value) if isinstance(value, int | float) and value in (0, 1) else value)
+
+
+def _loose_date(value: Any) -> date:
+    try:  # frames in pandas are written with the time of day
+        day = datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else value
+    except ValueError:
+        day = value
+    return _date(day)
+
+
+_LOOSE: dict[str, Callable[[Any], Any]] = {
+    "number": _loose_number,
+    "percent": _loose_number,
+    "boolean": _loose_boolean,
+    "date": _loose_date,
 }

@@ -83,6 +83,23 @@ def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, an
     assert service.get("/version").text == version("mlflow")
 
 
+def test_rows_as_csv_are_answered_as_rows_in_json(service: httpx.Client, answers: Answers) -> None:
+    written = ROWS.write_csv().replace("1.0,", "1,", 1)
+    answer = service.post("/invocations", content=written, headers={"content-type": "text/csv; charset=utf-8"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
+
+
+def test_rows_are_converted_as_loosely_as_mlflow_does(service: httpx.Client) -> None:
+    def predictions(row: dict[str, Any]) -> list[Any]:
+        answer = service.post("/invocations", json={"instances": [row]})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["predictions"]
+
+    strict = {"income": 1.0, "owner": True, "opened": "2015-06-30"}
+    assert predictions(strict) == predictions({"income": True, "owner": 1, "opened": "2015-06-30T00:00:00.000"})
+
+
 def post(content: bytes, media: str = "application/json", path: str = "/api/v1/predict") -> dict[str, Any]:
     return {"method": "POST", "url": path, "content": content, "headers": {"content-type": media}}
 
@@ -120,6 +137,13 @@ BAD = {
     "form": (post(b'{"rows": []}', path="/invocations"), 422, "unknown_form"),
     "two_forms": (post(b'{"inputs": [], "instances": []}', path="/invocations"), 422, "unknown_form"),
     "ragged": (post(b'{"inputs": {"income": [1], "term": []}}', path="/invocations"), 422, "unknown_form"),
+    "no_csv": (post(b'a,b\n"1,2', "text/csv", "/invocations"), 400, "malformed_csv"),
+    "empty_csv": (post(b"", "text/csv", "/invocations"), 400, "malformed_csv"),
+    "latin_csv": (post(b"income\n\xfc", "text/csv", "/invocations"), 400, "malformed_csv"),
+    "ragged_csv": (post(b"income,term\n1", "text/csv", "/invocations"), 422, "unknown_form"),
+    "header_twice": (post(b"income,income\n1,2", "text/csv", "/invocations"), 422, "unknown_form"),
+    "words_in_csv": (post(b"income\nmuch", "text/csv", "/invocations"), 422, "invalid_application"),
+    "csv_to_json": (post(b"income\n1", "text/csv"), 415, "media_type"),
     "typed": (post(b'{"inputs": [{"income": "x"}]}', path="/invocations"), 422, "invalid_application"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from bento.app import ROUTES
+from bento.drain import Drain
 from bento.guard import Guard
 from bento.overload import Line
 from loan_platform_tests.bundles import typed_rows
@@ -70,7 +71,7 @@ async def _together(count: int, most: int) -> list[dict[str, Any]]:
                 {**json.loads(sent[1]["body"]), **{name.decode(): value for name, value in sent[0]["headers"]}}
             )
 
-    guard = Guard(ours, ours, ROUTES, frozenset({"/livez"}), None, None, line)
+    guard = Guard(ours, ours, ROUTES, frozenset({"/livez"}), None, Drain(), None, line)
     tasks = [asyncio.create_task(one("/predict", "POST")) for _ in range(count)]
     await asyncio.sleep(0.05)
     tasks += [asyncio.create_task(one(path, "GET")) for path in ("/livez", "/readyz", "/metrics")]

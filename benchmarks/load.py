@@ -1,0 +1,139 @@
+"""A client that loads a service over HTTP: as fast as it answers, or at a fixed rate whatever it answers."""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+@dataclass
+class Load:
+    """What came of it: seconds of each request, answers by status, and the seconds it all took."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    wall: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Good answers per second."""
+        return self.statuses[200] / self.wall
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds within which this share of the requests was answered."""
+        return sorted(self.seconds)[min(int(len(self.seconds) * share), len(self.seconds) - 1)] * 1e3
+
+    def __str__(self) -> str:
+        times = " ".join(f"p{share * 100:g} {self.percentile(share):.1f}" for share in (0.5, 0.95, 0.99, 0.999))
+        return f"{self.rate:7.0f}/s  {times} ms  {dict(self.statuses)}"
+
+
+def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    """The bytes of a POST."""
+    head = {"host": "127.0.0.1", "content-type": "application/json", **headers, "content-length": str(len(body))}
+    return "\r\n".join([f"POST {path} HTTP/1.1", *(f"{n}: {v}" for n, v in head.items()), "", ""]).encode() + body
+
+
+class Connection(asyncio.Protocol):
+    """One connection, with one request on the way at most."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._wanted = 0
+        self._answer: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._wanted and (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            found = LENGTH.search(self._buffer, 0, end)
+            self._wanted = end + 4 + (int(found[1]) if found else 0)
+        if self._wanted and len(self._buffer) >= self._wanted and self._answer is not None:
+            answer, self._answer = self._answer, None
+            status, self._buffer, self._wanted = int(self._buffer[9:12]), self._buffer[self._wanted :], 0
+            if not answer.done():
+                answer.set_result(status)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(0)
+
+    async def ask(self, request: bytes) -> int:
+        """The status of the answer; 0 where the connection was closed instead."""
+        if self._transport.is_closing():
+            return 0
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def _connected(port: int) -> Connection:
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    return connection
+
+
+async def closed_loop(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
+    """Each connection asks again as soon as it was answered."""
+    load = Load()
+    end = time.perf_counter() + seconds
+
+    async def asking(first: int) -> None:
+        connection, i = await _connected(port), first
+        while (started := time.perf_counter()) < end:
+            load.statuses[await connection.ask(requests[i % len(requests)])] += 1
+            load.seconds.append(time.perf_counter() - started)
+            i += connections
+        connection.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(asking(i) for i in range(connections)))
+    load.wall = time.perf_counter() - started
+    return load
+
+
+async def open_loop(
+    port: int, requests: Sequence[bytes], rate: float, seconds: float, process: int | None = None
+) -> tuple[Load, list[tuple[float, float]]]:
+    """So many requests a second, each timed from when it was due; and the memory of a process (s, MB) meanwhile."""
+    load, memory = Load(), list[tuple[float, float]]()
+    free: list[Connection] = []
+    asked: set[asyncio.Task[None]] = set()
+    started = time.perf_counter()
+
+    async def ask(i: int, due: float) -> None:
+        connection = free.pop() if free else await _connected(port)
+        status = await connection.ask(requests[i % len(requests)])
+        load.statuses[status] += 1
+        load.seconds.append(time.perf_counter() - due)
+        if status:
+            free.append(connection)
+
+    for i in range(round(rate * seconds)):
+        due = started + i / rate
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        task = asyncio.create_task(ask(i, due))
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+        if process is not None and i % round(rate * 5) == 0:
+            memory.append((due - started, resident(process)))
+    await asyncio.gather(*asked)
+    load.wall = time.perf_counter() - started
+    return load, memory
+
+
+def resident(process: int) -> float:
+    """Megabytes that a process holds."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * 4096 / 1e6

@@ -1,0 +1,220 @@
+"""Answers per second of the service, held against others on this machine in one run.
+
+    python benchmarks/serving.py --home <platform home with a champion> --book lending_club
+    python benchmarks/serving.py --home ... --soak 600        # 200 requests a second, open loop
+    python benchmarks/serving.py --home ... --many 1000       # rows in one request
+
+Each server has one worker and one core; the client has another. Applications are test rows of the champion's training.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+from load import Load, closed_loop, open_loop, request
+
+from loan_platform.adapters.api_keys import KeyFile
+from loan_platform.adapters.ledger import Ledger
+from loan_platform.core.application import ApplicationReader
+from loan_platform.core.bundle import load_bundle
+from loan_platform.settings import ServiceSettings
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[1]
+CONNECTIONS = (1, 8, 32)
+ROWS = 2_000
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--book", default="lending_club")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--soak", type=float, help="seconds at --rate requests a second")
+    parser.add_argument("--rate", type=float, default=200.0)
+    parser.add_argument("--many", type=int, help="rows of one request to /invocations")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
+        bench = Bench(Path(arguments.home).resolve(), arguments.book, Path(scratch))
+        if arguments.soak:
+            bench.soak(arguments.rate, arguments.soak)
+        elif arguments.many:
+            bench.many(arguments.many)
+        else:
+            bench.compare(arguments.rounds, arguments.seconds)
+
+
+class Bench:
+    """The servers and what is asked of them."""
+
+    def __init__(self, home: Path, book: str, scratch: Path) -> None:
+        self.book = book
+        self.environment = os.environ | {
+            "LOAN_PLATFORM_HOME": str(home),
+            "LOAN_PORTFOLIO": book,
+            "LOAN_KEYS": str(scratch / "keys.json"),
+            "LOAN_RATE": "1000000000/minute",
+            "BENTOML_HOME": str(scratch / "bentoml"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+            "MLFLOW_MODELS_WORKERS": "1",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+        self.applications = _applications(ServiceSettings.from_environment(self.environment))
+        key = KeyFile(scratch / "keys.json").create("benchmark", ("predict",), rate="unlimited")
+        self.headers = {"x-api-key": key}
+
+    def compare(self, rounds: int, seconds: float) -> None:
+        """Requests per second of all, at each number of connections."""
+        values = np.random.default_rng(0).normal(size=(100, 25)).tolist()
+        bare = [request("/predict", json.dumps({"features": row}).encode(), {}) for row in values]
+        three = {"income": 52_000, "loan_amount": 12_000, "credit_score": 690}
+        by_mlflow = [json.dumps({"dataframe_records": [row]}).encode() for row in self.applications]
+        plans: dict[str, tuple[Callable[[int], list[str]], Sequence[bytes]]] = {
+            "this service": (self._service, self._requests()),
+            "this service, /invocations": (
+                self._service,
+                [request("/invocations", body, self.headers) for body in by_mlflow],
+            ),
+            "mlflow models serve": (self._mlflow, [request("/invocations", body, {}) for body in by_mlflow]),
+            "FastAPI, pandas, 3 inputs": (
+                lambda port: _uvicorn("frames", port),
+                [request("/predict", json.dumps(three).encode(), {})],
+            ),
+            "FastAPI, bare, ready features": (lambda port: _uvicorn("bare", port), bare),
+        }
+        rates: dict[tuple[str, int], list[float]] = {}
+        for _ in range(rounds):
+            for name, (command, requests) in plans.items():
+                with self._running(command) as (port, _):
+                    asyncio.run(closed_loop(port, requests, 8, 2.0))
+                    for connections in CONNECTIONS:
+                        load = asyncio.run(closed_loop(port, requests, connections, seconds))
+                        print(f"{name:30} {connections:3} connections {load}", flush=True)
+                        rates.setdefault((name, connections), []).append(load.rate)
+        for name in plans:
+            medians = {c: statistics.median(rates[name, c]) for c in CONNECTIONS}
+            ratios = {c: statistics.median(rates["this service", c]) / medians[c] for c in CONNECTIONS}
+            shown = "  ".join(f"{c}: {medians[c]:.0f}/s (x{ratios[c]:.2f})" for c in CONNECTIONS)
+            print(f"{name:30} {shown}")
+
+    def soak(self, rate: float, seconds: float) -> None:
+        """Latency and memory at a fixed rate."""
+        with self._running(self._service) as (port, process):
+            asyncio.run(closed_loop(port, self._requests(), 8, 5.0))
+            load, memory = asyncio.run(open_loop(port, self._requests(), rate, seconds, process))
+            print(f"{rate:g}/s asked for {seconds:g} s: {load}")
+            later = [moment for moment in memory if moment[0] >= seconds / 3]
+            at, megabytes = np.array(later).T
+            slope = np.polyfit(at, megabytes, 1)[0] * 3_600
+            print(
+                f"memory {memory[0][1]:.1f} MB at first, {memory[-1][1]:.1f} at last; {slope:+.2f} MB/h after a third"
+            )
+
+    def many(self, rows: int) -> None:
+        """Time of many rows in one request."""
+        body = json.dumps({"dataframe_records": (self.applications * (rows // len(self.applications) + 1))[:rows]})
+        with self._running(self._service) as (port, _):
+            load: Load = asyncio.run(closed_loop(port, [request("/invocations", body.encode(), self.headers)], 1, 10.0))
+            print(f"{rows} rows in one request: {load}")
+
+    def _requests(self) -> list[bytes]:
+        bodies = [json.dumps(row).encode() for row in self.applications]
+        return [request("/api/v1/predict", body, self.headers) for body in bodies]
+
+    def _service(self, port: int) -> list[str]:
+        return [str(BIN / "bentoml"), "serve", "bento.service:LoanService", "--host", "127.0.0.1", "--port", str(port)]
+
+    def _mlflow(self, port: int) -> list[str]:
+        uri = f"models:/{self.book}@production"
+        return [str(BIN / "mlflow"), "models", "serve", "-m", uri, "--env-manager", "local", "--port", str(port)]
+
+    @contextmanager
+    def _running(self, command: Callable[[int], list[str]]) -> Iterator[tuple[int, int]]:
+        """Port, and the process that answers."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen(
+            ["taskset", "-c", str(SERVER_CORE), *command(port)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            _wait(port, process)
+            yield port, _listener(process.pid)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _uvicorn(app: str, port: int) -> list[str]:
+    module = f"benchmarks.reference_services:{app}"
+    return [sys.executable, "-m", "uvicorn", module, "--port", str(port), "--log-level", "warning", "--no-access-log"]
+
+
+def _applications(settings: ServiceSettings) -> list[dict[str, Any]]:
+    """Test rows as a caller sends them: what is known at application."""
+    champion = Ledger(settings.ledger_url).champion(settings.portfolio)
+    if champion is None:
+        sys.exit(f"{settings.portfolio} has no champion in this home: train and promote first.")
+    trained = settings.models / champion.model_sha256
+    columns = ApplicationReader(load_bundle(trained / "bundle").model).columns
+    rows = pl.read_parquet(trained / "test_rows.parquet").sample(ROWS, seed=0)
+    known = rows.select(name for name in columns if name in rows.columns).to_dicts()
+    return [{name: _json(value) for name, value in row.items() if value is not None} for row in known]
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            sys.exit(f"{process.args} ended with {process.returncode}")
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/ping", timeout=2).status_code in (200, 404):
+                return
+        time.sleep(0.2)
+    sys.exit("the server does not listen")
+
+
+def _listener(process: int) -> int:
+    """The youngest descendant: the worker that answers."""
+    import psutil
+
+    return max([psutil.Process(process), *psutil.Process(process).children(recursive=True)], key=_memory).pid
+
+
+def _memory(process: Any) -> int:
+    return process.memory_info().rss
+
+
+if __name__ == "__main__":
+    main()
