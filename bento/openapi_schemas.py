@@ -125,7 +125,11 @@ MODEL = exactly(
         ),
         "challenger": {
             "type": ["object", "null"],
-            "description": "The last version that the promotion policy refused since: version, sha256, why, decided_at.",
+            "description": "The last version that was refused since: version, sha256, why, decided_at.",
+        },
+        "drift": {
+            "type": ["object", "null"],
+            "description": "Of what was asked lately: detected, verdict, rows, window, features over the limit.",
         },
         "swaps": {"type": "integer", "minimum": 0},
         "last_swap": {"type": ["number", "null"], "description": "Seconds since 1970."},
