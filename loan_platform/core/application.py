@@ -47,10 +47,13 @@ class ApplicationReader:
 
     Attributes:
         columns: what an application may state, by name: the key, the date, and all columns known at application.
+        required: those that must be stated.
+        missing: texts that mean: not stated.
+        schema: the columns that the model reads, with the types in which it reads them.
     """
 
     def __init__(self, model: ScoringModel) -> None:
-        contract, self._missing = model.contract, frozenset(model.contract.missing)
+        contract, self.missing = model.contract, frozenset(model.contract.missing)
         about = (contract.entity_key, contract.event_date)
         self._inputs = [column.name for column in model.inputs]
         self.columns = {
@@ -67,14 +70,14 @@ class ApplicationReader:
             for name, column in self.columns.items()
             if column.allowed is not None
         }
-        self._schema = model.feature_set.schema
+        self.schema = model.feature_set.schema
         self._counted = frozenset(
-            name for name in self._inputs if self.columns[name].type == "integer" and self._schema[name] == pl.Float64
+            name for name in self._inputs if self.columns[name].type == "integer" and self.schema[name] == pl.Float64
         )
         self._simple = {
             name: _simple(column)
             for name, column in self.columns.items()
-            if column.type in _WHOLE and self._schema.get(name, pl.Float64) == pl.Float64
+            if column.type in _WHOLE and self.schema.get(name, pl.Float64) == pl.Float64
         }
 
     def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
@@ -91,7 +94,7 @@ class ApplicationReader:
 
     def frame(self, rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
         """Rows that `inputs` gave, as one frame."""
-        return pl.from_dicts([dict(zip(self._inputs, row, strict=True)) for row in rows], schema=self._schema)
+        return pl.from_dicts([dict(zip(self._inputs, row, strict=True)) for row in rows], schema=self.schema)
 
     def inputs(self, values: Mapping[str, Any]) -> list[Any]:
         """The values that the model reads, in its order and typed; None where one is not stated.
@@ -147,7 +150,7 @@ class ApplicationReader:
         ]
         if problems:
             raise ApplicationError(problems[:MOST_PROBLEMS])
-        return pl.DataFrame(typed, schema=self._schema, orient="row")
+        return pl.DataFrame(typed, schema=self.schema, orient="row")
 
     def _loosely(self, where: str, name: str, row: Mapping[str, Any], problems: list[FieldProblem]) -> Any:
         if (value := row.get(name)) is None:
@@ -158,7 +161,7 @@ class ApplicationReader:
             problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
             return None
         if isinstance(found, str):
-            return None if (trimmed := found.strip(" ")) in self._missing else trimmed
+            return None if (trimmed := found.strip(" ")) in self.missing else trimmed
         return float(found) if name in self._counted else found
 
     def _typed(self, name: str, value: Any) -> Any:
@@ -174,7 +177,7 @@ class ApplicationReader:
 
     def _text(self, column: Column, text: str) -> str | None:
         trimmed = text.strip(" ")  # as in files
-        if trimmed in self._missing:
+        if trimmed in self.missing:
             return None
         if column.allowed is None:
             return trimmed
