@@ -75,8 +75,8 @@ serve: $(READY) ## the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT):
 bento: $(READY) ## the champion of a book built into a Bento, and checked: make bento BOOK=lending_club
 	@$(BIN)/loan-platform bento --book $(or $(BOOK),lending_club)
 
-key: $(READY) ## an API key of the service, told once: make key NAME=my_client
-	@$(BIN)/loan-platform key "$(NAME)"
+key: $(READY) ## an API key of the service, told once: make key NAME=my_client RATE=600/minute
+	@$(BIN)/loan-platform key "$(NAME)" $(if $(RATE),--rate "$(RATE)")
 
 mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init

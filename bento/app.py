@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from bento.answer_json import answer_json
 from bento.champion import Champions, Serving
 from bento.drain import Drain
+from bento.drift import OnlineDrift
 from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
@@ -50,12 +51,12 @@ class LoanApp:
         portfolio: its name.
         champions: gives the model in force.
         drain: tells whether the worker is at its end.
+        drift: sees what was answered.
     """
 
-    def __init__(self, portfolio: str, champions: Champions, drain: Drain) -> None:
+    def __init__(self, portfolio: str, champions: Champions, drain: Drain, drift: OnlineDrift) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._drain = drain
-        self._scorer = Scorer()
+        self._scorer, self._drain, self._drift = Scorer(), drain, drift
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -97,10 +98,12 @@ class LoanApp:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self._serving(), time.perf_counter()
         body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
-        answers = await asyncio.to_thread(
+        frame, answers = await asyncio.to_thread(
             _of_rows, serving, body, is_csv
         )  # single applications need not wait for a thousand
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
+        request.state.model_version = serving.version
+        self._drift.seen(serving, frame, answers["probability"].to_list())
         return _json(request, {"predictions": answers.to_dicts()})
 
     async def model_info(self, request: Request) -> Response:
@@ -130,6 +133,7 @@ class LoanApp:
                 "last_swap": self.champions.swapped_at,
                 "refusals": self.champions.refusals,
                 "last_refusal": self.champions.refusal,
+                "drift": self._drift.state,
             },
         )
 
@@ -162,6 +166,8 @@ class LoanApp:
             raise _refused(error) from None
         answer = await self._scorer.answer(serving, inputs, explain)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
+        request.state.model_version = serving.version
+        self._drift.seen(serving, inputs, (answer.probability,))
         return serving, answer
 
     def _serving(self) -> Serving:
@@ -176,14 +182,14 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> pl.DataFrame:
+def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     reader = serving.reader
     rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
     try:
         frame = reader.read_many(rows)
     except ApplicationError as error:
         raise _refused(error) from None
-    return serving.answers.of(frame)
+    return frame, serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:

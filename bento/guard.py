@@ -1,6 +1,7 @@
 """What every request passes first: known path and method, media type, size, time to arrive, key."""
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 from collections.abc import Mapping
@@ -10,10 +11,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bento.drain import Drain
+from bento.limiting import Limiter
+from bento.overload import Line
 from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
 BODY_SECONDS = 3.0
+_NO_LINE = contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Guard:
         open_paths: of the rest.
         keys: who may ask; None in development, where callers must be on this machine.
         drain: tells whether the worker is at its end.
+        limiter: how often each may ask; None: as often as they like.
+        line: how many requests may be under way; None: any number.
     """
 
     def __init__(
@@ -53,7 +59,10 @@ class Guard:
         open_paths: frozenset[str],
         keys: KeyFile | None,
         drain: Drain,
+        limiter: Limiter | None = None,
+        line: Line | None = None,
     ) -> None:
+        self._limiter, self._line = limiter, line
         self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
         self._drain = drain
 
@@ -64,22 +73,27 @@ class Guard:
             return
         if self._drain.begun:
             send = self._drain.closing(send)
+        if self._line and self._line.is_full and (known := self._routes.get(scope["path"])) and known.scope:
+            await self._line.turn_away(scope, send)
+            return
         is_open = scope["path"] in self._open and scope["method"] == "GET"
         if is_open and (self._keys is not None or _is_local(scope)):
             await self._rest(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        passed = False
         try:
             route = self._route(scope)
             self._check_caller(scope, route)
-            body = await self._body(scope, receive, route)
-        except HttpError as problem:
-            await problem.response(request_id)(scope, receive, send)
-            return
+            with self._line if self._line and route.scope else _NO_LINE:
+                body = await self._body(scope, receive, route)
+                passed = True
+                await self._ours(scope, _once(body, receive), send)
         except Exception as error:
-            await defect(error, request_id)(scope, receive, send)
-            return
-        await self._ours(scope, _once(body, receive), send)
+            if passed:  # what it was passed to answers for itself
+                raise
+            answer = error.response(request_id) if isinstance(error, HttpError) else defect(error, request_id)
+            await answer(scope, receive, send)
 
     def _route(self, scope: Scope) -> Route:
         route = self._routes.get(scope["path"])
@@ -97,6 +111,8 @@ class Guard:
             if not _is_local(scope):
                 detail = "LOAN_ENV is development: without keys the service answers this machine alone."
                 raise HttpError(403, "not_local", detail)
+            if self._limiter and route.scope:
+                self._limiter.check("development", None)
             return
         if route.scope is None:
             return
@@ -108,6 +124,8 @@ class Guard:
         if route.scope not in key.scopes:
             raise HttpError(403, "not_in_scope", f"This key lacks the scope {route.scope}.")
         scope["state"]["key_id"] = key.id
+        if self._limiter:
+            self._limiter.check(key.id, key.rate)
 
     async def _body(self, scope: Scope, receive: Receive, route: Route) -> bytes:
         if not route.media:

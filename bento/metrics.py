@@ -1,5 +1,6 @@
 """What Prometheus is told: answers, their time, the model in force."""
 
+import time
 from collections.abc import Iterable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -24,6 +25,13 @@ class Metrics:
         self._version = Gauge(
             "loan_model_version", "Version of the model in force; 0 for none.", labels, multiprocess_mode="max"
         )
+        self._age = Gauge(
+            "loan_model_age_seconds",
+            "Since the model in force was swapped in.",
+            labels,
+            multiprocess_mode="mostrecent",
+        )
+        self._started = time.time()
         self._swaps = Gauge("loan_model_swaps", "Models swapped in since the start.", labels, multiprocess_mode="max")
         self._refusals = Gauge(
             "loan_model_refusals", "Models refused since the start.", labels, multiprocess_mode="max"
@@ -41,6 +49,7 @@ class Metrics:
         """All metrics, of all processes, in Prometheus' text form."""
         serving = self._champions.serving
         self._version.labels(self._portfolio).set(serving.version if serving else 0)
+        self._age.labels(self._portfolio).set(time.time() - (self._champions.swapped_at or self._started))
         self._swaps.labels(self._portfolio).set(self._champions.swaps)
         self._refusals.labels(self._portfolio).set(self._champions.refusals)
         together = CollectorRegistry()

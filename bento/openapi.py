@@ -23,7 +23,16 @@ from bento.openapi_schemas import (
     scoring_request,
 )
 
-BODY = ("malformed_json", "cut_off", "too_slow", "too_large", "media_type", "not_an_object", "duplicate_field")
+BODY = (
+    "malformed_json",
+    "too_deep",
+    "cut_off",
+    "too_slow",
+    "too_large",
+    "media_type",
+    "not_an_object",
+    "duplicate_field",
+)
 SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "defect")
 CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
 TAGS = {

@@ -35,16 +35,19 @@ CODES: dict[int, dict[str, str]] = {
         "not_an_object": "The body is one JSON object, with a field for each column.",
         "duplicate_field": "A field is there twice.",
         "not_finite": "NaN is not a number of JSON.",
+        "too_deep": "The body is nested deeper than 8 levels.",
         "unknown_form": "Send exactly one of dataframe_split, dataframe_records, inputs, instances.",
         "unknown_parameter": "The only parameter is explain, and it is true or false.",
     },
+    429: {"rate_limited": "This key may ask 100 times a minute; ask again in 12 s."},
     500: {"defect": "The service has a defect; the request_id finds it in the log."},
     503: {
         "no_model": "No model answers yet: lending_club has no champion: materialize promoted_model first.",
         "ending": "This worker ends.",
+        "overloaded": "Too many requests are under way; ask again.",
     },
 }
-KEY = ("no_valid_key", "not_in_scope", "not_local")  # of routes that ask for one
+KEY = ("no_valid_key", "not_in_scope", "not_local", "rate_limited", "overloaded")  # of routes that ask for one
 LOCAL = ("not_local", "defect")  # of those that do not
 OF_FIELDS = frozenset({"invalid_application", "duplicate_field"})
 

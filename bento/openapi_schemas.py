@@ -19,6 +19,7 @@ TYPES: dict[str, Schema] = {
     "date": {"type": "string", "format": "date", "pattern": r"^(19[0-9]{2}|20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}$"},
     "text": {"type": "string"},
 }
+NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 NUMBERS = frozenset({"number", "percent", "integer"})
 NOTHING_CHECKED = {"minimum": None, "maximum": None, "allowed": None}
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1, "description": "Of default, calibrated."}
@@ -114,7 +115,22 @@ MODEL = exactly(
         "choice": {"type": ["string", "null"], "description": "Why this family was chosen."},
         "decision_policy": {"type": "object", "description": "Points scale, cut-offs, risk bands."},
         "policy_version": {"type": "string"},
-        "inputs": {"type": "array", "items": {"type": "string"}, "description": "Columns that the model reads."},
+        "metrics": {"type": ["object", "null"], "description": "Of the folds on which it was chosen."},
+        "contract": exactly(
+            {
+                "sha256": {"type": ["string", "null"]},
+                "inputs": {**NAMES, "description": "Columns that the model reads."},
+                "features": {**NAMES, "description": "What it makes of them."},
+            }
+        ),
+        "challenger": {
+            "type": ["object", "null"],
+            "description": "The last version that was refused since: version, sha256, why, decided_at.",
+        },
+        "drift": {
+            "type": ["object", "null"],
+            "description": "Of what was asked lately: detected, verdict, rows, window, features over the limit.",
+        },
         "swaps": {"type": "integer", "minimum": 0},
         "last_swap": {"type": ["number", "null"], "description": "Seconds since 1970."},
         "refusals": {"type": "integer", "minimum": 0},

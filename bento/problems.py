@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from loan_platform.core.application import FieldProblem
 
@@ -46,7 +47,20 @@ class HttpError(Exception):
             body["errors"] = [error._asdict() for error in self.errors]
         content = json.dumps(body, ensure_ascii=False).encode()
         headers = {**self.headers, "x-request-id": request_id}
-        return Response(content, self.status, headers, media_type="application/problem+json")
+        response = _Problem(content, self.status, headers, media_type="application/problem+json")
+        response.code = self.code
+        return response
+
+
+class _Problem(Response):
+    """Leaves its code in the request's state, for the log."""
+
+    code: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope.setdefault("state", {})["problem"] = self.code
+        await super().__call__(scope, receive, send)
 
 
 def defect(error: Exception, request_id: str) -> Response:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
+from bento.nesting import DEEPEST, is_deeper
 from bento.problems import HttpError
 from loan_platform.core.application import FieldProblem
 from loan_platform.core.contract import Column
@@ -20,8 +21,10 @@ def json_object(body: bytes) -> Row:
     """The JSON object of a body.
 
     Raises:
-        HttpError: 400 where it is no JSON, 422 where it is no object, or has a field twice.
+        HttpError: 400 where it is no JSON, 422 where it is no object, nested too deep, or has a field twice.
     """
+    if is_deeper(body):
+        raise HttpError(422, "too_deep", f"The body is nested deeper than {DEEPEST} levels.")
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except UnicodeDecodeError:

@@ -7,7 +7,7 @@ import gc
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from loan_platform.settings import ServiceSettings, quiet_environment
+from loan_platform.settings import UNLIMITED, ServiceSettings, WatchSettings, quiet_environment
 
 quiet_environment()
 
@@ -18,7 +18,12 @@ from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.built import built, check_can_follow  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.drain import Drain  # noqa: E402
+from bento.drift import OnlineDrift  # noqa: E402
 from bento.guard import Guard  # noqa: E402
+from bento.limiting import Limiter, storage_for  # noqa: E402
+from bento.logs import configure  # noqa: E402
+from bento.overload import Line  # noqa: E402
+from bento.watch import Watch, watched  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 
 BUILT = built()
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else None)
 if SETTINGS.ledger_stated:
     check_can_follow()
+WATCH = WatchSettings.from_environment()
+configure(WATCH.log_level)
 OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
@@ -62,7 +69,14 @@ def _keys() -> KeyFile | None:
     return keys
 
 
+def _limiter() -> Limiter | None:
+    if WATCH.rate == UNLIMITED and KEYS is None:
+        return None
+    return Limiter(WATCH.rate, storage_for(WATCH.workers, SETTINGS.cache / "limits.db"))
+
+
 KEYS = _keys()
+LINE = Line(WATCH.most_under_way)
 DRAIN = Drain()
 FRONT = Front()
 T = TypeVar("T")
@@ -75,15 +89,16 @@ class GuardedService(bentoml.Service[T]):
     have taken.
     """
 
-    def to_asgi(self, is_main: bool = True) -> Guard:
+    def to_asgi(self, is_main: bool = True) -> Watch:
         """The application of one worker."""
-        return Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, DRAIN)
+        guard = Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
+        return watched(guard, {*ROUTES, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
 
 
 @bentoml.service(
     name="loan_service",
     service_class=GuardedService,
-    workers=1,
+    workers=WATCH.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
 )
@@ -101,7 +116,10 @@ class LoanService:
             find = partial(_given, at_hand)
         champions = Champions(find, settings.cache, settings.poll_seconds, at_hand)
         champions.start()
-        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN)
+        kept = settings.cache / "drift.db"
+        drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
+        drift.start()
+        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift)
         DRAIN.install()
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()

@@ -30,6 +30,10 @@ QUIET = {
     "OMP_WAIT_POLICY": "passive",  # threads that spin on a busy machine made training 14 times slower
 }
 
+RATE = r"unlimited|[1-9][0-9]{0,6}/(second|minute|hour|day)"
+UNLIMITED = "unlimited"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -174,6 +178,64 @@ class ServiceSettings:
         )
 
 
+@dataclass(frozen=True)
+class WatchSettings:
+    """How much the service takes on, and what it tells of itself.
+
+    Attributes:
+        workers: processes that answer.
+        rate: of requests of a key that has none of its own.
+        most_under_way: requests of one worker without an answer yet.
+        drift_window: applications whose drift is looked at; 0 for none.
+        drift_sample: share of the applications that are looked at, 0 to 1.
+        log_level: of the log.
+        log_requests: share of the requests that get a line in the log, 0 to 1.
+        traces: where OpenTelemetry's collector is; None: no traces.
+    """
+
+    workers: int
+    rate: str
+    most_under_way: int
+    drift_window: int
+    drift_sample: float
+    log_level: str
+    log_requests: float
+    traces: str | None = field(repr=False)  # may hold a password
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read LOAN_WORKERS, LOAN_RATE and the others that docs/service.md lists.
+
+        Raises:
+            SettingsError: a variable is unusable; the message names it and what it accepts.
+        """
+        rate = _text(environ, "LOAN_RATE") or (
+            UNLIMITED if _text(environ, "LOAN_ENV") == "development" else "100/minute"
+        )
+        if not re.fullmatch(RATE, rate):
+            raise SettingsError(
+                "LOAN_RATE must be a rate such as 100/minute (second, minute, hour, day), or unlimited."
+            )
+        level = (_text(environ, "LOAN_LOG_LEVEL") or "INFO").upper()
+        if level not in LEVELS:
+            raise SettingsError(f"LOAN_LOG_LEVEL must be one of {', '.join(LEVELS)}.")
+        traces = _text(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        if traces and not re.match(r"https?://[^/]", traces):
+            raise SettingsError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be the http(s) URL of a collector, such as http://host:4318."
+            )
+        return cls(
+            workers=_number(environ, "LOAN_WORKERS", 1, 1, 64),
+            rate=rate,
+            most_under_way=_number(environ, "LOAN_MOST_UNDER_WAY", 64, 1, 10_000),
+            drift_window=_number(environ, "LOAN_DRIFT_WINDOW", 2_000, 0, 1_000_000),
+            drift_sample=_share(environ, "LOAN_DRIFT_SAMPLE", 1.0),
+            log_level=level,
+            log_requests=_share(environ, "LOAN_LOG_REQUESTS", 1.0),
+            traces=traces,
+        )
+
+
 def quiet_environment() -> None:
     """Switch telemetry off and waiting threads to sleep; call before the heavy imports. Keeps what is set."""
     for name, value in QUIET.items():
@@ -204,6 +266,24 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0.1 <= seconds <= 3_600:
         raise SettingsError(f"{name} must be a number of seconds from 0.1 to 3600, such as {default:g}.")
     return seconds
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    stated = _text(environ, name)
+    if stated is None:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", stated) or not low <= int(stated) <= high:
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}, such as {default}.")
+    return int(stated)
+
+
+def _share(environ: Mapping[str, str], name: str, default: float) -> float:
+    stated = _text(environ, name)
+    if stated is None:
+        return default
+    if not re.fullmatch(r"[01]?\.?[0-9]+", stated) or not 0 <= float(stated) <= 1:
+        raise SettingsError(f"{name} must be a share from 0 to 1, such as {default:g}.")
+    return float(stated)
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -86,10 +86,16 @@ def scoring_model(slope: float = 0.1) -> ScoringModel:
     return ScoringModel(contract, design, model, Platt(slope=0.01, intercept=-1.0), answer_policy())
 
 
-def make_bundle(directory: Path, slope: float = 0.1) -> tuple[ScoringModel, str]:
-    """Write a bundle; returns its model and SHA-256."""
+def make_bundle(
+    directory: Path, slope: float = 0.1, development: pl.DataFrame | None = None
+) -> tuple[ScoringModel, str]:
+    """Write a bundle, with the drift reference of the `development` rows; returns its model and SHA-256."""
     model = scoring_model(slope)
-    return model, write_bundle(directory, model, {}, typed_rows(), {"family": "scorecard"})
+    reference: dict[str, Any] = {}
+    if development is not None:
+        used = model.features(development).select(model.design.features)
+        reference = Reference.build(used, model.score(development)["probability"].to_numpy()).to_json()
+    return model, write_bundle(directory, model, reference, typed_rows(), {"family": "scorecard"})
 
 
 MARKUP = "<b id='inserted'>What it is for</b> & \"more\""

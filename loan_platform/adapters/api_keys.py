@@ -8,18 +8,21 @@ import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from filelock import FileLock
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from loan_platform.adapters.files import atomic_write
 from loan_platform.core.errors import ExplainedError
+from loan_platform.settings import RATE
 
 SCOPES = ("predict", "batch", "admin")
 ACTIVE = 2  # keys of one name: the old one and the new one while clients change over
@@ -32,12 +35,13 @@ class KeyFileError(ExplainedError, ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """One key as the file holds it."""
+    """One key as the file holds it; without a `rate` it has the service's."""
 
     id: str
     name: str
     scopes: tuple[str, ...]
     sha256: str
+    rate: Annotated[str, Field(pattern=f"^({RATE})$")] | None = None
 
 
 log = logging.getLogger(__name__)
@@ -103,14 +107,23 @@ class KeyFile:
             return None
         return key
 
-    def create(self, name: str, scopes: tuple[str, ...] = ("predict", "batch")) -> str:
+    def create(self, name: str, scopes: tuple[str, ...] = ("predict", "batch"), rate: str | None = None) -> str:
         """A new key, told once.
 
+        Args:
+            name: whose it is.
+            scopes: what it opens.
+            rate: how often it may ask, such as 100/minute, or unlimited; None: as the service's setting says.
+
         Raises:
-            KeyFileError: an unknown scope, or the name has two keys already.
+            KeyFileError: an unknown scope or rate, or the name has two keys already.
         """
         if unknown := [scope for scope in scopes if scope not in SCOPES]:
             raise KeyFileError(f"{unknown[0]!r} is no scope. Known are {', '.join(SCOPES)}.")
+        if rate is not None and not re.fullmatch(RATE, rate):
+            raise KeyFileError(
+                f"{rate!r} is no rate. One is 100/minute (second, minute, hour, day), or unlimited: pass RATE=..."
+            )
         if not name.strip() or not name.isprintable():
             raise KeyFileError("The name of a key's owner is empty or cannot be printed: pass NAME=...")
         with self._changed() as keys:
@@ -118,7 +131,7 @@ class KeyFile:
                 raise KeyFileError(f"{name} has {ACTIVE} keys already, {' and '.join(same)}: revoke one first.")
             key_id = secrets.token_hex(4)
             text = f"lp_{key_id}_{secrets.token_urlsafe(32)}"
-            keys[key_id] = Key(key_id, name, scopes, _hash(text))
+            keys[key_id] = Key(key_id, name, scopes, _hash(text), rate)
         return text
 
     def revoke(self, key_id: str) -> None:

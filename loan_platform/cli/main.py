@@ -31,6 +31,7 @@ def main() -> int:
     key.add_argument("name", help="whose key it is; the id of a key with --revoke")
     key.add_argument("--revoke", action="store_true", help="take the key with this id away")
     key.add_argument("--scopes", default="predict,batch", help="of predict, batch and admin; with commas")
+    key.add_argument("--rate", help="how often it may ask, such as 600/minute, or unlimited; else as LOAN_RATE says")
     bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
     arguments = parser.parse_args()
@@ -79,7 +80,7 @@ def _key(settings: Settings, arguments: argparse.Namespace) -> int:
         keys.revoke(arguments.name)
         sys.stdout.write(f"Key {arguments.name} is revoked.\n")
     else:
-        sys.stdout.write(f"{keys.create(arguments.name, tuple(arguments.scopes.split(',')))}\n")
+        sys.stdout.write(f"{keys.create(arguments.name, tuple(arguments.scopes.split(',')), arguments.rate)}\n")
         sys.stderr.write(f"Keep it: it is told once. {keys.path} holds only its hash.\n")
     return 0
 

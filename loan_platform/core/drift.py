@@ -1,5 +1,6 @@
 """Drift of a scored batch against the champion's development sample, by the population stability index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,6 +109,18 @@ def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, po
     rows = len(features)
     frame = with_scores(features, scores)
     counts = count(reference.variables, frame) if rows else []
+    return table_of_counts(reference, counts, rows, policy)
+
+
+def table_of_counts(reference: Reference, counts: Sequence[Sequence[int]], rows: int, policy: Drift) -> DriftTable:
+    """The table of a batch of which only the rows in each bin are known.
+
+    Args:
+        reference: Frozen at training.
+        counts: Rows per bin of each of `reference.variables`; none of a batch without rows.
+        rows: Of the batch.
+        policy: As for `drift_table`.
+    """
     variables = tuple(
         _drift(variable, np.array(batch), policy) for variable, batch in zip(reference.variables, counts, strict=False)
     )

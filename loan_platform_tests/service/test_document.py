@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from bento.app import ROUTES
 from bento.openapi_errors import CODES
 from bento.openapi_open import ASSETS
+from bento.overload import CODE as OVERLOADED
 from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
@@ -48,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def service(home: Home) -> Iterator[httpx.Client]:
     key = home.keys.create("document")
-    with serving(home, LOAN_ENV="production") as client:
+    with serving(home, LOAN_ENV="production", LOAN_RATE="unlimited") as client:
         client.headers["x-api-key"] = key
         yield client
 
@@ -127,7 +128,7 @@ def test_another_method_is_a_problem(service: httpx.Client, path: str, method: s
 
 
 def test_no_code_is_answered_that_is_not_documented() -> None:
-    found: set[tuple[int, str]] = set()
+    found: set[tuple[int, str]] = {(503, OVERLOADED)}  # whose answer is made before
     for path in FOLDER.parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpError":

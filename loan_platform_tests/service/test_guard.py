@@ -16,6 +16,7 @@ from bento import guard as module
 from bento.app import ROUTES, LoanApp
 from bento.champion import Champions, Named
 from bento.drain import Drain
+from bento.drift import OnlineDrift
 from bento.guard import Guard
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies
@@ -33,7 +34,7 @@ def guarded(tmp_path: Path) -> Iterator[Guard]:
     champions = Champions(lambda: Named(1, sha256, tmp_path / "lake" / "bundle"), tmp_path / "cache", 60)
     champions.start()
     before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
-    app = LoanApp("tiny_loans", champions, Drain())
+    app = LoanApp("tiny_loans", champions, Drain(), OnlineDrift("tiny_loans", champions, tmp_path / "drift.db", 0, 1))
     yield Guard(nobody, app, ROUTES, frozenset(), None, Drain())
     champions.stop()
     for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]

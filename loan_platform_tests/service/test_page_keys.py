@@ -21,7 +21,7 @@ def test_a_key_is_asked_for_where_it_is_needed_and_kept_nowhere(tmp_path: Path) 
     home = Home(tmp_path)
     home.promote(0.1, make=make_ranged_bundle)
     key = home.keys.create("page")
-    with serving(home, LOAN_ENV="production") as client, browser(tmp_path) as tab:
+    with serving(home, LOAN_ENV="production", LOAN_RATE="unlimited") as client, browser(tmp_path) as tab:
         tab.open(f"{client.base_url}/")
         tab.wait("document.querySelector('#key-field')?.hidden === false")
         tab.run(SCORE)
