@@ -15,7 +15,7 @@ import bentoml  # noqa: E402  # reads the environment when it is imported
 from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
-from bento.built import built  # noqa: E402
+from bento.built import built, check_can_follow  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.drain import Drain  # noqa: E402
 from bento.drift import OnlineDrift  # noqa: E402
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from loan_platform.adapters.ledger import Ledger
 
 SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else None)
+if SETTINGS.ledger_stated:
+    check_can_follow()
 WATCH = WatchSettings.from_environment()
 configure(WATCH.log_level)
 OF_BENTOML = frozenset({"/livez", "/healthz"})

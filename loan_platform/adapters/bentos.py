@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loan_platform.adapters.files import atomic_write, partial_path, remove
+from filelock import FileLock
+
+from loan_platform.adapters.files import atomic_write, partial_path, remove, remove_abandoned
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import QUIET
 
@@ -68,12 +71,14 @@ class BentoStore:
     def build(self, portfolio: str, version: int, sha256: str, bundle: Path) -> Built:
         """The Bento of a champion: what is there already, intact, or a new one.
 
-        The same champion and the same code have the same tag: the model's version and the start of the digest.
+        The same champion and the same code have the same tag: the model's version and the start of the digest. Builders
+        of one book wait for each other, so that none takes away what another has just built.
 
         Raises:
             BentoError: the checkout has no service, or BentoML does not build it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(self.home)
         draft = partial_path(self.home / "build")
         try:
             source = draft / "source"
@@ -82,9 +87,10 @@ class BentoStore:
             name = f"{version}-{digest[:12]}"
             tag = f"{portfolio}:{name}"
             built = Built(tag, self.path(tag), digest)
-            if not built.is_intact():
-                self._build(source, draft / "home", built)
-            atomic_write(built.path.parent / "latest", name)
+            with FileLock(self.home / f"{portfolio}.lock"):
+                if not built.is_intact():
+                    self._build(source, draft / "home", built)
+                atomic_write(built.path.parent / "latest", name)
             return built
         finally:
             remove(draft)
@@ -92,6 +98,10 @@ class BentoStore:
     def path(self, tag: str) -> Path:
         """The folder of a Bento."""
         return self.home.joinpath("bentos", *tag.split(":"))
+
+    def command(self, tag: str) -> str:
+        """What serves a Bento; BentoML asks whether it may report its use before it loads our code."""
+        return f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={shlex.quote(str(self.home))} bentoml serve {tag}"
 
     def _stage(self, source: Path, portfolio: str, version: int, sha256: str, bundle: Path) -> None:
         for file in service_files(self._checkout):

@@ -39,7 +39,6 @@ def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
         bundle = platform.models(book).get(champion.model_sha256).path / "bundle"
         built = platform.bentos.build(book.name, champion.version, champion.model_sha256, bundle)
         context.log.info(f"{built.tag} is in the store")
-        command = f"BENTOML_HOME={platform.bentos.home} bentoml serve {built.tag}"
         return dg.MaterializeResult(
             metadata={
                 "tag": built.tag,
@@ -48,7 +47,7 @@ def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
                 "champion_sha256": champion.model_sha256,
                 "megabytes": round(built.megabytes, 3),
                 "path": dg.MetadataValue.path(str(built.path)),
-                "serve": dg.MarkdownMetadataValue(f"`{command}`"),
+                "serve": platform.bentos.command(built.tag),
             }
         )
 

@@ -30,6 +30,6 @@ def run_bento(settings: Settings, name: str) -> int:
     told = story.metadata["scoring_service", None]
     sys.stdout.write(
         f"{told['tag']}: version {told['champion_version']}, {told['megabytes']:.1f} MB, digest {told['digest'][:12]}\n"
-        f"BENTOML_HOME={settings.bentos} bentoml serve {told['tag']}\n"
+        f"{told['serve']}\n"
     )
     return 0

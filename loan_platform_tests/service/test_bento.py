@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 from packaging.requirements import Requirement
 
 from loan_platform.adapters.bentos import BentoStore, Built, digest_of, service_files
@@ -94,6 +96,28 @@ def test_a_killed_build_leaves_no_half_bento(tmp_path: Path, bundle: tuple[Path,
     built = build(tmp_path, bundle)
     assert built.is_intact()
     assert {path.name for path in built.path.parent.iterdir()} == {built.path.name, "latest"}
+    assert {path.name for path in tmp_path.iterdir()} == {"bentos", f"{BOOK}.lock"}
+
+
+def test_a_builder_waits_for_the_one_before_it(tmp_path: Path, bundle: tuple[Path, str]) -> None:
+    with ThreadPoolExecutor(1) as builder:
+        with FileLock(tmp_path / f"{BOOK}.lock"):
+            waiting = builder.submit(build, tmp_path, bundle)
+            with pytest.raises(TimeoutError):
+                waiting.result(4)  # twice what building takes
+            assert not (tmp_path / "bentos").exists()
+        assert waiting.result().is_intact()
+
+
+def test_a_small_image_that_shall_follow_a_ledger_says_what_it_lacks(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['sqlalchemy'] = None; import bento.service"
+    environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path)}
+    environment["LOAN_LEDGER_URL"] = "postgresql://u:secret@db/ledger"
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "SettingsError: LOAN_LEDGER_URL is set, and SQLAlchemy" in ran.stderr
+    assert "secret" not in ran.stderr
 
 
 def test_the_asset_builds_the_champion_and_its_check_asks_it(
@@ -115,6 +139,7 @@ def test_the_asset_builds_the_champion_and_its_check_asks_it(
     told = story.metadata["scoring_service", None]
     assert not story.failed_checks
     assert told["champion_sha256"] == sha256
+    assert told["serve"] == (f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={settings.bentos} bentoml serve {told['tag']}")
     assert (settings.bentos / "bentos" / "lending_club" / "latest").read_text() == told["tag"].split(":")[1]
 
 
