@@ -56,8 +56,8 @@ book: $(READY) ## a book drafted from a file: make book NAME=my_book SOURCE=loan
 	@$(BIN)/loan-platform book "$(NAME)" --source "$$BOOK_SOURCE" \
 	  $${BOOK_TARGET:+--target "$$BOOK_TARGET"} $${BOOK_KEY:+--key "$$BOOK_KEY"}
 
-test: $(READY) ## the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## the tests, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: $(READY) ## the tests of what goes wrong, at full size (an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bento.answer_json import answer_json
+from bento.batch import ONE, PATH, Batches
 from bento.champion import Champions, Serving
 from bento.drain import Drain
 from bento.drift import OnlineDrift
@@ -52,9 +53,12 @@ class LoanApp:
         champions: gives the model in force.
         drain: tells whether the worker is at its end.
         drift: sees what was answered.
+        batches: takes jobs; None: this service takes none.
     """
 
-    def __init__(self, portfolio: str, champions: Champions, drain: Drain, drift: OnlineDrift) -> None:
+    def __init__(
+        self, portfolio: str, champions: Champions, drain: Drain, drift: OnlineDrift, batches: Batches | None = None
+    ) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
         self._scorer, self._drain, self._drift = Scorer(), drain, drift
         self._endpoints: dict[str, Endpoint] = {
@@ -66,8 +70,11 @@ class LoanApp:
             "/version": self.version,
             "/readyz": self.ready,
             "/metrics": self.prometheus,
-            **Pages(portfolio, self._serving).endpoints,
+            **Pages(portfolio, self.serving).endpoints,
         }
+        if batches is not None:
+            self._endpoints |= {PATH: batches.post, ONE: batches.of_job}
+            self.metrics.count_jobs(batches.counts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the guard before it has found the path among the `ROUTES`."""
@@ -77,7 +84,8 @@ class LoanApp:
 
     async def _response(self, request: Request) -> Response:
         try:
-            return await self._endpoints[request.scope["path"]](request)
+            template = request.scope["state"].get("route", request.scope["path"])
+            return await self._endpoints[template](request)
         except HttpError as error:
             return error.response(request.state.request_id)
         except Exception as error:
@@ -96,7 +104,7 @@ class LoanApp:
 
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
-        serving, started = self._serving(), time.perf_counter()
+        serving, started = self.serving(), time.perf_counter()
         body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
         frame, answers = await asyncio.to_thread(
             _of_rows, serving, body, is_csv
@@ -108,7 +116,7 @@ class LoanApp:
 
     async def model_info(self, request: Request) -> Response:
         """The model in force, and what became of the candidates after it."""
-        serving = self._serving()
+        serving = self.serving()
         model = serving.bundle.model
         return _json(
             request,
@@ -139,7 +147,7 @@ class LoanApp:
 
     async def ping(self, _: Request) -> Response:
         """MLflow's health check."""
-        self._serving()
+        self.serving()
         return PlainTextResponse("\n")
 
     async def version(self, _: Request) -> Response:
@@ -150,7 +158,7 @@ class LoanApp:
         """Whether a model answers, and goes on to."""
         if self._drain.begun:
             raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
-        serving = self._serving()
+        serving = self.serving()
         return _json(request, {"status": "ready", "model_version": serving.version})
 
     async def prometheus(self, _: Request) -> Response:
@@ -158,7 +166,7 @@ class LoanApp:
         return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
     async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
-        serving, started = self._serving(), time.perf_counter()
+        serving, started = self.serving(), time.perf_counter()
         values: Row = json_object(await request.body())
         try:
             inputs = serving.reader.inputs(values)
@@ -170,7 +178,12 @@ class LoanApp:
         self._drift.seen(serving, inputs, (answer.probability,))
         return serving, answer
 
-    def _serving(self) -> Serving:
+    def serving(self) -> Serving:
+        """The model in force.
+
+        Raises:
+            HttpError: 503, there is none yet.
+        """
         serving = self.champions.serving
         if serving is None:
             why = (

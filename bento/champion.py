@@ -44,18 +44,19 @@ class Serving:
     bundle: Bundle
     answers: Answers
     reader: ApplicationReader
+    directory: Path
 
     @classmethod
-    def of(cls, version: int, sha256: str, directory: Path) -> "Serving":
+    def of(cls, version: int, sha256: str, directory: Path, threads: int = 1) -> "Serving":
         """Load, verify, and answer once.
 
         Raises:
             BundleError: the bundle is damaged or is not the named one.
         """
-        bundle = load_bundle(directory, expected_sha256=sha256, threads=1)
+        bundle = load_bundle(directory, expected_sha256=sha256, threads=threads)
         answers = Answers(bundle.model)
         answers.one(bundle.golden.frame(bundle.model).head(1), explain=True)
-        return cls(version, sha256, bundle, answers, ApplicationReader(bundle.model))
+        return cls(version, sha256, bundle, answers, ApplicationReader(bundle.model), directory)
 
 
 class Champions:

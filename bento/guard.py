@@ -29,12 +29,16 @@ class Route:
         scope: that a key must have; None: open to all.
         media: types of the body; none: it has no body.
         most_bytes: of the body.
+        also: another method than the first.
+        streamed: the body is not read here, but passed on as it comes, within its size.
     """
 
     method: str
     scope: str | None = None
     media: tuple[str, ...] = ()
     most_bytes: int = 65_536
+    also: str = ""
+    streamed: bool = False
 
 
 class Guard:
@@ -65,6 +69,8 @@ class Guard:
         self._limiter, self._line = limiter, line
         self._rest, self._ours, self._routes, self._open, self._keys = app, ours, routes, open_paths, keys
         self._drain = drain
+        named = ((path, *path.rpartition("/")[::2]) for path in routes if path.endswith("}"))
+        self._templates = {start: (path, last.strip("{}")) for path, start, last in named}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with a problem."""
@@ -86,9 +92,9 @@ class Guard:
             route = self._route(scope)
             self._check_caller(scope, route)
             with self._line if self._line and route.scope else _NO_LINE:
-                body = await self._body(scope, receive, route)
+                taken = await self._taken(scope, receive, route)
                 passed = True
-                await self._ours(scope, _once(body, receive), send)
+                await self._ours(scope, taken, send)
         except Exception as error:
             if passed:  # what it was passed to answers for itself
                 raise
@@ -96,15 +102,27 @@ class Guard:
             await answer(scope, receive, send)
 
     def _route(self, scope: Scope) -> Route:
-        route = self._routes.get(scope["path"])
+        route = self._routes.get(scope["path"]) or self._of_template(scope)
         if route is None and scope["path"] in self._open:
             route = Route("GET")  # and as that it was not asked
         if route is None:
             raise HttpError(404, "unknown_path", "There is nothing at this path; /docs.json lists what there is.")
-        if scope["method"] != route.method:
-            allowed = {"allow": route.method}
-            raise HttpError(405, "method_not_allowed", f"This path takes {route.method} alone.", headers=allowed)
+        if scope["method"] not in (route.method, route.also):
+            taken = f"{route.method} and {route.also}" if route.also else f"{route.method} alone"
+            allowed = {"allow": ", ".join(filter(None, (route.method, route.also)))}
+            raise HttpError(405, "method_not_allowed", f"This path takes {taken}.", headers=allowed)
         return route
+
+    def _of_template(self, scope: Scope) -> Route | None:
+        """The route whose last part is a name in braces; what is at its place comes into the path's parameters."""
+        start, _, last = scope["path"].rpartition("/")
+        found = self._templates.get(start)
+        if found is None or not last:
+            return None
+        template, name = found
+        scope["path_params"] = {name: last}
+        scope["state"]["route"] = template
+        return self._routes[template]
 
     def _check_caller(self, scope: Scope, route: Route) -> None:
         if self._keys is None:
@@ -127,9 +145,10 @@ class Guard:
         if self._limiter:
             self._limiter.check(key.id, key.rate)
 
-    async def _body(self, scope: Scope, receive: Receive, route: Route) -> bytes:
+    async def _taken(self, scope: Scope, receive: Receive, route: Route) -> Receive:
+        """The body, read or as it comes."""
         if not route.media:
-            return b""
+            return _once(b"", receive)
         headers = Request(scope).headers
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media not in route.media:
@@ -137,9 +156,11 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdecimal() and (len(digits := length.lstrip("0")) > 9 or int(digits or 0) > route.most_bytes):
             raise _too_large(route)
+        if route.streamed:
+            return _within(route, receive)
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return await _read(receive, route)
+                return _once(await _read(receive, route), receive)
         except TimeoutError:
             detail = f"The body did not arrive within {BODY_SECONDS:g} s."
             raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
@@ -158,6 +179,21 @@ async def _read(receive: Receive, route: Route) -> bytes:
             raise _too_large(route)
         parts.append(part)
     return b"".join(parts)
+
+
+def _within(route: Route, receive: Receive) -> Receive:
+    """The body as it comes, until it is too large."""
+    size = 0
+
+    async def message() -> Message:
+        nonlocal size
+        part = await receive()
+        size += len(part.get("body", b""))
+        if size > route.most_bytes:
+            raise _too_large(route)
+        return part
+
+    return message
 
 
 def _too_large(route: Route) -> HttpError:

@@ -1,7 +1,7 @@
 """What Prometheus is told: answers, their time, the model in force."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -31,6 +31,8 @@ class Metrics:
             labels,
             multiprocess_mode="mostrecent",
         )
+        self._jobs = Gauge("loan_batch_jobs", "Batch jobs.", (*labels, "status"), multiprocess_mode="mostrecent")
+        self._count_jobs: Callable[[], tuple[int, int]] | None = None
         self._started = time.time()
         self._swaps = Gauge("loan_model_swaps", "Models swapped in since the start.", labels, multiprocess_mode="max")
         self._refusals = Gauge(
@@ -45,6 +47,10 @@ class Metrics:
             self._results.labels(self._portfolio, risk).inc()
         self._seconds.labels(self._portfolio).observe(seconds)
 
+    def count_jobs(self, count: Callable[[], tuple[int, int]]) -> None:
+        """Tell of batch jobs too: how many wait and how many are worked on."""
+        self._count_jobs = count
+
     def page(self) -> bytes:
         """All metrics, of all processes, in Prometheus' text form."""
         serving = self._champions.serving
@@ -52,6 +58,9 @@ class Metrics:
         self._age.labels(self._portfolio).set(time.time() - (self._champions.swapped_at or self._started))
         self._swaps.labels(self._portfolio).set(self._champions.swaps)
         self._refusals.labels(self._portfolio).set(self._champions.refusals)
+        if self._count_jobs is not None:
+            for status, jobs in zip(("pending", "running"), self._count_jobs(), strict=True):
+                self._jobs.labels(self._portfolio, status).set(jobs)
         together = CollectorRegistry()
         try:
             MultiProcessCollector(together)

@@ -68,7 +68,12 @@ def defect(error: Exception, request_id: str) -> Response:
 
     Libraries put values into their messages, and values are personal data.
     """
-    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("request %s: %s at %s", request_id, type(error).__name__, " < ".join(places[::-1]))
+    log.error("request %s: %s at %s", request_id, type(error).__name__, places(error))
     detail = "The service has a defect; the request_id finds it in the log."
     return HttpError(500, "defect", detail).response(request_id)
+
+
+def places(error: Exception) -> str:
+    """Where an error came from, the innermost place first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))

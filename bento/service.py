@@ -15,6 +15,7 @@ import bentoml  # noqa: E402  # reads the environment when it is imported
 from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
+from bento.batch import Batches, batch_routes  # noqa: E402
 from bento.built import built, check_can_follow  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.drain import Drain  # noqa: E402
@@ -35,6 +36,7 @@ if SETTINGS.ledger_stated:
     check_can_follow()
 WATCH = WatchSettings.from_environment()
 configure(WATCH.log_level)
+PATHS = ROUTES | batch_routes(SETTINGS.batch_megabytes)
 OF_BENTOML = frozenset({"/livez", "/healthz"})
 
 
@@ -91,8 +93,8 @@ class GuardedService(bentoml.Service[T]):
 
     def to_asgi(self, is_main: bool = True) -> Watch:
         """The application of one worker."""
-        guard = Guard(super().to_asgi(is_main), FRONT, ROUTES, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
-        return watched(guard, {*ROUTES, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
+        guard = Guard(super().to_asgi(is_main), FRONT, PATHS, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
+        return watched(guard, {*PATHS, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
 
 
 @bentoml.service(
@@ -119,7 +121,10 @@ class LoanService:
         kept = settings.cache / "drift.db"
         drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
         drift.start()
-        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift)
+        jobs = settings.cache / "jobs"
+        batches = Batches(jobs, settings.batch_megabytes, settings.batch_days, champions)
+        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, batches)
+        batches.start()
         DRAIN.install()
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()

@@ -143,10 +143,12 @@ class ServiceSettings:
     ledger_stated: bool
     models: Path
     cache: Path
+    batch_megabytes: int
+    batch_days: int
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ, built_for: str | None = None) -> Self:
-        """Read LOAN_PORTFOLIO, LOAN_ENV, LOAN_KEYS and LOAN_POLL_SECONDS, beside the platform's own settings.
+        """Read LOAN_PORTFOLIO and the others that docs/service.md lists, beside the platform's own settings.
 
         Args:
             environ: the environment.
@@ -175,6 +177,8 @@ class ServiceSettings:
             ledger_stated=_ledger_url(environ) is not None,
             models=settings.lake / portfolio / "trained_model",
             cache=settings.service / portfolio,
+            batch_megabytes=_number(environ, "LOAN_BATCH_MEGABYTES", 512, 1, 100_000),
+            batch_days=_number(environ, "LOAN_BATCH_DAYS", 7, 1, 3_650),
         )
 
 

@@ -47,6 +47,7 @@ class ApplicationReader:
 
     Attributes:
         columns: what an application may state, by name: the key, the date, and all columns known at application.
+        key: the column that names the loan.
         required: those that must be stated.
         missing: texts that mean: not stated.
         schema: the columns that the model reads, with the types in which it reads them.
@@ -54,6 +55,7 @@ class ApplicationReader:
 
     def __init__(self, model: ScoringModel) -> None:
         contract, self.missing = model.contract, frozenset(model.contract.missing)
+        self.key = contract.entity_key
         about = (contract.entity_key, contract.event_date)
         self._inputs = [column.name for column in model.inputs]
         self.columns = {

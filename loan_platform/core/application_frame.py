@@ -10,7 +10,7 @@ import polars as pl
 from loan_platform.core.application import EXACT, FIRST_DATE, LAST_DATE, ApplicationError, ApplicationReader
 from loan_platform.core.contract import Column
 
-ROW = "row"
+ROW, KEY = "row", "key"
 NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # of JSON
 WHOLE = r"^-?(?:0|[1-9]\d*)$"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
@@ -25,11 +25,13 @@ class ReadRows:
 
     Attributes:
         rows: numbers of the accepted ones, in order.
+        keys: what each states as the loan's key, as text.
         frame: their columns as the model reads them.
         refused: row, field, code and detail of each problem of the others.
     """
 
     rows: pl.Series
+    keys: pl.Series
     frame: pl.DataFrame
     refused: pl.DataFrame
 
@@ -38,11 +40,11 @@ class FrameReader:
     """Reads frames of applications for one model.
 
     Args:
-        reader: reads one application; what it accepts, types and refuses is what this does.
+        one: reads one application; what it accepts, types and refuses is what this does.
     """
 
-    def __init__(self, reader: ApplicationReader) -> None:
-        self._reader = reader
+    def __init__(self, one: ApplicationReader) -> None:
+        self.one = one
 
     def check_columns(self, names: Sequence[str]) -> None:
         """Look at the columns of a file, before its rows.
@@ -50,9 +52,9 @@ class FrameReader:
         Raises:
             ApplicationError: one is no field of an application.
         """
-        unknown = [name for name in names if name not in self._reader.columns]
+        unknown = [name for name in names if name not in self.one.columns]
         if unknown:
-            self._reader.inputs(dict.fromkeys(unknown))
+            self.one.inputs(dict.fromkeys(unknown))
 
     def read(self, raw: pl.DataFrame, as_text: bool) -> ReadRows:
         """Check and type rows.
@@ -66,26 +68,29 @@ class FrameReader:
             texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
             raw = raw.with_columns(pl.when(pl.col(texts) != "").then(pl.col(texts)))
         names = [name for name in raw.columns if name != ROW]
-        plain = {name: self._plain(self._reader.columns[name], raw.schema[name], as_text) for name in names}
+        plain = {name: self._plain(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
             ROW,
             *(value.alias(f"v {name}") for name, (value, _) in plain.items()),
             *((pl.col(name).is_null() | ok.fill_null(False)).alias(f"k {name}") for name, (_, ok) in plain.items()),
         )
-        stated = [
-            pl.col(f"v {name}").is_not_null() if name in names else pl.lit(False) for name in self._reader.required
-        ]
+        stated = [pl.col(f"v {name}").is_not_null() if name in names else pl.lit(False) for name in self.one.required]
         sound = checked.select(
             pl.all_horizontal(pl.lit(True), *(pl.col(f"k {name}") for name in names), *stated)
         ).to_series()
-        schema = self._reader.schema
+        schema = self.one.schema
         typed = [pl.col(f"v {n}") if n in names else pl.lit(None, dtype) for n, dtype in schema.items()]
         good = checked.filter(sound).select(
             ROW, *(e.cast(schema[n]).alias(n) for n, e in zip(schema, typed, strict=True))
         )
         odd, refused = self._one_by_one(raw.filter(~sound), as_text)
         rows = pl.concat([good, odd]).sort(ROW) if odd.height else good
-        return ReadRows(rows[ROW], rows.drop(ROW), refused)
+        return ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), refused)
+
+    def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
+        stated = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
+        numbered = raw.select(ROW, stated.cast(pl.String).alias(KEY))
+        return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
 
     def _plain(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
         """The value of a column, and where that is beyond doubt what the reader makes of it."""
@@ -105,7 +110,7 @@ class FrameReader:
         return pl.lit(None, pl.Null), pl.lit(False)
 
     def _text(self, column: Column, trimmed: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-        missing = trimmed.is_in(list(self._reader.missing))
+        missing = trimmed.is_in(list(self.one.missing))
         known = pl.lit(True) if column.allowed is None else missing | trimmed.is_in(list(column.allowed))
         return pl.when(~missing).then(trimmed), known
 
@@ -116,11 +121,11 @@ class FrameReader:
         for values in raw.iter_rows(named=True):
             number = values.pop(ROW)
             try:
-                inputs.append(self._reader.inputs(self._json(values, as_text)))
+                inputs.append(self.one.inputs(self._json(values, as_text)))
                 rows.append(number)
             except ApplicationError as error:
                 problems += [(number, p.field, p.code, p.detail) for p in error.problems]
-        frame = self._reader.frame(inputs) if inputs else pl.DataFrame(schema=self._reader.schema)
+        frame = self.one.frame(inputs) if inputs else pl.DataFrame(schema=self.one.schema)
         numbered = frame.insert_column(0, pl.Series(ROW, rows, raw.schema[ROW]))
         return numbered, pl.DataFrame(problems, schema=REFUSALS, orient="row")
 
@@ -129,7 +134,7 @@ class FrameReader:
         stated = {name: value for name, value in values.items() if value is not None}
         if not as_text:
             return {name: value.isoformat() if _is_day(value) else value for name, value in stated.items()}
-        return {name: _of_text(self._reader.columns[name].type, value) for name, value in stated.items()}
+        return {name: _of_text(self.one.columns[name].type, value) for name, value in stated.items()}
 
 
 def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

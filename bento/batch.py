@@ -1,0 +1,265 @@
+"""The routes of batch jobs: a file of applications comes, its answers are fetched when they are there."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from bento.batch_input import CSV, JSON, MEDIA, NDJSON, PARQUET, json_lines
+from bento.champion import Champions
+from bento.guard import Route
+from bento.jobs import OPEN, Job, JobStore
+from bento.problems import HttpError
+from loan_platform.adapters.files import remove
+
+PATH = "/api/v1/predict/batch"
+ONE = f"{PATH}/{{job_id}}"
+UPLOAD_SECONDS = 300.0
+JSON_BYTES = 8_000_000
+LOOK_SECONDS = 0.5
+DEFAULT_LIMIT, MOST_LIMIT = 100, 1_000
+SLICE_ROWS = 20_000
+FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
+MESSAGES = {
+    "PENDING": "The job waits.",
+    "RUNNING": "The job is worked on.",
+    "SUCCEEDED": "Every row is answered or refused.",
+    "FAILED": "The job cannot be done.",
+    "CANCELLED": "The job was cancelled.",
+}
+
+
+def batch_routes(megabytes: int) -> dict[str, Route]:
+    """The routes, for uploads of at most so many megabytes."""
+    return {
+        PATH: Route("POST", "batch", MEDIA, megabytes * 1_000_000, streamed=True),
+        ONE: Route("GET", "batch", also="DELETE"),
+    }
+
+
+class Batches:
+    """Takes jobs, tells of them, and keeps a process at work while there are any.
+
+    Args:
+        folder: of the jobs.
+        megabytes: of an upload.
+        days: that a finished job is kept.
+        champions: gives the model in force.
+    """
+
+    def __init__(self, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
+        self.store = JobStore(folder, 10 * megabytes * 1_000_000)
+        self._most_bytes, self._days, self._champions = megabytes * 1_000_000, days, champions
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._watch = threading.Thread(target=self._keep_working, name="batches", daemon=True)
+
+    def start(self) -> None:
+        """Go on with what was left, and delete what is old."""
+        self._watch.start()
+
+    async def post(self, request: Request) -> Response:
+        """Take a job."""
+        serving = self._champions.serving
+        if serving is None:
+            raise HttpError(503, "no_model", "No model answers yet.", headers={"retry-after": "5"})
+        if await asyncio.to_thread(self.store.is_full):
+            detail = "Finished jobs take all the room there is for them: delete some, or wait until they are old."
+            raise HttpError(507, "no_room", detail, headers={"retry-after": "3600"})
+        media = request.headers["content-type"].partition(";")[0].strip().lower()
+        draft = await asyncio.to_thread(self.store.draft)
+        try:
+            total = await self._receive(request, media, draft / "input")
+            job = await asyncio.to_thread(
+                self.store.add,
+                draft,
+                serving.directory,
+                owner=_caller(request),
+                media=NDJSON if media == JSON else media,
+                version=serving.version,
+                sha256=serving.sha256,
+                total=total,
+            )
+        finally:
+            await asyncio.to_thread(remove, draft)
+        answer = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": total}
+        return _json(request, answer, 202, {"location": f"{PATH}/{job.id}"})
+
+    async def _receive(self, request: Request, media: str, path: Path) -> int | None:
+        """Write the body to a file; the number of rows where it is JSON."""
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                if media == JSON:
+                    lines = await asyncio.to_thread(list[bytes], json_lines(await _small(request)))
+                    await asyncio.to_thread(path.write_bytes, b"\n".join(lines) + b"\n")
+                    return len(lines)
+                with path.open("wb") as file:
+                    async for part in request.stream():
+                        await asyncio.to_thread(file.write, part)
+        except TimeoutError:
+            detail = f"The body did not arrive within {UPLOAD_SECONDS:g} s."
+            raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
+        except ClientDisconnect:
+            raise HttpError(400, "cut_off", "The connection ended before the body did.") from None
+        if media == PARQUET and path.open("rb").read(4) != b"PAR1":
+            raise HttpError(422, "unknown_form", "The body is not Parquet.")
+        return None
+
+    async def of_job(self, request: Request) -> Response:
+        """Tell of a job, give its answers, or end it."""
+        job = await asyncio.to_thread(self.store.get, request.path_params["job_id"])
+        if job is None or job.owner != _caller(request):
+            raise HttpError(404, "unknown_job", "There is no job of this id, or it is another's.")
+        if request.method == "DELETE":
+            await asyncio.to_thread(self.store.cancel, job)
+            return Response(status_code=204, headers={"x-request-id": request.state.request_id})
+        asked = _Asked(request)
+        path = self.store.path(job.id) / f"{asked.part}.parquet"
+        if asked.format is not None:
+            if job.status != "SUCCEEDED":
+                raise HttpError(409, "not_ready", f"{MESSAGES[job.status]} Files are there once it has succeeded.")
+            return _file(path, job, asked)
+        told = _told(job)
+        if job.status == "SUCCEEDED":
+            rows = await asyncio.to_thread(_page, path, asked)
+            told |= {"offset": asked.offset, "limit": asked.limit, asked.part: rows}
+        return _json(request, told)
+
+    def counts(self) -> tuple[int, int]:
+        """How many jobs wait, and how many are worked on."""
+        states = [job.status for job in self.store.all()]
+        return states.count("PENDING"), states.count("RUNNING")
+
+    def _keep_working(self) -> None:
+        self.store.clear(self._days)
+        cleared = time.monotonic()
+        while True:
+            if self._worker is None or self._worker.poll() is not None:
+                self._worker = None
+                if any(job.status in OPEN for job in self.store.all()):
+                    command = [sys.executable, "-m", "bento.runner", str(self.store.folder), str(self._most_bytes)]
+                    root = Path(__file__).resolve().parent.parent
+                    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+                    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+                    self._worker = subprocess.Popen(command, env=environment, cwd=root)
+            if time.monotonic() - cleared > 3_600:
+                self.store.clear(self._days)
+                cleared = time.monotonic()
+            time.sleep(LOOK_SECONDS)
+
+
+class _Asked:
+    """What of a job is asked for."""
+
+    def __init__(self, request: Request) -> None:
+        given = dict(request.query_params.multi_items())
+        known = {"offset", "limit", "format", "part"}
+        if set(given) - known or len(given) != len(request.query_params.multi_items()):
+            raise HttpError(422, "unknown_parameter", f"The parameters are {', '.join(sorted(known))}, each once.")
+        self.part, self.format = given.get("part", "answers"), given.get("format")
+        if self.part not in {"answers", "refused"} or self.format not in {None, *FORMATS}:
+            detail = f"part is answers or refused, and format {', '.join(FORMATS)}."
+            raise HttpError(422, "unknown_parameter", detail)
+        self.offset, self.limit = _whole(given.get("offset", "0")), _whole(given.get("limit", str(DEFAULT_LIMIT)))
+        if not 1 <= self.limit <= MOST_LIMIT:
+            raise HttpError(422, "unknown_parameter", f"limit is from 1 to {MOST_LIMIT:,}.")
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 12):
+        raise HttpError(422, "unknown_parameter", "offset and limit are whole numbers.")
+    return int(text)
+
+
+def _told(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "status": job.status,
+        "message": job.why or MESSAGES[job.status],
+        "progress": round(job.progress, 4),
+        "total_predictions": job.total,
+        "scored": job.scored,
+        "refused_rows": job.refused,
+        "model_version": job.version,
+        "model_sha256": job.sha256,
+        "created": job.created,
+        "finished": job.finished,
+    }
+
+
+def _page(path: Path, asked: _Asked) -> list[dict[str, Any]]:
+    return pl.scan_parquet(path).slice(asked.offset, asked.limit).collect().to_dicts()
+
+
+def _file(path: Path, job: Job, asked: _Asked) -> Response:
+    name = f"{job.id}-{asked.part}.{asked.format}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    if asked.format == "parquet":
+        return FileResponse(path, media_type=PARQUET, headers=headers)
+    slices = _slices(path, asked.format == "csv")
+    return StreamingResponse(_in_threads(slices), media_type=FORMATS[str(asked.format)], headers=headers)
+
+
+def _slices(path: Path, as_csv: bool) -> Iterator[bytes]:
+    frame, offset = pl.scan_parquet(path), 0
+    while True:
+        rows = frame.slice(offset, SLICE_ROWS).collect()
+        if rows.height or (as_csv and not offset):
+            yield _as_csv(rows, offset == 0) if as_csv else _as_lines(rows)
+        if rows.height < SLICE_ROWS:
+            return
+        offset += SLICE_ROWS
+
+
+def _as_csv(rows: pl.DataFrame, header: bool) -> bytes:
+    if "reasons" in rows.columns:
+        told = [json.dumps(reasons, ensure_ascii=False) for reasons in rows["reasons"].to_list()]
+        rows = rows.with_columns(pl.Series("reasons", told, pl.String))
+    written = io.BytesIO()
+    rows.write_csv(written, include_header=header)
+    return written.getvalue()
+
+
+def _as_lines(rows: pl.DataFrame) -> bytes:
+    written = io.BytesIO()
+    rows.write_ndjson(written)
+    return written.getvalue()
+
+
+async def _in_threads(slices: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (part := await asyncio.to_thread(next, slices, None)) is not None:
+        yield part
+
+
+async def _small(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > JSON_BYTES:
+            detail = f"A job in JSON may have {JSON_BYTES:,} bytes: send NDJSON, CSV or Parquet."
+            raise HttpError(413, "too_large", detail, headers={"connection": "close"})
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _caller(request: Request) -> str:
+    return request.scope["state"].get("key_id", "")
+
+
+def _json(
+    request: Request, value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    told = {**(headers or {}), "x-request-id": request.state.request_id}
+    return Response(content, status, told, media_type=JSON)

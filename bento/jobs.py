@@ -1,0 +1,147 @@
+"""Batch jobs as folders: what was asked, by which model it is answered, how far it is.
+
+<job>/job.json              state, written whole or not at all
+<job>/input                 the body as it came
+<job>/bundle/               the model that was in force when it came: it answers all rows
+<job>/lines/<number>        rows of the input, sorted out; <job>/lines.json when all are
+<job>/parts/<number>.*      answers and refusals of a piece; <number>.json when both are there
+<job>/answers.parquet       all of them, as is refused.parquet
+"""
+
+import json
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from loan_platform.adapters.files import atomic_write, partial_path, remove
+
+Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+OPEN = frozenset({"PENDING", "RUNNING"})
+JOB_ID = re.compile(r"[0-9a-f]{32}")
+MOST_STARTS = 3  # a job that ended its process as often is to blame
+
+
+@dataclass(frozen=True)
+class Job:
+    """One batch job.
+
+    Attributes:
+        owner: id of the key that made it; empty in development.
+        media: type of the body.
+        version, sha256: of the model.
+        parts: pieces of its input; 0 until they are known.
+        scored, refused: rows so far; together they are the accepted ones at the end.
+        starts: how often a process began to work on it.
+        why: it failed.
+    """
+
+    id: str
+    owner: str
+    media: str
+    version: int
+    sha256: str
+    created: float
+    status: Status = "PENDING"
+    total: int | None = None
+    parts: int = 0
+    done: int = 0
+    scored: int = 0
+    refused: int = 0
+    starts: int = 0
+    finished: float | None = None
+    why: str | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share that is done."""
+        if self.status == "SUCCEEDED":
+            return 1.0
+        return self.done / self.parts if self.parts else 0.0
+
+
+class JobStore:
+    """The jobs of a portfolio in one folder.
+
+    Args:
+        folder: holds a folder for each.
+        most_bytes: of all jobs together, beyond which no new one is taken.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self.folder, self._most_bytes = folder, most_bytes
+
+    def draft(self) -> Path:
+        """A folder for a job in the making."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = partial_path(self.folder / "job")
+        draft.mkdir()
+        return draft
+
+    def add(self, draft: Path, bundle: Path, **about: Any) -> Job:
+        """Make a job of a draft that has its input."""
+        job = Job(id=uuid.uuid4().hex, created=time.time(), **about)
+        shutil.copytree(bundle, draft / "bundle")
+        atomic_write(draft / "job.json", _json(job))
+        draft.rename(self.folder / job.id)
+        return job
+
+    def path(self, job_id: str) -> Path:
+        """The folder of a job."""
+        return self.folder / job_id
+
+    def get(self, job_id: str) -> Job | None:
+        """A job by its id; None where there is none."""
+        if not JOB_ID.fullmatch(job_id):
+            return None
+        try:
+            job = Job(**json.loads((self.path(job_id) / "job.json").read_bytes()))
+        except FileNotFoundError:
+            return None
+        if job.status in OPEN and (self.path(job_id) / "cancelled").exists():
+            return replace(job, status="CANCELLED")
+        return job
+
+    def save(self, job: Job) -> None:
+        """Replace a job's state."""
+        atomic_write(self.path(job.id) / "job.json", _json(job))
+
+    def all(self) -> Iterator[Job]:
+        """Every job, oldest first."""
+        if self.folder.is_dir():
+            found = (self.get(path.name) for path in list(self.folder.iterdir()))
+            yield from sorted((job for job in found if job), key=lambda job: job.created)
+
+    def cancel(self, job: Job) -> None:
+        """End an open job within a piece; delete a finished one."""
+        if job.status in OPEN:
+            (self.path(job.id) / "cancelled").touch()
+        else:
+            self.delete(job)
+
+    def delete(self, job: Job) -> None:
+        """Delete a job with all its files."""
+        gone = partial_path(self.path(job.id))
+        self.path(job.id).rename(gone)
+        remove(gone)
+
+    def is_full(self) -> bool:
+        """Whether the jobs have as many bytes as they may."""
+        if not self.folder.is_dir():
+            return False
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) > self._most_bytes
+
+    def clear(self, days: float) -> None:
+        """Delete what finished so many days ago."""
+        before = time.time() - days * 86_400
+        for job in self.all():
+            if job.finished is not None and job.finished < before:
+                self.delete(job)
+
+
+def _json(job: Job) -> str:
+    return json.dumps(asdict(job)) + "\n"

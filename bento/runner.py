@@ -1,0 +1,135 @@
+"""The process that works on batch jobs, one after the other: python -m bento.runner <jobs folder> <limit of bytes>
+
+One works at a time for all workers of a portfolio; the others wait for its lock. What a killed one finished is kept.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from loan_platform.settings import quiet_environment
+
+quiet_environment()
+
+import polars as pl  # noqa: E402
+from filelock import FileLock  # noqa: E402
+
+from bento.batch_input import ROW, Pieces  # noqa: E402
+from bento.champion import Serving  # noqa: E402
+from bento.jobs import MOST_STARTS, OPEN, Job, JobStore  # noqa: E402
+from bento.problems import places  # noqa: E402
+from loan_platform.adapters.files import atomic_write, partial_path  # noqa: E402
+from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
+from loan_platform.core.errors import ExplainedError  # noqa: E402
+from loan_platform.core.reasons import REASONS  # noqa: E402
+
+log = logging.getLogger("loan_platform.service")
+
+IDLE_SECONDS = 0.3
+ANSWERS = {
+    ROW: pl.Int64,
+    KEY: pl.String,
+    "probability": pl.Float64,
+    "score": pl.Float64,
+    "risk": pl.String,
+    "decision": pl.String,
+    "expected_loss": pl.Float64,
+    "reasons": REASONS,
+}
+
+
+class CancelledError(Exception):
+    """The job is not wanted any more."""
+
+
+def main() -> None:
+    """Work until nothing is left to do, or the service that started this process is gone."""
+    folder, most_bytes, parent = Path(sys.argv[1]), int(sys.argv[2]), os.getppid()
+    os.nice(10)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    store = JobStore(folder, most_bytes)
+    with FileLock(folder / ".lock"):
+        while os.getppid() == parent:
+            job = next((job for job in store.all() if job.status in OPEN), None)
+            if job is None:
+                return
+            work(store, job, most_bytes, parent)
+
+
+def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
+    """Bring one job to its end; whatever becomes of it is in its state."""
+    try:
+        if job.starts >= MOST_STARTS:
+            raise ExplainedError(f"It ended its process {job.starts} times.")
+        job = replace(job, status="RUNNING", starts=job.starts + 1)
+        store.save(job)
+        job = _scored(store, job, most_bytes, parent)
+    except SystemExit:  # the service ends, and the job is not to blame
+        store.save(replace(job, starts=job.starts - 1))
+        raise
+    except CancelledError:
+        job = replace(job, status="CANCELLED", finished=time.time())
+    except ExplainedError as error:
+        job = replace(job, status="FAILED", finished=time.time(), why=str(error))
+    except Exception as error:  # a defect: its message may hold values, its name does not
+        log.error("job %s: %s at %s", job.id, type(error).__name__, places(error))
+        job = replace(
+            job, status="FAILED", finished=time.time(), why=f"The service has a defect ({type(error).__name__})."
+        )
+    store.save(job)
+    log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
+
+
+def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
+    folder = store.path(job.id)
+    serving = Serving.of(job.version, job.sha256, folder / "bundle", threads=len(os.sched_getaffinity(0)))
+    pieces = Pieces(folder, job.media, FrameReader(serving.reader), most_bytes)
+    parts = folder / "parts"
+    parts.mkdir(exist_ok=True)
+    count, total = pieces.cut()
+    job = replace(job, parts=count, total=total, done=0, scored=0, refused=0)
+    for piece in range(count):
+        told = parts / f"{piece}.json"
+        if not told.exists():
+            if (folder / "cancelled").exists():
+                raise CancelledError
+            if os.getppid() != parent:
+                raise SystemExit
+            atomic_write(told, json.dumps(_score(serving, pieces, piece, parts)))
+        done: dict[str, int] = json.loads(told.read_bytes())
+        job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
+        store.save(job)
+    for kind, schema in ("answers", ANSWERS), ("refused", REFUSALS):
+        _together(parts, kind, count, folder / f"{kind}.parquet", schema)
+    return replace(job, status="SUCCEEDED", total=job.scored + job.refused, finished=time.time())
+
+
+def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path) -> dict[str, int]:
+    read = pieces.read(piece)
+    answers = serving.answers.of(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
+    _write(answers.select(*ANSWERS), parts / f"{piece}.answers.parquet")
+    _write(read.refused, parts / f"{piece}.refused.parquet")
+    return {"scored": answers.height, "refused": read.refused[ROW].n_unique()}
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    partial = partial_path(path)
+    frame.write_parquet(partial)
+    partial.replace(path)
+
+
+def _together(parts: Path, kind: str, count: int, path: Path, schema: dict[str, Any]) -> None:
+    files = [parts / f"{piece}.{kind}.parquet" for piece in range(count)]
+    partial = partial_path(path)
+    frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)
+    frame.sink_parquet(partial)
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Batch jobs go on after a kill, with the answers of an undisturbed run; a cancelled one ends soon."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import psutil
+import pytest
+
+from bento.jobs import MOST_STARTS, JobStore
+from loan_platform.core.answers import Answers
+from loan_platform_tests.bundles import typed_rows
+from loan_platform_tests.service.running import Home, serving
+from loan_platform_tests.service.test_batch import BATCH, ended, parquet
+
+pytestmark = pytest.mark.slow
+
+ROWS = pl.concat([typed_rows(seed) for seed in range(0, 4_000, 40)] * 75)  # six pieces
+MEDIA = {"content-type": "application/vnd.apache.parquet"}
+
+
+def runner() -> psutil.Process | None:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "bento.runner" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def until(done: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := done()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def begun(client: httpx.Client, job: str) -> Callable[[], bool]:
+    return lambda: 0 < client.get(f"{BATCH}/{job}").json()["progress"] < 1
+
+
+def answers(client: httpx.Client, job: str) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(client.get(f"{BATCH}/{job}", params={"format": "parquet"}).content))
+
+
+def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    model, _ = home.promote(slope=0.1)
+    with serving(home, LOAN_ENV="development") as client:
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        job = posted.json()["job_id"]
+        until(begun(client, job))
+        until(runner).kill()
+        home.promote(slope=0.3)
+        until(lambda: client.get("/api/v1/model/info").json()["version"] == 2)
+        assert client.get("/readyz").status_code == 200
+    with serving(home, LOAN_ENV="development") as client:
+        told = ended(client, posted, 60)
+        assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", ROWS.height, 0)
+        assert (told["model_version"], told["total_predictions"]) == (1, ROWS.height)
+        found = answers(client, job)
+    wanted = Answers(model).of(ROWS)
+    assert found["row"].to_list() == list(range(1, ROWS.height + 1))
+    assert found.drop("row", "key").equals(wanted)
+    assert JobStore(home.settings.cache / "jobs", 0).get(job).starts >= 2  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_cancelled_job_ends_and_the_next_one_begins(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    with serving(home, LOAN_ENV="development") as client:
+        job = client.post(BATCH, content=parquet(ROWS), headers=MEDIA).json()["job_id"]
+        until(begun(client, job))
+        assert client.delete(f"{BATCH}/{job}").status_code == 204
+        assert client.get(f"{BATCH}/{job}").json()["status"] == "CANCELLED"
+        assert client.get(f"{BATCH}/{job}", params={"format": "csv"}).json()["code"] == "not_ready"
+        small = client.post(BATCH, json=[{"income": 1}])
+        assert ended(client, small)["status"] == "SUCCEEDED"
+        assert JobStore(home.settings.cache / "jobs", 0).get(job).done < 6  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_job_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    with serving(home, LOAN_ENV="development") as client:
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        store, job = JobStore(home.settings.cache / "jobs", 0), posted.json()["job_id"]
+        for starts in range(1, MOST_STARTS + 1):
+            until(lambda starts=starts: store.get(job).starts == starts)  # pyright: ignore[reportOptionalMemberAccess]
+            os.kill(until(runner).pid, signal.SIGKILL)
+        told = ended(client, posted)
+        assert (told["status"], told["message"]) == ("FAILED", f"It ended its process {MOST_STARTS} times.")
+        assert client.post("/predict", json={"income": 1}).status_code == 200
