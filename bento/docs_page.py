@@ -84,7 +84,10 @@ def _operation(path: str, method: str, operation: Schema, document: Schema) -> s
     good = {status: r for status, r in operation["responses"].items() if status.startswith("2")}
     bad = {status: r for status, r in operation["responses"].items() if status not in good}
     for status, response in good.items():
-        parts += [f"<h4>{escape(status)}: {_prose(response['description'])}</h4>", *_content(response["content"])]
+        parts += [
+            f"<h4>{escape(status)}: {_prose(response['description'])}</h4>",
+            *_content(response.get("content", {})),
+        ]
     if bad:
         rows = "".join(
             f"<tr><td>{escape(status)}</td><td>{_prose(r['description'])}{''.join(_examples(r['content']))}</td></tr>"

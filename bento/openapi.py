@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bento.champion import Serving
 from bento.form import FORM
+from bento.openapi_batch import BATCH_SCHEMAS, batch_paths
 from bento.openapi_errors import KEY, LOCAL, PROBLEM, problem_responses
 from bento.openapi_examples import answer_examples, scoring_examples
 from bento.openapi_open import page_paths, service_paths
@@ -37,6 +38,7 @@ SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "defect")
 CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
 TAGS = {
     "scoring": "Applications and their answers.",
+    "batch": "Files of applications.",
     "mlflow": "MLflow's scoring protocol: callers of `mlflow models serve` need no change.",
     "service": "The model in force, probes and metrics.",
     "pages": "For people, and what the pages are made of.",
@@ -56,7 +58,7 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
     """
     paths = {
         **_scoring(serving, applications),
-        **_batch(),
+        **batch_paths(serving, applications),
         **_mlflow(serving, applications),
         **service_paths(serving),
         **page_paths(serving),
@@ -83,6 +85,7 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
                 "Ready": READY,
                 "Form": FORM,
                 "Problem": PROBLEM,
+                **BATCH_SCHEMAS,
             },
             "securitySchemes": {
                 "key": {
@@ -127,11 +130,6 @@ def _scoring(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
             }
         },
     }
-
-
-def _batch() -> Schema:
-    """POST, GET and DELETE of /api/v1/predict/batch: their paths belong here."""
-    return {}
 
 
 def _mlflow(serving: Serving, applications: Mapping[str, Schema]) -> Schema:

@@ -22,8 +22,12 @@ CODES: dict[int, dict[str, str]] = {
         "not_in_scope": "This key lacks the scope predict.",
         "not_local": "LOAN_ENV is development: without keys the service answers this machine alone.",
     },
-    404: {"unknown_path": "There is nothing at this path; /docs.json lists what there is."},
+    404: {
+        "unknown_path": "There is nothing at this path; /docs.json lists what there is.",
+        "unknown_job": "There is no job of this id, or it is another's.",
+    },
     405: {"method_not_allowed": "This path takes POST alone."},
+    409: {"not_ready": "The job is worked on. Files are there once it has succeeded."},
     408: {"too_slow": "The body did not arrive within 3 s."},
     413: {
         "too_large": "The body may have at most 65,536 bytes.",
@@ -46,6 +50,7 @@ CODES: dict[int, dict[str, str]] = {
         "ending": "This worker ends.",
         "overloaded": "Too many requests are under way; ask again.",
     },
+    507: {"no_room": "Finished jobs take all the room there is for them: delete some, or wait until they are old."},
 }
 KEY = ("no_valid_key", "not_in_scope", "not_local", "rate_limited", "overloaded")  # of routes that ask for one
 LOCAL = ("not_local", "defect")  # of those that do not

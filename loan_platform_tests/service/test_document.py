@@ -15,6 +15,7 @@ from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
 from bento.app import ROUTES
+from bento.batch import batch_routes
 from bento.openapi_errors import CODES
 from bento.openapi_open import ASSETS
 from bento.overload import CODE as OVERLOADED
@@ -35,6 +36,10 @@ seed = 7
 include-name = "POST /invocations"
 [operations.checks]
 positive_data_acceptance.enabled = false
+negative_data_rejection.enabled = false
+[[operations]]
+include-name = "POST /api/v1/predict/batch"
+[operations.checks]
 negative_data_rejection.enabled = false
 """
 
@@ -69,10 +74,11 @@ def test_it_is_openapi_and_its_schemas_are_schemas(document: dict[str, Any]) -> 
 
 
 def test_it_has_every_route_and_no_other(document: dict[str, Any]) -> None:
-    described = {path: next(iter(methods)).upper() for path, methods in document["paths"].items()}
-    probes = dict.fromkeys(OF_BENTOML, "GET")
-    assert described == {path: route.method for path, route in ROUTES.items()} | probes
-    for path, route in ROUTES.items():
+    described = {path: {method.upper() for method in methods} for path, methods in document["paths"].items()}
+    probes = {path: {"GET"} for path in OF_BENTOML}
+    routes = ROUTES | batch_routes(1)
+    assert described == {path: {route.method, route.also} - {""} for path, route in routes.items()} | probes
+    for path, route in routes.items():
         operation = document["paths"][path][route.method.lower()]
         assert ("security" in operation) == (route.scope is None), path
 
