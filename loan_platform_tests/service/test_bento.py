@@ -1,5 +1,6 @@
 """The service built into a Bento: the same inputs are the same Bento, and it answers as the batch does."""
 
+import os
 import re
 import signal
 import subprocess
@@ -91,7 +92,7 @@ def test_a_killed_build_leaves_no_half_bento(tmp_path: Path, bundle: tuple[Path,
     for seconds in (0.3, 0.9, 1.5):
         killed = subprocess.Popen([sys.executable, "-c", script, *arguments], start_new_session=True)
         time.sleep(seconds)
-        killed.send_signal(signal.SIGKILL)
+        os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
     built = build(tmp_path, bundle)
     assert built.is_intact()
