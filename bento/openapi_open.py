@@ -5,6 +5,7 @@ from bento.openapi_errors import KEY, LOCAL, problem_responses
 from bento.openapi_parts import JSON, about, content, ok, open_route, text
 from bento.openapi_schemas import Schema
 
+ANY = {"application/json": {"schema": {"type": "object"}}}
 ASSETS = {
     "/page/page.css": "text/css",
     "/page/page.js": "text/javascript",
@@ -27,6 +28,9 @@ def service_paths(serving: Serving) -> Schema:
                     **problem_responses(*KEY, "no_model", "defect", serving=serving),
                 },
             }
+        },
+        "/schema.json": {
+            "get": open_route("schema", "service", "What BentoML's client asks before all else.", ANY, always)
         },
         "/livez": {"get": open_route("livez", "service", "The process lives.", plain, always)},
         "/healthz": {"get": open_route("healthz", "service", "The process lives.", plain, always)},

@@ -17,16 +17,21 @@ TRUTH = {"true": True, "false": False, "True": True, "False": False, "TRUE": Tru
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
 
-def json_object(body: bytes) -> Row:
+def json_object(body: bytes, nan_is_missing: bool = False) -> Row:
     """The JSON object of a body.
+
+    Args:
+        body: as it came.
+        nan_is_missing: read NaN, which JSON does not have, as null.
 
     Raises:
         HttpError: 400 where it is no JSON, 422 where it is no object, nested too deep, or has a field twice.
     """
     if is_deeper(body):
         raise HttpError(422, "too_deep", f"The body is nested deeper than {DEEPEST} levels.")
+    constant = _missing_or_none if nan_is_missing else _no_constant
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=constant)
     except UnicodeDecodeError:
         raise HttpError(400, "malformed_json", "The body is not UTF-8.") from None
     except (ValueError, RecursionError) as error:
@@ -43,7 +48,7 @@ def scoring_rows(body: bytes, most: int) -> list[Row]:
     Raises:
         HttpError: 400 or 422.
     """
-    value = json_object(body)
+    value = json_object(body, nan_is_missing=True)  # as MLflow's own client writes what a frame lacks
     forms = [form for form in FORMS if form in value]
     if len(forms) != 1:
         raise HttpError(422, "unknown_form", f"Send exactly one of {', '.join(FORMS)}.")
@@ -135,3 +140,8 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> Row:
 
 def _no_constant(name: str) -> NoReturn:
     raise HttpError(422, "not_finite", f"{name} is not a number of JSON.")
+
+
+def _missing_or_none(name: str) -> None:
+    if name != "NaN":
+        _no_constant(name)

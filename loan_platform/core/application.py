@@ -284,7 +284,9 @@ def _loose_boolean(value: Any) -> bool:
     return _boolean(bool(value) if isinstance(value, int | float) and value in (0, 1) else value)
 
 
-def _loose_date(value: Any) -> date:
+def _loose_date(value: Any) -> date | None:
+    if value == "NaT":  # as pandas writes a date that a frame lacks
+        return None
     try:  # frames in pandas are written with the time of day
         day = datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else value
     except ValueError:

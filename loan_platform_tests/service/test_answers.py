@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+import bentoml
 import httpx
 import pytest
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import typed_rows
@@ -88,6 +90,21 @@ def test_rows_as_csv_are_answered_as_rows_in_json(service: httpx.Client, answers
     answer = service.post("/invocations", content=written, headers={"content-type": "text/csv; charset=utf-8"})
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
+
+
+def test_mlflow_s_own_client_is_answered(service: httpx.Client, answers: Answers) -> None:
+    client = ScoringServerClient(service.base_url.host, service.base_url.port)
+    client.wait_server_ready(10)
+    found = client.invoke(ROWS.to_pandas()).get_predictions()  # with NaN and NaT for what is missing
+    assert list(found["probability"]) == answers.of(ROWS)["probability"].to_list()
+    assert client.get_version() == version("mlflow")
+
+
+def test_bentoml_s_own_client_is_answered(service: httpx.Client, answers: Answers) -> None:
+    client = bentoml.SyncHTTPClient(str(service.base_url))
+    assert client.is_ready(5)
+    answer = client.request("POST", "/api/v1/predict", json=BODIES[0])
+    assert answer.json()["data"]["probability"] == answers.of(ROWS)["probability"][0]
 
 
 def test_rows_are_converted_as_loosely_as_mlflow_does(service: httpx.Client) -> None:

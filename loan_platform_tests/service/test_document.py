@@ -27,7 +27,7 @@ from loan_platform_tests.service.test_answers import BAD
 
 pytestmark = pytest.mark.slow
 
-OF_BENTOML = ("/livez", "/healthz")
+OF_BENTOML = ("/livez", "/healthz", "/schema.json")
 EXAMPLES = 15  # of each route and kind; beside them the edges of each field are tried
 # A form of MLflow's has rules that JSON Schema cannot say (lengths that agree), and takes more than it documents.
 CONFIG = """
