@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -21,6 +22,7 @@ from loan_platform.core.errors import ExplainedError, NotMaterializedError
 log = logging.getLogger("loan_platform.service")
 
 NEWEST = "newest.json"
+_COPY = re.compile(r"[0-9a-f]{64}")
 KEPT = 3  # copies of models that answered before, to go back to without the lake
 START_SECONDS = 3.0  # that a start waits for the registry
 REFUSED_SECONDS = 60.0  # a refused model is looked at again after so long: it may have been repaired
@@ -173,7 +175,8 @@ class Champions:
         newest = {"version": serving.version, "sha256": serving.sha256}
         atomic_write(self._cache / NEWEST, json.dumps(newest) + "\n")
         os.utime(self._cache / serving.sha256)
-        copies = [path for path in self._cache.iterdir() if path.is_dir() and path.name != serving.sha256]
+        # Records and jobs have folders here too: only what is named as a copy may go.
+        copies = [path for path in self._cache.iterdir() if _COPY.fullmatch(path.name) and path.name != serving.sha256]
         for old in sorted(copies, key=lambda path: path.stat().st_mtime)[:-KEPT]:
             remove(old)
 

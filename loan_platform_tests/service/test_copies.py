@@ -45,3 +45,24 @@ def test_two_services_of_one_home_share_their_copies(tmp_path: Path) -> None:
     assert [champions.refusal for champions in pair] == [None, None]
     assert all(champions.serving is not None for champions in pair)
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [sha256]
+
+
+def test_old_copies_go_and_records_and_jobs_beside_them_stay(tmp_path: Path) -> None:
+    named: list[Named] = []
+    for version in range(1, 8):
+        bundle = tmp_path / "lake" / str(version)
+        _, sha256 = make_bundle(bundle, slope=version / 10)
+        named.append(Named(version, sha256, bundle))
+    kept = [tmp_path / "cache" / name / "file" for name in ("audit", "jobs")]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text("kept")
+    waiting = list(named)
+    champions = Champions(lambda: waiting.pop(0), tmp_path / "cache", 60)
+    for _ in named:
+        champions.look()
+    assert champions.swaps == len(named) - 1
+    assert [path.read_text() for path in kept] == ["kept", "kept"]
+    copies = {path.name for path in (tmp_path / "cache").iterdir() if len(path.name) == 64}
+    assert named[-1].sha256 in copies
+    assert len(copies) < len(named)
