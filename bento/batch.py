@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import logging
+import math
 import os
 import subprocess
 import sys
@@ -20,14 +22,17 @@ from bento.batch_input import CSV, JSON, MEDIA, NDJSON, PARQUET, json_lines
 from bento.champion import Champions
 from bento.guard import Route
 from bento.jobs import OPEN, Job, JobStore
-from bento.problems import HttpError
-from loan_platform.adapters.files import remove
+from bento.problems import HttpError, places
+from loan_platform.adapters.files import DiskFullError, explained_disk_full, remove
+
+log = logging.getLogger("loan_platform.service")
 
 PATH = "/api/v1/predict/batch"
 ONE = f"{PATH}/{{job_id}}"
 UPLOAD_SECONDS = 300.0
 JSON_BYTES = 8_000_000
 LOOK_SECONDS = 0.5
+CLEAR_SECONDS = 3_600.0
 DEFAULT_LIMIT, MOST_LIMIT = 100, 1_000
 SLICE_ROWS = 20_000
 FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
@@ -79,17 +84,21 @@ class Batches:
         media = request.headers["content-type"].partition(";")[0].strip().lower()
         draft = await asyncio.to_thread(self.store.draft)
         try:
-            total = await self._receive(request, media, draft / "input")
-            job = await asyncio.to_thread(
-                self.store.add,
-                draft,
-                serving.directory,
-                owner=_caller(request),
-                media=NDJSON if media == JSON else media,
-                version=serving.version,
-                sha256=serving.sha256,
-                total=total,
-            )
+            with explained_disk_full(draft):
+                total = await self._receive(request, media, draft / "input")
+                job = await asyncio.to_thread(
+                    self.store.add,
+                    draft,
+                    serving.directory,
+                    owner=_caller(request),
+                    media=NDJSON if media == JSON else media,
+                    version=serving.version,
+                    sha256=serving.sha256,
+                    total=total,
+                )
+        except DiskFullError:
+            detail = "The service's disk is full."
+            raise HttpError(507, "no_room", detail, headers={"connection": "close", "retry-after": "3600"}) from None
         finally:
             await asyncio.to_thread(remove, draft)
         answer = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": total}
@@ -141,21 +150,28 @@ class Batches:
         return states.count("PENDING"), states.count("RUNNING")
 
     def _keep_working(self) -> None:
-        self.store.clear(self._days)
-        cleared = time.monotonic()
+        cleared = -math.inf
         while True:
-            if self._worker is None or self._worker.poll() is not None:
-                self._worker = None
-                if any(job.status in OPEN for job in self.store.all()):
-                    command = [sys.executable, "-m", "bento.runner", str(self.store.folder), str(self._most_bytes)]
-                    root = Path(__file__).resolve().parent.parent
-                    paths = [str(root), os.environ.get("PYTHONPATH", "")]
-                    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-                    self._worker = subprocess.Popen(command, env=environment, cwd=root)
-            if time.monotonic() - cleared > 3_600:
-                self.store.clear(self._days)
-                cleared = time.monotonic()
+            try:
+                if time.monotonic() - cleared > CLEAR_SECONDS:
+                    self.store.clear(self._days)
+                    cleared = time.monotonic()
+                self._see_to_worker()
+            except Exception as error:  # such as a full table of processes: later jobs are worked on all the same
+                log.error("batch jobs: %s at %s", type(error).__name__, places(error))
+                time.sleep(10 * LOOK_SECONDS)
             time.sleep(LOOK_SECONDS)
+
+    def _see_to_worker(self) -> None:
+        if self._worker is not None and self._worker.poll() is None:
+            return
+        self._worker = None
+        if any(job.status in OPEN for job in self.store.all()):
+            command = [sys.executable, "-m", "bento.runner", str(self.store.folder), str(self._most_bytes)]
+            root = Path(__file__).resolve().parent.parent
+            paths = [str(root), os.environ.get("PYTHONPATH", "")]
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+            self._worker = subprocess.Popen(command, env=environment, cwd=root)
 
 
 class _Asked:

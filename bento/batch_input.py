@@ -68,7 +68,11 @@ class Pieces:
         path = self._lines / str(piece)
         if self._media == CSV:
             names = [ROW, *self._told["names"]]
-            raw = pl.read_csv(path, has_header=False, new_columns=names, infer_schema=False)
+            raw = (
+                pl.read_csv(path, has_header=False, new_columns=names, infer_schema=False)
+                if path.stat().st_size
+                else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+            )
             # Lines of the file are told from 1 below the header, as a person counts rows.
             read = self._reader.read(raw.with_columns(pl.col(ROW).cast(pl.Int64) - 1), True)
             return read if piece else _with(read, self._rejected())
@@ -108,7 +112,9 @@ class Pieces:
             RecordSorter("The file", header, clean, cast("BinaryIO", rejects), 10**9).run(
                 blocks(path, self._most_bytes)
             )
-        return {"pieces": pieces.count, "names": names}
+        if not pieces.count:  # no line is sound, and what is wrong with the others is told with the first piece
+            (self._lines / "0").touch()
+        return {"pieces": pieces.count or 1, "names": names}
 
     def _rejected(self) -> pl.DataFrame:
         lines = (self._folder / "rejects").read_text().splitlines()
@@ -129,7 +135,7 @@ class Pieces:
         inputs: list[list[Any]] = []
         problems: list[tuple[int, str, str, str]] = []
         reader = self._reader.one
-        for line in path.read_bytes().splitlines():
+        for line in path.read_bytes().split(b"\n"):  # a carriage return may stand in JSON, and begins no row
             number, _, text = line.partition(b"\t")
             if not text.strip():
                 continue

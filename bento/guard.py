@@ -154,7 +154,7 @@ class Guard:
         if media not in route.media:
             raise HttpError(415, "media_type", f"Send {' or '.join(route.media)}, and say so in Content-Type.")
         length = headers.get("content-length", "")
-        if length.isdecimal() and (len(digits := length.lstrip("0")) > 9 or int(digits or 0) > route.most_bytes):
+        if length.isdecimal() and (len(digits := length.lstrip("0")) > 15 or int(digits or 0) > route.most_bytes):
             raise _too_large(route)
         if route.streamed:
             return _within(route, receive)

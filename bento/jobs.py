@@ -8,6 +8,7 @@
 <job>/answers.parquet       all of them, as is refused.parquet
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loan_platform.adapters.files import atomic_write, partial_path, remove
+from loan_platform.adapters.files import atomic_write, partial_path, remove, remove_abandoned
 
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 OPEN = frozenset({"PENDING", "RUNNING"})
@@ -107,8 +108,9 @@ class JobStore:
         return job
 
     def save(self, job: Job) -> None:
-        """Replace a job's state."""
-        atomic_write(self.path(job.id) / "job.json", _json(job))
+        """Replace a job's state; one that was deleted meanwhile stays so."""
+        if self.path(job.id).is_dir():
+            atomic_write(self.path(job.id) / "job.json", _json(job))
 
     def all(self) -> Iterator[Job]:
         """Every job, oldest first."""
@@ -126,21 +128,31 @@ class JobStore:
     def delete(self, job: Job) -> None:
         """Delete a job with all its files."""
         gone = partial_path(self.path(job.id))
-        self.path(job.id).rename(gone)
+        with contextlib.suppress(FileNotFoundError):  # another worker may delete it too
+            self.path(job.id).rename(gone)
         remove(gone)
 
     def is_full(self) -> bool:
         """Whether the jobs have as many bytes as they may."""
         if not self.folder.is_dir():
             return False
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) > self._most_bytes
+        return sum(map(_size, self.folder.rglob("*"))) > self._most_bytes
 
     def clear(self, days: float) -> None:
-        """Delete what finished so many days ago."""
+        """Delete what ended so many days ago, and what a killed process left in the making."""
+        if self.folder.is_dir():
+            remove_abandoned(self.folder)
         before = time.time() - days * 86_400
         for job in self.all():
-            if job.finished is not None and job.finished < before:
+            if job.status not in OPEN and (job.finished or job.created) < before:  # it may have ended before it began
                 self.delete(job)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # files come and go while a job is worked on
+        return 0
 
 
 def _json(job: Job) -> str:

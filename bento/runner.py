@@ -23,7 +23,13 @@ from bento.batch_input import ROW, Pieces  # noqa: E402
 from bento.champion import Serving  # noqa: E402
 from bento.jobs import MOST_STARTS, OPEN, Job, JobStore  # noqa: E402
 from bento.problems import places  # noqa: E402
-from loan_platform.adapters.files import atomic_write, partial_path  # noqa: E402
+from loan_platform.adapters.files import (  # noqa: E402
+    DiskFullError,
+    atomic_write,
+    discarded_on_error,
+    explained_disk_full,
+    partial_path,
+)
 from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
 from loan_platform.core.reasons import REASONS  # noqa: E402
@@ -74,6 +80,8 @@ def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
         raise
     except CancelledError:
         job = replace(job, status="CANCELLED", finished=time.time())
+    except DiskFullError:  # whose message names folders
+        job = replace(job, status="FAILED", finished=time.time(), why="The service's disk is full.")
     except ExplainedError as error:
         job = replace(job, status="FAILED", finished=time.time(), why=str(error))
     except Exception as error:  # a defect: its message may hold values, its name does not
@@ -91,7 +99,8 @@ def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
     pieces = Pieces(folder, job.media, FrameReader(serving.reader), most_bytes)
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
-    count, total = pieces.cut()
+    with explained_disk_full(parts):
+        count, total = pieces.cut()
     job = replace(job, parts=count, total=total, done=0, scored=0, refused=0)
     for piece in range(count):
         told = parts / f"{piece}.json"
@@ -119,16 +128,18 @@ def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path) -> dict[st
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
     partial = partial_path(path)
-    frame.write_parquet(partial)
-    partial.replace(path)
+    with explained_disk_full(path), discarded_on_error(partial):
+        frame.write_parquet(partial)
+        partial.replace(path)
 
 
 def _together(parts: Path, kind: str, count: int, path: Path, schema: dict[str, Any]) -> None:
     files = [parts / f"{piece}.{kind}.parquet" for piece in range(count)]
     partial = partial_path(path)
     frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)
-    frame.sink_parquet(partial)
-    partial.replace(path)
+    with explained_disk_full(path), discarded_on_error(partial):
+        frame.sink_parquet(partial)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

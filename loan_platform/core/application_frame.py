@@ -151,13 +151,14 @@ def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _range(column: Column) -> tuple[float, float]:
-    low = -EXACT if column.minimum is None else max(column.minimum, -EXACT)
-    high = EXACT if column.maximum is None else min(column.maximum, EXACT)
+    most = EXACT - 1  # a whole number above EXACT may be rounded to it
+    low = -most if column.minimum is None else max(column.minimum, -most)
+    high = most if column.maximum is None else min(column.maximum, most)
     return low, high
 
 
 def _of_text(kind: str, cell: str) -> Any:
-    if kind in _NUMBERS and _NUMBER.match(cell):
+    if kind in _NUMBERS and _NUMBER.fullmatch(cell):
         try:
             return int(cell)
         except ValueError:

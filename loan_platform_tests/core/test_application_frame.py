@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loan_platform.core.application import ApplicationError, ApplicationReader
 from loan_platform.core.application_frame import FrameReader
-from loan_platform_tests.bundles import ranged_model
+from loan_platform_tests.bundles import ranged_model, scoring_model
 
 READER = ApplicationReader(ranged_model())
 FRAMES = FrameReader(READER)
@@ -107,3 +107,20 @@ def test_an_unknown_column_is_named_with_the_closest_one() -> None:
     with pytest.raises(ApplicationError, match=r"incme: is not a field .* Did you mean 'income'") as refused:
         FRAMES.check_columns(["incme", "term"])
     assert [problem.field for problem in refused.value.problems if problem.code == "unknown_field"] == ["incme"]
+
+
+@pytest.mark.parametrize("cell", ["9007199254740993", "-9007199254740993", "9007199254740992", "1\n"])
+def test_numbers_at_the_edge_of_what_is_exact_are_read_as_each_row_alone(cell: str) -> None:
+    reader = ApplicationReader(scoring_model())
+    frames, whole = FrameReader(reader), int(cell)
+    sent: list[tuple[pl.DataFrame, bool, Any]] = [(pl.DataFrame({"row": [1], "income": [cell]}), True, whole)]
+    if cell.endswith("\n"):
+        sent = [(sent[0][0], True, cell)]
+    else:
+        sent.append((pl.DataFrame({"row": [1], "income": [whole]}), False, whole))
+    for raw, as_text, value in sent:
+        try:
+            expected = reader.inputs({"income": value}) is not None
+        except ApplicationError:
+            expected = False
+        assert (frames.read(raw, as_text).frame.height == 1) is expected

@@ -174,3 +174,15 @@ def test_a_job_is_its_makers_alone_and_goes_when_it_is_deleted(service: httpx.Cl
     assert service.delete(path).status_code == 204
     assert service.get(path).status_code == 404
     assert not Path(home.settings.cache, "jobs", told["job_id"]).exists()
+
+
+def test_rows_that_look_like_others_do_not_disturb_them(service: httpx.Client) -> None:
+    lines = b'{"income": 1}\n{"income":\r2}\nx\rfoo\tbar\ny\r1\t{"income": 3}\n'
+    told = ended(service, service.post(BATCH, content=lines, headers={"content-type": "application/x-ndjson"}))
+    assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", 2, 2)
+    assert [row["row"] for row in told["answers"]] == [1, 2]
+
+
+def test_a_file_without_one_sound_line_refuses_them_all(service: httpx.Client) -> None:
+    told = ended(service, service.post(BATCH, content=b"income,term\n1\n1,2,3\n", headers={"content-type": "text/csv"}))
+    assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", 0, 2)

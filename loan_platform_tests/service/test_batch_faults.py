@@ -18,6 +18,7 @@ from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet
+from loan_platform_tests.service.test_faults import worker
 
 pytestmark = pytest.mark.slow
 
@@ -99,3 +100,21 @@ def test_a_job_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path)
         told = ended(client, posted)
         assert (told["status"], told["message"]) == ("FAILED", f"It ended its process {MOST_STARTS} times.")
         assert client.post("/predict", json={"income": 1}).status_code == 200
+
+
+def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    lines, media = b'{"income": 1}\n' * 200_000, {"content-type": "application/x-ndjson"}
+    with serving(home, LOAN_ENV="development") as client:
+        process = psutil.Process(worker(client))
+        _, most = process.rlimit(psutil.RLIMIT_FSIZE)
+        process.rlimit(psutil.RLIMIT_FSIZE, (len(lines) - 1, most))  # of a file, which the service takes for the disk's
+        answer = client.post(BATCH, content=lines, headers=media)
+        assert (answer.status_code, answer.json()["code"]) == (507, "no_room")
+        assert not list(home.settings.cache.glob("jobs/*.partial"))
+        process.rlimit(psutil.RLIMIT_FSIZE, (len(lines) + 1, most))  # the runner writes more than came
+        told = ended(client, client.post(BATCH, content=lines, headers=media))
+        assert (told["status"], told["message"]) == ("FAILED", "The service's disk is full.")
+        process.rlimit(psutil.RLIMIT_FSIZE, (most, most))
+        assert ended(client, client.post(BATCH, json=[{"income": 1}]))["status"] == "SUCCEEDED"

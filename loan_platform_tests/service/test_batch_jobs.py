@@ -1,0 +1,34 @@
+"""Folders of jobs: what is deleted stays so, and what is old or left over goes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bento.jobs import Job, JobStore
+
+
+def made(store: JobStore) -> Job:
+    draft, bundle = store.draft(), store.folder.parent / "bundle"
+    bundle.mkdir(exist_ok=True)
+    return store.add(draft, bundle, owner="", media="text/csv", version=1, sha256="0" * 64)
+
+
+def test_a_deleted_job_is_not_made_again_by_who_works_on_it(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    job = made(store)
+    store.delete(job)
+    store.delete(job)
+    store.save(replace(job, status="FAILED"))
+    assert not list(store.folder.iterdir())
+
+
+def test_what_was_cancelled_before_it_began_and_what_was_left_in_the_making_go(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    cancelled, waiting = made(store), made(store)
+    store.save(replace(cancelled, created=0.0))
+    store.save(replace(waiting, created=0.0))
+    store.cancel(cancelled)
+    draft = store.draft()
+    left = draft.with_name(draft.name.replace(draft.name.split("~")[1], str(2**22 + 1)))  # no process has this id
+    draft.rename(left)
+    store.clear(days=1)
+    assert [path.name for path in store.folder.iterdir()] == [waiting.id]
