@@ -30,7 +30,7 @@ class Route:
         media: types of the body; none: it has no body.
         most_bytes: of the body.
         also: another method than the first.
-        streamed: the body is not read here, but passed on as it comes, within its size.
+        streamed: body or answer may be long: what comes is passed on, within its size, and it stands in no line.
     """
 
     method: str
@@ -91,7 +91,8 @@ class Guard:
         try:
             route = self._route(scope)
             self._check_caller(scope, route)
-            with self._line if self._line and route.scope else _NO_LINE:
+            counted = self._line and route.scope and not route.streamed  # uploads take minutes, and cost little
+            with self._line if self._line and counted else _NO_LINE:
                 taken = await self._taken(scope, receive, route)
                 passed = True
                 await self._ours(scope, taken, send)

@@ -102,6 +102,21 @@ def test_a_job_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path)
         assert client.post("/predict", json={"income": 1}).status_code == 200
 
 
+def test_ends_that_are_not_the_jobs_fault_are_not_held_against_it(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    store = JobStore(home.settings.cache / "jobs", 0)
+    with serving(home, LOAN_ENV="development") as client:
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        job = posted.json()["job_id"]
+        for pieces in range(1, MOST_STARTS + 2):  # killed more often than is forgiven at one piece
+            until(lambda pieces=pieces: store.get(job).done >= pieces)  # pyright: ignore[reportOptionalMemberAccess]
+            until(runner).kill()
+    with serving(home, LOAN_ENV="development") as client:
+        told = ended(client, posted, 60)
+        assert (told["status"], told["scored"]) == ("SUCCEEDED", ROWS.height)
+
+
 def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
