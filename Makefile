@@ -23,10 +23,10 @@ SERVE_PORT ?= 8000
 
 NAME ?= my_book
 
-.PHONY: help setup demo book test faults dev serve bento key mlflow data lint format typecheck lock docs check clean
+.PHONY: help setup demo book test faults dev serve bento key audit-key audit mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(READY) ## virtual environment from the hash-locked requirements, bytecode compiled
 
@@ -77,6 +77,12 @@ bento: $(READY) ## the champion of a book built into a Bento, and checked: make 
 
 key: $(READY) ## an API key of the service, told once: make key NAME=my_client RATE=600/minute
 	@$(BIN)/loan-platform key "$(NAME)" $(if $(RATE),--rate "$(RATE)")
+
+audit-key: $(READY) ## the key of the service's records, for encrypted inputs
+	@$(BIN)/loan-platform audit create-key
+
+audit: $(READY) ## verify the records of a book's service: make audit BOOK=lending_club
+	@$(BIN)/loan-platform audit verify --book $(or $(BOOK),lending_club)
 
 mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init

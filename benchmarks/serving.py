@@ -72,7 +72,6 @@ class Bench:
             "LOAN_PLATFORM_HOME": str(home),
             "LOAN_PORTFOLIO": book,
             "LOAN_KEYS": str(scratch / "keys.json"),
-            "LOAN_RATE": "1000000000/minute",
             "BENTOML_HOME": str(scratch / "bentoml"),
             "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
             "MLFLOW_MODELS_WORKERS": "1",

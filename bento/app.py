@@ -21,6 +21,7 @@ from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
+from bento.records import Records
 from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.scoring import Scorer
 from loan_platform.core.answers import Answer
@@ -53,14 +54,21 @@ class LoanApp:
         champions: gives the model in force.
         drain: tells whether the worker is at its end.
         drift: sees what was answered.
+        records: keep what was answered, before it is sent.
         batches: takes jobs; None: this service takes none.
     """
 
     def __init__(
-        self, portfolio: str, champions: Champions, drain: Drain, drift: OnlineDrift, batches: Batches | None = None
+        self,
+        portfolio: str,
+        champions: Champions,
+        drain: Drain,
+        drift: OnlineDrift,
+        records: Records,
+        batches: Batches | None = None,
     ) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._scorer, self._drain, self._drift = Scorer(), drain, drift
+        self._scorer, self._drain, self._drift, self._records = Scorer(), drain, drift, records
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -106,9 +114,10 @@ class LoanApp:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self.serving(), time.perf_counter()
         body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
-        frame, answers = await asyncio.to_thread(
+        rows, frame, answers = await asyncio.to_thread(
             _of_rows, serving, body, is_csv
         )  # single applications need not wait for a thousand
+        await self._records.answered_rows(request.state, serving, rows, frame, answers)
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         request.state.model_version = serving.version
         self._drift.seen(serving, frame, answers["probability"].to_list())
@@ -159,6 +168,7 @@ class LoanApp:
         if self._drain.begun:
             raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
         serving = self.serving()
+        self._records.check()
         return _json(request, {"status": "ready", "model_version": serving.version})
 
     async def prometheus(self, _: Request) -> Response:
@@ -173,6 +183,7 @@ class LoanApp:
         except ApplicationError as error:
             raise _refused(error) from None
         answer = await self._scorer.answer(serving, inputs, explain)
+        await self._records.answered(request.state, serving, values, inputs, explain, answer)
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
         request.state.model_version = serving.version
         self._drift.seen(serving, inputs, (answer.probability,))
@@ -195,14 +206,14 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], pl.DataFrame, pl.DataFrame]:
     reader = serving.reader
     rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
     try:
         frame = reader.read_many(rows)
     except ApplicationError as error:
         raise _refused(error) from None
-    return frame, serving.answers.of(frame)
+    return rows, frame, serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:

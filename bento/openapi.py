@@ -34,7 +34,7 @@ BODY = (
     "not_an_object",
     "duplicate_field",
 )
-SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "defect")
+SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "audit_unavailable", "defect")
 CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
 TAGS = {
     "scoring": "Applications and their answers.",

@@ -49,6 +49,7 @@ CODES: dict[int, dict[str, str]] = {
         "no_model": "No model answers yet: lending_club has no champion: materialize promoted_model first.",
         "ending": "This worker ends.",
         "overloaded": "Too many requests are under way; ask again.",
+        "audit_unavailable": "No answer is given: the records cannot be written: No space left on device.",
     },
     507: {"no_room": "Finished jobs take all the room there is for them: delete some, or wait until they are old."},
 }

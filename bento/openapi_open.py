@@ -18,7 +18,7 @@ def service_paths(serving: Serving) -> Schema:
     """The model in force, probes and metrics."""
     plain = text("text/plain")
     always = problem_responses(*LOCAL, serving=serving)
-    ready = problem_responses(*LOCAL, "no_model", "ending", serving=serving)
+    ready = problem_responses(*LOCAL, "no_model", "ending", "audit_unavailable", serving=serving)
     return {
         "/api/v1/model/info": {
             "get": {

@@ -32,6 +32,7 @@ from loan_platform.adapters.files import (  # noqa: E402
     explained_disk_full,
     fsync,
     partial_path,
+    remove,
 )
 from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
 from loan_platform.core.bundle import BundleError  # noqa: E402
@@ -102,6 +103,8 @@ def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
             job, status="FAILED", finished=time.time(), why=f"The service has a defect ({type(error).__name__})."
         )
     store.save(job)
+    for name in ("input", "lines", "parts", "bundle"):  # what applicants stated goes as soon as it is answered
+        remove(store.path(job.id) / name)
     log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
 
 

@@ -7,7 +7,7 @@ import gc
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from loan_platform.settings import UNLIMITED, ServiceSettings, WatchSettings, quiet_environment
+from loan_platform.settings import UNLIMITED, AuditSettings, ServiceSettings, WatchSettings, quiet_environment
 
 quiet_environment()
 
@@ -24,8 +24,10 @@ from bento.guard import Guard  # noqa: E402
 from bento.limiting import Limiter, storage_for  # noqa: E402
 from bento.logs import configure  # noqa: E402
 from bento.overload import Line  # noqa: E402
+from bento.records import Records  # noqa: E402
 from bento.watch import Watch, watched  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
+from loan_platform.adapters.audit_keys import AuditKey  # noqa: E402
 
 BUILT = built()
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else Non
 if SETTINGS.ledger_stated:
     check_can_follow()
 WATCH = WatchSettings.from_environment()
+AUDIT = AuditSettings.of(SETTINGS.portfolio)
+if AUDIT.inputs == "encrypted":
+    AuditKey.read(AUDIT.key)  # without it the service does not start
 configure(WATCH.log_level)
 PATHS = ROUTES | batch_routes(SETTINGS.batch_megabytes)
 OF_BENTOML = frozenset({"/livez", "/healthz", "/schema.json"})  # the last is what its client asks first
@@ -123,7 +128,9 @@ class LoanService:
         drift.start()
         jobs = settings.cache / "jobs"
         batches = Batches(jobs, settings.batch_megabytes, settings.batch_days, champions)
-        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, batches)
+        records = Records(settings.portfolio, AUDIT)
+        records.start()
+        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, records, batches)
         batches.start()
         DRAIN.install()
         # Requests leave no cycles: what lives now is not looked through for them again.

@@ -240,6 +240,42 @@ class WatchSettings:
         )
 
 
+@dataclass(frozen=True)
+class AuditSettings:
+    """How the answers of the service are recorded.
+
+    Attributes:
+        directory: of the records of the portfolio.
+        inputs: omitted, encrypted or plain.
+        key: file of the secret for inputs.
+        fail: closed: no answer without its record; open: answers go out all the same, and are counted.
+        keep_days: after which records are deleted; None: never.
+    """
+
+    directory: Path
+    inputs: str
+    key: Path
+    fail: str
+    keep_days: int | None
+
+    @classmethod
+    def of(cls, portfolio: str, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read LOAN_AUDIT_INPUTS, LOAN_AUDIT_KEY, LOAN_AUDIT_FAIL and LOAN_AUDIT_KEEP_DAYS.
+
+        Raises:
+            SettingsError: a variable is unusable; the message names it and what it accepts.
+        """
+        settings = Settings.from_environment(environ)
+        days = _number(environ, "LOAN_AUDIT_KEEP_DAYS", 0, 0, 36_525)
+        return cls(
+            directory=settings.service / portfolio / "audit",
+            inputs=_one_of(environ, "LOAN_AUDIT_INPUTS", ("omitted", "encrypted", "plain")),
+            key=Path(_text(environ, "LOAN_AUDIT_KEY") or settings.service / "audit.key").expanduser(),
+            fail=_one_of(environ, "LOAN_AUDIT_FAIL", ("closed", "open")),
+            keep_days=days or None,
+        )
+
+
 def quiet_environment() -> None:
     """Switch telemetry off and waiting threads to sleep; call before the heavy imports. Keeps what is set."""
     for name, value in QUIET.items():
@@ -270,6 +306,14 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0.1 <= seconds <= 3_600:
         raise SettingsError(f"{name} must be a number of seconds from 0.1 to 3600, such as {default:g}.")
     return seconds
+
+
+def _one_of(environ: Mapping[str, str], name: str, accepted: tuple[str, ...]) -> str:
+    """The first one is the default."""
+    stated = _text(environ, name) or accepted[0]
+    if stated not in accepted:
+        raise SettingsError(f"{name} must be one of {', '.join(accepted)}; without it it is {accepted[0]}.")
+    return stated
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -12,6 +12,41 @@ from loan_platform.settings import Settings, quiet_environment
 def main() -> int:
     """Run one command; the exit code is 0 only when everything worked."""
     quiet_environment()
+    arguments = _parser().parse_args()
+    try:
+        settings = Settings.from_environment()
+        if arguments.command == "init":
+            return _init(settings)
+        if arguments.command == "key":
+            return _key(settings, arguments)
+        if arguments.command == "audit":
+            from loan_platform.cli.audit import run_audit
+
+            return run_audit(settings, arguments)
+        if arguments.command == "book":
+            return _book(settings, arguments)
+        if arguments.command == "check":
+            from loan_platform.cli.check import run_check
+
+            code = run_check(settings, arguments.books, arguments.defs)
+        elif arguments.command == "bento":
+            from loan_platform.cli.bento import run_bento
+
+            code = run_bento(settings, arguments.book)
+        else:
+            from loan_platform.cli.demo import run_demo
+
+            code = run_demo(settings, arguments.book, arguments.rows)
+        # DuckDB's binding lists every object that is still alive at exit, three screens of them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    except ExplainedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loan-platform", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init", help="make the platform home: folders and databases")
@@ -34,34 +69,13 @@ def main() -> int:
     key.add_argument("--rate", help="how often it may ask, such as 600/minute, or unlimited; else as LOAN_RATE says")
     bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
-    arguments = parser.parse_args()
-    try:
-        settings = Settings.from_environment()
-        if arguments.command == "init":
-            return _init(settings)
-        if arguments.command == "key":
-            return _key(settings, arguments)
-        if arguments.command == "book":
-            return _book(settings, arguments)
-        if arguments.command == "check":
-            from loan_platform.cli.check import run_check
-
-            code = run_check(settings, arguments.books, arguments.defs)
-        elif arguments.command == "bento":
-            from loan_platform.cli.bento import run_bento
-
-            code = run_bento(settings, arguments.book)
-        else:
-            from loan_platform.cli.demo import run_demo
-
-            code = run_demo(settings, arguments.book, arguments.rows)
-        # DuckDB's binding lists every object that is still alive at exit, three screens of them.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    except ExplainedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    audit = commands.add_parser("audit", help="records of the service's answers")
+    audit.add_argument("action", choices=("create-key", "verify", "replay"))
+    audit.add_argument("request", nargs="?", help="id of the request to replay; <id>.<row> for a row of /invocations")
+    audit.add_argument("--book", default="lending_club", help="whose service")
+    audit.add_argument("--save", type=Path, help="write the ends of the chains to this file, to be kept elsewhere")
+    audit.add_argument("--against", type=Path, help="ends of the chains that were saved: they must still be there")
+    return parser
 
 
 def _init(settings: Settings) -> int:

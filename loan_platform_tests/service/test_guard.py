@@ -18,6 +18,8 @@ from bento.champion import Champions, Named
 from bento.drain import Drain
 from bento.drift import OnlineDrift
 from bento.guard import Guard
+from bento.records import Records
+from loan_platform.settings import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies
 
@@ -34,9 +36,13 @@ def guarded(tmp_path: Path) -> Iterator[Guard]:
     champions = Champions(lambda: Named(1, sha256, tmp_path / "lake" / "bundle"), tmp_path / "cache", 60)
     champions.start()
     before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
-    app = LoanApp("tiny_loans", champions, Drain(), OnlineDrift("tiny_loans", champions, tmp_path / "drift.db", 0, 1))
+    records = Records("tiny_loans", AuditSettings.of("tiny_loans", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
+    drift = OnlineDrift("tiny_loans", champions, tmp_path / "drift.db", 0, 1)
+    records.start()
+    app = LoanApp("tiny_loans", champions, Drain(), drift, records)
     yield Guard(nobody, app, ROUTES, frozenset(), None, Drain())
     champions.stop()
+    records.stop()
     for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
         REGISTRY.unregister(collector)
 

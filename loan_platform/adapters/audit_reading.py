@@ -1,0 +1,103 @@
+"""The records of a portfolio, read: all chains, inputs in the clear where there is a key for them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loan_platform.adapters import audit_files
+from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.core.answers import Answers
+from loan_platform.core.audit import Chain
+from loan_platform.core.audit_replay import differences
+from loan_platform.core.bundle import load_bundle
+from loan_platform.core.errors import ExplainedError
+
+
+class NoRecordError(ExplainedError, LookupError):
+    """A record is not there, or cannot be replayed."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a record keeps of an application.
+
+    Attributes:
+        inputs: of the model, by column.
+        entity: key of the loan, as the caller stated it.
+        date: of the application, as the caller stated it.
+    """
+
+    inputs: dict[str, Any]
+    entity: str | None
+    date: str | None
+
+
+class AuditRecords:
+    """The records of one portfolio.
+
+    Args:
+        directory: of the chains.
+        key: for encrypted inputs and for the ends of chains; None: there is none.
+    """
+
+    def __init__(self, directory: Path, key: AuditKey | None) -> None:
+        self._directory, self._key = directory, key
+
+    def chains(self) -> Iterator[Chain]:
+        """Every chain, walked from its first line to its last."""
+        for chain in audit_files.chains(self._directory):
+            yield audit_files.read(chain, self._key)
+
+    def find(self, request_id: str) -> dict[str, Any]:
+        """The record of a request; of a row of /invocations it is `<request id>.<row>`.
+
+        Raises:
+            NoRecordError: there is none in a chain that can be relied on.
+        """
+        for chain in self.chains():
+            for record in chain.records:
+                if record["request_id"] == request_id:
+                    return record
+        raise NoRecordError(
+            f"{self._directory} has no record of request {request_id} that can be relied on: look with "
+            "loan-platform audit verify whether the chains are whole. A row of /invocations is <request id>.<row>."
+        )
+
+    def stored(self, record: dict[str, Any]) -> Stored | None:
+        """What the record keeps of the application; None where inputs were omitted, or there is no key.
+
+        Raises:
+            AuditKeyError: they were encrypted with another key.
+        """
+        if "plain" in record:
+            return Stored(**_of(record["plain"]))
+        if "encrypted" in record and self._key is not None:
+            return Stored(**_of(self._key.decrypted(record["encrypted"], record["request_id"])))
+        return None
+
+    def replay(self, record: dict[str, Any], bundles: list[Path]) -> dict[str, tuple[Any, Any]]:
+        """What the model that the record names says differently today; nothing where it is the same to the last bit.
+
+        Args:
+            record: with inputs.
+            bundles: where the model's bundle may be.
+
+        Raises:
+            NoRecordError: its inputs or its model are not at hand.
+            BundleError: the bundle is not the one that the record names.
+        """
+        stored = self.stored(record)
+        if stored is None:
+            raise NoRecordError(
+                f"the inputs of request {record['request_id']} were omitted, or there is no key for them"
+            )
+        bundle = next((path for path in bundles if path.is_dir()), None)
+        if bundle is None:
+            raise NoRecordError(f"model {record['model_sha256']} is not at hand: looked for {bundles[0]}")
+        model = load_bundle(bundle, expected_sha256=record["model_sha256"], threads=1).model
+        return differences(Answers(model), record, stored.inputs)
+
+
+def _of(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: value[name] for name in ("inputs", "entity", "date")}

@@ -1,0 +1,63 @@
+"""`loan-platform audit`: create the key, verify the records of a book's service, replay one of them."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.adapters.audit_reading import AuditRecords, NoRecordError
+from loan_platform.core.audit import Chain
+from loan_platform.settings import AuditSettings, Settings
+
+
+def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Do it; 0 where all is as it should be, 1 where it is not."""
+    audit = AuditSettings.of(arguments.book)
+    if arguments.action == "create-key":
+        AuditKey.create(audit.key)
+        sys.stdout.write(f"{audit.key}\n")
+        sys.stderr.write("Keep a copy of it apart from the records: without it their inputs cannot be read.\n")
+        return 0
+    key = AuditKey.read(audit.key) if audit.key.exists() else None
+    records = AuditRecords(audit.directory, key)
+    if arguments.action == "verify":
+        return _verify(list(records.chains()), arguments)
+    if not arguments.request:
+        raise NoRecordError("Name the request: loan-platform audit replay <request id>")
+    record = records.find(arguments.request)
+    sha256 = record["model_sha256"]
+    lake, copy = settings.lake / arguments.book / "trained_model" / sha256 / "bundle", audit.directory.parent / sha256
+    differing = records.replay(record, [lake, copy])
+    for name, (recorded, said) in differing.items():
+        sys.stdout.write(f"{name}: recorded {recorded}, the model says {said}\n")
+    if not differing:
+        told = f"version {record['model_version']}, probability {record['probability']!r}, {record['decision']}"
+        sys.stdout.write(f"{record['request_id']}: the same to the last bit ({told})\n")
+    return 1 if differing else 0
+
+
+def _verify(found: list[Chain], arguments: argparse.Namespace) -> int:
+    problems = [str(fault) for chain in found for fault in chain.faults]
+    if arguments.against:
+        problems += _gone(found, json.loads(arguments.against.read_text()))
+    for chain in found:
+        lost = sum(event.get("lost", 0) for event in chain.events)
+        without = f", {lost:,} answers without a record" if lost else ""
+        sys.stdout.write(f"{chain.name}: {chain.head.n:,} lines, {len(chain.records):,} records that stand{without}\n")
+    for problem in problems:
+        sys.stdout.write(f"! {problem}\n")
+    if arguments.save:
+        ends = {chain.name: {"n": chain.head.n, "sha256": chain.head.sha256} for chain in found}
+        arguments.save.write_text(json.dumps(ends, indent=1) + "\n")
+    return 1 if problems else 0
+
+
+def _gone(found: list[Chain], saved: dict[str, dict[str, Any]]) -> list[str]:
+    """Ends that were saved and are not in the chains any more."""
+    hashes = {chain.name: chain.hashes for chain in found}
+    return [
+        f"{name}: line {end['n']} is not there as it was when the ends were saved"
+        for name, end in saved.items()
+        if end["n"] and hashes.get(name, {}).get(end["n"]) != end["sha256"]
+    ]

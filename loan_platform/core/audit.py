@@ -1,0 +1,178 @@
+"""Records of answers as lines of a hash chain: what a line holds, and whether a chain is whole.
+
+A line is a JSON object that begins with its number `n` and `prev`, the hash of the line before it, and ends with its
+own hash, `sha256`, of all bytes before that field. A changed line has another hash than it says; one that was removed,
+put in or moved breaks the numbers and the hashes of its neighbours. What nobody after it vouches for, the end of a
+chain, is held against its head: number and hash of the last line, kept beside it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+ZERO = "0" * 64
+_OWN = b',"sha256":"'
+_TAIL = len(_OWN) + 64 + len(b'"}')
+
+
+class Head(NamedTuple):
+    """The end of a chain: number and hash of its last line; (0, zeros) of one that has none."""
+
+    n: int = 0
+    sha256: str = ZERO
+
+
+class Fault(NamedTuple):
+    """What is wrong with a chain, and where.
+
+    Attributes:
+        chain, segment: names of the chain and of its file.
+        line: of the file, from 1; 0: the file as a whole.
+        reason: what was found.
+        spoils: whether no record of the chain can be relied on; else this line alone is at fault.
+    """
+
+    chain: str
+    segment: str
+    line: int
+    reason: str
+    spoils: bool
+
+    def __str__(self) -> str:
+        return f"{self.chain}/{self.segment}:{self.line}: {self.reason}"
+
+
+class Entry(NamedTuple):
+    """A line of a chain whose own hash is right."""
+
+    n: int
+    prev: str
+    sha256: str
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What became of reading a chain.
+
+    Attributes:
+        name: of the chain.
+        records: of answers, in order; only those that can be relied on.
+        events: what the chain says of itself.
+        faults: none where it is whole.
+        head: its last line.
+        hashes: of each line, by number.
+    """
+
+    name: str
+    records: tuple[dict[str, Any], ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
+    faults: tuple[Fault, ...] = ()
+    head: Head = field(default_factory=Head)
+    hashes: dict[int, str] = field(default_factory=dict[int, str], repr=False)
+
+
+def sealed(body: bytes, head: Head) -> tuple[bytes, Head]:
+    """The next line of a chain, with its line end, and the head after it.
+
+    Args:
+        body: a JSON object with at least one field, without line ends.
+        head: of the chain so far.
+    """
+    start = b'{"n":%d,"prev":"%s",%s' % (head.n + 1, head.sha256.encode(), body[1:-1])
+    own = hashlib.sha256(start).hexdigest()
+    return b'%s%s%s"}\n' % (start, _OWN, own.encode()), Head(head.n + 1, own)
+
+
+def opened(line: bytes) -> Entry | None:
+    """What a line holds; None where its hash is not its own, or it is no line of a chain."""
+    start, tail = line[:-_TAIL], line[-_TAIL:]
+    own = hashlib.sha256(start).hexdigest()
+    if tail != _OWN + own.encode() + b'"}':
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    record = cast("dict[str, Any]", value)
+    n, prev = record.pop("n", None), record.pop("prev", None)
+    record.pop("sha256", None)
+    return Entry(n, prev, own, record) if isinstance(n, int) and isinstance(prev, str) else None
+
+
+def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head: Head | None) -> Chain:
+    """Walk a chain from its first line to its last.
+
+    Args:
+        name: of the chain.
+        segments: names of its files and their lines, in order.
+        head: where its end was when it was last written; None: that is gone.
+    """
+    at: Head | None = None
+    faults: list[Fault] = []
+    found: list[Entry] = []
+    hashes: dict[int, str] = {}
+    first: tuple[str, Head] | None = None
+    for segment, lines in segments:
+        for number, line in enumerate(lines, 1):
+            entry = opened(line[:-1]) if line.endswith(b"\n") else None
+            if entry is None:  # the hash that it states may stand: then the lines around it do
+                faults.append(Fault(name, segment, number, "was changed or is cut off: its hash is another", False))
+                at = Head(at.n + 1, _stated(line)) if at else None
+            else:
+                before = Head(entry.n - 1, entry.prev)
+                first = first or (segment, before)
+                if before != (at or before):
+                    faults.append(Fault(name, segment, number, _why(before, at or before), True))
+                at = Head(entry.n, entry.sha256)
+                found.append(entry)
+            if at:
+                hashes[at.n] = at.sha256
+    retired = [Head(e.record["retired"]["n"], e.record["retired"]["sha256"]) for e in found if "retired" in e.record]
+    if first and first[1] != Head():
+        hashes[first[1].n] = first[1].sha256
+        if first[1] not in retired:
+            reason = f"{first[1].n} lines before it are gone or damaged, and no line says why"
+            faults.append(Fault(name, first[0], 1, reason, True))
+    end = at or Head()
+    if why := _wrong_head(head, end, hashes | {0: ZERO}):
+        faults.append(Fault(name, "head", 1, why, True))
+    spoilt = any(fault.spoils for fault in faults)
+    records = () if spoilt else tuple(e.record for e in found if "request_id" in e.record)
+    events = tuple(e.record for e in found if "request_id" not in e.record)
+    return Chain(name, records, events, tuple(faults), end, hashes)
+
+
+def _wrong_head(head: Head | None, end: Head, hashes: dict[int, str]) -> str | None:
+    if head is None:
+        return (
+            None if end == Head() else "is gone, or not what the service wrote: the end of the chain is not vouched for"
+        )
+    if head.n > end.n:
+        return f"{head.n - end.n} lines at the end of the chain are gone"
+    return None if hashes.get(head.n) == head.sha256 else f"line {head.n} is not the one that was written"
+
+
+def _stated(line: bytes) -> str:
+    return line.rstrip(b"\n")[-66:-2].decode("latin-1")
+
+
+def _why(before: Head, at: Head) -> str:
+    if before.n > at.n:
+        return f"{before.n - at.n} lines before it are gone"
+    if before.n < at.n:
+        return "is there twice, was put in or was moved"
+    return "the line before it is not the one that was written"
+
+
+def lines_of(data: bytes) -> Iterator[bytes]:
+    """The lines of a segment, each with its line end, which is `\\n` alone; the last one may lack it."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        yield data[start:end]
+        start = end
