@@ -137,6 +137,11 @@ class JobStore:
             self.path(job.id).rename(gone)
         remove(gone)
 
+    def forget(self, job: Job) -> None:
+        """Delete what applicants stated: it is answered, or never will be."""
+        for name in ("input", "lines", "parts", "bundle"):
+            remove(self.path(job.id) / name)
+
     def is_full(self) -> bool:
         """Whether the jobs have as many bytes as they may."""
         if not self.folder.is_dir():
@@ -167,8 +172,12 @@ class JobStore:
                     remove(path)
         before = time.time() - days * 86_400
         for job in self.all():
-            if job.status not in OPEN and (job.finished or job.created) < before:  # it may have ended before it began
+            if job.status in OPEN:
+                continue
+            if (job.finished or job.created) < before:  # it may have ended before it began
                 self.delete(job)
+            elif job.finished or not job.starts:  # or while its process was killed
+                self.forget(job)
 
 
 def _size(path: Path) -> int:

@@ -32,7 +32,6 @@ from loan_platform.adapters.files import (  # noqa: E402
     explained_disk_full,
     fsync,
     partial_path,
-    remove,
 )
 from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
 from loan_platform.core.bundle import BundleError  # noqa: E402
@@ -65,8 +64,7 @@ def main() -> None:
     os.nice(10)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
-    most = MEMORY_BYTES + MEMORY_OF_CORE * cores()
-    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    _bound_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     store = JobStore(folder, most_bytes)
     with FileLock(folder / ".lock"):
@@ -75,6 +73,14 @@ def main() -> None:
             if job is None:
                 return
             work(store, job, most_bytes, parent)
+
+
+def _bound_memory() -> None:
+    """A small file can unpack to any size; beyond the bound it ends this process, and nothing else on the machine."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    set_before = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    most = min([MEMORY_BYTES + MEMORY_OF_CORE * cores(), *set_before])
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
@@ -103,8 +109,7 @@ def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
             job, status="FAILED", finished=time.time(), why=f"The service has a defect ({type(error).__name__})."
         )
     store.save(job)
-    for name in ("input", "lines", "parts", "bundle"):  # what applicants stated goes as soon as it is answered
-        remove(store.path(job.id) / name)
+    store.forget(job)
     log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
 
 

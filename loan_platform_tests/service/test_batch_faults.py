@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_ends_that_are_not_the_jobs_fault_are_not_held_against_it(tmp_path: Path
     with serving(home, LOAN_ENV="development") as client:
         told = ended(client, posted, 60)
         assert (told["status"], told["scored"]) == ("SUCCEEDED", ROWS.height)
+
+
+def test_an_upload_that_stands_still_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    head = f"POST {BATCH} HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\nincome\n"
+    with serving(home, LOAN_ENV="development") as client:  # which gives it 20 s to end
+        upload = socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
+        upload.sendall(head.encode())
+        until(lambda: list(home.settings.cache.glob("jobs/*.partial/input")))
+    answer = upload.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'"code": "ending"' in answer
+    assert not list(home.settings.cache.glob("jobs/*.partial"))
+    upload.close()
 
 
 def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(tmp_path: Path) -> None:

@@ -43,3 +43,16 @@ def test_rows_are_counted_over_all_jobs(tmp_path: Path) -> None:
     store.count_rows(scored=2, refused=0)
     assert store.rows() == (7, 1)
     assert list(store.all()) == []
+
+
+def test_what_applicants_stated_goes_with_the_end_of_a_job_though_its_process_was_killed(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    finished, cancelled, waiting = made(store), made(store), made(store)
+    for job in (finished, cancelled, waiting):
+        (store.path(job.id) / "input").write_text("1")
+    store.save(replace(finished, status="SUCCEEDED", starts=1, finished=finished.created))
+    store.cancel(cancelled)
+    store.clear(days=1)
+    left = [job.id for job in store.all() if (store.path(job.id) / "input").exists()]
+    assert left == [waiting.id]
+    assert len(list(store.all())) == 3

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 
 from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet
+from loan_platform_tests.service.test_faults import worker
 
 pytestmark = pytest.mark.slow
 
@@ -77,17 +79,21 @@ def test_what_can_be_read_is_read(service: httpx.Client, name: str) -> None:
     assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", scored, refused), told
 
 
-def test_a_line_without_end_takes_no_more_room_than_another(service: httpx.Client, home: Home) -> None:
+def test_each_line_that_is_too_long_is_a_refused_row(service: httpx.Client) -> None:
     told = ended(service, service.post(BATCH, content=LONG + LONG, headers={"content-type": NDJSON}))
     refused = service.get(f"{BATCH}/{told['job_id']}", params={"part": "refused"}).json()["refused"]
     assert [(row["row"], row["code"]) for row in refused] == [(1, "malformed_line"), (2, "malformed_line")]
 
 
 def test_a_job_beyond_the_memory_it_may_have_fails_and_the_next_one_does_not(service: httpx.Client) -> None:
-    texts = pl.DataFrame({"income": [1.0] * 50_000}).with_columns(region=pl.lit("x" * 200_000))  # 10 GB of 1.4 kB
+    texts = pl.DataFrame({"income": [1.0] * 50_000}).with_columns(region=pl.lit("x" * 60_000))  # 3 GB in 1.4 kB
+    process = psutil.Process(worker(service))
+    before = process.rlimit(psutil.RLIMIT_DATA)
+    process.rlimit(psutil.RLIMIT_DATA, (2 << 30, before[1]))  # which the process that it starts keeps to
     told = ended(service, service.post(BATCH, content=parquet(texts), headers={"content-type": PARQUET}), 60)
     assert told["status"] == "FAILED"
     assert told["message"] in {"It ended its process 3 times.", "It takes more memory than a job may have."}
+    process.rlimit(psutil.RLIMIT_DATA, before)
     assert ended(service, service.post(BATCH, json=bodies(ROWS)))["scored"] == ROWS.height
 
 
@@ -111,7 +117,7 @@ def test_rows_of_all_jobs_are_counted(service: httpx.Client) -> None:
     assert {name: after[name] - before[name] for name in after} == {"scored": 2, "refused": 1}
 
 
-def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client) -> None:
+def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client, home: Home) -> None:
     head = f"POST {BATCH} HTTP/1.1\r\nHost: a\r\nContent-Type: {CSV}\r\nContent-Length: 9000\r\n\r\nincome\n"
     host, port = service.base_url.host, service.base_url.port or 80
     slow = [socket.create_connection((host, port), timeout=10) for _ in range(12)]
@@ -119,8 +125,9 @@ def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client) -> N
         for connection in slow:
             connection.sendall(head.encode())
         end = time.monotonic() + 10
-        while (answer := service.post(BATCH, json=[{"income": 1}])).status_code == 202:
+        while len(list(home.settings.cache.glob("jobs/*.partial/input"))) < 8:
             assert time.monotonic() < end
+        answer = service.post(BATCH, json=[{"income": 1}])
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
         assert answer.headers["retry-after"] == "5"
         assert service.post("/predict", json=bodies(ROWS)[0]).status_code == 200
