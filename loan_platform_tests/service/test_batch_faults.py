@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,26 @@ def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
     assert found["row"].to_list() == list(range(1, ROWS.height + 1))
     assert found.drop("row", "key").equals(wanted)
     assert JobStore(home.settings.cache / "jobs", 0).get(job).starts >= 2  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_job_goes_on_after_the_whole_service_was_killed(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    model, _ = home.promote(slope=0.1)
+    posted: httpx.Response | None = None
+    with suppress(AssertionError), serving(home, LOAN_ENV="development") as client:  # whose end is not in order
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        until(begun(client, posted.json()["job_id"]))
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+    assert posted is not None
+    store, job = JobStore(home.settings.cache / "jobs", 0), posted.json()["job_id"]
+    before = store.get(job)
+    assert before is not None
+    assert 0 < before.done < before.parts
+    with serving(home, LOAN_ENV="development") as client:
+        assert ended(client, posted, 60)["status"] == "SUCCEEDED"
+        assert answers(client, job).drop("row", "key").equals(Answers(model).of(ROWS))
+        assert store.rows() == (ROWS.height, 0)
 
 
 def test_a_cancelled_job_ends_and_the_next_one_begins(tmp_path: Path) -> None:
