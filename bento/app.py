@@ -82,7 +82,7 @@ class LoanApp:
         }
         if batches is not None:
             self._endpoints |= {PATH: batches.post, ONE: batches.of_job}
-            self.metrics.count_jobs(batches.counts)
+            self.metrics.count_jobs(batches.counts, batches.store.rows)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the guard before it has found the path among the `ROUTES`."""

@@ -1,7 +1,7 @@
 """The routes of batch jobs: a file of applications comes, its answers are fetched when they are there."""
 
 import asyncio
-import io
+import atexit
 import json
 import logging
 import math
@@ -10,15 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response
 
-from bento.batch_input import CSV, JSON, MEDIA, NDJSON, PARQUET, json_lines
+from bento.batch_input import JSON, MEDIA, NDJSON, PARQUET, json_lines
+from bento.batch_output import FORMATS, file_of, page
 from bento.champion import Champions
 from bento.guard import Route
 from bento.jobs import OPEN, Job, JobStore
@@ -30,12 +29,11 @@ log = logging.getLogger("loan_platform.service")
 PATH = "/api/v1/predict/batch"
 ONE = f"{PATH}/{{job_id}}"
 UPLOAD_SECONDS = 300.0
+MOST_UPLOADS = 8  # at a time in one worker
 JSON_BYTES = 8_000_000
 LOOK_SECONDS = 0.5
 CLEAR_SECONDS = 3_600.0
 DEFAULT_LIMIT, MOST_LIMIT = 100, 1_000
-SLICE_ROWS = 20_000
-FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 MESSAGES = {
     "PENDING": "The job waits.",
     "RUNNING": "The job is worked on.",
@@ -49,7 +47,7 @@ def batch_routes(megabytes: int) -> dict[str, Route]:
     """The routes, for uploads of at most so many megabytes."""
     return {
         PATH: Route("POST", "batch", MEDIA, megabytes * 1_000_000, streamed=True),
-        ONE: Route("GET", "batch", also="DELETE"),
+        ONE: Route("GET", "batch", also="DELETE", streamed=True),
     }
 
 
@@ -67,14 +65,26 @@ class Batches:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
         self._most_bytes, self._days, self._champions = megabytes * 1_000_000, days, champions
         self._worker: subprocess.Popen[bytes] | None = None
+        self._uploads = 0
         self._watch = threading.Thread(target=self._keep_working, name="batches", daemon=True)
 
     def start(self) -> None:
         """Go on with what was left, and delete what is old."""
         self._watch.start()
+        atexit.register(self._end)
 
     async def post(self, request: Request) -> Response:
         """Take a job."""
+        if self._uploads >= MOST_UPLOADS:
+            detail = f"{MOST_UPLOADS} files are being uploaded; ask again."
+            raise HttpError(503, "overloaded", detail, headers={"connection": "close", "retry-after": "5"})
+        self._uploads += 1
+        try:
+            return await self._taken(request)
+        finally:
+            self._uploads -= 1
+
+    async def _taken(self, request: Request) -> Response:
         serving = self._champions.serving
         if serving is None:
             raise HttpError(503, "no_model", "No model answers yet.", headers={"retry-after": "5"})
@@ -137,10 +147,10 @@ class Batches:
         if asked.format is not None:
             if job.status != "SUCCEEDED":
                 raise HttpError(409, "not_ready", f"{MESSAGES[job.status]} Files are there once it has succeeded.")
-            return _file(path, job, asked)
+            return file_of(path, f"{job.id}-{asked.part}", asked.format)
         told = _told(job)
         if job.status == "SUCCEEDED":
-            rows = await asyncio.to_thread(_page, path, asked)
+            rows = await asyncio.to_thread(page, path, asked.offset, asked.limit)
             told |= {"offset": asked.offset, "limit": asked.limit, asked.part: rows}
         return _json(request, told)
 
@@ -167,11 +177,16 @@ class Batches:
             return
         self._worker = None
         if any(job.status in OPEN for job in self.store.all()):
-            command = [sys.executable, "-m", "bento.runner", str(self.store.folder), str(self._most_bytes)]
+            arguments = map(str, (self.store.folder, self._most_bytes, os.getpid()))
+            command = [sys.executable, "-m", "bento.runner", *arguments]
             root = Path(__file__).resolve().parent.parent
             paths = [str(root), os.environ.get("PYTHONPATH", "")]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
             self._worker = subprocess.Popen(command, env=environment, cwd=root)
+
+    def _end(self) -> None:
+        if self._worker is not None:
+            self._worker.terminate()
 
 
 class _Asked:
@@ -182,7 +197,9 @@ class _Asked:
         known = {"offset", "limit", "format", "part"}
         if set(given) - known or len(given) != len(request.query_params.multi_items()):
             raise HttpError(422, "unknown_parameter", f"The parameters are {', '.join(sorted(known))}, each once.")
-        self.part, self.format = given.get("part", "answers"), given.get("format")
+        of_media = {media: name for name, media in FORMATS.items()}
+        self.part = given.get("part", "answers")
+        self.format = given.get("format") or of_media.get(request.headers.get("accept", ""))
         if self.part not in {"answers", "refused"} or self.format not in {None, *FORMATS}:
             detail = f"part is answers or refused, and format {', '.join(FORMATS)}."
             raise HttpError(422, "unknown_parameter", detail)
@@ -211,50 +228,6 @@ def _told(job: Job) -> dict[str, Any]:
         "created": job.created,
         "finished": job.finished,
     }
-
-
-def _page(path: Path, asked: _Asked) -> list[dict[str, Any]]:
-    return pl.scan_parquet(path).slice(asked.offset, asked.limit).collect().to_dicts()
-
-
-def _file(path: Path, job: Job, asked: _Asked) -> Response:
-    name = f"{job.id}-{asked.part}.{asked.format}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    if asked.format == "parquet":
-        return FileResponse(path, media_type=PARQUET, headers=headers)
-    slices = _slices(path, asked.format == "csv")
-    return StreamingResponse(_in_threads(slices), media_type=FORMATS[str(asked.format)], headers=headers)
-
-
-def _slices(path: Path, as_csv: bool) -> Iterator[bytes]:
-    frame, offset = pl.scan_parquet(path), 0
-    while True:
-        rows = frame.slice(offset, SLICE_ROWS).collect()
-        if rows.height or (as_csv and not offset):
-            yield _as_csv(rows, offset == 0) if as_csv else _as_lines(rows)
-        if rows.height < SLICE_ROWS:
-            return
-        offset += SLICE_ROWS
-
-
-def _as_csv(rows: pl.DataFrame, header: bool) -> bytes:
-    if "reasons" in rows.columns:
-        told = [json.dumps(reasons, ensure_ascii=False) for reasons in rows["reasons"].to_list()]
-        rows = rows.with_columns(pl.Series("reasons", told, pl.String))
-    written = io.BytesIO()
-    rows.write_csv(written, include_header=header)
-    return written.getvalue()
-
-
-def _as_lines(rows: pl.DataFrame) -> bytes:
-    written = io.BytesIO()
-    rows.write_ndjson(written)
-    return written.getvalue()
-
-
-async def _in_threads(slices: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (part := await asyncio.to_thread(next, slices, None)) is not None:
-        yield part
 
 
 async def _small(request: Request) -> bytes:

@@ -12,17 +12,21 @@ import polars as pl
 
 from bento.problems import HttpError
 from bento.requests import json_object
-from loan_platform.adapters.csv_bytes import blocks
+from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_header import Header, check_unique
 from loan_platform.adapters.csv_records import RecordSorter
+from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.sources import SourceError
 from loan_platform.core.application import ApplicationError
 from loan_platform.core.application_frame import KEY, REFUSALS, ROW, FrameReader, ReadRows
 from loan_platform.core.errors import ExplainedError
 
 JSON, NDJSON, CSV, PARQUET = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"
 MEDIA = (JSON, NDJSON, CSV, PARQUET)
+BOM = b"\xef\xbb\xbf"
 PIECE_ROWS = 50_000
 PIECE_BYTES = 16 << 20
+TOO_LONG = f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
 
 
 class InputError(ExplainedError, ValueError):
@@ -55,15 +59,25 @@ class Pieces:
         done = self._folder / "lines.json"
         if not done.exists():
             self._lines.mkdir(exist_ok=True)
-            told = self._cut_csv() if self._media == CSV else self._cut_lines()
-            done.write_text(json.dumps(told))
+            try:
+                told = self._cut_csv() if self._media == CSV else self._cut_lines()
+            except SourceError as error:  # whose remedies are for sources of the graph
+                raise InputError(f"The file {error.problem}.") from None
+            atomic_write(done, json.dumps(told))
         self._told = json.loads(done.read_bytes())
         return self._told["pieces"], None
 
     def read(self, piece: int) -> ReadRows:
-        """The rows of a piece, and those that were refused."""
+        """The rows of a piece, and those that were refused.
+
+        Raises:
+            InputError: they are of a Parquet file, and damaged.
+        """
         if self._media == PARQUET:
-            rows = pl.scan_parquet(self._folder / "input").slice(piece * PIECE_ROWS, PIECE_ROWS).collect()
+            try:
+                rows = pl.scan_parquet(self._folder / "input").slice(piece * PIECE_ROWS, PIECE_ROWS).collect()
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+                raise InputError(f"The file is damaged at or after row {piece * PIECE_ROWS + 1:,}.") from None
             return self._reader.read(rows.with_row_index(ROW, piece * PIECE_ROWS + 1).cast({ROW: pl.Int64}), False)
         path = self._lines / str(piece)
         if self._media == CSV:
@@ -82,7 +96,7 @@ class Pieces:
         try:
             lazy = pl.scan_parquet(self._folder / "input")
             names, rows = lazy.collect_schema().names(), cast("int", lazy.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError):
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             raise InputError("The file is not Parquet.") from None
         self._check(names)
         return max(-(-rows // PIECE_ROWS), 1), rows
@@ -98,9 +112,11 @@ class Pieces:
 
     def _cut_csv(self) -> dict[str, Any]:
         path = self._folder / "input"
-        with path.open("rb") as file:
-            first = file.readline(1 << 20).decode("utf-8-sig", "replace")
-        names = next(csv.reader([first.rstrip("\r\n")]), [])
+        first = next(blocks(path, self._most_bytes)).partition(b"\n")[0].decode("utf-8", "replace")
+        try:
+            names = next(csv.reader([first]), [])
+        except csv.Error:
+            raise InputError("The first line of the file does not name columns.") from None
         if not names:
             raise InputError("The file is empty: its first line names the columns.")
         check_unique("The file", names)
@@ -125,8 +141,8 @@ class Pieces:
     def _cut_lines(self) -> dict[str, Any]:
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "input").open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                pieces.write(b"%d\t%b\n" % (number, line.rstrip(b"\r\n")))
+            for number, line in enumerate(_lines(file), start=1):
+                pieces.write(b"%d\t%b\n" % (number, line.removeprefix(BOM) if number == 1 else line))
         return {"pieces": pieces.count}
 
     def _read_lines(self, path: Path) -> ReadRows:
@@ -138,6 +154,9 @@ class Pieces:
         for line in path.read_bytes().split(b"\n"):  # a carriage return may stand in JSON, and begins no row
             number, _, text = line.partition(b"\t")
             if not text.strip():
+                continue
+            if len(text) > MAX_RECORD_BYTES:
+                problems.append((int(number), "", "malformed_line", TOO_LONG))
                 continue
             try:
                 values = json_object(text)
@@ -152,6 +171,15 @@ class Pieces:
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
         refused = pl.DataFrame(problems, schema=REFUSALS, orient="row")
         return ReadRows(pl.Series(ROW, rows, pl.Int64), pl.Series(KEY, keys, pl.String), frame, refused)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines without their ends; of one that is too long only so much that this can be seen, whatever a file holds."""
+    while line := file.readline(MAX_RECORD_BYTES + 3):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_RECORD_BYTES)
+        yield line.rstrip(b"\r\n")
 
 
 class _PieceFiles(io.RawIOBase):

@@ -17,6 +17,7 @@ from bento.problems import HttpError, defect
 from loan_platform.adapters.api_keys import KeyFile
 
 BODY_SECONDS = 3.0
+LOOK_SECONDS = 0.5  # how often an upload that stands still looks whether the worker ends
 _NO_LINE = contextlib.nullcontext()
 
 
@@ -30,7 +31,7 @@ class Route:
         media: types of the body; none: it has no body.
         most_bytes: of the body.
         also: another method than the first.
-        streamed: the body is not read here, but passed on as it comes, within its size.
+        streamed: body or answer may be long: what comes is passed on, within its size, and it stands in no line.
     """
 
     method: str
@@ -158,7 +159,7 @@ class Guard:
         if length.isdecimal() and (len(digits := length.lstrip("0")) > 15 or int(digits or 0) > route.most_bytes):
             raise _too_large(route)
         if route.streamed:
-            return _within(route, receive)
+            return _within(route, receive, self._drain)
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return _once(await _read(receive, route), receive)
@@ -182,13 +183,19 @@ async def _read(receive: Receive, route: Route) -> bytes:
     return b"".join(parts)
 
 
-def _within(route: Route, receive: Receive) -> Receive:
-    """The body as it comes, until it is too large."""
+def _within(route: Route, receive: Receive, drain: Drain) -> Receive:
+    """The body as it comes, until it is too large, or the worker ends: an upload may take minutes."""
     size = 0
 
     async def message() -> Message:
         nonlocal size
-        part = await receive()
+        part = None
+        while part is None:
+            if drain.begun:
+                raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    part = await receive()
         size += len(part.get("body", b""))
         if size > route.most_bytes:
             raise _too_large(route)

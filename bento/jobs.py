@@ -6,10 +6,12 @@
 <job>/lines/<number>        rows of the input, sorted out; <job>/lines.json when all are
 <job>/parts/<number>.*      answers and refusals of a piece; <number>.json when both are there
 <job>/answers.parquet       all of them, as is refused.parquet
+rows.json                   how many rows of all jobs were scored and refused
 """
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import time
@@ -24,7 +26,8 @@ from loan_platform.adapters.files import atomic_write, partial_path, remove, rem
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 OPEN = frozenset({"PENDING", "RUNNING"})
 JOB_ID = re.compile(r"[0-9a-f]{32}")
-MOST_STARTS = 3  # a job that ended its process as often is to blame
+MOST_STARTS = 3  # a job that ended its process as often at the same piece is to blame
+ROWS = "rows.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Job:
         parts: pieces of its input; 0 until they are known.
         scored, refused: rows so far; together they are the accepted ones at the end.
         starts: how often a process began to work on it.
+        stuck: how often in a row it did so and finished no piece.
         why: it failed.
     """
 
@@ -54,6 +58,7 @@ class Job:
     scored: int = 0
     refused: int = 0
     starts: int = 0
+    stuck: int = 0
     finished: float | None = None
     why: str | None = None
 
@@ -132,20 +137,47 @@ class JobStore:
             self.path(job.id).rename(gone)
         remove(gone)
 
+    def forget(self, job: Job) -> None:
+        """Delete what applicants stated: it is answered, or never will be."""
+        for name in ("input", "lines", "parts", "bundle"):
+            remove(self.path(job.id) / name)
+
     def is_full(self) -> bool:
         """Whether the jobs have as many bytes as they may."""
         if not self.folder.is_dir():
             return False
-        return sum(map(_size, self.folder.rglob("*"))) > self._most_bytes
+        # Path.rglob raises where a folder goes meanwhile.
+        found = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
+        return sum(map(_size, found)) > self._most_bytes
+
+    def rows(self) -> tuple[int, int]:
+        """How many rows of all jobs, deleted ones too, were scored and refused."""
+        try:
+            scored, refused = json.loads((self.folder / ROWS).read_bytes())
+        except FileNotFoundError:
+            return 0, 0
+        return scored, refused
+
+    def count_rows(self, scored: int, refused: int) -> None:
+        """Count rows of a piece; for the one process that works on jobs."""
+        before = self.rows()
+        atomic_write(self.folder / ROWS, json.dumps([before[0] + scored, before[1] + refused]))
 
     def clear(self, days: float) -> None:
         """Delete what ended so many days ago, and what a killed process left in the making."""
         if self.folder.is_dir():
             remove_abandoned(self.folder)
+            for path in self.folder.iterdir():  # a job that was deleted while a piece of it was written
+                if JOB_ID.fullmatch(path.name) and not (path / "job.json").exists():
+                    remove(path)
         before = time.time() - days * 86_400
         for job in self.all():
-            if job.status not in OPEN and (job.finished or job.created) < before:  # it may have ended before it began
+            if job.status in OPEN:
+                continue
+            if (job.finished or job.created) < before:  # it may have ended before it began
                 self.delete(job)
+            elif job.finished or not job.starts:  # or while its process was killed
+                self.forget(job)
 
 
 def _size(path: Path) -> int:

@@ -1,14 +1,30 @@
 """What Prometheus is told: answers, their time, the model in force."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from bento.champion import Champions, Serving
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
+
+
+class BatchRows(Collector):
+    """Rows of batch jobs, which another process counts in a file."""
+
+    def __init__(self, portfolio: str, count: Callable[[], tuple[int, int]]) -> None:
+        self._portfolio, self._count = portfolio, count
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """How many were scored and refused."""
+        rows = CounterMetricFamily("loan_batch_rows", "Rows of batch jobs.", labels=("portfolio", "outcome"))
+        for outcome, number in zip(("scored", "refused"), self._count(), strict=True):
+            rows.add_metric((self._portfolio, outcome), number)
+        yield rows
 
 
 class Metrics:
@@ -33,6 +49,7 @@ class Metrics:
         )
         self._jobs = Gauge("loan_batch_jobs", "Batch jobs.", (*labels, "status"), multiprocess_mode="mostrecent")
         self._count_jobs: Callable[[], tuple[int, int]] | None = None
+        self._rows: BatchRows | None = None
         self._started = time.time()
         self._swaps = Gauge("loan_model_swaps", "Models swapped in since the start.", labels, multiprocess_mode="max")
         self._refusals = Gauge(
@@ -47,9 +64,9 @@ class Metrics:
             self._results.labels(self._portfolio, risk).inc()
         self._seconds.labels(self._portfolio).observe(seconds)
 
-    def count_jobs(self, count: Callable[[], tuple[int, int]]) -> None:
-        """Tell of batch jobs too: how many wait and how many are worked on."""
-        self._count_jobs = count
+    def count_jobs(self, count: Callable[[], tuple[int, int]], rows: Callable[[], tuple[int, int]]) -> None:
+        """Tell of batch jobs too: how many wait and are worked on, how many rows were scored and refused."""
+        self._count_jobs, self._rows = count, BatchRows(self._portfolio, rows)
 
     def page(self) -> bytes:
         """All metrics, of all processes, in Prometheus' text form."""
@@ -62,8 +79,10 @@ class Metrics:
             for status, jobs in zip(("pending", "running"), self._count_jobs(), strict=True):
                 self._jobs.labels(self._portfolio, status).set(jobs)
         together = CollectorRegistry()
+        if self._rows is not None:
+            together.register(self._rows)
         try:
             MultiProcessCollector(together)
         except ValueError:  # one process alone, which keeps its metrics in memory
-            return generate_latest(REGISTRY)
+            return generate_latest(REGISTRY) + generate_latest(together)
         return generate_latest(together)

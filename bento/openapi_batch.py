@@ -54,7 +54,7 @@ PART: Schema = {"type": "string", "enum": ["answers", "refused"], "default": "an
 OFFSET: Schema = {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}
 FORMAT: Schema = {"type": "string", "enum": ["ndjson", "csv", "parquet"]}
-UPLOAD = ("too_slow", "too_large", "media_type", "cut_off", "unknown_form", "no_room", "no_model", "defect")
+UPLOAD = ("too_slow", "too_large", "media_type", "cut_off", "unknown_form", "no_room", "no_model", "ending", "defect")
 OF_JOB = ("unknown_job", "defect")
 ASKED = ("malformed_json", "too_deep", "duplicate_field", "not_finite")
 

@@ -1,4 +1,4 @@
-"""The process that works on batch jobs, one after the other: python -m bento.runner <jobs folder> <limit of bytes>
+"""The process that works on batch jobs, one after the other: python -m bento.runner <folder> <limit of bytes> <parent>
 
 One works at a time for all workers of a portfolio; the others wait for its lock. What a killed one finished is kept.
 """
@@ -6,13 +6,15 @@ One works at a time for all workers of a portfolio; the others wait for its lock
 import json
 import logging
 import os
+import resource
+import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loan_platform.settings import quiet_environment
+from loan_platform.settings import cores, quiet_environment
 
 quiet_environment()
 
@@ -28,16 +30,18 @@ from loan_platform.adapters.files import (  # noqa: E402
     atomic_write,
     discarded_on_error,
     explained_disk_full,
+    fsync,
     partial_path,
-    remove,
 )
 from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
+from loan_platform.core.bundle import BundleError  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
 from loan_platform.core.reasons import REASONS  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")
 
-IDLE_SECONDS = 0.3
+MEMORY_BYTES = 4 << 30  # of this process; a job of a million rows takes 0.8 GB
+MEMORY_OF_CORE = 64 << 20  # for its threads
 ANSWERS = {
     ROW: pl.Int64,
     KEY: pl.String,
@@ -56,8 +60,11 @@ class CancelledError(Exception):
 
 def main() -> None:
     """Work until nothing is left to do, or the service that started this process is gone."""
-    folder, most_bytes, parent = Path(sys.argv[1]), int(sys.argv[2]), os.getppid()
+    folder, most_bytes, parent = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     os.nice(10)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
+    _bound_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     store = JobStore(folder, most_bytes)
     with FileLock(folder / ".lock"):
@@ -68,21 +75,32 @@ def main() -> None:
             work(store, job, most_bytes, parent)
 
 
+def _bound_memory() -> None:
+    """A small file can unpack to any size; beyond the bound it ends this process, and nothing else on the machine."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    set_before = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    most = min([MEMORY_BYTES + MEMORY_OF_CORE * cores(), *set_before])
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
 def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
     """Bring one job to its end; whatever becomes of it is in its state."""
     try:
-        if job.starts >= MOST_STARTS:
-            raise ExplainedError(f"It ended its process {job.starts} times.")
-        job = replace(job, status="RUNNING", starts=job.starts + 1)
+        if job.stuck >= MOST_STARTS:
+            raise ExplainedError(f"It ended its process {job.stuck} times.")
+        job = replace(job, status="RUNNING", starts=job.starts + 1, stuck=job.stuck + 1)
         store.save(job)
         job = _scored(store, job, most_bytes, parent)
     except SystemExit:  # the service ends, and the job is not to blame
-        store.save(replace(job, starts=job.starts - 1))
+        kept = store.get(job.id) or job  # pieces may have been finished
+        store.save(replace(kept, stuck=max(kept.stuck - 1, 0)))
         raise
     except CancelledError:
         job = replace(job, status="CANCELLED", finished=time.time())
     except DiskFullError:  # whose message names folders
         job = replace(job, status="FAILED", finished=time.time(), why="The service's disk is full.")
+    except MemoryError:
+        job = replace(job, status="FAILED", finished=time.time(), why="It takes more memory than a job may have.")
     except ExplainedError as error:
         job = replace(job, status="FAILED", finished=time.time(), why=str(error))
     except Exception as error:  # a defect: its message may hold values, its name does not
@@ -91,14 +109,17 @@ def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
             job, status="FAILED", finished=time.time(), why=f"The service has a defect ({type(error).__name__})."
         )
     store.save(job)
-    for name in ("input", "lines", "parts", "bundle"):  # what applicants stated goes as soon as it is answered
-        remove(store.path(job.id) / name)
+    store.forget(job)
     log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
 
 
 def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
     folder = store.path(job.id)
-    serving = Serving.of(job.version, job.sha256, folder / "bundle", threads=len(os.sched_getaffinity(0)))
+    try:
+        serving = Serving.of(job.version, job.sha256, folder / "bundle", threads=cores())
+    except BundleError as error:  # whose message names folders
+        log.error("job %s: %s", job.id, error)
+        raise ExplainedError("The model that it began with is damaged.") from None
     pieces = Pieces(folder, job.media, FrameReader(serving.reader), most_bytes)
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
@@ -112,7 +133,10 @@ def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
                 raise CancelledError
             if os.getppid() != parent:
                 raise SystemExit
-            atomic_write(told, json.dumps(_score(serving, pieces, piece, parts)))
+            counts = _score(serving, pieces, piece, parts)
+            atomic_write(told, json.dumps(counts))
+            store.count_rows(**counts)
+            job = replace(job, stuck=0)
         done: dict[str, int] = json.loads(told.read_bytes())
         job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
         store.save(job)
@@ -133,6 +157,7 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     partial = partial_path(path)
     with explained_disk_full(path), discarded_on_error(partial):
         frame.write_parquet(partial)
+        fsync(partial)
         partial.replace(path)
 
 
@@ -142,6 +167,7 @@ def _together(parts: Path, kind: str, count: int, path: Path, schema: dict[str, 
     frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)
     with explained_disk_full(path), discarded_on_error(partial):
         frame.sink_parquet(partial)
+        fsync(partial)
         partial.replace(path)
 
 

@@ -356,13 +356,14 @@ def _ledger_url(environ: Mapping[str, str]) -> str | None:
 def _threads(environ: Mapping[str, str]) -> int:
     stated = _text(environ, "LOAN_THREADS")
     if stated is None:
-        return min(_cores(), 8)
+        return min(cores(), 8)
     if not stated.isascii() or not stated.isdigit() or not 1 <= int(stated) <= 1024:
         raise SettingsError(f"LOAN_THREADS is {stated!r}: accepted is a whole number from 1 to 1024")
     return int(stated)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     # Not every platform has affinity; where it exists it is what a container or taskset allows.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

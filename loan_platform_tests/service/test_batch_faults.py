@@ -3,8 +3,10 @@
 import io
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,26 @@ def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
     assert JobStore(home.settings.cache / "jobs", 0).get(job).starts >= 2  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def test_a_job_goes_on_after_the_whole_service_was_killed(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    model, _ = home.promote(slope=0.1)
+    posted: httpx.Response | None = None
+    with suppress(AssertionError), serving(home, LOAN_ENV="development") as client:  # whose end is not in order
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        until(begun(client, posted.json()["job_id"]))
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+    assert posted is not None
+    store, job = JobStore(home.settings.cache / "jobs", 0), posted.json()["job_id"]
+    before = store.get(job)
+    assert before is not None
+    assert 0 < before.done < before.parts
+    with serving(home, LOAN_ENV="development") as client:
+        assert ended(client, posted, 60)["status"] == "SUCCEEDED"
+        assert answers(client, job).drop("row", "key").equals(Answers(model).of(ROWS))
+        assert store.rows() == (ROWS.height, 0)
+
+
 def test_a_cancelled_job_ends_and_the_next_one_begins(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
@@ -100,6 +122,36 @@ def test_a_job_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path)
         told = ended(client, posted)
         assert (told["status"], told["message"]) == ("FAILED", f"It ended its process {MOST_STARTS} times.")
         assert client.post("/predict", json={"income": 1}).status_code == 200
+
+
+def test_ends_that_are_not_the_jobs_fault_are_not_held_against_it(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    store = JobStore(home.settings.cache / "jobs", 0)
+    with serving(home, LOAN_ENV="development") as client:
+        posted = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        job = posted.json()["job_id"]
+        for pieces in range(1, MOST_STARTS + 2):  # killed more often than is forgiven at one piece
+            until(lambda pieces=pieces: store.get(job).done >= pieces)  # pyright: ignore[reportOptionalMemberAccess]
+            until(runner).kill()
+    with serving(home, LOAN_ENV="development") as client:
+        told = ended(client, posted, 60)
+        assert (told["status"], told["scored"]) == ("SUCCEEDED", ROWS.height)
+
+
+def test_an_upload_that_stands_still_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    head = f"POST {BATCH} HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\nincome\n"
+    with serving(home, LOAN_ENV="development") as client:  # which gives it 20 s to end
+        upload = socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
+        upload.sendall(head.encode())
+        until(lambda: list(home.settings.cache.glob("jobs/*.partial/input")))
+    answer = upload.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'"code": "ending"' in answer
+    assert not list(home.settings.cache.glob("jobs/*.partial"))
+    upload.close()
 
 
 def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(tmp_path: Path) -> None:

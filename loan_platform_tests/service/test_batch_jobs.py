@@ -27,8 +27,32 @@ def test_what_was_cancelled_before_it_began_and_what_was_left_in_the_making_go(t
     store.save(replace(cancelled, created=0.0))
     store.save(replace(waiting, created=0.0))
     store.cancel(cancelled)
+    (store.folder / ("0" * 32) / "parts").mkdir(parents=True)  # deleted while a piece was written
     draft = store.draft()
     left = draft.with_name(draft.name.replace(draft.name.split("~")[1], str(2**22 + 1)))  # no process has this id
     draft.rename(left)
     store.clear(days=1)
     assert [path.name for path in store.folder.iterdir()] == [waiting.id]
+
+
+def test_rows_are_counted_over_all_jobs(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    assert store.rows() == (0, 0)
+    store.delete(made(store))
+    store.count_rows(scored=5, refused=1)
+    store.count_rows(scored=2, refused=0)
+    assert store.rows() == (7, 1)
+    assert list(store.all()) == []
+
+
+def test_what_applicants_stated_goes_with_the_end_of_a_job_though_its_process_was_killed(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    finished, cancelled, waiting = made(store), made(store), made(store)
+    for job in (finished, cancelled, waiting):
+        (store.path(job.id) / "input").write_text("1")
+    store.save(replace(finished, status="SUCCEEDED", starts=1, finished=finished.created))
+    store.cancel(cancelled)
+    store.clear(days=1)
+    left = [job.id for job in store.all() if (store.path(job.id) / "input").exists()]
+    assert left == [waiting.id]
+    assert len(list(store.all())) == 3

@@ -1,0 +1,60 @@
+"""What is given out of a batch job's answers and refusals: a page of rows, or all of them as a file."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from bento.batch_input import CSV, NDJSON, PARQUET
+
+FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
+SLICE_ROWS = 20_000
+
+
+def page(path: Path, offset: int, limit: int) -> list[dict[str, Any]]:
+    """So many rows of a file after the first ones."""
+    return pl.scan_parquet(path).slice(offset, limit).collect().to_dicts()
+
+
+def file_of(path: Path, name: str, form: str) -> Response:
+    """All rows of a file in one of `FORMATS`, sent a slice after the other."""
+    headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    if form == "parquet":
+        return FileResponse(path, media_type=PARQUET, headers=headers)
+    return StreamingResponse(_in_threads(_slices(path, form == "csv")), media_type=FORMATS[form], headers=headers)
+
+
+def _slices(path: Path, as_csv: bool) -> Iterator[bytes]:
+    frame, offset = pl.scan_parquet(path), 0
+    while True:
+        rows = frame.slice(offset, SLICE_ROWS).collect()
+        if rows.height or (as_csv and not offset):
+            yield _as_csv(rows, offset == 0) if as_csv else _as_lines(rows)
+        if rows.height < SLICE_ROWS:
+            return
+        offset += SLICE_ROWS
+
+
+def _as_csv(rows: pl.DataFrame, header: bool) -> bytes:
+    if "reasons" in rows.columns:
+        told = [json.dumps(reasons, ensure_ascii=False) for reasons in rows["reasons"].to_list()]
+        rows = rows.with_columns(pl.Series("reasons", told, pl.String))
+    written = io.BytesIO()
+    rows.write_csv(written, include_header=header)
+    return written.getvalue()
+
+
+def _as_lines(rows: pl.DataFrame) -> bytes:
+    written = io.BytesIO()
+    rows.write_ndjson(written)
+    return written.getvalue()
+
+
+async def _in_threads(slices: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (part := await asyncio.to_thread(next, slices, None)) is not None:
+        yield part
