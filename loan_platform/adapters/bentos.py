@@ -8,13 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
-from loan_platform.adapters.files import atomic_write, partial_path, remove, remove_abandoned
+from loan_platform.adapters.files import atomic_write, discarded_on_error, partial_path, remove, remove_abandoned
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import QUIET
 
@@ -79,9 +80,8 @@ class BentoStore:
         """
         self.home.mkdir(parents=True, exist_ok=True)
         remove_abandoned(self.home)
-        draft = partial_path(self.home / "build")
-        try:
-            source = draft / "source"
+        with tempfile.TemporaryDirectory(prefix="bento-") as draft:  # BentoML builds nothing below a hidden folder
+            source = Path(draft, "source")
             self._stage(source, portfolio, version, sha256, bundle)
             digest = digest_of(source)
             name = f"{version}-{digest[:12]}"
@@ -89,11 +89,9 @@ class BentoStore:
             built = Built(tag, self.path(tag), digest)
             with FileLock(self.home / f"{portfolio}.lock"):
                 if not built.is_intact():
-                    self._build(source, draft / "home", built)
+                    self._build(source, Path(draft, "home"), built)
                 atomic_write(built.path.parent / "latest", name)
             return built
-        finally:
-            remove(draft)
 
     def path(self, tag: str) -> Path:
         """The folder of a Bento."""
@@ -133,9 +131,12 @@ class BentoStore:
         if digest_of(made / "src") != built.digest:
             raise BentoError(f"BentoML left files out of {built.tag}, or added some")
         built.path.parent.mkdir(parents=True, exist_ok=True)
-        remove(built.path)
         made.chmod(0o755)  # BentoML leaves it to its maker alone
-        made.rename(built.path)
+        partial = partial_path(self.home / "build")
+        with discarded_on_error(partial):
+            shutil.copytree(made, partial)
+            remove(built.path)
+            partial.rename(built.path)
 
 
 def service_files(checkout: Path) -> list[Path]:

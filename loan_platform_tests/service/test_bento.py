@@ -61,7 +61,7 @@ def test_a_bento_answers_like_the_batch_and_one_that_was_changed_does_not(
 
 
 def test_the_same_champion_and_code_are_the_same_bento(tmp_path: Path, bundle: tuple[Path, str]) -> None:
-    first, elsewhere = build(tmp_path / "a", bundle), build(tmp_path / "b", bundle)
+    first, elsewhere = build(tmp_path / "a", bundle), build(tmp_path / ".hidden" / "b", bundle)
     assert (first.tag, first.digest) == (elsewhere.tag, elsewhere.digest)
     assert digest_of(first.source) == digest_of(elsewhere.source)
     made = first.path.stat().st_mtime_ns

@@ -22,6 +22,7 @@ from loan_platform.adapters.audit_reading import AuditRecords
 from loan_platform.settings import AuditSettings
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, REPOSITORY, Home, bodies, serving
+from loan_platform_tests.service.test_faults import worker
 
 CANARY = "Kanarienvogel-4711"
 ROWS = [{**row, "loan_id": f"{CANARY}-{number}"} for number, row in enumerate(bodies(typed_rows()))]
@@ -144,17 +145,13 @@ def test_after_kills_under_load_no_answer_lacks_its_record(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def _full_disk(home: Home) -> Any:
+def _full_disk(home: Home, client: httpx.Client) -> Any:
     """The worker's files may grow by a few records and no more, until the end."""
-    (worker,) = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if any("_bentoml_impl.worker.service" in part for part in process.cmdline())
-    ]
+    pid = worker(client)
     limit = (home.root / "service.log").stat().st_size + 30_000
-    before = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     yield
-    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, before)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def _until(client: httpx.Client, done: Callable[[httpx.Response], bool]) -> httpx.Response:
@@ -166,7 +163,7 @@ def _until(client: httpx.Client, done: Callable[[httpx.Response], bool]) -> http
 
 def test_without_room_for_records_no_answer_goes_out_until_there_is_some(home: Home) -> None:
     with serving(home, LOAN_ENV="development", LOAN_LOG_REQUESTS="0") as client:
-        with _full_disk(home):
+        with _full_disk(home, client):
             refused = _until(client, lambda answer: answer.status_code != 200)
             assert (refused.status_code, refused.json()["code"]) == (503, "audit_unavailable")
             assert refused.headers["retry-after"] == "5"
@@ -181,7 +178,7 @@ def test_where_the_settings_say_so_answers_go_out_without_records_and_are_counte
     lost = f'loan_audit_lost_total{{portfolio="{BOOK}"}}'
     with serving(home, LOAN_ENV="development", LOAN_LOG_REQUESTS="0", LOAN_AUDIT_FAIL="open") as client:
         sent = 0
-        with _full_disk(home):
+        with _full_disk(home, client):
             for _ in range(300):
                 assert client.post("/predict", json=ROWS[0]).status_code == 200
                 sent += 1
