@@ -21,6 +21,11 @@ PROMOTION = ("promoted_model",)
 SERVICE = ("scoring_service",)
 SCORING = ("applications", "quarantined_applications", "predictions")
 MONITORING = ("drift_report", "outcomes", "performance_report")
+SERVED = (
+    "served_predictions",
+    "quarantined_records",
+    "served_drift_report",
+)  # not of the pipeline: nothing was served yet
 BATCHED = {"predictions", "drift_report"}
 RECORDS_PER_TICK = 1_000
 
@@ -33,6 +38,8 @@ def jobs(book: Portfolio) -> dict[str, AssetJob]:
     if "applications" in book.sources:
         purposes |= {"scoring": SCORING, "monitoring": monitoring_assets(book)}
     purposes["pipeline"] = tuple(name for names in purposes.values() for name in names)
+    if "monitoring" in purposes:
+        purposes["monitoring"] = (*purposes["monitoring"], *SERVED)
     purposes["service"] = SERVICE  # apart: a book need not be served
     return {purpose: _job(book, purpose, names) for purpose, names in purposes.items()}
 
@@ -76,15 +83,20 @@ def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Builds and checks the book's Bento after a promotion; start it for books that are served.",
     )
-    watched = [retrain_on_drift(book)] if "applications" in book.sources else []
+    watched = [retrain_on_drift(book), retrain_on_drift(book, "served_")] if "applications" in book.sources else []
     return [promotion, service, *watched]
 
 
-def retrain_on_drift(book: Portfolio) -> dg.SensorDefinition:
-    """Sensor: every drift report since the last tick is read, none is skipped; each critical one asks once."""
+def retrain_on_drift(book: Portfolio, of: str = "") -> dg.SensorDefinition:
+    """Sensor: every drift report since the last tick is read, none is skipped; each critical one asks once.
+
+    Args:
+        book: whose reports.
+        of: nothing for those of scored batches, `served_` for those of what the service answered.
+    """
 
     @dg.sensor(
-        name=f"{book.name}_retrain_on_drift",
+        name=f"{book.name}_retrain_on_{of}drift",
         job_name=f"{book.name}_training",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -92,7 +104,7 @@ def retrain_on_drift(book: Portfolio) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         reports = dg.AssetRecordsFilter(
-            asset_key=key(book, "drift_report"),
+            asset_key=key(book, f"{of}drift_report"),
             after_storage_id=int(context.cursor) if context.cursor else None,
         )
         page = context.instance.fetch_materializations(reports, limit=RECORDS_PER_TICK, ascending=True)
@@ -121,7 +133,8 @@ def _requests(book: Portfolio, records: Sequence[dg.EventLogRecord]) -> Iterator
         if materialization is None or _verdict(record) != "critical":
             continue
         told = {name: value.value for name, value in materialization.metadata.items()}
-        report, partition = str(told["report_sha256"])[:16], record.partition_key or "all"
+        report = str(told.get("asks_once_for") or str(told["report_sha256"])[:16])
+        partition = record.partition_key or "all"
         yield dg.RunRequest(
             run_key=f"{book.name}/drift/{partition}/{report}",
             tags={

@@ -53,8 +53,8 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
         worst = max((t.verdict for t in tables.values()), key=ORDER.index, default="unknown")
         whole = _metadata(platform, book, WHOLE, tables[WHOLE], drawn=True) if WHOLE in tables else {}
         yield dg.MaterializeResult(metadata={"batches": len(tables), "worst_verdict": worst, **whole})
-        yield _check(tables, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
-        yield _check(tables, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"))
+        yield drift_check(tables, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
+        yield drift_check(tables, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"))
 
     return drift_report
 
@@ -77,7 +77,7 @@ def _reports(
         drawn = table.verdict != "unknown" and batch in batches[-book.drift.report_batches :]
         if drawn:
             _draw(platform, book, batch, model, table, features.with_columns(rows["probability"]))
-        context.log.info(f"{batch}: {table.verdict}. {_reason(table)}")
+        context.log.info(f"{batch}: {table.verdict}. {reason_of(table)}")
         if partition_name(book, batch):
             context.add_asset_metadata(_metadata(platform, book, batch, table, drawn), partition_key=batch)
         yield batch, table
@@ -102,7 +102,7 @@ def _applications(
 
 def _write(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> None:
     """The figures; a page for people that belongs to other figures is taken away."""
-    path, content = platform.report_path(book, "drift", f"{batch}.json"), {"batch": batch, "reason": _reason(table)}
+    path, content = platform.report_path(book, "drift", f"{batch}.json"), {"batch": batch, "reason": reason_of(table)}
     text = json.dumps(content | table.to_json(), indent=1) + "\n"
     if not path.is_file() or path.read_text() != text:
         for page in _pages(platform, book, batch):
@@ -138,7 +138,7 @@ def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable
     return {
         "dagster/row_count": table.rows,
         "verdict": table.verdict,
-        "reason": _reason(table),
+        "reason": reason_of(table),
         "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
         "report": dg.PathMetadataValue(str(report)),
     } | (figures | _figures(report, batch, table) if figures and drawn else figures)
@@ -154,7 +154,8 @@ def _figures(report: Path, batch: str, table: DriftTable) -> dict[str, Any]:
     }
 
 
-def _reason(table: DriftTable) -> str:
+def reason_of(table: DriftTable) -> str:
+    """What a person is told of a batch."""
     if table.verdict == "unknown":
         return f"{table.rows:,} rows are too few to judge"
     drifting = [v for v in table.variables if v.status in ("warning", "critical")]
@@ -163,9 +164,10 @@ def _reason(table: DriftTable) -> str:
     return f"PSI of {named}{more}" if drifting else f"score PSI {table.variables[0].psi:.3f}, no variable drifts"
 
 
-def _check(
+def drift_check(
     tables: dict[str, DriftTable], name: str, severity: dg.AssetCheckSeverity, alarming: tuple[str, ...]
 ) -> dg.AssetCheckResult:
+    """Whether no batch has one of the alarming verdicts."""
     found = [batch for batch, table in tables.items() if table.verdict in alarming]
     return dg.AssetCheckResult(
         check_name=name,

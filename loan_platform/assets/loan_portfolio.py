@@ -16,6 +16,7 @@ from loan_platform.assets.performance import performance_assets
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.registry import registry_assets
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
+from loan_platform.assets.served import served_assets
 from loan_platform.assets.service import service_assets, service_checks
 from loan_platform.assets.training import training_assets
 from loan_platform.core.book_check import DEFS, check_book, load_book, other_component
@@ -59,6 +60,7 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
             *service_assets(book),
             *inference_assets(book),
             *drift_assets(book),
+            *served_assets(book),
             *performance_assets(book),
         ],
         asset_checks=[*ingestion_checks(book), *service_checks(book)],

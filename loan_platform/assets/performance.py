@@ -9,9 +9,11 @@ import polars as pl
 
 from loan_platform.assets.graph import asset_of, key, linked_with
 from loan_platform.assets.platform import Platform
+from loan_platform.assets.served import SERVED
 from loan_platform.assets.staging import stage_source
 from loan_platform.core.performance import Performance, performance
 from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.served import last_answers
 
 
 def performance_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -42,9 +44,9 @@ def _outcomes(book: Portfolio) -> dg.AssetsDefinition:
 def _performance_report(book: Portfolio) -> dg.AssetsDefinition:
     every_batch = dg.AssetDep(key(book, "predictions"), partition_mapping=dg.AllPartitionMapping())
 
-    @asset_of(book, "performance_report", "polars", deps=[every_batch, "outcomes"])
+    @asset_of(book, "performance_report", "polars", deps=[every_batch, SERVED, "outcomes"])
     def performance_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """How past predictions turned out, by vintage; before their loans mature it says "unknown".
+        """How past predictions turned out, served ones too, by vintage; before their loans mature it says "unknown".
 
         Loans that a model was developed on say nothing about its performance and are left out.
         """
@@ -63,7 +65,9 @@ def _past_predictions(platform: Platform, book: Portfolio) -> pl.DataFrame:
     """Vintage, probability, outcome and whether the model was developed on the loan, of every prediction."""
     entity, date = book.contract.entity_key, book.contract.event_date
     batches = platform.lake.partitions(book.name, "predictions") or [None]
-    scored = pl.concat([platform.lake.read(book.name, "predictions", batch) for batch in batches])
+    about = [name for name in (entity, date, "probability", "model_version") if name]
+    scored = pl.concat([platform.lake.read(book.name, "predictions", batch).select(about) for batch in batches])
+    scored = pl.concat([scored, _served(platform, book, scored).select(about)])
     outcomes = _known_outcomes(platform, book)
     development = pl.concat(list(_development_keys(platform, book, scored["model_version"].unique().to_list())))
     joined = scored.join(outcomes, on=entity, how="left").join(development, on=[entity, "model_version"], how="left")
@@ -71,6 +75,16 @@ def _past_predictions(platform: Platform, book: Portfolio) -> pl.DataFrame:
     return joined.select(
         vintage.alias("vintage"), "probability", "outcome", in_sample=pl.col("in_sample").fill_null(False)
     )
+
+
+def _served(platform: Platform, book: Portfolio, scored: pl.DataFrame) -> pl.DataFrame:
+    """The service's last answer to each loan that no batch scored, by models of which the ledger knows."""
+    entity = book.contract.entity_key
+    if not platform.lake.exists(book.name, SERVED):
+        return scored.clear()
+    known = [entry.version for entry in platform.ledger.history(book.name)]
+    answers = last_answers(platform.lake.read(book.name, SERVED), entity)
+    return answers.filter(pl.col("model_version").is_in(known)).join(scored, on=entity, how="anti")
 
 
 def _known_outcomes(platform: Platform, book: Portfolio) -> pl.DataFrame:

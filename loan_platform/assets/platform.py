@@ -12,9 +12,10 @@ from loan_platform.adapters.model_store import ModelStore, StoredModel
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.settings import Settings, checkout_root, source_override
+from loan_platform.settings import AuditSettings, Settings, checkout_root, source_override
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
+    from loan_platform.adapters.audit_reading import AuditRecords
     from loan_platform.adapters.bentos import BentoStore
     from loan_platform.adapters.duckdb_session import DuckDbSession
     from loan_platform.adapters.ledger import Champion, Ledger
@@ -106,6 +107,14 @@ class Platform(dg.ConfigurableResource):
         if champion is None:
             raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
         return champion
+
+    def records(self, book: Portfolio) -> "AuditRecords":
+        """The records of what the book's service answered."""
+        from loan_platform.adapters.audit_keys import AuditKey
+        from loan_platform.adapters.audit_reading import AuditRecords
+
+        settings = AuditSettings.of(book.name)
+        return AuditRecords(settings.directory, AuditKey.read(settings.key) if settings.key.exists() else None)
 
     def scored_by(self, book: Portfolio, version: int) -> StoredModel:
         """The model behind a version that once scored, champion or not any more.

@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any
 
+from loan_platform.adapters.audit_files import chains, vouch
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.audit_reading import AuditRecords, NoRecordError
 from loan_platform.core.audit import Chain
@@ -16,6 +17,9 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
     audit = AuditSettings.of(arguments.book)
     if arguments.action == "create-key":
         AuditKey.create(audit.key)
+        for directory in sorted(settings.service.glob("*/audit")):
+            for chain in chains(directory):
+                vouch(chain, AuditKey.read(audit.key))
         sys.stdout.write(f"{audit.key}\n")
         sys.stderr.write("Keep a copy of it apart from the records: without it their inputs cannot be read.\n")
         return 0

@@ -81,3 +81,15 @@ def test_the_same_report_again_has_the_same_run_key(instance: dg.DagsterInstance
     second = tick(instance, first.cursor)
     keys = [(result.run_requests or [])[0].run_key for result in (first, second)]
     assert keys[0] == keys[1]
+
+
+def test_drift_of_what_was_served_asks_once_for_its_batch_however_it_goes_on(instance: dg.DagsterInstance) -> None:
+    sensor, key = retrain_on_drift(BOOK, "served_"), dg.AssetKey(["car_loans", "served_drift_report"])
+    for sha in ("a" * 64, "b" * 64):
+        told = {"verdict": "critical", "report_sha256": sha, "reason": "more", "asks_once_for": "served-2026-11-v3"}
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=told))
+    result = sensor(dg.build_sensor_context(instance=instance))
+    assert sensor.name == "car_loans_retrain_on_served_drift"
+    assert isinstance(result, dg.SensorResult)
+    keys = {request.run_key for request in result.run_requests or []}
+    assert keys == {"car_loans/drift/all/served-2026-11-v3"}

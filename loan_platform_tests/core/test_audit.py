@@ -140,5 +140,8 @@ def test_the_end_of_a_chain_needs_its_key(tmp_path: Path) -> None:
     (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), key))
     assert audit_files.read_head(tmp_path, key) == Head(3, "a" * 64)
     assert audit_files.read_head(tmp_path, other) is None
+    (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), None))
+    assert audit_files.read_head(tmp_path, key) is None
+    (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), key))
     (tmp_path / "head").write_bytes((tmp_path / "head").read_bytes().replace(b" 3,", b" 2,"))
     assert audit_files.read_head(tmp_path, key) is None

@@ -208,5 +208,7 @@ def test_a_record_says_who_asked_and_what_was_answered(home: Home) -> None:
         client.post("/predict", json=ROWS[0])
     (chain,) = records_of(home).chains()
     (record,) = chain.records
+    assert command(home, "create-key").returncode == 0
+    assert command(home, "verify").returncode == 0  # the chain that was begun without a key has its code
     assert record["plain"]["inputs"] == {name: value for name, value in ROWS[0].items() if name != "loan_id"}
     assert json.dumps(record["plain"]["entity"]) == json.dumps(ROWS[0]["loan_id"])

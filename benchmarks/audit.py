@@ -1,0 +1,76 @@
+"""What a record costs: CPU and waiting, for one caller and for 32 at once.
+
+`python benchmarks/audit.py [FOLDER]`; the folder is on the disk that is measured.
+"""
+
+import asyncio
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from bento.champion import Serving
+from bento.records import Records
+from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.settings import AuditSettings
+from loan_platform_tests.bundles import make_bundle, typed_rows
+from loan_platform_tests.service.running import bodies
+
+ANSWERS = 4_000
+
+
+def main() -> None:
+    """Measure and print."""
+    root = sys.argv[1] if len(sys.argv) > 1 else None
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        bundle = Path(folder) / "bundle"
+        _, sha256 = make_bundle(bundle)
+        serving = Serving.of(1, sha256, bundle)
+        AuditKey.create(Path(folder) / "key")
+        for number, inputs in enumerate(("omitted", "plain", "encrypted")):
+            directory = Path(folder) / inputs
+            settings = AuditSettings(directory, inputs, Path(folder) / "key", "closed", None)
+            records = Records(f"book_{number}", settings)
+            REGISTRY.unregister(REGISTRY._names_to_collectors["loan_audit_lost"])
+            records.start()
+            for callers in (1, 8, 32):
+                told = asyncio.run(_measured(records, serving, callers))
+                sys.stdout.write(f"{inputs:<10} {callers:>2} callers: {told}\n")
+            records.stop()
+            size = sum(path.stat().st_size for path in directory.rglob("*.ndjson")) / (3 * ANSWERS)
+            sys.stdout.write(f"{inputs:<10} {size:,.0f} bytes a record\n")
+
+
+async def _measured(records: Records, serving: Serving, callers: int) -> str:
+    row = bodies(typed_rows())[0]
+    inputs = serving.reader.inputs(row)
+    answer = serving.answers.few(serving.reader.frame([inputs]), [True])[0]
+    state, waits = SimpleNamespace(request_id="0" * 16, key_id="k"), list[float]()
+
+    async def caller(answers: int) -> None:
+        for _ in range(answers):
+            started = time.perf_counter()
+            await records.answered(state, serving, row, inputs, True, answer)
+            waits.append(time.perf_counter() - started)
+
+    started, before = time.perf_counter(), _cpu()
+    await asyncio.gather(*(caller(ANSWERS // callers) for _ in range(callers)))
+    wall, cpu = time.perf_counter() - started, _cpu() - before
+    cuts = statistics.quantiles([wait * 1e3 for wait in waits], n=100)
+    each = f"{cpu / len(waits) * 1e6:.0f} us CPU each"
+    return f"p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(waits) / wall:,.0f}/s, {each}"
+
+
+def _cpu() -> float:
+    used: Any = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
