@@ -22,7 +22,7 @@ import psutil
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.core.application import ApplicationReader
 from loan_platform.core.bundle import load_bundle
-from loan_platform.settings import ServiceSettings
+from loan_platform.settings.service import ServiceSettings
 
 ROOT = Path(__file__).parents[1]
 BATCH = "/api/v1/predict/batch"

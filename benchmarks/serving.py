@@ -33,7 +33,7 @@ from loan_platform.adapters.api_keys import KeyFile
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.core.application import ApplicationReader
 from loan_platform.core.bundle import load_bundle
-from loan_platform.settings import ServiceSettings
+from loan_platform.settings.service import ServiceSettings
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]

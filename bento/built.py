@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bento.champion import Named
-from loan_platform.settings import SettingsError
+from loan_platform.settings.environment import SettingsError
 
 CHAMPION = Path(__file__).resolve().parent.parent / "champion"
 

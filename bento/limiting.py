@@ -13,7 +13,7 @@ from limits.storage.base import MovingWindowSupport
 from limits.strategies import MovingWindowRateLimiter
 
 from bento.problems import HttpError
-from loan_platform.settings import UNLIMITED
+from loan_platform.settings.service import UNLIMITED
 
 BUSY_SECONDS = 0.25  # that a worker waits for the others; then the request is let through
 

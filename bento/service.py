@@ -7,7 +7,8 @@ import gc
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from loan_platform.settings import UNLIMITED, AuditSettings, ServiceSettings, WatchSettings, quiet_environment
+from loan_platform.settings import quiet_environment
+from loan_platform.settings.service import UNLIMITED, AuditSettings, ServiceSettings, WatchSettings
 
 quiet_environment()
 

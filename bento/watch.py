@@ -13,7 +13,7 @@ from bento.http_metrics import HttpMetrics
 from bento.logs import RequestLog
 from bento.overload import CODE
 from bento.traces import Traces
-from loan_platform.settings import WatchSettings
+from loan_platform.settings.service import WatchSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"

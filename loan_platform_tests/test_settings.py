@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.settings import (
-    QUIET,
-    Settings,
-    SettingsError,
-    checkout_root,
-    quiet_environment,
-    source_override,
-)
+from loan_platform.settings import QUIET, Settings, checkout_root, quiet_environment, source_override
+from loan_platform.settings.environment import SettingsError
 
 
 def test_defaults_are_embedded_and_below_the_home(tmp_path: Path) -> None:

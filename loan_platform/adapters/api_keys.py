@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from loan_platform.adapters.files import atomic_write
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings import RATE
+from loan_platform.settings.service import RATE
 
 SCOPES = ("predict", "batch", "admin")
 ACTIVE = 2  # keys of one name: the old one and the new one while clients change over

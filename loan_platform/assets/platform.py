@@ -12,7 +12,8 @@ from loan_platform.adapters.model_store import ModelStore, StoredModel
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.settings import AuditSettings, Settings, checkout_root, source_override
+from loan_platform.settings import Settings, checkout_root, source_override
+from loan_platform.settings.service import AuditSettings
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
     from loan_platform.adapters.audit_reading import AuditRecords

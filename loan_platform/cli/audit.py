@@ -9,7 +9,8 @@ from loan_platform.adapters.audit_files import chains, vouch
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.audit_reading import AuditRecords, NoRecordError
 from loan_platform.core.audit import Chain
-from loan_platform.settings import AuditSettings, Settings
+from loan_platform.settings import Settings
+from loan_platform.settings.service import AuditSettings
 
 
 def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from loan_platform.assets.platform import Platform
 from loan_platform.core.answers import Answers
 from loan_platform.core.audit_replay import differences
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.settings import AuditSettings
+from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.books import car_loans
 from loan_platform_tests.bundles import every_type, make_bundle, typed_rows
 from loan_platform_tests.service.running import BOOK, Home, bodies

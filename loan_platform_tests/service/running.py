@@ -20,7 +20,8 @@ from loan_platform.adapters.api_keys import KeyFile
 from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.core.scoring import ScoringModel
-from loan_platform.settings import ServiceSettings, Settings
+from loan_platform.settings import Settings
+from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.bundles import make_bundle
 
 BOOK = "tiny_loans"

@@ -19,7 +19,7 @@ from bento.drain import Drain
 from bento.drift import OnlineDrift
 from bento.guard import Guard
 from bento.records import Records
-from loan_platform.settings import AuditSettings
+from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies
 

@@ -11,7 +11,8 @@ from limits.strategies import MovingWindowRateLimiter
 
 from bento.limiting import Limiter, SharedWindows, storage_for
 from bento.problems import HttpError
-from loan_platform.settings import SettingsError, WatchSettings
+from loan_platform.settings.environment import SettingsError
+from loan_platform.settings.service import WatchSettings
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 
