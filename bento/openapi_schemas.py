@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from bento.champion import Serving
-from loan_platform.core.application import EXACT
 from loan_platform.core.contract import Column
 from loan_platform.core.decisions import DECISIONS, RISKS
+from loan_platform.core.json_values import EXACT
 from loan_platform.core.reasons import MOST
 
 Schema = dict[str, Any]

@@ -3,27 +3,20 @@
 The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from loan_platform.core.contract import Column
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.json_values import LOOSE, STRICT, WrongValueError, exact_range
 from loan_platform.core.mistakes import did_you_mean
 from loan_platform.core.scoring import ScoringModel
 
-EXACT = 2**53  # whole numbers above it are not exact in JSON
 MOST_PROBLEMS = 100  # that an answer lists
 GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
-FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)  # as in files
 NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
-
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class FieldProblem(NamedTuple):
@@ -66,7 +59,7 @@ class ApplicationReader:
         self.required = frozenset(
             name for name, column in self.columns.items() if column.required and column.name in self._inputs
         )
-        self._parsers = {name: _PARSERS[column.type] for name, column in self.columns.items()}
+        self._parsers = {name: STRICT[column.type] for name, column in self.columns.items()}
         self._spellings = {
             name: {_plain(word): word for word in column.allowed}
             for name, column in self.columns.items()
@@ -124,7 +117,7 @@ class ApplicationReader:
             elif value is not None:
                 try:
                     typed[name] = self._typed(name, value)
-                except _WrongError as wrong:
+                except WrongValueError as wrong:
                     problems.append(FieldProblem(name, wrong.code, wrong.detail))
         stated = {name for name, value in typed.items() if value is not None} | {problem.field for problem in problems}
         problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
@@ -158,8 +151,8 @@ class ApplicationReader:
         if (value := row.get(name)) is None:
             return None
         try:
-            found = _LOOSE.get(self.columns[name].type, self._parsers[name])(value)
-        except _WrongError as wrong:
+            found = LOOSE.get(self.columns[name].type, self._parsers[name])(value)
+        except WrongValueError as wrong:
             problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
             return None
         if isinstance(found, str):
@@ -170,9 +163,9 @@ class ApplicationReader:
         column = self.columns[name]
         found = self._parsers[name](value)
         if column.minimum is not None and found < column.minimum:
-            raise _WrongError("out_of_range", f"must be at least {column.minimum:g}")
+            raise WrongValueError("out_of_range", f"must be at least {column.minimum:g}")
         if column.maximum is not None and found > column.maximum:
-            raise _WrongError("out_of_range", f"must be at most {column.maximum:g}")
+            raise WrongValueError("out_of_range", f"must be at most {column.maximum:g}")
         if column.type == "text":
             return self._text(column, found)
         return float(found) if name in self._counted else found
@@ -186,19 +179,13 @@ class ApplicationReader:
         try:
             return self._spellings[column.name][_plain(text)]
         except KeyError:
-            raise _WrongError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
+            raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
     def _unknown(self, name: str, guess: bool) -> FieldProblem:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
         meant = did_you_mean(name[:NAME_SHOWN], self.columns) if guess else ""
         detail = f"is not a field of an application. {meant}".strip()
         return FieldProblem(shown, "unknown_field", detail)
-
-
-class _WrongError(Exception):
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code, self.detail = code, detail
 
 
 class _Simple(NamedTuple):
@@ -213,90 +200,8 @@ _WHOLE = {"number": False, "percent": False, "integer": True}
 
 
 def _simple(column: Column) -> _Simple:
-    low = -EXACT if column.minimum is None else max(column.minimum, -EXACT)
-    high = EXACT if column.maximum is None else min(column.maximum, EXACT)
-    return _Simple(frozenset({int} if _WHOLE[column.type] else {int, float}), low, high)
+    return _Simple(frozenset({int} if _WHOLE[column.type] else {int, float}), *exact_range(column))
 
 
 def _plain(word: str) -> str:
     return " ".join(word.lower().split())
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _WrongError("wrong_type", "must be a number")
-    if isinstance(value, int) and abs(value) > EXACT:
-        raise _WrongError("out_of_range", "must be at most 2^53 in size")
-    if not isfinite(value):
-        raise _WrongError("wrong_type", "must be a finite number")
-    return float(value)
-
-
-def _integer(value: Any) -> int:
-    number = _number(value)
-    if number != int(number) or abs(number) > EXACT:
-        raise _WrongError("wrong_type", "must be a whole number")
-    return int(number)
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _WrongError("wrong_type", "must be true or false")
-    return value
-
-
-def _date(value: Any) -> date:
-    try:
-        if isinstance(value, str) and _DATE.fullmatch(value):
-            found = date.fromisoformat(value)
-            if FIRST_DATE <= found <= LAST_DATE:
-                return found
-    except ValueError:
-        pass
-    raise _WrongError("wrong_type", "must be a date as in 2015-06-30")
-
-
-def _text(value: Any) -> str:
-    try:
-        if isinstance(value, str):
-            value.encode()  # JSON can write half of a pair of code units, which is no text
-            return value
-    except UnicodeEncodeError:
-        pass
-    raise _WrongError("wrong_type", "must be a text")
-
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "number": _number,
-    "percent": _number,
-    "integer": _integer,
-    "boolean": _boolean,
-    "date": _date,
-    "text": _text,
-}
-
-
-def _loose_number(value: Any) -> float:
-    return _number(float(value) if isinstance(value, bool) else value)
-
-
-def _loose_boolean(value: Any) -> bool:
-    return _boolean(bool(value) if isinstance(value, int | float) and value in (0, 1) else value)
-
-
-def _loose_date(value: Any) -> date | None:
-    if value == "NaT":  # as pandas writes a date that a frame lacks
-        return None
-    try:  # frames in pandas are written with the time of day
-        day = datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else value
-    except ValueError:
-        day = value
-    return _date(day)
-
-
-_LOOSE: dict[str, Callable[[Any], Any]] = {
-    "number": _loose_number,
-    "percent": _loose_number,
-    "boolean": _loose_boolean,
-    "date": _loose_date,
-}

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
 
-from loan_platform.core.application import EXACT, FIRST_DATE, LAST_DATE, ApplicationError, ApplicationReader
+from loan_platform.core.application import ApplicationError, ApplicationReader
 from loan_platform.core.contract import Column
+from loan_platform.core.json_values import FIRST_DATE, LAST_DATE, exact_range
 
 ROW, KEY = "row", "key"
 NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # of JSON
@@ -102,7 +104,7 @@ class FrameReader:
         if column.type in _NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
             value = cell.cast(pl.Float64)
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
-            return value, fits & value.is_between(*_range(column))
+            return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
             return cell, pl.lit(True)
         if column.type == "date" and dtype == pl.Date:
@@ -133,7 +135,7 @@ class FrameReader:
         """The row as a caller would have sent it alone."""
         stated = {name: value for name, value in values.items() if value is not None}
         if not as_text:
-            return {name: value.isoformat() if _is_day(value) else value for name, value in stated.items()}
+            return {name: value.isoformat() if type(value) is date else value for name, value in stated.items()}
         return {name: _of_text(self.one.columns[name].type, value) for name, value in stated.items()}
 
 
@@ -147,14 +149,7 @@ def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         return day, cell.str.contains(DATE) & day.is_between(FIRST_DATE, LAST_DATE)
     value = cell.cast(pl.Float64, strict=False)
     written = cell.str.contains(WHOLE if column.type == "integer" else NUMBER)
-    return value, written & value.is_between(*_range(column))
-
-
-def _range(column: Column) -> tuple[float, float]:
-    most = EXACT - 1  # a whole number above EXACT may be rounded to it
-    low = -most if column.minimum is None else max(column.minimum, -most)
-    high = most if column.maximum is None else min(column.maximum, most)
-    return low, high
+    return value, written & value.is_between(*exact_range(column))
 
 
 def _of_text(kind: str, cell: str) -> Any:
@@ -166,7 +161,3 @@ def _of_text(kind: str, cell: str) -> Any:
     if kind == "boolean" and cell.lower() in {"true", "false"}:
         return cell.lower() == "true"
     return cell
-
-
-def _is_day(value: Any) -> bool:
-    return type(value).__name__ == "date"
