@@ -1,10 +1,8 @@
 """The routes of the service: what is asked, what is answered."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import polars as pl
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -23,6 +21,7 @@ from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
 from bento.records import Records
 from bento.requests import Row, csv_rows, json_object, scoring_rows
+from bento.responses import json_response
 from bento.scoring import Scorer
 from loan_platform.core.answers import Answer
 from loan_platform.core.application import ApplicationError
@@ -103,12 +102,12 @@ class LoanApp:
         """One application; reasons where it is declined, or with `?explain=true`."""
         explain = _flag(request, "explain")
         serving, answer = await self._answer(request, explain)
-        return _json(request, answer_json(serving, answer, request.state.request_id))
+        return json_response(request, answer_json(serving, answer, request.state.request_id))
 
     async def probability(self, request: Request) -> Response:
         """The short form."""
         _, answer = await self._answer(request, explain=False)
-        return _json(request, {"probability": answer.probability})
+        return json_response(request, {"probability": answer.probability})
 
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
@@ -121,13 +120,13 @@ class LoanApp:
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         request.state.model_version = serving.version
         self._drift.seen(serving, frame, answers["probability"].to_list())
-        return _json(request, {"predictions": answers.to_dicts()})
+        return json_response(request, {"predictions": answers.to_dicts()})
 
     async def model_info(self, request: Request) -> Response:
         """The model in force, and what became of the candidates after it."""
         serving = self.serving()
         model = serving.bundle.model
-        return _json(
+        return json_response(
             request,
             {
                 "name": self.portfolio,
@@ -169,7 +168,7 @@ class LoanApp:
             raise HttpError(503, "ending", "This worker ends.", headers={"retry-after": "1"})
         serving = self.serving()
         self._records.check()
-        return _json(request, {"status": "ready", "model_version": serving.version})
+        return json_response(request, {"status": "ready", "model_version": serving.version})
 
     async def prometheus(self, _: Request) -> Response:
         """The metrics of all processes."""
@@ -227,8 +226,3 @@ def _flag(request: Request, name: str) -> bool:
     if any(key != name or value not in {"true", "false"} for key, value in given) or len(given) > 1:
         raise HttpError(422, "unknown_parameter", f"The only parameter is {name}, and it is true or false.")
     return bool(given) and given[0][1] == "true"
-
-
-def _json(request: Request, value: dict[str, Any]) -> Response:
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(content, headers={"x-request-id": request.state.request_id}, media_type="application/json")

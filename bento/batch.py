@@ -1,15 +1,6 @@
 """The routes of batch jobs: a file of applications comes, its answers are fetched when they are there."""
 
 import asyncio
-import atexit
-import json
-import logging
-import math
-import os
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +9,19 @@ from starlette.responses import Response
 
 from bento.batch_input import JSON, MEDIA, NDJSON, PARQUET, json_lines
 from bento.batch_output import FORMATS, file_of, page
+from bento.batch_worker import BatchWorker
 from bento.champion import Champions
 from bento.guard import Route
-from bento.jobs import OPEN, Job, JobStore
-from bento.problems import HttpError, places
+from bento.jobs import Job, JobStore
+from bento.problems import HttpError
+from bento.responses import json_response
 from loan_platform.adapters.files import DiskFullError, explained_disk_full, remove
-
-log = logging.getLogger("loan_platform.service")
 
 PATH = "/api/v1/predict/batch"
 ONE = f"{PATH}/{{job_id}}"
 UPLOAD_SECONDS = 300.0
 MOST_UPLOADS = 8  # at a time in one worker
 JSON_BYTES = 8_000_000
-LOOK_SECONDS = 0.5
-CLEAR_SECONDS = 3_600.0
 DEFAULT_LIMIT, MOST_LIMIT = 100, 1_000
 MESSAGES = {
     "PENDING": "The job waits.",
@@ -52,7 +41,7 @@ def batch_routes(megabytes: int) -> dict[str, Route]:
 
 
 class Batches:
-    """Takes jobs, tells of them, and keeps a process at work while there are any.
+    """Takes jobs and tells of them; a process works on them.
 
     Args:
         folder: of the jobs.
@@ -63,15 +52,12 @@ class Batches:
 
     def __init__(self, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
-        self._most_bytes, self._days, self._champions = megabytes * 1_000_000, days, champions
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._uploads = 0
-        self._watch = threading.Thread(target=self._keep_working, name="batches", daemon=True)
+        self._champions, self._uploads = champions, 0
+        self._worker = BatchWorker(self.store, megabytes * 1_000_000, days)
 
     def start(self) -> None:
         """Go on with what was left, and delete what is old."""
-        self._watch.start()
-        atexit.register(self._end)
+        self._worker.start()
 
     async def post(self, request: Request) -> Response:
         """Take a job."""
@@ -112,7 +98,7 @@ class Batches:
         finally:
             await asyncio.to_thread(remove, draft)
         answer = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": total}
-        return _json(request, answer, 202, {"location": f"{PATH}/{job.id}"})
+        return json_response(request, answer, 202, {"location": f"{PATH}/{job.id}"})
 
     async def _receive(self, request: Request, media: str, path: Path) -> int | None:
         """Write the body to a file; the number of rows where it is JSON."""
@@ -152,41 +138,12 @@ class Batches:
         if job.status == "SUCCEEDED":
             rows = await asyncio.to_thread(page, path, asked.offset, asked.limit)
             told |= {"offset": asked.offset, "limit": asked.limit, asked.part: rows}
-        return _json(request, told)
+        return json_response(request, told)
 
     def counts(self) -> tuple[int, int]:
         """How many jobs wait, and how many are worked on."""
         states = [job.status for job in self.store.all()]
         return states.count("PENDING"), states.count("RUNNING")
-
-    def _keep_working(self) -> None:
-        cleared = -math.inf
-        while True:
-            try:
-                if time.monotonic() - cleared > CLEAR_SECONDS:
-                    self.store.clear(self._days)
-                    cleared = time.monotonic()
-                self._see_to_worker()
-            except Exception as error:  # such as a full table of processes: later jobs are worked on all the same
-                log.error("batch jobs: %s at %s", type(error).__name__, places(error))
-                time.sleep(10 * LOOK_SECONDS)
-            time.sleep(LOOK_SECONDS)
-
-    def _see_to_worker(self) -> None:
-        if self._worker is not None and self._worker.poll() is None:
-            return
-        self._worker = None
-        if any(job.status in OPEN for job in self.store.all()):
-            arguments = map(str, (self.store.folder, self._most_bytes, os.getpid()))
-            command = [sys.executable, "-m", "bento.runner", *arguments]
-            root = Path(__file__).resolve().parent.parent
-            paths = [str(root), os.environ.get("PYTHONPATH", "")]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-            self._worker = subprocess.Popen(command, env=environment, cwd=root)
-
-    def _end(self) -> None:
-        if self._worker is not None:
-            self._worker.terminate()
 
 
 class _Asked:
@@ -244,11 +201,3 @@ async def _small(request: Request) -> bytes:
 
 def _caller(request: Request) -> str:
     return request.scope["state"].get("key_id", "")
-
-
-def _json(
-    request: Request, value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    told = {**(headers or {}), "x-request-id": request.state.request_id}
-    return Response(content, status, told, media_type=JSON)

@@ -15,6 +15,7 @@ from limits.strategies import MovingWindowRateLimiter
 from bento.problems import HttpError
 from loan_platform.settings.service import UNLIMITED
 
+FIXED = "limits of fixed windows are not counted here: use a moving window"
 BUSY_SECONDS = 0.25  # that a worker waits for the others; then the request is let through
 
 
@@ -143,16 +144,16 @@ class SharedWindows(Storage, MovingWindowSupport):
             return self._file.execute("SELECT count(*) FROM asked").fetchone() is not None
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Fixed windows are not counted here."""
-        raise NotImplementedError
+        """Part of `Storage`; moving windows do not call it."""
+        raise NotImplementedError(FIXED)
 
     def get(self, key: str) -> int:
-        """Fixed windows are not counted here."""
-        raise NotImplementedError
+        """Part of `Storage`; moving windows do not call it."""
+        raise NotImplementedError(FIXED)
 
     def get_expiry(self, key: str) -> float:
-        """Fixed windows are not counted here."""
-        raise NotImplementedError
+        """Part of `Storage`; moving windows do not call it."""
+        raise NotImplementedError(FIXED)
 
     def _times(self, key: str) -> int:
         row = self._file.execute("SELECT times FROM asked WHERE key = ?", (key,)).fetchone()

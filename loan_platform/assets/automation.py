@@ -69,22 +69,34 @@ def _job(book: Portfolio, purpose: str, names: tuple[str, ...]) -> AssetJob:
 
 def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
     """The book's sensors: a new registry version is put before the promotion policy, drift asks for a new model."""
-    promotion = dg.AutomationConditionSensorDefinition(
-        f"{book.name}_promote_new_version",
-        target=dg.AssetSelection.assets(key(book, "promoted_model")),
-        run_tags={"portfolio": book.name},
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Materializes promoted_model when a new version is registered and its checks have passed.",
+    promotion = _automation(
+        book,
+        "promote_new_version",
+        "promoted_model",
+        "Materializes promoted_model when a new version is registered and its checks have passed.",
     )
-    service = dg.AutomationConditionSensorDefinition(
-        f"{book.name}_build_service",
-        target=dg.AssetSelection.assets(key(book, "scoring_service")),
-        run_tags={"portfolio": book.name},
-        default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Builds and checks the book's Bento after a promotion; start it for books that are served.",
+    service = _automation(
+        book,
+        "build_service",
+        "scoring_service",
+        "Builds and checks the book's Bento after a promotion; start it for books that are served.",
+        running=False,
     )
     watched = [retrain_on_drift(book), retrain_on_drift(book, "served_")] if "applications" in book.sources else []
     return [promotion, service, *watched]
+
+
+def _automation(
+    book: Portfolio, name: str, asset: str, description: str, running: bool = True
+) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that materializes an asset when its automation condition holds."""
+    return dg.AutomationConditionSensorDefinition(
+        f"{book.name}_{name}",
+        target=dg.AssetSelection.assets(key(book, asset)),
+        run_tags={"portfolio": book.name},
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description=description,
+    )
 
 
 def retrain_on_drift(book: Portfolio, of: str = "") -> dg.SensorDefinition:

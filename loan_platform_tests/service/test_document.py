@@ -23,7 +23,7 @@ from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
 from loan_platform_tests.service.running import Home, serving, stated
-from loan_platform_tests.service.test_answers import BAD
+from loan_platform_tests.service.test_bad_requests import BAD
 
 pytestmark = pytest.mark.slow
 

@@ -20,13 +20,6 @@ CANARY = "Kanarienvogel"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.promote(slope=0.1)
-    return home
-
-
-@pytest.fixture(scope="module")
 def key(home: Home) -> str:
     return home.keys.create("shop", rate="unlimited")
 
