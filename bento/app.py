@@ -113,9 +113,8 @@ class LoanApp:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self.serving(), time.perf_counter()
         body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
-        rows, frame, answers = await asyncio.to_thread(
-            _of_rows, serving, body, is_csv
-        )  # single applications need not wait for a thousand
+        # In a thread: single applications need not wait for a thousand.
+        rows, frame, answers = await asyncio.to_thread(_of_rows, serving, body, is_csv)
         await self._records.answered_rows(request.state, serving, rows, frame, answers)
         self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
         request.state.model_version = serving.version

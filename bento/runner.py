@@ -23,7 +23,7 @@ from filelock import FileLock  # noqa: E402
 
 from bento.batch_input import ROW, Pieces  # noqa: E402
 from bento.champion import Serving  # noqa: E402
-from bento.jobs import MOST_STARTS, OPEN, Job, JobStore  # noqa: E402
+from bento.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.problems import places  # noqa: E402
 from loan_platform.adapters.files import (  # noqa: E402
     DiskFullError,
@@ -96,21 +96,24 @@ def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
         store.save(replace(kept, stuck=max(kept.stuck - 1, 0)))
         raise
     except CancelledError:
-        job = replace(job, status="CANCELLED", finished=time.time())
+        job = _ended(store, job, "CANCELLED")
     except DiskFullError:  # whose message names folders
-        job = replace(job, status="FAILED", finished=time.time(), why="The service's disk is full.")
+        job = _ended(store, job, "FAILED", "The service's disk is full.")
     except MemoryError:
-        job = replace(job, status="FAILED", finished=time.time(), why="It takes more memory than a job may have.")
+        job = _ended(store, job, "FAILED", "It takes more memory than a job may have.")
     except ExplainedError as error:
-        job = replace(job, status="FAILED", finished=time.time(), why=str(error))
+        job = _ended(store, job, "FAILED", str(error))
     except Exception as error:  # a defect: its message may hold values, its name does not
         log.error("job %s: %s at %s", job.id, type(error).__name__, places(error))
-        job = replace(
-            job, status="FAILED", finished=time.time(), why=f"The service has a defect ({type(error).__name__})."
-        )
+        job = _ended(store, job, "FAILED", f"The service has a defect ({type(error).__name__}).")
     store.save(job)
     store.forget(job)
     log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
+
+
+def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) -> Job:
+    """The job at its end, with the rows that it had come to."""
+    return replace(store.get(job.id) or job, status=status, finished=time.time(), why=why)
 
 
 def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
