@@ -16,7 +16,7 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from bento.champion import Serving
-from bento.records import Records
+from bento.records import Asked, Records
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows
@@ -51,12 +51,12 @@ async def _measured(records: Records, serving: Serving, callers: int) -> str:
     row = bodies(typed_rows())[0]
     inputs = serving.reader.inputs(row)
     answer = serving.answers.few(serving.reader.frame([inputs]), [True])[0]
-    state, waits = SimpleNamespace(request_id="0" * 16, key_id="k"), list[float]()
+    asked, waits = Asked(SimpleNamespace(request_id="0" * 16, key_id="k"), serving, row, inputs, True), list[float]()
 
     async def caller(answers: int) -> None:
         for _ in range(answers):
             started = time.perf_counter()
-            await records.answered(state, serving, row, inputs, True, answer)
+            await records.answered([(asked, answer)])
             waits.append(time.perf_counter() - started)
 
     started, before = time.perf_counter(), _cpu()

@@ -19,7 +19,7 @@ from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
-from bento.records import Records
+from bento.records import Asked, Records
 from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.responses import json_response
 from bento.scoring import Scorer
@@ -67,7 +67,7 @@ class LoanApp:
         batches: Batches | None = None,
     ) -> None:
         self.portfolio, self.champions, self.metrics = portfolio, champions, Metrics(portfolio, champions)
-        self._scorer, self._drain, self._drift, self._records = Scorer(), drain, drift, records
+        self._scorer, self._drain, self._drift, self._records = Scorer(records.answered), drain, drift, records
         self._endpoints: dict[str, Endpoint] = {
             "/api/v1/predict": self.predict,
             "/predict": self.probability,
@@ -180,8 +180,7 @@ class LoanApp:
             inputs = serving.reader.inputs(values)
         except ApplicationError as error:
             raise _refused(error) from None
-        answer = await self._scorer.answer(serving, inputs, explain)
-        await self._records.answered(request.state, serving, values, inputs, explain, answer)
+        answer = await self._scorer.answer(Asked(request.state, serving, values, inputs, explain))
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
         request.state.model_version = serving.version
         self._drift.seen(serving, inputs, (answer.probability,))

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from prometheus_client import Counter
@@ -18,6 +18,24 @@ from loan_platform.core.answers import Answer
 from loan_platform.settings.service import AuditSettings
 
 KEY_LENGTH = 200  # of an entity's key, where nothing else bounds it
+
+
+class Asked(NamedTuple):
+    """One application as it was asked about.
+
+    Attributes:
+        state: of the request: `request_id`, and `key_id` where a key was sent.
+        serving: the model that is asked.
+        values: as the caller sent them.
+        inputs: that the model reads, typed.
+        explain: whether reasons are wanted although the application is not declined.
+    """
+
+    state: Any
+    serving: Serving
+    values: Mapping[str, Any]
+    inputs: Sequence[Any]
+    explain: bool
 
 
 class Records:
@@ -52,32 +70,19 @@ class Records:
         if self._closed and self._log.problem:
             raise _unavailable(self._log.problem)
 
-    async def answered(
-        self,
-        state: Any,
-        serving: Serving,
-        values: Mapping[str, Any],
-        inputs: Sequence[Any],
-        explain: bool,
-        answer: Answer,
-    ) -> None:
-        """Record one answer; returns when it is on the disk.
-
-        Args:
-            state: of the request: `request_id`, and `key_id` where a key was sent.
-            serving: what answered.
-            values: as the caller sent them.
-            inputs: that the model read, typed.
-            explain: whether reasons were asked for.
-            answer: what will be sent.
+    async def answered(self, answers: Sequence[tuple[Asked, Answer]]) -> None:
+        """Record answers together; returns when they are on the disk.
 
         Raises:
-            HttpError: 503 `audit_unavailable`: it cannot be recorded, and by the settings must not be sent.
+            HttpError: 503 `audit_unavailable`: they cannot be recorded, and by the settings must not be sent.
         """
-        record = self._about(state, serving)
-        record |= self._inputs(record["request_id"], serving, values, inputs)
+        await self._written([self._body(asked, answer) for asked, answer in answers])
+
+    def _body(self, asked: Asked, answer: Answer) -> bytes:
+        record = self._about(asked.state, asked.serving)
+        record |= self._inputs(record["request_id"], asked.serving, asked.values, asked.inputs)
         record |= {
-            "explain": explain,
+            "explain": asked.explain,
             "probability": answer.probability,
             "score": answer.score,
             "risk": answer.risk,
@@ -85,7 +90,7 @@ class Records:
             "expected_loss": answer.expected_loss,
             "reasons": [(reason.code, reason.points) for reason in answer.reasons],
         }
-        await self._written([_json(record)])
+        return _json(record)
 
     async def answered_rows(
         self,
@@ -95,7 +100,7 @@ class Records:
         frame: pl.DataFrame,
         answers: pl.DataFrame,
     ) -> None:
-        """Record the answers to many rows, as `answered` does for one."""
+        """Record the answers to many rows, as `answered` does."""
         bodies = await asyncio.to_thread(self._bodies, self._about(state, serving), serving, rows, frame, answers)
         if bodies:
             await self._written(bodies)

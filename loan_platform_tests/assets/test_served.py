@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from bento.champion import Serving
-from bento.records import Records
+from bento.records import Asked, Records
 from loan_platform.adapters.audit_files import chains, segments
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.lake import Lake
@@ -67,7 +67,7 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
             said = serving.answers.few(serving.reader.frame([inputs]), [explain])[0]
             state = SimpleNamespace(request_id=secrets.token_hex(8), key_id="k")
             stated = {**row, "loan_id": f"{entities}{number}"}
-            waiting.append(asyncio.create_task(records.answered(state, serving, stated, inputs, explain, said)))
+            waiting.append(asyncio.create_task(records.answered([(Asked(state, serving, stated, inputs, explain), said)])))
             if number % 32 == 0:
                 await asyncio.gather(*waiting)
         await asyncio.gather(*waiting)
