@@ -67,7 +67,9 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
             said = serving.answers.few(serving.reader.frame([inputs]), [explain])[0]
             state = SimpleNamespace(request_id=secrets.token_hex(8), key_id="k")
             stated = {**row, "loan_id": f"{entities}{number}"}
-            waiting.append(asyncio.create_task(records.answered([(Asked(state, serving, stated, inputs, explain), said)])))
+            waiting.append(
+                asyncio.create_task(records.answered([(Asked(state, serving, stated, inputs, explain), said)]))
+            )
             if number % 32 == 0:
                 await asyncio.gather(*waiting)
         await asyncio.gather(*waiting)

@@ -1,6 +1,7 @@
 """Applications that wait together are scored together, and none feels the others."""
 
 import asyncio
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import polars as pl
 import pytest
 
 from bento.champion import Serving
+from bento.problems import HttpError
+from bento.records import Asked
 from bento.scoring import MOST_ROWS, Scorer
 from loan_platform.core.answers import Answer, Answers
 from loan_platform_tests.bundles import make_bundle, typed_rows
@@ -29,12 +32,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Serving]:
     return [made(tmp_path_factory.mktemp("bundles") / str(version), version) for version in (1, 2)]
 
 
+def question(serving: Serving, inputs: Sequence[Any], explain: bool = False) -> Asked:
+    return Asked(None, serving, {}, inputs, explain)
+
+
+async def kept(_: Sequence[tuple[Asked, Answer]]) -> None:
+    """A recorder that needs a moment."""
+    await asyncio.sleep(0.001)
+
+
 def asked(of: Sequence[tuple[Serving, Sequence[Any], bool]]) -> list[Any]:
     """What each gets when all ask at once: an answer, or the error."""
 
     async def together() -> list[Any]:
-        scorer = Scorer()
-        waiting = [scorer.answer(serving, inputs, explain) for serving, inputs, explain in of]
+        scorer = Scorer(kept)
+        waiting = [scorer.answer(question(*one)) for one in of]
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     return asyncio.run(together())
@@ -72,11 +84,52 @@ def test_a_caller_that_leaves_costs_the_others_nothing(models: list[Serving]) ->
     inputs = models[0].reader.inputs(BODIES[0])
 
     async def one_leaves() -> Answer:
-        scorer = Scorer()
-        leaving = asyncio.ensure_future(scorer.answer(models[0], inputs, False))
-        staying = asyncio.ensure_future(scorer.answer(models[0], inputs, False))
+        scorer = Scorer(kept)
+        leaving, staying = (asyncio.ensure_future(scorer.answer(question(models[0], inputs))) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
         return await staying
 
     assert asyncio.run(one_leaves()) == models[0].answers.one(models[0].reader.frame([inputs]))
+
+
+def test_answers_that_cannot_be_recorded_are_not_given_and_later_ones_are(models: list[Serving]) -> None:
+    inputs = models[0].reader.inputs(BODIES[0])
+    fails = [True, False]
+
+    async def full_disk_at_first(_: Sequence[tuple[Asked, Answer]]) -> None:
+        if fails.pop(0):
+            raise HttpError(503, "audit_unavailable", "No answer is given.")
+
+    async def two_rounds() -> tuple[list[Any], Answer]:
+        scorer = Scorer(full_disk_at_first)
+        refused = [scorer.answer(question(models[0], inputs)) for _ in range(3)]
+        first = await asyncio.gather(*refused, return_exceptions=True)
+        return list(first), await scorer.answer(question(models[0], inputs))
+
+    first, later = asyncio.run(two_rounds())
+    assert [type(error) for error in first] == [HttpError] * 3
+    assert later == models[0].answers.one(models[0].reader.frame([inputs]))
+
+
+def test_callers_who_were_just_answered_join_those_who_waited(models: list[Serving]) -> None:
+    """Eight callers that ask again at once: after the first frames all are in one, not in halves that take turns."""
+    inputs, sizes = models[0].reader.inputs(BODIES[0]), list[int]()
+
+    async def counted(answers: Sequence[tuple[Asked, Answer]]) -> None:
+        sizes.append(len(answers))
+        await asyncio.sleep(0.001)
+
+    async def callers() -> None:
+        scorer = Scorer(counted)
+
+        async def caller(late: float) -> None:
+            await asyncio.sleep(late)
+            for _ in range(20):
+                await scorer.answer(question(models[0], inputs))
+
+        await asyncio.gather(*(caller(late) for late in (0, 0, 0, 0.0015, 0.0015, 0.0015, 0.0015, 0.0015)))
+
+    asyncio.run(callers())
+    assert sum(sizes) == 160
+    assert statistics.median(sizes) == 8
