@@ -44,16 +44,17 @@ class Batches:
     """Takes jobs and tells of them; a process works on them.
 
     Args:
+        portfolio: whose service this is.
         folder: of the jobs.
         megabytes: of an upload.
         days: that a finished job is kept.
         champions: gives the model in force.
     """
 
-    def __init__(self, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
+    def __init__(self, portfolio: str, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
         self._champions, self._uploads = champions, 0
-        self._worker = BatchWorker(self.store, megabytes * 1_000_000, days)
+        self._worker = BatchWorker(portfolio, self.store, megabytes * 1_000_000, days)
 
     def start(self) -> None:
         """Go on with what was left, and delete what is old."""

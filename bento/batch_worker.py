@@ -23,13 +23,14 @@ class BatchWorker:
     """Starts `bento.runner` when a job is open and none runs, ends it with the service, and clears old jobs away.
 
     Args:
+        portfolio: whose jobs they are.
         store: of the jobs.
         most_bytes: of an input.
         days: that a finished job is kept.
     """
 
-    def __init__(self, store: JobStore, most_bytes: int, days: int) -> None:
-        self._store, self._most_bytes, self._days = store, most_bytes, days
+    def __init__(self, portfolio: str, store: JobStore, most_bytes: int, days: int) -> None:
+        self._portfolio, self._store, self._most_bytes, self._days = portfolio, store, most_bytes, days
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep_working, name="batches", daemon=True)
 
@@ -56,7 +57,7 @@ class BatchWorker:
             return
         self._process = None
         if any(job.status in OPEN for job in self._store.all()):
-            arguments = map(str, (self._store.folder, self._most_bytes, os.getpid()))
+            arguments = map(str, (self._portfolio, self._store.folder, self._most_bytes, os.getpid()))
             command = [sys.executable, "-m", "bento.runner", *arguments]
             root = Path(__file__).resolve().parent.parent
             paths = [str(root), os.environ.get("PYTHONPATH", "")]

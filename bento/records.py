@@ -48,7 +48,7 @@ class Records:
 
     def __init__(self, portfolio: str, settings: AuditSettings) -> None:
         self._portfolio, self._kept, self._closed = portfolio, settings.inputs, settings.fail == "closed"
-        self._key = _key(settings)
+        self._key = key_of(settings)
         self._log = AuditLog(AuditOptions(settings.directory, keep_days=settings.keep_days), self._key)
         lost = Counter("loan_audit_lost", "Answers that went out without a record.", ("portfolio",))
         self._lost = lost.labels(portfolio)
@@ -90,7 +90,7 @@ class Records:
             "expected_loss": answer.expected_loss,
             "reasons": [(reason.code, reason.points) for reason in answer.reasons],
         }
-        return _json(record)
+        return json_bytes(record)
 
     async def answered_rows(
         self,
@@ -120,7 +120,7 @@ class Records:
             record = about | identity | self._inputs(identity["request_id"], serving, values, inputs)
             reasons = [(reason["code"], reason["points"]) for reason in answer["reasons"]]
             told = {name: answer[name] for name in ("probability", "score", "risk", "decision", "expected_loss")}
-            bodies.append(_json(record | {"explain": False} | told | {"reasons": reasons}))
+            bodies.append(json_bytes(record | {"explain": False} | told | {"reasons": reasons}))
         return bodies
 
     def _about(self, state: Any, serving: Serving) -> dict[str, Any]:
@@ -143,8 +143,7 @@ class Records:
         model, contract = serving.bundle.model, serving.bundle.model.contract
         typed = {column.name: value for column, value in zip(model.inputs, inputs, strict=True)}
         about = (values.get(name) if name else None for name in (contract.entity_key, contract.event_date))
-        entity, at = (value if isinstance(value, str) and len(value) <= KEY_LENGTH else None for value in about)
-        text = _json({"inputs": typed, "entity": entity, "date": at})
+        text = stated(typed, *about)
         found: dict[str, Any] = {"inputs_hash": self._key.hash(text) if self._key else plain_hash(text)}
         if self._kept == "plain":
             return found | {"plain": json.loads(text)}
@@ -168,8 +167,8 @@ class Records:
         self._log.lost(len(bodies))
 
 
-def _key(settings: AuditSettings) -> AuditKey | None:
-    """The key; encrypted inputs cannot do without."""
+def key_of(settings: AuditSettings) -> AuditKey | None:
+    """The key of the records; encrypted inputs cannot do without."""
     return AuditKey.read(settings.key) if settings.inputs == "encrypted" or settings.key.exists() else None
 
 
@@ -182,7 +181,14 @@ def _unavailable(problem: str) -> HttpError:
     return HttpError(503, "audit_unavailable", f"No answer is given: {problem}.", headers={"retry-after": "5"})
 
 
-def _json(value: dict[str, Any]) -> bytes:
+def stated(inputs: Mapping[str, Any], *about: Any) -> bytes:
+    """What is kept of an application: the model's inputs, and what it states as the loan's key and the date."""
+    entity, at = (value if isinstance(value, str) and len(value) <= KEY_LENGTH else None for value in about)
+    return json_bytes({"inputs": inputs, "entity": entity, "date": at})
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """Values of a record as JSON."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_date).encode()
 
 

@@ -1,4 +1,4 @@
-"""The process that works on batch jobs, one after the other: python -m bento.runner <folder> <limit of bytes> <parent>
+"""The process that works on batch jobs, one after the other: python -m bento.runner <portfolio> <folder> ...
 
 One works at a time for all workers of a portfolio; the others wait for its lock. What a killed one finished is kept.
 """
@@ -10,7 +10,9 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ from filelock import FileLock  # noqa: E402
 
 from bento.batch_input import ROW, Pieces  # noqa: E402
 from bento.champion import Serving  # noqa: E402
+from bento.job_records import JobRecords  # noqa: E402
 from bento.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.problems import places  # noqa: E402
+from loan_platform.adapters.audit_jobs import ROWS  # noqa: E402
 from loan_platform.adapters.files import (  # noqa: E402
     DiskFullError,
     atomic_write,
@@ -33,10 +37,11 @@ from loan_platform.adapters.files import (  # noqa: E402
     fsync,
     partial_path,
 )
-from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader  # noqa: E402
+from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader, ReadRows  # noqa: E402
 from loan_platform.core.bundle import BundleError  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
 from loan_platform.core.reasons import REASONS  # noqa: E402
+from loan_platform.settings.service import AuditSettings  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")
 
@@ -53,26 +58,31 @@ ANSWERS = {
     "reasons": REASONS,
 }
 
+Recorded = Callable[[ReadRows, pl.DataFrame], pl.DataFrame]
+
 
 class CancelledError(Exception):
     """The job is not wanted any more."""
 
 
 def main() -> None:
-    """Work until nothing is left to do, or the service that started this process is gone."""
-    folder, most_bytes, parent = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    """Work until nothing is left to do, or the service that started this process is gone.
+
+    Its arguments are the portfolio, the folder of the jobs, the limit of an input in bytes, and the service's process.
+    """
+    portfolio, folder, most_bytes, parent = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     os.nice(10)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
     _bound_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    store = JobStore(folder, most_bytes)
+    store, records = JobStore(folder, most_bytes), JobRecords(portfolio, AuditSettings.of(portfolio))
     with FileLock(folder / ".lock"):
         while os.getppid() == parent:
             job = next((job for job in store.all() if job.status in OPEN), None)
             if job is None:
                 return
-            work(store, job, most_bytes, parent)
+            work(store, records, job, most_bytes, parent)
 
 
 def _bound_memory() -> None:
@@ -83,14 +93,14 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
-def work(store: JobStore, job: Job, most_bytes: int, parent: int) -> None:
+def work(store: JobStore, records: JobRecords, job: Job, most_bytes: int, parent: int) -> None:
     """Bring one job to its end; whatever becomes of it is in its state."""
     try:
         if job.stuck >= MOST_STARTS:
             raise ExplainedError(f"It ended its process {job.stuck} times.")
         job = replace(job, status="RUNNING", starts=job.starts + 1, stuck=job.stuck + 1)
         store.save(job)
-        job = _scored(store, job, most_bytes, parent)
+        job = _scored(store, records, job, most_bytes, parent)
     except SystemExit:  # the service ends, and the job is not to blame
         kept = store.get(job.id) or job  # pieces may have been finished
         store.save(replace(kept, stuck=max(kept.stuck - 1, 0)))
@@ -116,7 +126,7 @@ def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) ->
     return replace(store.get(job.id) or job, status=status, finished=time.time(), why=why)
 
 
-def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
+def _scored(store: JobStore, records: JobRecords, job: Job, most_bytes: int, parent: int) -> Job:
     folder = store.path(job.id)
     try:
         serving = Serving.of(job.version, job.sha256, folder / "bundle", threads=cores())
@@ -136,7 +146,7 @@ def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
                 raise CancelledError
             if os.getppid() != parent:
                 raise SystemExit
-            counts = _score(serving, pieces, piece, parts)
+            counts = _score(serving, pieces, piece, parts, partial(records.rows, job, serving))
             atomic_write(told, json.dumps(counts))
             store.count_rows(**counts)
             job = replace(job, stuck=0)
@@ -144,14 +154,16 @@ def _scored(store: JobStore, job: Job, most_bytes: int, parent: int) -> Job:
         job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
         store.save(job)
     for kind, schema in ("answers", ANSWERS), ("refused", REFUSALS):
-        _together(parts, kind, count, folder / f"{kind}.parquet", schema)
+        _together(parts, kind, count, schema, folder / f"{kind}.parquet")
+    records.keep(job, serving, partial(_together, parts, "record", count, ROWS))
     return replace(job, status="SUCCEEDED", total=job.scored + job.refused, finished=time.time())
 
 
-def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path) -> dict[str, int]:
+def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, recorded: Recorded) -> dict[str, int]:
     read = pieces.read(piece)
     answers = serving.answers.of(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
     _write(answers.select(*ANSWERS), parts / f"{piece}.answers.parquet")
+    _write(recorded(read, answers), parts / f"{piece}.record.parquet")
     _write(read.refused, parts / f"{piece}.refused.parquet")
     return {"scored": answers.height, "refused": read.refused[ROW].n_unique()}
 
@@ -164,7 +176,7 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
         partial.replace(path)
 
 
-def _together(parts: Path, kind: str, count: int, path: Path, schema: dict[str, Any]) -> None:
+def _together(parts: Path, kind: str, count: int, schema: Mapping[str, Any], path: Path) -> None:
     files = [parts / f"{piece}.{kind}.parquet" for piece in range(count)]
     partial = partial_path(path)
     frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)

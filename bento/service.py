@@ -26,6 +26,7 @@ from bento.limiting import Limiter, storage_for  # noqa: E402
 from bento.logs import configure  # noqa: E402
 from bento.overload import Line  # noqa: E402
 from bento.records import Records  # noqa: E402
+from bento.supervisor import watch_closely  # noqa: E402
 from bento.watch import Watch, watched  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.audit_keys import AuditKey  # noqa: E402
@@ -42,6 +43,7 @@ AUDIT = AuditSettings.of(SETTINGS.portfolio)
 if AUDIT.inputs == "encrypted":
     AuditKey.read(AUDIT.key)  # without it the service does not start
 configure(WATCH.log_level)
+watch_closely()
 PATHS = ROUTES | batch_routes(SETTINGS.batch_megabytes)
 OF_BENTOML = frozenset({"/livez", "/healthz", "/schema.json"})  # the last is what its client asks first
 
@@ -128,7 +130,7 @@ class LoanService:
         drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
         drift.start()
         jobs = settings.cache / "jobs"
-        batches = Batches(jobs, settings.batch_megabytes, settings.batch_days, champions)
+        batches = Batches(settings.portfolio, jobs, settings.batch_megabytes, settings.batch_days, champions)
         records = Records(settings.portfolio, AUDIT)
         records.start()
         FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, records, batches)

@@ -1,11 +1,14 @@
 """The records of a portfolio, read: all chains, inputs in the clear where there is a key for them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from loan_platform.adapters import audit_files
+from loan_platform.adapters.audit_jobs import JobLine, find_row, job_faults, job_lines, job_rows
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.core.answers import Answers
 from loan_platform.core.audit import Chain
@@ -47,25 +50,39 @@ class AuditRecords:
     def chains(self) -> Iterator[Chain]:
         """Every chain, walked from its first line to its last."""
         for chain in audit_files.chains(self._directory):
-            yield audit_files.read(chain, self._key)
+            found = audit_files.read(chain, self._key)
+            yield replace(found, faults=(*found.faults, *job_faults(self._directory, found)))
 
     def find(self, request_id: str) -> dict[str, Any]:
-        """The record of a request; of a row of /invocations it is `<request id>.<row>`.
+        """The record of a request; of a row of /invocations `<request id>.<row>`, of a batch job `<job id>.<row>`.
 
         Raises:
             NoRecordError: there is none in a chain that can be relied on.
         """
-        for chain in self.chains():
+        chains = [audit_files.read(chain, self._key) for chain in audit_files.chains(self._directory)]
+        for chain in chains:
             for record in chain.records:
                 if record["request_id"] == request_id:
                     return record
+        if (record := find_row(self._directory, chains, request_id)) is not None:
+            return record
         raise NoRecordError(
             f"{self._directory} has no record of request {request_id} that can be relied on: look with "
-            "loan-platform audit verify whether the chains are whole. A row of /invocations is <request id>.<row>."
+            "loan-platform audit verify whether the chains are whole. A row of /invocations is <request id>.<row>, "
+            "one of a batch job <job id>.<row>."
         )
+
+    def jobs(self, chain: Chain) -> Iterator[tuple[JobLine, pl.DataFrame]]:
+        """Of each batch job whose records stand, the line that vouches for them and the rows."""
+        for line in {line["job"]: line for line in job_lines(chain)}.values():
+            if (rows := job_rows(self._directory, line)) is not None:
+                yield line, rows
 
     def stored(self, record: dict[str, Any]) -> Stored | None:
         """What the record keeps of the application; None where inputs were omitted, or there is no key.
+
+        Args:
+            record: of an answer; of a row of a job as `of_job` gives it.
 
         Raises:
             AuditKeyError: they were encrypted with another key.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,13 +16,14 @@ from loan_platform.core.drift import DriftTable, drift_table
 from loan_platform.core.drift_reference import Reference
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.served import Served, served_table
+from loan_platform.core.served import Served, served_table, together
 
 if TYPE_CHECKING:
     from loan_platform.adapters.audit_reading import AuditRecords
     from loan_platform.core.audit import Chain
 
 SERVED, REFUSED = "served_predictions", "quarantined_records"
+ROWS_AT_ONCE = 50_000
 FAULT = {"chain": pl.String, "segment": pl.String, "line": pl.Int64, "reason": pl.String, "whole_chain": pl.Boolean}
 
 
@@ -50,8 +51,9 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         records = platform.records(book)
         chains = list(records.chains())
-        rows = [row for chain in chains for row in _rows(context, records, chain)]
-        table = served_table(rows, book.contract.entity_key, book.contract.event_date)
+        about = (book.contract.entity_key, book.contract.event_date)
+        tables = [served_table(rows, *about) for rows in _rows_in_parts(context, records, chains)]
+        table = together(tables) if tables else served_table((), *about)
         faults = [(f.chain, f.segment, f.line, f.reason, f.spoils) for chain in chains for f in chain.faults]
         with platform.lake.publish_together(book.name, (SERVED, REFUSED)) as paths:
             table.write_parquet(paths[SERVED])
@@ -66,19 +68,35 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
     return served_predictions
 
 
-def _rows(context: dg.AssetExecutionContext, records: "AuditRecords", chain: "Chain") -> Iterator[Served]:
-    """The records of a chain; their inputs, where the key for them is at hand."""
+def _rows_in_parts(
+    context: dg.AssetExecutionContext, records: "AuditRecords", chains: list["Chain"]
+) -> Iterator[list[Served]]:
+    """The records of single answers of each chain, and those of each batch job, so many at a time."""
+    from loan_platform.adapters.audit_jobs import row_record
+
+    for chain in chains:
+        yield list(_rows(context, records, chain.name, chain.records))
+        for line, rows in records.jobs(chain):
+            for part in rows.iter_slices(ROWS_AT_ONCE):
+                found = (line | row_record(line, row) for row in part.iter_rows(named=True))
+                yield list(_rows(context, records, f"job {line['job']}", found))
+
+
+def _rows(
+    context: dg.AssetExecutionContext, records: "AuditRecords", where: str, found: Iterable[dict[str, Any]]
+) -> Iterator[Served]:
+    """Records with their inputs, where the key for them is at hand."""
     from loan_platform.adapters.audit_keys import AuditKeyError
 
     unread = 0
-    for record in chain.records:
+    for record in found:
         try:
             stored = records.stored(record)
         except AuditKeyError:
             stored, unread = None, unread + 1
         yield Served(record, stored.inputs, stored.entity, stored.date) if stored else Served(record)
     if unread:
-        context.log.warning(f"{chain.name}: inputs of {unread:,} records were encrypted with another key")
+        context.log.warning(f"{where}: inputs of {unread:,} records were encrypted with another key")
 
 
 def _chain_check(book: Portfolio, chains: list["Chain"]) -> dg.AssetCheckResult:

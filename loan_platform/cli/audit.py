@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from loan_platform.adapters.audit_files import chains, vouch
+from loan_platform.adapters.audit_jobs import job_lines
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.audit_reading import AuditRecords, NoRecordError
 from loan_platform.core.audit import Chain
@@ -49,7 +50,11 @@ def _verify(found: list[Chain], arguments: argparse.Namespace) -> int:
     for chain in found:
         lost = sum(event.get("lost", 0) for event in chain.events)
         without = f", {lost:,} answers without a record" if lost else ""
-        sys.stdout.write(f"{chain.name}: {chain.head.n:,} lines, {len(chain.records):,} records that stand{without}\n")
+        jobs = len(job_lines(chain))
+        of_jobs = f", {jobs:,} of batch jobs" if jobs else ""
+        sys.stdout.write(
+            f"{chain.name}: {chain.head.n:,} lines, {len(chain.records):,} records that stand{of_jobs}{without}\n"
+        )
     for problem in problems:
         sys.stdout.write(f"! {problem}\n")
     if arguments.save:

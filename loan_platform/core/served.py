@@ -1,7 +1,7 @@
 """Records of what the service answered, as a table like that of the scored batches."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -57,7 +57,12 @@ def served_table(rows: Iterable[Served], entity_key: str, event_date: str | None
     table = pl.from_dicts(values, schema=schema) if values else pl.DataFrame(schema=schema)
     if event_date:  # /invocations takes what it does not read as it comes
         table = table.with_columns(pl.col(event_date).str.to_date("%Y-%m-%d", strict=False))
-    return table.sort("time", "request_id")
+    return together([table])
+
+
+def together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Tables as one, in order of time; an answer that was recorded twice, around a kill, counts once."""
+    return pl.concat(tables).sort("time", "request_id").unique("request_id", keep="first", maintain_order=True)
 
 
 def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:

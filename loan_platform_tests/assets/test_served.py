@@ -13,6 +13,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from bento.champion import Serving
+from bento.job_records import JobRecords
+from bento.jobs import Job
 from bento.records import Asked, Records
 from loan_platform.adapters.audit_files import chains, segments
 from loan_platform.adapters.audit_keys import AuditKey
@@ -20,6 +22,7 @@ from loan_platform.adapters.lake import Lake
 from loan_platform.assets.loan_portfolio import book_definitions
 from loan_platform.assets.platform import Platform
 from loan_platform.core.answers import Answers
+from loan_platform.core.application_frame import ReadRows
 from loan_platform.core.audit_replay import differences
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings.service import AuditSettings
@@ -112,6 +115,32 @@ def test_a_thousand_records_replay_to_the_bit_and_come_back_as_a_table(home: Hom
     stored = [records.stored(record) for record in chain.records]
     assert len(chain.records) == 1_000
     assert [differences(answers, r, s.inputs) for r, s in zip(chain.records, stored, strict=True) if s] == [{}] * 1_000
+
+
+def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
+    """Let the service's own parts record a batch job, twice, as around a kill."""
+    ((_, sha256),) = [(path, path.name) for path in home.settings.models.iterdir()]
+    serving = Serving.of(1, sha256, home.settings.models / sha256 / "bundle")
+    frame = serving.reader.frame([serving.reader.inputs(row) for row in rows])
+    numbers, keys = pl.Series("row", range(1, len(rows) + 1)), pl.Series("key", [f"J{i}" for i in range(len(rows))])
+    read = ReadRows(numbers, keys, frame, pl.DataFrame())
+    records = JobRecords(BOOK, AuditSettings.of(BOOK))
+    job = Job("0" * 32, "k", "", 1, sha256, 0.0, scored=len(rows))
+    table = records.rows(job, serving, read, serving.answers.of(frame))
+    for _ in range(2):
+        records.keep(job, serving, table.write_parquet)
+
+
+def test_answers_of_batch_jobs_come_back_too(home: Home) -> None:
+    answer(home, ASKED[:10])
+    answer_as_a_job(home, ASKED[:500])
+    result = materialize(*SERVED)
+    assert checks(result) == {"audit_chain": True, "no_critical_served_drift": True}
+    table = read(home, "served_predictions")
+    of_job = table.filter(pl.col("loan_id").str.starts_with("J"))
+    assert (table.height, of_job.height, of_job["request_id"].n_unique()) == (510, 500, 500)
+    single = table.filter(pl.col("loan_id") == "L7").drop("loan_id", "time", "request_id", "key_id")
+    assert of_job.filter(pl.col("loan_id") == "J7").drop("loan_id", "time", "request_id", "key_id").equals(single)
 
 
 def test_drift_of_what_was_asked_is_critical_where_it_is(home: Home) -> None:

@@ -17,9 +17,11 @@ import pytest
 
 from bento.batch_input import PIECE_ROWS
 from bento.jobs import MOST_STARTS, JobStore
+from loan_platform.adapters.audit_reading import AuditRecords
 from loan_platform.core.answers import Answers
+from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import typed_rows
-from loan_platform_tests.service.running import Home, serving
+from loan_platform_tests.service.running import BOOK, Home, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet
 from loan_platform_tests.service.test_faults import worker
 
@@ -55,6 +57,14 @@ def answers(client: httpx.Client, job: str) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(client.get(f"{BATCH}/{job}", params={"format": "parquet"}).content))
 
 
+def recorded(home: Home) -> int:
+    """Rows of the jobs' records, all of which must stand."""
+    records = AuditRecords(AuditSettings.of(BOOK, home.environment).directory, None)
+    chains = list(records.chains())
+    assert [fault for chain in chains for fault in chain.faults] == []
+    return sum(rows.height for chain in chains for _, rows in records.jobs(chain))
+
+
 def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
     home = Home(tmp_path)
     model, _ = home.promote(slope=0.1)
@@ -72,6 +82,7 @@ def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
         assert (told["model_version"], told["total_predictions"]) == (1, ROWS.height)
         found = answers(client, job)
     wanted = Answers(model).of(ROWS)
+    assert recorded(home) == ROWS.height
     assert found["row"].to_list() == list(range(1, ROWS.height + 1))
     assert found.drop("row", "key").equals(wanted)
     assert JobStore(home.settings.cache / "jobs", 0).get(job).starts >= 2  # pyright: ignore[reportOptionalMemberAccess]
@@ -95,6 +106,7 @@ def test_a_job_goes_on_after_the_whole_service_was_killed(tmp_path: Path) -> Non
         assert ended(client, posted, 60)["status"] == "SUCCEEDED"
         assert answers(client, job).drop("row", "key").equals(Answers(model).of(ROWS))
         assert store.rows() == (ROWS.height, 0)
+    assert recorded(home) == ROWS.height
 
 
 def test_a_cancelled_job_ends_and_the_next_one_begins(tmp_path: Path) -> None:
