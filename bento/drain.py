@@ -5,11 +5,13 @@ import logging
 import signal
 from types import FrameType
 
+import uvicorn
 from starlette.types import Message, Send
 
 log = logging.getLogger("loan_platform.service")
 
 SECONDS = 1.0  # for load balancers to see that it is not ready, and for callers to be told that connections end
+MOST_SECONDS = 8  # for what is being answered, such as a download that its caller does not read
 
 
 class Drain:
@@ -27,6 +29,9 @@ class Drain:
     def install(self) -> None:
         """Stand before the server's own handler of SIGTERM; call on its event loop."""
         loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        server = getattr(before, "__self__", None)
+        if isinstance(server, uvicorn.Server) and server.config.timeout_graceful_shutdown is None:
+            server.config.timeout_graceful_shutdown = MOST_SECONDS
 
         def end(number: int, frame: FrameType | None) -> None:
             if callable(before):

@@ -169,6 +169,19 @@ def test_an_upload_that_stands_still_does_not_hold_up_the_end(tmp_path: Path) ->
     upload.close()
 
 
+def test_a_download_that_nobody_reads_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.promote(slope=0.1)
+    with serving(home, LOAN_ENV="development") as client:  # which gives it 20 s to end
+        job = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
+        ended(client, job, 60)
+        download = socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
+        path = f"{BATCH}/{job.json()['job_id']}?format=ndjson"
+        download.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert download.recv(12) == b"HTTP/1.1 200"
+    download.close()
+
+
 def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
