@@ -94,7 +94,7 @@ class _Peak(threading.Thread):
         while True:
             for process in psutil.Process().children(recursive=True):
                 try:
-                    if "bento.runner" in process.cmdline():
+                    if "bento.batch.runner" in process.cmdline():
                         self.megabytes = max(self.megabytes, process.memory_info().rss / 1e6)
                 except psutil.NoSuchProcess:
                     continue

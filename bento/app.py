@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bento.answer_json import answer_json
-from bento.batch import ONE, PATH, Batches
+from bento.batch.routes import ONE, PATH, Batches
 from bento.champion import Champions, Serving
 from bento.drain import Drain
 from bento.drift import OnlineDrift

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bento.champion import Serving
-from bento.openapi_schemas import NUMBERS, Schema, exactly
+from bento.openapi.schemas import NUMBERS, Schema, exactly
 from loan_platform.core.contract import Column
 from loan_platform.core.decisions import RISKS
 from loan_platform.core.made_up import MadeUp

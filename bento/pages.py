@@ -15,8 +15,8 @@ from bento.champion import Serving
 from bento.docs_page import docs_page, waiting_page
 from bento.form import form_json
 from bento.guard import Route
-from bento.openapi import openapi
-from bento.openapi_open import ASSETS
+from bento.openapi.document import openapi
+from bento.openapi.open import ASSETS
 from bento.problems import HttpError
 from loan_platform.core.made_up import MadeUp
 

@@ -16,7 +16,7 @@ import bentoml  # noqa: E402  # reads the environment when it is imported
 from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
-from bento.batch import Batches, batch_routes  # noqa: E402
+from bento.batch.routes import Batches, batch_routes  # noqa: E402
 from bento.built import built, check_can_follow  # noqa: E402
 from bento.champion import Champions, Named  # noqa: E402
 from bento.drain import Drain  # noqa: E402

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 from prometheus_client import REGISTRY
 
+from bento.batch.jobs import Job
+from bento.batch.records import JobRecords
 from bento.champion import Serving
-from bento.job_records import JobRecords
-from bento.jobs import Job
 from bento.records import Asked, Records
 from loan_platform.adapters.audit_files import chains, segments
 from loan_platform.adapters.audit_keys import AuditKey

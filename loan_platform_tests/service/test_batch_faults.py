@@ -15,8 +15,8 @@ import polars as pl
 import psutil
 import pytest
 
-from bento.batch_input import PIECE_ROWS
-from bento.jobs import MOST_STARTS, JobStore
+from bento.batch.input import PIECE_ROWS
+from bento.batch.jobs import MOST_STARTS, JobStore
 from loan_platform.adapters.audit_reading import AuditRecords
 from loan_platform.core.answers import Answers
 from loan_platform.settings.service import AuditSettings
@@ -34,7 +34,7 @@ MEDIA = {"content-type": "application/vnd.apache.parquet"}
 def runner() -> psutil.Process | None:
     for process in psutil.Process().children(recursive=True):
         try:
-            if "bento.runner" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            if "bento.batch.runner" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         except psutil.NoSuchProcess:
             continue

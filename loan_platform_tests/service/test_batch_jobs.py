@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bento.jobs import Job, JobStore
+from bento.batch.jobs import Job, JobStore
 
 
 def made(store: JobStore) -> Job:

@@ -15,9 +15,9 @@ from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
 from bento.app import ROUTES
-from bento.batch import batch_routes
-from bento.openapi_errors import CODES
-from bento.openapi_open import ASSETS
+from bento.batch.routes import batch_routes
+from bento.openapi.errors import CODES
+from bento.openapi.open import ASSETS
 from bento.overload import CODE as OVERLOADED
 from bento.pages import FOLDER, PAGE_ROUTES
 from loan_platform.core.bundle import load_bundle
@@ -135,7 +135,7 @@ def test_another_method_is_a_problem(service: httpx.Client, path: str, method: s
 
 def test_no_code_is_answered_that_is_not_documented() -> None:
     found: set[tuple[int, str]] = {(503, OVERLOADED)}  # whose answer is made before
-    for path in FOLDER.parent.glob("*.py"):
+    for path in FOLDER.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpError":
                 status, code = (argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant))

@@ -1,9 +1,9 @@
 """Routes of the service's document that take no body: the model in force, probes, metrics and the pages."""
 
 from bento.champion import Serving
-from bento.openapi_errors import KEY, LOCAL, problem_responses
-from bento.openapi_parts import JSON, about, content, ok, open_route, text
-from bento.openapi_schemas import Schema
+from bento.openapi.errors import KEY, LOCAL, problem_responses
+from bento.openapi.parts import JSON, about, content, ok, open_route, text
+from bento.openapi.schemas import Schema
 
 ANY = {"application/json": {"schema": {"type": "object"}}}
 ASSETS = {

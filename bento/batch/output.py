@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from bento.batch_input import CSV, NDJSON, PARQUET
+from bento.batch.input import CSV, NDJSON, PARQUET
 
 FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 SLICE_ROWS = 20_000

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from bento.batch import ONE, PATH
-from bento.batch_input import CSV, JSON, NDJSON, PARQUET
+from bento.batch.input import CSV, JSON, NDJSON, PARQUET
+from bento.batch.routes import ONE, PATH
 from bento.champion import Serving
-from bento.openapi_errors import KEY, problem_responses
-from bento.openapi_parts import about, content, ok
-from bento.openapi_schemas import DECISION, PROBABILITY, SCORE, Schema, exactly
+from bento.openapi.errors import KEY, problem_responses
+from bento.openapi.parts import about, content, ok
+from bento.openapi.schemas import DECISION, PROBABILITY, SCORE, Schema, exactly
 
 STATUS: Schema = {"type": "string", "enum": ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]}
 ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from bento.batch.jobs import Job
 from bento.champion import Serving
-from bento.jobs import Job
 from bento.records import json_bytes, key_of, stated
 from loan_platform.adapters.audit_jobs import ROW, ROWS, STORED, job_file, request_id, retired
 from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions

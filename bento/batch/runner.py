@@ -1,4 +1,4 @@
-"""The process that works on batch jobs, one after the other: python -m bento.runner <portfolio> <folder> ...
+"""The process that works on batch jobs, one after the other: python -m bento.batch.runner <portfolio> <folder> ...
 
 One works at a time for all workers of a portfolio; the others wait for its lock. What a killed one finished is kept.
 """
@@ -23,10 +23,10 @@ quiet_environment()
 import polars as pl  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
-from bento.batch_input import ROW, Pieces  # noqa: E402
+from bento.batch.input import ROW, Pieces  # noqa: E402
+from bento.batch.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
+from bento.batch.records import JobRecords  # noqa: E402
 from bento.champion import Serving  # noqa: E402
-from bento.job_records import JobRecords  # noqa: E402
-from bento.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.problems import places  # noqa: E402
 from loan_platform.adapters.audit_jobs import ROWS  # noqa: E402
 from loan_platform.adapters.files import (  # noqa: E402

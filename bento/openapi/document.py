@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from bento.champion import Serving
 from bento.form import FORM
-from bento.openapi_batch import BATCH_SCHEMAS, batch_paths
-from bento.openapi_errors import KEY, LOCAL, PROBLEM, problem_responses
-from bento.openapi_examples import answer_examples, scoring_examples
-from bento.openapi_open import page_paths, service_paths
-from bento.openapi_parts import about, content, ok, open_route, text
-from bento.openapi_schemas import (
+from bento.openapi.batch import BATCH_SCHEMAS, batch_paths
+from bento.openapi.errors import KEY, LOCAL, PROBLEM, problem_responses
+from bento.openapi.examples import answer_examples, scoring_examples
+from bento.openapi.open import page_paths, service_paths
+from bento.openapi.parts import about, content, ok, open_route, text
+from bento.openapi.schemas import (
     ANSWER,
     MODEL,
     PREDICTIONS,

@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from bento.batch_input import JSON, MEDIA, NDJSON, PARQUET, json_lines
-from bento.batch_output import FORMATS, file_of, page
-from bento.batch_worker import BatchWorker
+from bento.batch.input import JSON, MEDIA, NDJSON, PARQUET, json_lines
+from bento.batch.jobs import Job, JobStore
+from bento.batch.output import FORMATS, file_of, page
+from bento.batch.worker import BatchWorker
 from bento.champion import Champions
 from bento.guard import Route
-from bento.jobs import Job, JobStore
 from bento.problems import HttpError
 from bento.responses import json_response
 from loan_platform.adapters.files import DiskFullError, explained_disk_full, remove

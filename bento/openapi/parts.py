@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bento.openapi_schemas import Schema
+from bento.openapi.schemas import Schema
 
 JSON = "application/json"
 

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from bento.jobs import OPEN, JobStore
+from bento.batch.jobs import OPEN, JobStore
 from bento.problems import places
 
 log = logging.getLogger("loan_platform.service")
@@ -20,7 +20,7 @@ CLEAR_SECONDS = 3_600.0
 
 
 class BatchWorker:
-    """Starts `bento.runner` when a job is open and none runs, ends it with the service, and clears old jobs away.
+    """Starts `bento.batch.runner` when a job is open and none runs, ends it with the service, and clears old jobs away.
 
     Args:
         portfolio: whose jobs they are.
@@ -58,8 +58,8 @@ class BatchWorker:
         self._process = None
         if any(job.status in OPEN for job in self._store.all()):
             arguments = map(str, (self._portfolio, self._store.folder, self._most_bytes, os.getpid()))
-            command = [sys.executable, "-m", "bento.runner", *arguments]
-            root = Path(__file__).resolve().parent.parent
+            command = [sys.executable, "-m", "bento.batch.runner", *arguments]
+            root = Path(__file__).resolve().parents[2]
             paths = [str(root), os.environ.get("PYTHONPATH", "")]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
             self._process = subprocess.Popen(command, env=environment, cwd=root)

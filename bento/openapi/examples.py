@@ -7,8 +7,8 @@ from typing import Any
 
 from bento.answer_json import answer_json
 from bento.champion import Serving
-from bento.openapi_errors import REQUEST_ID
-from bento.openapi_schemas import Schema
+from bento.openapi.errors import REQUEST_ID
+from bento.openapi.schemas import Schema
 
 
 def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema]:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from bento.champion import Serving
-from bento.openapi_schemas import Schema, exactly
+from bento.openapi.schemas import Schema, exactly
 from loan_platform.core.application import ApplicationError
 
 REQUEST_ID = "0123456789abcdef"
