@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 
 CHUNK_BYTES = 1 << 20
 MAX_RECORD_BYTES = 1 << 20  # a longer line is no loan; it bounds memory whatever the file holds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 from loan_platform.core.table import Table
 
 SEARCHED_LINES = 25

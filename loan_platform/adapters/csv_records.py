@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES
 from loan_platform.adapters.csv_header import Header
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 
 MAX_RECORD_LINES = 100  # a quoted value may hold line ends, but not this many
 FEW = 1_000  # below this many records a file may consist of rejects

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 
 PATIENCE_S = 30.0  # Google's client would try for two minutes
 

@@ -11,7 +11,7 @@ import duckdb
 from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES, blocks, is_parquet
 from loan_platform.adapters.csv_header import Header, check_names, find_header
 from loan_platform.adapters.csv_records import RecordSorter
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 from loan_platform.core.parsing import name, quoted
 from loan_platform.core.policies import Source
 from loan_platform.core.table import Table

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from loan_platform.adapters.source_columns import lacking_columns
 from loan_platform.adapters.source_sample import Sample, read_sample
-from loan_platform.adapters.sources import SourceError, resolve
+from loan_platform.adapters.sources import resolve
 from loan_platform.adapters.sql_check import binding_problems
 from loan_platform.adapters.target_check import target_findings
 from loan_platform.core.book_check import BookCheck
 from loan_platform.core.contract import Contract
+from loan_platform.core.errors import SourceError
 from loan_platform.core.key_paths import path_parts
 from loan_platform.core.mistakes import Mistake, Problem
 from loan_platform.core.sql import columns_read

@@ -10,7 +10,7 @@ import polars as pl
 
 from loan_platform.adapters.csv_bytes import blocks, is_parquet
 from loan_platform.adapters.csv_header import DELIMITERS, SEARCHED_LINES
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 
 MOST_COLUMNS = 500
 _VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")

@@ -3,20 +3,10 @@
 import glob
 from pathlib import Path
 
-from loan_platform.core.errors import ExplainedError
+from loan_platform.core.errors import SourceError
 from loan_platform.core.policies import Source
 
 GLOB_CHARACTERS = frozenset("*?[")
-
-
-class SourceError(ExplainedError, ValueError):
-    """A source cannot be read as a whole; the message says which file, what is wrong and what to do next."""
-
-    def __init__(self, file: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{file}: {problem}. {remedy}")
-        self.file = file
-        self.problem = problem
-        self.remedy = remedy
 
 
 def resolve(

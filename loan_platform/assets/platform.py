@@ -130,7 +130,7 @@ class Platform(dg.ConfigurableResource):
 
     def has_source(self, book: Portfolio, name: str) -> bool:
         """Whether a source has files; one that the environment names must have some, and is told of when read."""
-        from loan_platform.adapters.sources import SourceError
+        from loan_platform.core.errors import SourceError
 
         try:
             self.source_files(book, name)

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.sources import SourceError
 from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.core.errors import SourceError
 from loan_platform_tests.ingest import HEADER, Ingested, ingest
 
 EXAMPLES = int(os.environ.get("FUZZ_FILES", "250"))
@@ -154,7 +154,7 @@ def _check_values(lines: list[str], header: int, row: dict[str, object], fractio
 SCRIPT = """
 import re, sys
 from pathlib import Path
-from loan_platform.adapters.sources import SourceError
+from loan_platform.core.errors import SourceError
 from loan_platform_tests.ingest import ingest
 for path in sorted(Path(sys.argv[1]).glob("*.csv")):
     try:

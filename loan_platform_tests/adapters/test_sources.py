@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 
-from loan_platform.adapters.sources import SourceError, resolve
+from loan_platform.adapters.sources import resolve
+from loan_platform.core.errors import SourceError
 from loan_platform.core.policies import Source
 
 
