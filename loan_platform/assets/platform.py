@@ -9,7 +9,7 @@ import dagster as dg
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.lake import Lake
 from loan_platform.adapters.model_store import ModelStore, StoredModel
-from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.errors import NotMaterializedError, SourceError
 from loan_platform.core.policies import Source
 from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, checkout_root, source_override
@@ -130,8 +130,6 @@ class Platform(dg.ConfigurableResource):
 
     def has_source(self, book: Portfolio, name: str) -> bool:
         """Whether a source has files; one that the environment names must have some, and is told of when read."""
-        from loan_platform.core.errors import SourceError
-
         try:
             self.source_files(book, name)
         except SourceError:

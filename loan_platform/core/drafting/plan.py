@@ -8,7 +8,7 @@ from loan_platform.core.drafting.columns import hashed_key, key_column, plain_co
 from loan_platform.core.drafting.draft import contract_of
 from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.names import identifiers
-from loan_platform.core.drafting.roles import LeftOut, left_out, sounds_later
+from loan_platform.core.drafting.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
 from loan_platform.core.drafting.survey import RawColumn
 from loan_platform.core.drafting.target import TargetChoice
 
@@ -81,8 +81,9 @@ def hash_of(
     columns: Mapping[str, RawColumn],
     leaks: frozenset[str] = frozenset(),
 ) -> Column:
-    """A key for a source that has none, from the columns that are known at application."""
+    """A key for a source without one: of what is known at application, and numbers of the loan that repeat a little."""
     known = [source.raw for column, source in kept if not sounds_later(source) and column.name not in leaks]
+    known += [column.raw for column in columns.values() if is_number_of_loan(column) and not is_personal(column)]
     labels = [*(column.name for column in columns.values()), "loan id"]
     name = identifiers(labels)["loan id"]
     return hashed_key(name, tuple(known or [source.raw for _, source in kept]))

@@ -100,11 +100,21 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
     return _why_no_category(column)
 
 
+def is_number_of_loan(column: RawColumn) -> bool:
+    """Whether a column is called a number of the loan or the person, and nearly is one."""
+    is_number = column.reading.type in ("integer", "text") and found(column.words, KEY_WORDS)
+    return bool(is_number) and _nearly_unique(column)
+
+
+def _nearly_unique(column: RawColumn) -> bool:
+    return column.distinct >= NEARLY_UNIQUE * column.stated and column.stated > FEW_VALUES
+
+
 def _why_no_category(column: RawColumn) -> str | None:
-    unique = column.distinct >= NEARLY_UNIQUE * column.stated and column.stated > FEW_VALUES
-    kind = column.reading.type
-    if unique and kind in ("integer", "text") and found(column.words, KEY_WORDS):
+    unique = _nearly_unique(column)
+    if is_number_of_loan(column):
         return "another number of the loan or the person"
+    kind = column.reading.type
     if kind != "text" or column.distinct <= FEW_VALUES:
         return None
     if unique and column.blanks < FEW_BLANKS and column.length < LONG_TEXT:
