@@ -66,9 +66,14 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(0)
 
+    @property
+    def is_open(self) -> bool:
+        """False once the server has ended it, as servers do with connections that nobody uses."""
+        return not self._transport.is_closing()
+
     async def ask(self, request: bytes) -> int:
         """The status of the answer; 0 where the connection was closed instead."""
-        if self._transport.is_closing():
+        if not self.is_open:
             return 0
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -112,6 +117,8 @@ async def open_loop(
     started = time.perf_counter()
 
     async def ask(i: int, due: float) -> None:
+        while free and not free[-1].is_open:
+            free.pop()
         connection = free.pop() if free else await _connected(port)
         status = await connection.ask(requests[i % len(requests)])
         load.statuses[status] += 1

@@ -3,6 +3,7 @@
     python benchmarks/serving.py --home <platform home with a champion> --book lending_club
     python benchmarks/serving.py --home ... --soak 600        # 200 requests a second, open loop
     python benchmarks/serving.py --home ... --many 1000       # rows in one request
+    python benchmarks/serving.py --home ... --kills 10        # until a lone worker is back
 
 Each server has one worker and one core; the client has another. Applications are test rows of the champion's training.
 """
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--soak", type=float, help="seconds at --rate requests a second")
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--many", type=int, help="rows of one request to /invocations")
+    parser.add_argument("--kills", type=int, help="of the only worker")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {CLIENT_CORE})
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
@@ -59,6 +61,8 @@ def main() -> None:
             bench.soak(arguments.rate, arguments.soak)
         elif arguments.many:
             bench.many(arguments.many)
+        elif arguments.kills:
+            bench.kills(arguments.kills)
         else:
             bench.compare(arguments.rounds, arguments.seconds)
 
@@ -135,6 +139,22 @@ class Bench:
             load: Load = asyncio.run(closed_loop(port, [request("/invocations", body.encode(), self.headers)], 1, 10.0))
             print(f"{rows} rows in one request: {load}")
 
+    def kills(self, times: int) -> None:
+        """Seconds from the death of the only worker until another is ready."""
+        import psutil
+
+        with self._running(self._service) as (port, worker):
+            supervisor, seconds = psutil.Process(worker).ppid(), list[float]()
+            for _ in range(times):
+                os.kill(_listener(supervisor), signal.SIGKILL)
+                started = time.perf_counter()
+                _wait(port, None, "/readyz")
+                seconds.append(time.perf_counter() - started)
+                time.sleep(1)
+            print(
+                f"ready again after {min(seconds):.1f} to {max(seconds):.1f} s, median {statistics.median(seconds):.1f}"
+            )
+
     def _requests(self) -> list[bytes]:
         bodies = [json.dumps(row).encode() for row in self.applications]
         return [request("/api/v1/predict", body, self.headers) for body in bodies]
@@ -192,15 +212,15 @@ def _json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _wait(port: int, process: "subprocess.Popen[bytes] | None", path: str = "/ping") -> None:
     end = time.monotonic() + 90
     while time.monotonic() < end:
-        if process.poll() is not None:
+        if process is not None and process.poll() is not None:
             sys.exit(f"{process.args} ended with {process.returncode}")
         with suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/ping", timeout=2).status_code in (200, 404):
+            if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).status_code in (200, 404):
                 return
-        time.sleep(0.2)
+        time.sleep(0.1)
     sys.exit("the server does not listen")
 
 

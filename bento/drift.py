@@ -51,11 +51,11 @@ class OnlineDrift:
     ) -> None:
         self.window = window
         self._portfolio, self._champions, self._sample, self._seconds = portfolio, champions, sample, seconds
-        self._path, self._counts, self._policy = path, None, Drift()
+        self._path, self._counts = path, None
         self._counts: SharedCounts | None
         self._seen: list[_Seen] = []
         self._waiting = 0
-        self._reference: tuple[str, Reference | None] | None = None
+        self._against: tuple[str, tuple[Reference, Drift] | None] | None = None
         self._told: set[str] = set()
         self._table: DriftTable | None = None
         labels = ("portfolio", "feature")
@@ -112,10 +112,11 @@ class OnlineDrift:
         serving = self._champions.serving
         if serving is None:
             return
-        reference = self._reference_of(serving)
-        if reference is None:
+        against = self._against_of(serving)
+        if against is None:
             self._tell(None)
             return
+        reference, limits = against
         if self._counts is None:
             self._counts = SharedCounts(self._path, self.window)
         of_it = _newest([one for one in seen if one.serving is serving], self.window)
@@ -130,17 +131,19 @@ class OnlineDrift:
         ends = np.cumsum([len(variable.counts) for variable in reference.variables])
         rows, total = self._counts.window(serving.version, serving.sha256, int(ends[-1]))
         by_variable = [part.tolist() for part in np.split(total, ends[:-1])] if rows else []
-        self._tell(table_of_counts(reference, by_variable, rows, self._policy))
+        self._tell(table_of_counts(reference, by_variable, rows, limits))
 
-    def _reference_of(self, serving: Serving) -> Reference | None:
-        if self._reference is None or self._reference[0] != serving.sha256:
+    def _against_of(self, serving: Serving) -> tuple[Reference, Drift] | None:
+        """The sample that a model's traffic is held against, and the limits of its book when it was trained."""
+        if self._against is None or self._against[0] != serving.sha256:
             try:
                 reference = Reference.from_json(serving.bundle.reference)
+                found = reference, Drift.model_validate(serving.bundle.meta.get("drift", {}))
             except ValueError:
                 log.warning("version %s has no drift reference, so its drift is not looked at", serving.version)
-                reference = None
-            self._reference = serving.sha256, reference
-        return self._reference[1]
+                found = None
+            self._against = serving.sha256, found
+        return self._against[1]
 
     def _tell(self, table: DriftTable | None) -> None:
         known = table is not None and table.verdict != "unknown"

@@ -87,7 +87,7 @@ def scoring_model(slope: float = 0.1) -> ScoringModel:
 
 
 def make_bundle(
-    directory: Path, slope: float = 0.1, development: pl.DataFrame | None = None
+    directory: Path, slope: float = 0.1, development: pl.DataFrame | None = None, **meta: Any
 ) -> tuple[ScoringModel, str]:
     """Write a bundle, with the drift reference of the `development` rows; returns its model and SHA-256."""
     model = scoring_model(slope)
@@ -95,7 +95,7 @@ def make_bundle(
     if development is not None:
         used = model.features(development).select(model.design.features)
         reference = Reference.build(used, model.score(development)["probability"].to_numpy()).to_json()
-    return model, write_bundle(directory, model, reference, typed_rows(), {"family": "scorecard"})
+    return model, write_bundle(directory, model, reference, typed_rows(), {"family": "scorecard", **meta})
 
 
 MARKUP = "<b id='inserted'>What it is for</b> & \"more\""

@@ -104,6 +104,7 @@ def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
         "choice": result.choice.reason,
         "split": result.split.report(),
         "use_pricing": book.training.use_pricing,
+        "drift": book.drift.model_dump(mode="json", include={"warning", "critical", "null_quantile", "min_rows"}),
     }
 
 

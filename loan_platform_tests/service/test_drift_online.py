@@ -41,10 +41,10 @@ def champions(tmp_path: Path) -> Champions:
 def made(champions: Champions, tmp_path: Path) -> Iterator[Callable[..., OnlineDrift]]:
     before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
 
-    def make(window: int = WINDOW, sample: float = 1.0) -> OnlineDrift:
+    def make(window: int = WINDOW, sample: float = 1.0, of: Champions = champions) -> OnlineDrift:
         for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
             REGISTRY.unregister(collector)
-        return OnlineDrift("tiny", champions, tmp_path / "drift.db", window, sample)
+        return OnlineDrift("tiny", of, tmp_path / "drift.db", window, sample)
 
     yield make
     for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
@@ -62,6 +62,18 @@ def answered(drift: OnlineDrift, serving: Serving, rows: pl.DataFrame, single: b
 
 def gauge(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(f"loan_model_drift_{name}", {"portfolio": "tiny", **labels})
+
+
+def test_the_limits_are_those_of_the_book(made: Callable[..., OnlineDrift], tmp_path: Path) -> None:
+    folder = tmp_path / "lenient"
+    _, sha256 = make_bundle(folder, 0.1, DEVELOPMENT, drift={"warning": 90.0, "critical": 99.0})
+    champions = Champions(lambda: Named(1, sha256, folder), tmp_path / "cache", 60)
+    champions.look()
+    drift = made(of=champions)
+    assert champions.serving is not None
+    answered(drift, champions.serving, RICH)
+    drift.look()
+    assert drift.state == {"detected": False, "verdict": "ok", "rows": WINDOW, "window": WINDOW, "over": []}
 
 
 def test_drift_is_found_and_goes_and_starts_anew_with_a_model(
