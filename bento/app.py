@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import polars as pl
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -19,17 +20,19 @@ from bento.guard import Route
 from bento.metrics import Metrics
 from bento.pages import PAGE_ROUTES, Pages
 from bento.problems import HttpError, defect
-from bento.records import Asked, Records
+from bento.records import Asked, Records, row_state
 from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.responses import json_response
 from bento.scoring import Scorer
-from loan_platform.core.answers import Answer
+from loan_platform.core.answers import Answer, as_rows
 from loan_platform.core.application import ApplicationError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 MLFLOW = "3.17.2"  # whose protocol this is, and which the service has not installed
 MOST_ROWS = 1_000  # of one request to /invocations
+FEW_ROWS = 8  # that are scored with single applications
+SMALL_BYTES = 16_384  # of a body that is read at once
 JSON = ("application/json",)
 CSV = "text/csv"
 ROUTES = {
@@ -113,13 +116,31 @@ class LoanApp:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
         serving, started = self.serving(), time.perf_counter()
         body, is_csv = await request.body(), request.headers["content-type"].lower().startswith(CSV)
-        # In a thread: single applications need not wait for a thousand.
-        rows, frame, answers = await asyncio.to_thread(_of_rows, serving, body, is_csv)
-        await self._records.answered_rows(request.state, serving, rows, frame, answers)
-        self.metrics.answered(serving, answers["decision"], answers["risk"], time.perf_counter() - started)
+        if len(body) <= SMALL_BYTES:
+            rows, frame = _rows(serving, body, is_csv)
+        else:  # in a thread: single applications need not wait for a thousand
+            rows, frame = await asyncio.to_thread(_rows, serving, body, is_csv)
+        few = frame.height <= FEW_ROWS
+        answers = await (self._few if few else self._many)(request.state, serving, rows, frame)
+        decisions, risks = ([answer[name] for answer in answers] for name in ("decision", "risk"))
+        self.metrics.answered(serving, decisions, risks, time.perf_counter() - started)
         request.state.model_version = serving.version
-        self._drift.seen(serving, frame, answers["probability"].to_list())
-        return json_response(request, {"predictions": answers.to_dicts()})
+        self._drift.seen(serving, frame, [answer["probability"] for answer in answers])
+        return json_response(request, {"predictions": answers})
+
+    async def _few(self, state: State, serving: Serving, rows: list[Row], frame: pl.DataFrame) -> list[Row]:
+        """Answers to rows that are scored with the single applications of the moment."""
+        asked = [
+            Asked(row_state(state, number), serving, values, inputs, explain=False)
+            for number, (values, inputs) in enumerate(zip(rows, frame.iter_rows(), strict=True))
+        ]
+        return as_rows(await asyncio.gather(*map(self._scorer.answer, asked)))
+
+    async def _many(self, state: State, serving: Serving, rows: list[Row], frame: pl.DataFrame) -> list[Row]:
+        """Answers to rows that are scored by themselves, in a thread."""
+        answers = await asyncio.to_thread(serving.answers.of, frame)
+        await self._records.answered_rows(state, serving, rows, frame, answers)
+        return await asyncio.to_thread(answers.to_dicts)
 
     async def model_info(self, request: Request) -> Response:
         """The model in force, and what became of the candidates after it."""
@@ -203,14 +224,13 @@ class LoanApp:
         return serving
 
 
-def _of_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], pl.DataFrame, pl.DataFrame]:
+def _rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], pl.DataFrame]:
     reader = serving.reader
     rows = csv_rows(body, reader.columns, MOST_ROWS) if is_csv else scoring_rows(body, MOST_ROWS)
     try:
-        frame = reader.read_many(rows)
+        return rows, reader.read_many(rows)
     except ApplicationError as error:
         raise _refused(error) from None
-    return rows, frame, serving.answers.of(frame)
 
 
 def _refused(error: ApplicationError) -> HttpError:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -113,10 +114,10 @@ class Records:
         frame: pl.DataFrame,
         answers: pl.DataFrame,
     ) -> list[bytes]:
-        request_id, bodies = about["request_id"], list[bytes]()
+        bodies = list[bytes]()
         given = zip(rows, frame.iter_rows(), answers.iter_rows(named=True), strict=True)
         for number, (values, inputs, answer) in enumerate(given):
-            identity = {"request_id": f"{request_id}.{number}"}
+            identity = {"request_id": row_id(about["request_id"], number)}
             record = about | identity | self._inputs(identity["request_id"], serving, values, inputs)
             reasons = [(reason["code"], reason["points"]) for reason in answer["reasons"]]
             told = {name: answer[name] for name in ("probability", "score", "risk", "decision", "expected_loss")}
@@ -165,6 +166,16 @@ class Records:
             raise _unavailable(problem)
         self._lost.inc(len(bodies))
         self._log.lost(len(bodies))
+
+
+def row_id(request_id: str, number: int) -> str:
+    """What a row of a request to /invocations is called, the first one 0."""
+    return f"{request_id}.{number}"
+
+
+def row_state(state: Any, number: int) -> SimpleNamespace:
+    """The state of a request as that of one of its rows."""
+    return SimpleNamespace(request_id=row_id(state.request_id, number), key_id=getattr(state, "key_id", None))
 
 
 def key_of(settings: AuditSettings) -> AuditKey | None:

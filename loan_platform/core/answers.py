@@ -1,7 +1,8 @@
 """What a model answers to applications: its score, the decision, and why it declined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +25,25 @@ class Answer:
     decision: str
     expected_loss: float | None
     reasons: tuple[Reason, ...]
+
+
+def as_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Answers as the rows of `Answers.of`, reasons' values as text."""
+    return [
+        {
+            "probability": answer.probability,
+            "score": answer.score,
+            "risk": answer.risk,
+            "decision": answer.decision,
+            "expected_loss": answer.expected_loss,
+            "reasons": [reason._asdict() | {"value": _text(reason.value)} for reason in answer.reasons],
+        }
+        for answer in answers
+    ]
+
+
+def _text(value: float | str | None) -> str | None:
+    return value if value is None or isinstance(value, str) else str(pl.Series([value]).cast(pl.String)[0])
 
 
 class Answers:

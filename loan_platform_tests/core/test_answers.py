@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core import answers as module
-from loan_platform.core.answers import Answers
+from loan_platform.core.answers import Answers, as_rows
 from loan_platform.core.reasons import Explainer
 from loan_platform.core.scoring import ScoringModel
 from loan_platform_tests.core.lending import odd_rows, trained
@@ -51,11 +51,7 @@ def test_one_application_is_answered_as_in_the_bulk():
     answers, frame = Answers(strict(0.5)), odd_rows(100)
     for row, bulk in zip(frame.iter_slices(1), answers.of(frame).to_dicts(), strict=True):
         one = answers.one(row)
-        assert (one.probability, one.score, one.expected_loss) == tuple(
-            bulk[name] for name in ("probability", "score", "expected_loss")
-        )
-        assert (one.risk, one.decision) == (bulk["risk"], bulk["decision"])
-        assert [(r.code, r.points) for r in one.reasons] == [(r["code"], r["points"]) for r in bulk["reasons"]]
+        assert as_rows([one]) == [bulk]
         asked = answers.one(row, explain=True)
         assert asked.reasons[: len(one.reasons)] == one.reasons
 

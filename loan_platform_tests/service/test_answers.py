@@ -9,6 +9,7 @@ import httpx
 import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
+from bento.app import FEW_ROWS
 from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies
@@ -67,6 +68,15 @@ def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, an
     assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
     assert service.get("/ping").status_code == 200
     assert service.get("/version").text == version("mlflow")
+
+
+@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1])
+def test_few_rows_are_answered_as_many(service: httpx.Client, answers: Answers, rows: int) -> None:
+    for start in range(0, len(BODIES), rows):
+        body = {"dataframe_records": BODIES[start : start + rows]}
+        answer = service.post("/invocations", json=body)
+        assert answer.json()["predictions"] == answers.of(ROWS[start : start + rows]).to_dicts()
+    assert service.post("/invocations", json={"dataframe_records": []}).json() == {"predictions": []}
 
 
 def test_rows_as_csv_are_answered_as_rows_in_json(service: httpx.Client, answers: Answers) -> None:
