@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import polars as pl
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -104,13 +105,11 @@ class LoanApp:
     async def predict(self, request: Request) -> Response:
         """One application; reasons where it is declined, or with `?explain=true`."""
         explain = _flag(request, "explain")
-        serving, answer = await self._answer(request, explain)
-        return json_response(request, answer_json(serving, answer, request.state.request_id))
+        return await self._answer(request, explain, partial(answer_json, request_id=request.state.request_id))
 
     async def probability(self, request: Request) -> Response:
         """The short form."""
-        _, answer = await self._answer(request, explain=False)
-        return json_response(request, {"probability": answer.probability})
+        return await self._answer(request, False, lambda _, answer: {"probability": answer.probability})
 
     async def invocations(self, request: Request) -> Response:
         """MLflow's scoring protocol: the columns that the logged model gives, by row."""
@@ -134,7 +133,10 @@ class LoanApp:
             Asked(row_state(state, number), serving, values, inputs, explain=False)
             for number, (values, inputs) in enumerate(zip(rows, frame.iter_rows(), strict=True))
         ]
-        return as_rows(await asyncio.gather(*map(self._scorer.answer, asked)))
+        scored = await asyncio.gather(*map(self._scorer.answer, asked))
+        answers = as_rows(answer for answer, _ in scored)
+        await asyncio.gather(*(recorded for _, recorded in scored))
+        return answers
 
     async def _many(self, state: State, serving: Serving, rows: list[Row], frame: pl.DataFrame) -> list[Row]:
         """Answers to rows that are scored by themselves, in a thread."""
@@ -194,18 +196,20 @@ class LoanApp:
         """The metrics of all processes."""
         return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
-    async def _answer(self, request: Request, explain: bool) -> tuple[Serving, Answer]:
+    async def _answer(self, request: Request, explain: bool, told: Callable[[Serving, Answer], Row]) -> Response:
         serving, started = self.serving(), time.perf_counter()
         values: Row = json_object(await request.body())
         try:
             inputs = serving.reader.inputs(values)
         except ApplicationError as error:
             raise _refused(error) from None
-        answer = await self._scorer.answer(Asked(request.state, serving, values, inputs, explain))
+        answer, recorded = await self._scorer.answer(Asked(request.state, serving, values, inputs, explain))
+        response = json_response(request, told(serving, answer))
+        await recorded
         self.metrics.answered(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
         request.state.model_version = serving.version
         self._drift.seen(serving, inputs, (answer.probability,))
-        return serving, answer
+        return response
 
     def serving(self) -> Serving:
         """The model in force.

@@ -1,9 +1,9 @@
 """Answers to single applications: those that wait at the same time are scored, and recorded, together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bento.champion import Serving
 from bento.records import Asked
@@ -12,12 +12,24 @@ from loan_platform.core.answers import Answer
 MOST_ROWS = 64  # of one frame: no answer waits for more
 GATHER_SECONDS = 0.002  # about what a frame takes: a longer wait could not pay
 
-Record = Callable[[Sequence[tuple[Asked, Answer]]], Awaitable[None]]
+Record = Callable[[Sequence[tuple[Asked, Answer]]], Coroutine[Any, Any, None]]
+
+
+class Scored(NamedTuple):
+    """An answer on its way.
+
+    Attributes:
+        answer: may be made ready meanwhile, and sent once it is recorded.
+        recorded: ends when it is; raises where it cannot be, and must not be given.
+    """
+
+    answer: Answer
+    recorded: Awaitable[None]
 
 
 class _Waiting(NamedTuple):
     asked: Asked
-    answer: "asyncio.Future[Answer]"
+    scored: "asyncio.Future[Scored]"
 
 
 class Scorer:
@@ -28,7 +40,7 @@ class Scorer:
     would go on taking turns in two halves. The bits of an answer do not depend on what it was scored with.
 
     Args:
-        record: keeps answers; those for which it raises are not given.
+        record: keeps answers, and raises where they must not be given.
     """
 
     def __init__(self, record: Record) -> None:
@@ -37,15 +49,15 @@ class Scorer:
         self._work: asyncio.Task[None] | None = None
         self._enough, self._gathered = 0, asyncio.Event()
 
-    async def answer(self, asked: Asked) -> Answer:
-        """The answer to one application, once it is recorded."""
+    async def answer(self, asked: Asked) -> Scored:
+        """The answer to one application; its record is being written."""
         waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._waiting) >= self._enough:
             self._gathered.set()
         if self._work is None:
             self._work = asyncio.create_task(self._answer_all())
-        return await waiting.answer
+        return await waiting.scored
 
     async def _answer_all(self) -> None:
         while self._waiting:
@@ -72,12 +84,13 @@ class Scorer:
     async def _answer(self, now: list[_Waiting]) -> None:
         answered: list[tuple[_Waiting, Answer]] = []
         for serving, group in groupby(now, lambda waiting: waiting.asked.serving):
-            answered += _scored(serving, [waiting for waiting in group if not waiting.answer.done()])
-        if answered:
-            await self._record([(waiting.asked, answer) for waiting, answer in answered])
+            answered += _scored(serving, [waiting for waiting in group if not waiting.scored.done()])
+        if not answered:
+            return
+        recording = asyncio.create_task(self._record([(waiting.asked, answer) for waiting, answer in answered]))
         for waiting, answer in answered:
-            if not waiting.answer.done():  # whoever waited may be gone
-                waiting.answer.set_result(answer)
+            waiting.scored.set_result(Scored(answer, asyncio.shield(recording)))  # who leaves ends nobody's record
+        await asyncio.wait([recording])
 
 
 def _scored(serving: Serving, together: list[_Waiting]) -> list[tuple[_Waiting, Answer]]:
@@ -96,5 +109,5 @@ def _scored(serving: Serving, together: list[_Waiting]) -> list[tuple[_Waiting, 
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.answer.done():
-        waiting.answer.set_exception(error)
+    if not waiting.scored.done():
+        waiting.scored.set_exception(error)

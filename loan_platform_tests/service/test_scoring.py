@@ -36,6 +36,12 @@ def question(serving: Serving, inputs: Sequence[Any], explain: bool = False) -> 
     return Asked(None, serving, {}, inputs, explain)
 
 
+async def answered(scorer: Scorer, *one: Any) -> Answer:
+    answer, recorded = await scorer.answer(question(*one))
+    await recorded
+    return answer
+
+
 async def kept(_: Sequence[tuple[Asked, Answer]]) -> None:
     """A recorder that needs a moment."""
     await asyncio.sleep(0.001)
@@ -46,7 +52,7 @@ def asked(of: Sequence[tuple[Serving, Sequence[Any], bool]]) -> list[Any]:
 
     async def together() -> list[Any]:
         scorer = Scorer(kept)
-        waiting = [scorer.answer(question(*one)) for one in of]
+        waiting = [answered(scorer, *one) for one in of]
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     return asyncio.run(together())
@@ -85,7 +91,7 @@ def test_a_caller_that_leaves_costs_the_others_nothing(models: list[Serving]) ->
 
     async def one_leaves() -> Answer:
         scorer = Scorer(kept)
-        leaving, staying = (asyncio.ensure_future(scorer.answer(question(models[0], inputs))) for _ in range(2))
+        leaving, staying = (asyncio.ensure_future(answered(scorer, models[0], inputs)) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
         return await staying
@@ -103,9 +109,9 @@ def test_answers_that_cannot_be_recorded_are_not_given_and_later_ones_are(models
 
     async def two_rounds() -> tuple[list[Any], Answer]:
         scorer = Scorer(full_disk_at_first)
-        refused = [scorer.answer(question(models[0], inputs)) for _ in range(3)]
+        refused = [answered(scorer, models[0], inputs) for _ in range(3)]
         first = await asyncio.gather(*refused, return_exceptions=True)
-        return list(first), await scorer.answer(question(models[0], inputs))
+        return list(first), await answered(scorer, models[0], inputs)
 
     first, later = asyncio.run(two_rounds())
     assert [type(error) for error in first] == [HttpError] * 3
@@ -126,7 +132,7 @@ def test_callers_who_were_just_answered_join_those_who_waited(models: list[Servi
         async def caller(late: float) -> None:
             await asyncio.sleep(late)
             for _ in range(20):
-                await scorer.answer(question(models[0], inputs))
+                await answered(scorer, models[0], inputs)
 
         await asyncio.gather(*(caller(late) for late in (0, 0, 0, 0.0015, 0.0015, 0.0015, 0.0015, 0.0015)))
 
