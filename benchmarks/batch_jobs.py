@@ -48,7 +48,11 @@ def main() -> None:
         body = _file(ServiceSettings.from_environment(environment), arguments.rows, arguments.form)
         command = [sys.executable, "-m", "bentoml", "serve", "bento.service:LoanService", "--port", str(arguments.port)]
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+            [*command, "--host", "127.0.0.1"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             _measure(arguments, body)
