@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -75,7 +76,7 @@ class JobRecords:
             make_directory(path.parent)
             path.parent.chmod(0o700)
             write(path)
-            problem = self._signed(job, serving, sha256(path))
+            problem = self._said(self._line(job, serving, sha256(path)))
         except DiskFullError:
             problem = "the service's disk is full"
         except OSError as error:
@@ -85,10 +86,11 @@ class JobRecords:
         if self._settings.fail == "closed":
             raise ExplainedError(f"No answer is given: {problem}.")
         log.error("job %s: %s answers without a record: %s", job.id, job.scored, problem)
+        self._said({"time": time.time(), "lost": job.scored, "of_job": job.id})
 
-    def _signed(self, job: Job, serving: Serving, rows_sha256: str) -> str | None:
-        """The reason why no line could be written; None: it was."""
-        line = {
+    def _line(self, job: Job, serving: Serving, rows_sha256: str) -> dict[str, Any]:
+        """What vouches for the rows."""
+        return {
             "time": time.time(),
             "job": job.id,
             "key_id": job.owner or None,
@@ -101,6 +103,9 @@ class JobRecords:
             "inputs": self._settings.inputs,
             "rows_sha256": rows_sha256,
         }
+
+    def _said(self, line: dict[str, Any]) -> str | None:
+        """Write a line; the reason where that fails."""
         directory, days = self._settings.directory, self._settings.keep_days
         chain = AuditLog(AuditOptions(directory, keep_days=days), self._key)
         chain.start()

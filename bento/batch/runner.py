@@ -23,7 +23,7 @@ quiet_environment()
 import polars as pl  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
-from bento.batch.input import ROW, Pieces  # noqa: E402
+from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
 from bento.batch.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.champion import Serving  # noqa: E402
@@ -181,7 +181,7 @@ def _together(parts: Path, kind: str, count: int, schema: Mapping[str, Any], pat
     partial = partial_path(path)
     frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)
     with explained_disk_full(path), discarded_on_error(partial):
-        frame.sink_parquet(partial)
+        frame.sink_parquet(partial, row_group_size=PIECE_ROWS)
         fsync(partial)
         partial.replace(path)
 

@@ -83,6 +83,8 @@ def test_a_job_that_cannot_be_recorded_gives_no_answer_unless_it_may(home: Home,
     told = done(home, LOAN_AUDIT_FAIL=fail)
     assert told["status"] == status
     assert ("answers" in told) == (fail == "open")
+    verified = command(home, "verify")
+    assert (f"{len(ROWS)} answers without a record" in verified.stdout) == (fail == "open")
     if fail == "closed":
         assert told["message"] == "No answer is given: the records cannot be written: File exists."
 
