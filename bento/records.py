@@ -13,6 +13,7 @@ from prometheus_client import Counter
 
 from bento.champion import Serving
 from bento.problems import HttpError
+from loan_platform.adapters.audit_jobs import row_id
 from loan_platform.adapters.audit_keys import AuditKey, plain_hash
 from loan_platform.adapters.audit_log import AuditLog, AuditOptions
 from loan_platform.core.answers import Answer
@@ -168,13 +169,8 @@ class Records:
         self._log.lost(len(bodies))
 
 
-def row_id(request_id: str, number: int) -> str:
-    """What a row of a request to /invocations is called, the first one 0."""
-    return f"{request_id}.{number}"
-
-
 def row_state(state: Any, number: int) -> SimpleNamespace:
-    """The state of a request as that of one of its rows."""
+    """The state of a request to /invocations as that of one of its rows, the first one 0."""
     return SimpleNamespace(request_id=row_id(state.request_id, number), key_id=getattr(state, "key_id", None))
 
 

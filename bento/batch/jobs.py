@@ -4,7 +4,7 @@
 <job>/input                 the body as it came
 <job>/bundle/               the model that was in force when it came: it answers all rows
 <job>/lines/<number>        rows of the input, sorted out; <job>/lines.json when all are
-<job>/parts/<number>.*      answers and refusals of a piece; <number>.json when both are there
+<job>/parts/<number>.*      answers, their records and refusals of a piece; <number>.json when both are there
 <job>/answers.parquet       all of them, as is refused.parquet
 rows.json                   how many rows of all jobs were scored and refused
 """

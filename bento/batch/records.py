@@ -12,7 +12,7 @@ import polars as pl
 from bento.batch.jobs import Job
 from bento.champion import Serving
 from bento.records import json_bytes, key_of, stated
-from loan_platform.adapters.audit_jobs import ROW, ROWS, STORED, job_file, request_id, retired
+from loan_platform.adapters.audit_jobs import ROW, ROWS, STORED, job_file, retired, row_id
 from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.files import DiskFullError, make_directory, sha256
 from loan_platform.core.application_frame import ReadRows
@@ -58,7 +58,7 @@ class JobRecords:
         rows = zip(read.rows, read.keys, read.frame.iter_rows(named=True), strict=True)
         for i, (row, entity, inputs) in enumerate(rows):
             text = stated(inputs, entity, None if dates is None or dates[i] is None else dates[i].isoformat())
-            yield key.encrypted(text, request_id(job.id, row)) if kept == "encrypted" and key else text.decode()
+            yield key.encrypted(text, row_id(job.id, row)) if kept == "encrypted" and key else text.decode()
 
     def keep(self, job: Job, serving: Serving, write: Callable[[Path], None]) -> None:
         """Put the rows in their place, and a line that vouches for them into a chain.

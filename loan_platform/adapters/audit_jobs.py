@@ -37,9 +37,9 @@ def job_file(directory: Path, job_id: str) -> Path:
     return directory / "jobs" / f"{job_id}.parquet"
 
 
-def request_id(job_id: str, row: int) -> str:
-    """What a row of a job is called: as a row of one request to /invocations."""
-    return f"{job_id}.{row}"
+def row_id(asked_as: str, row: int) -> str:
+    """What the record of one row is called: by the job, or the request to /invocations, that it came with."""
+    return f"{asked_as}.{row}"
 
 
 def job_lines(chain: Chain) -> list[JobLine]:
@@ -84,7 +84,7 @@ def row_record(line: JobLine, row: dict[str, Any]) -> dict[str, Any]:
     """What the record of a single answer would have of a row, beside what all rows of the job have in common."""
     record = {name: value for name, value in row.items() if name not in (ROW, STORED)}
     record |= {
-        "request_id": request_id(line["job"], row[ROW]),
+        "request_id": row_id(line["job"], row[ROW]),
         "explain": False,
         "reasons": [[reason["code"], reason["points"]] for reason in row["reasons"]],
     }

@@ -138,7 +138,7 @@ def _portable(error: Exception) -> Exception:
     """The error itself, or its text where pickle would lose it on the way."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # an error's own code runs on the way, and may raise anything; what it said goes on as text
         told = RuntimeError(f"{type(error).__name__}: {error}")
         told.add_note(error.__notes__[-1])
         return told

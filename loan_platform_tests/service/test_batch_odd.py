@@ -27,13 +27,6 @@ LONG = b'{"income": 1, "region": "' + b"x" * (3 * MAX_RECORD_BYTES) + b'"}\n'
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.promote(slope=0.1)
-    return home
-
-
-@pytest.fixture(scope="module")
 def service(home: Home) -> Iterator[httpx.Client]:
     with serving(home, LOAN_ENV="development", LOAN_MOST_UNDER_WAY="4") as client:
         yield client

@@ -1,0 +1,43 @@
+"""One column staged: what the compiled SQL reads of texts, or refuses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from loan_platform.core.contract import Column
+from loan_platform.core.parsing import quoted
+from loan_platform.core.staging import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql
+from loan_platform.core.table import Table
+
+
+def table_of(**column: Any) -> Table:
+    """A table of one column `x`."""
+    return Table(
+        columns=(Column(name="x", description="A column.", **column),),
+        key=("key",),
+        event_date=None,
+        target=None,
+        target_required=False,
+        missing=("", "NA", "n/a"),
+    )
+
+
+def staged(table: Table, texts: Sequence[str | None], fractions: dict[str, frozenset[str]] | None = None) -> list[Any]:
+    """For each text its value, or the reason of its fault."""
+    values = ", ".join(f"({i}, 'f.csv', {i}, {'NULL' if t is None else quoted(t)})" for i, t in enumerate(texts))
+    raw = f"(SELECT * FROM (VALUES {values}) AS raw(__row, source_file, source_line, x))"
+    typed = typed_sql(table, raw, fractions or {})
+    rows = duckdb.execute(
+        f"SELECT {accepted_sql(table, frozenset())}, ({suspect_sql(table)}) IS true, {faults_sql(table)} "
+        f"FROM ({typed}) ORDER BY __row"
+    ).fetchall()
+    clean = duckdb.execute(profile_sql(table, raw, fractions or {})).fetchall()[0][0]
+    found = [row[-1][0]["reason"] if row[-1] else row[0] for row in rows]
+    assert [bool(row[-1]) for row in rows] == [row[-2] for row in rows], "suspects are the rows with faults"
+    assert not (clean and any(row[-1] for row in rows)), "a clean column has no fault"
+    if clean:
+        fast = typed_sql(table, raw, fractions or {}, frozenset("x"))
+        rows = duckdb.execute(f"SELECT v0 FROM ({fast}) ORDER BY __row").fetchall()
+        assert [row[0] for row in rows] == found, "the fast path of a clean column gives the same"
+    return found
