@@ -4,6 +4,7 @@
     python benchmarks/serving.py --home ... --soak 600        # 200 requests a second, open loop
     python benchmarks/serving.py --home ... --many 1000       # rows in one request
     python benchmarks/serving.py --home ... --kills 10        # until a lone worker is back
+    python benchmarks/serving.py --home ... --flood 1 2 5     # times as much as it can answer
 
 Each server has one worker and one core; the client has another. Applications are test rows of the champion's training.
 """
@@ -35,6 +36,7 @@ from loan_platform.adapters.ledger import Ledger
 from loan_platform.core.application import ApplicationReader
 from loan_platform.core.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings
+from loan_platform_tests.service.flood import flood
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--many", type=int, help="rows of one request to /invocations")
     parser.add_argument("--kills", type=int, help="of the only worker")
+    parser.add_argument("--flood", type=float, nargs="+", help="multiples of the peak that are asked for")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {CLIENT_CORE})
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
@@ -63,6 +66,8 @@ def main() -> None:
             bench.many(arguments.many)
         elif arguments.kills:
             bench.kills(arguments.kills)
+        elif arguments.flood:
+            bench.flood(arguments.flood, arguments.seconds)
         else:
             bench.compare(arguments.rounds, arguments.seconds)
 
@@ -154,6 +159,20 @@ class Bench:
             print(
                 f"ready again after {min(seconds):.1f} to {max(seconds):.1f} s, median {statistics.median(seconds):.1f}"
             )
+
+    def flood(self, multiples: Sequence[float], seconds: float) -> None:
+        """What is answered when more is asked than can be, on 400 connections."""
+        headers = [f"{name}: {value}" for name, value in self.headers.items()]
+        with self._running(self._service) as (port, _):
+            asyncio.run(closed_loop(port, self._requests(), 32, 2.0))
+            peak = asyncio.run(closed_loop(port, self._requests(), 32, seconds)).rate
+            print(f"peak {peak:.0f}/s")
+            for multiple in multiples:
+                found = flood(port, self.applications[0], multiple * peak, seconds, headers, path="/api/v1/predict")
+                load, probes = Load(found.seconds, found.statuses, found.wall), Load(found.probes)
+                print(
+                    f"x{multiple:g}: {load} of peak {load.rate / peak:.0%}; probes p99 {probes.percentile(0.99):.0f} ms"
+                )
 
     def _requests(self) -> list[bytes]:
         bodies = [json.dumps(row).encode() for row in self.applications]

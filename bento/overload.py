@@ -1,5 +1,6 @@
-"""How many requests may be under way in one worker: more are turned away at once, before their bodies are read."""
+"""How many requests may be under way in one worker: more are turned away before their bodies are read."""
 
+import asyncio
 import json
 import secrets
 from types import TracebackType
@@ -7,6 +8,8 @@ from types import TracebackType
 from starlette.types import Scope, Send
 
 CODE = "overloaded"
+PACE = 1_000  # requests a second that are turned away: each takes 60 us, which are then missing for answers
+HELD_SECONDS = 1.0  # that one may wait for its turn: what Retry-After asks for anyway
 _ID = "0" * 16
 _PROBLEM = {
     "type": "about:blank",
@@ -24,8 +27,29 @@ _HEADERS = [
 ]
 
 
+class Pace:
+    """When each of many may leave: one after the other, unless it would wait for too long.
+
+    Args:
+        rate: a second.
+        longest: seconds that one waits at most.
+    """
+
+    def __init__(self, rate: float, longest: float) -> None:
+        self._gap, self._longest, self._next = 1 / rate, longest, 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds that one who comes now waits."""
+        turn = min(max(self._next, now), now + self._longest)
+        self._next = turn + self._gap
+        return turn - now
+
+
 class Line:
     """The requests that were let in and have no answer yet.
+
+    Those that are turned away leave at a steady pace. A caller whose connection waits cannot ask again meanwhile, so
+    what a flood costs is bounded, however fast its callers are.
 
     Args:
         most: of them.
@@ -37,6 +61,7 @@ class Line:
 
     def __init__(self, most: int) -> None:
         self.most, self.length, self.turned_away = most, 0, 0
+        self._pace = Pace(PACE, HELD_SECONDS)
 
     @property
     def is_full(self) -> bool:
@@ -44,8 +69,10 @@ class Line:
         return self.length >= self.most
 
     async def turn_away(self, scope: Scope, send: Send) -> None:
-        """Answer 503. The answer was made before: turning away must cost little, or that is all that gets done."""
+        """Answer 503, in turn. The answer was made before: what turning away costs is taken from the answers."""
         self.turned_away += 1
+        if (seconds := self._pace.wait(asyncio.get_running_loop().time())) > 0:
+            await asyncio.sleep(seconds)
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {}).update(request_id=request_id, problem=CODE)
         told = request_id.encode()

@@ -12,11 +12,12 @@ NAMES = {
     "status": "http.response.status_code",
     "problem": "error.type",
 }
-EXPORT_SECONDS = 2.0  # that a collector has; spans wait in a queue of bounded length, and answers for nothing
 
 
 class Traces:
     """Sends spans to a collector over OTLP/HTTP, from a thread.
+
+    Spans wait in a queue of bounded length, answers for nothing.
 
     Args:
         endpoint: of the collector, such as http://127.0.0.1:4318.
@@ -33,7 +34,7 @@ class Traces:
 
         resource = Resource.create({"service.name": "loan_service", "loan.portfolio": portfolio})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
         self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1_000))
         self._tracer = self._provider.get_tracer("loan_platform.service")
         self._propagator, self._kind = TraceContextTextMapPropagator(), SpanKind.SERVER

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,6 @@ class Found:
     without_retry: int = 0
     broken: int = 0
     wall: float = 0.0
-
-    @property
-    def goodput(self) -> float:
-        """Good answers a second."""
-        return self.statuses[200] / self.wall
 
 
 class _Connection(asyncio.Protocol):
@@ -103,25 +97,16 @@ async def _flood(port: int, request: bytes, rate: float, seconds: float, connect
 
 
 def flood(
-    port: int, body: dict[str, Any], rate: float, seconds: float, headers: Sequence[str] = (), connections: int = 400
+    port: int,
+    body: dict[str, Any],
+    rate: float,
+    seconds: float,
+    headers: Sequence[str] = (),
+    connections: int = 400,
+    path: str = "/predict",
 ) -> Found:
     """Ask at a rate for some seconds, on so many connections at most."""
     content = json.dumps(body).encode()
-    lines = ["POST /predict HTTP/1.1", "Host: a", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    lines = [f"POST {path} HTTP/1.1", "Host: a", "Content-Type: application/json", f"Content-Length: {len(content)}"]
     request = "\r\n".join([*lines, *headers, "", ""]).encode() + content
     return asyncio.run(_flood(port, request, rate, seconds, connections))
-
-
-if __name__ == "__main__":
-    import sys
-    from pathlib import Path
-
-    port, body, rate, seconds = int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), sys.argv[3], sys.argv[4]
-    found = flood(port, body, float(rate), float(seconds))
-    quantile = sorted(found.seconds)[int(len(found.seconds) * 0.99)] if found.seconds else 0
-    probe = sorted(found.probes)[int(len(found.probes) * 0.99)]
-    sys.stdout.write(
-        f"{time.strftime('%H:%M:%S')} {dict(found.statuses)} good {found.goodput:.0f}/s, p99 {quantile * 1e3:.0f} ms, "
-        f"probes p99 {probe * 1e3:.0f} ms of {len(found.probes)}, "
-        f"broken {found.broken}, lacking {found.without_retry}\n"
-    )

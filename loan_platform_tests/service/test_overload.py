@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bento.app import ROUTES
 from bento.drain import Drain
 from bento.guard import Guard
-from bento.overload import Line
+from bento.overload import PACE, Line, Pace
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.flood import flood
 from loan_platform_tests.service.running import Home, bodies, serving
@@ -31,17 +31,22 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 @pytest.mark.slow
 def test_a_flood_is_answered_as_far_as_it_can_be(service: httpx.Client) -> None:
-    port = service.base_url.port or 80
-    calm = flood(port, BODY, rate=200, seconds=1)
-    assert calm.statuses[200] > 0.9 * 200  # a busy machine may ask a little less
-    storm = flood(port, BODY, rate=20_000, seconds=3)
+    started = time.monotonic()
+    storm = flood(service.base_url.port or 80, BODY, rate=20_000, seconds=3)
+    took = time.monotonic() - started
     assert set(storm.statuses) == {200, 503}
     assert (storm.without_retry, storm.broken) == (0, 0)
-    assert storm.goodput > 0.5 * calm.goodput
-    assert len(storm.probes) > 10
-    assert sorted(storm.probes)[len(storm.probes) // 2] < 1
-    after = flood(port, BODY, rate=100, seconds=1)
-    assert set(after.statuses) == {200}
+    assert storm.statuses[503] <= took * PACE + 1  # however much was asked: the rest of the time is for answers
+    assert storm.probes  # and each of them was 200
+    assert service.post("/predict", json=BODY).status_code == 200
+
+
+def test_those_turned_away_leave_one_after_the_other_until_they_would_wait_too_long() -> None:
+    pace = Pace(rate=10, longest=0.25)
+    assert [pace.wait(5.0) for _ in range(5)] == pytest.approx([0, 0.1, 0.2, 0.25, 0.25])
+    assert pace.wait(5.3) == pytest.approx(0.05)
+    assert pace.wait(9.0) == 0  # quiet times are not saved up
+    assert pace.wait(9.0) == pytest.approx(0.1)
 
 
 async def _together(count: int, most: int) -> list[dict[str, Any]]:
@@ -75,7 +80,8 @@ async def _together(count: int, most: int) -> list[dict[str, Any]]:
     tasks = [asyncio.create_task(one("/predict", "POST")) for _ in range(count)]
     await asyncio.sleep(0.05)
     tasks += [asyncio.create_task(one(path, "GET")) for path in ("/livez", "/readyz", "/metrics")]
-    await asyncio.sleep(0.05)
+    while len(found) < count - most:
+        await asyncio.sleep(0.001)
     assert (line.length, line.turned_away, read[0]) == (most, count - most, most)  # and no other body was read
     assert sum(not task.done() for task in tasks) == most + 3  # what is open passed the full line
     done.set()
@@ -84,7 +90,7 @@ async def _together(count: int, most: int) -> list[dict[str, Any]]:
     return found
 
 
-def test_who_comes_when_the_line_is_full_is_turned_away_at_once(tmp_path: Path) -> None:
+def test_who_comes_when_the_line_is_full_is_turned_away() -> None:
     found = asyncio.run(_together(10, 4))
     assert len(found) == 6
     assert all(
