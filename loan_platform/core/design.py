@@ -102,9 +102,10 @@ class Design:
 
     def _fill_rows(self, matrix: Matrix, features: pl.DataFrame) -> None:
         """What `_fill` does, for a tenth of its cost on one row."""
-        for filled, row in zip(matrix, features.iter_rows(), strict=True):
-            values = dict(zip(features.columns, row, strict=True))
-            filled[: len(self.numbers)] = np.array([values[name] for name in self.numbers], np.float64)
+        names = features.columns
+        for filled, row in zip(matrix, features.rows(), strict=True):
+            values = dict(zip(names, row, strict=True))
+            filled[: len(self.numbers)] = [values[name] for name in self.numbers]
             for name, (first, levels) in self._encoders.items():
                 if values[name] in levels:
                     filled[first + levels[values[name]]] = 1

@@ -88,8 +88,8 @@ class FeatureSet:
         return self.contract.computed(self.use_pricing)
 
     @cached_property
-    def _columns(self) -> list[tuple[str, pl.DataType]]:
-        return [(name, dtype()) for name, dtype in self.schema.items()]
+    def _columns(self) -> tuple[list[str], list[pl.DataType]]:
+        return list(self.schema), [dtype() for dtype in self.schema.values()]
 
     @cached_property
     def _null_row(self) -> pl.DataFrame:
@@ -109,9 +109,9 @@ class FeatureSet:
         if isinstance(frame, pl.LazyFrame):
             present = [name for name in frame.collect_schema() if name in self.schema]
             frame = frame.select(present or pl.all()).collect()
-        found = frame.schema
-        if list(found.items()) == self._columns:
+        if (frame.columns, frame.dtypes) == self._columns:
             return frame
+        found = frame.schema
         casts = [_cast(column, found.get(column.name), self.schema[column.name]) for column in self.inputs]
         return frame.with_columns(casts).select(*self.schema)
 
@@ -139,7 +139,7 @@ def _finite(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def _not_finite(features: pl.DataFrame) -> Iterator[bool]:
-    for row in features.iter_rows():
+    for row in features.rows():
         yield not all(abs(value) <= LARGEST for value in row if isinstance(value, float))
 
 

@@ -5,10 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.tree_check import check_booster
 from loan_platform.core.models.tree_shap import TreeShap
+from loan_platform.core.models.tree_walk import TreeWalk
 
 if TYPE_CHECKING:
     import optuna
@@ -30,7 +32,9 @@ class TreeModel(FittedModel):
         """Log-odds of default, before calibration; one thread, so that callers can use several."""
         if not len(matrix):
             return np.zeros(0)
-        return self.loaded.inplace_predict(matrix, predict_type="margin").astype(np.float64)
+        if self._walk is not None and self._walk.suits(len(matrix)):
+            return self._walk.margin(matrix).astype(np.float64)
+        return _margin(self.loaded, matrix).astype(np.float64)
 
     def contributions(self, matrix: Matrix) -> Floats:
         """Exact Shapley values of the trees (TreeSHAP)."""
@@ -50,19 +54,46 @@ class TreeModel(FittedModel):
             raise ValueError(f"importance of {len(self.importance)} columns, of {columns}")
 
     @cached_property
+    def _trees(self) -> list[dict[str, Any]]:
+        return self.booster["learner"]["gradient_booster"]["model"]["trees"]
+
+    @cached_property
     def _shapley(self) -> TreeShap | None:
-        trees = self.booster["learner"]["gradient_booster"]["model"]["trees"]
-        return TreeShap.of(trees, len(self.importance))
+        return TreeShap.of(self._trees, len(self.importance))
+
+    @cached_property
+    def _walk(self) -> TreeWalk | None:
+        if not self._trees:
+            return None
+        anything = np.zeros((1, len(self.importance)), np.float32)
+        return TreeWalk(self._trees, _margin(_loaded(_without_trees(self.booster)), anything)[0])
 
     @cached_property
     def loaded(self) -> "xgboost.Booster":
         """XGBoost's object."""
-        import xgboost
+        return _loaded(self.booster)
 
-        booster: Any = xgboost.Booster()
-        booster.load_model(bytearray(json.dumps(self.booster), "ascii"))
-        booster.set_param({"nthread": 1})
-        return booster
+
+def _loaded(booster: dict[str, Any]) -> "xgboost.Booster":
+    import xgboost
+
+    loaded: Any = xgboost.Booster()
+    loaded.load_model(bytearray(json.dumps(booster), "ascii"))
+    loaded.set_param({"nthread": 1})
+    return loaded
+
+
+def _margin(booster: "xgboost.Booster", matrix: Matrix) -> NDArray[np.float32]:
+    return booster.inplace_predict(matrix, predict_type="margin")
+
+
+def _without_trees(booster: dict[str, Any]) -> dict[str, Any]:
+    """The booster before its first round: its margin is the base, which the JSON states as a probability."""
+    learner = booster["learner"]
+    boosted = learner["gradient_booster"]
+    sizes = {**boosted["model"]["gbtree_model_param"], "num_trees": "0"}
+    model = {**boosted["model"], "gbtree_model_param": sizes, "trees": [], "tree_info": [], "iteration_indptr": [0]}
+    return {**booster, "learner": {**learner, "gradient_booster": {**boosted, "model": model}}}
 
 
 class GradientBoostingFamily:
