@@ -4,6 +4,7 @@
     python benchmarks/serving.py --home ... --soak 600        # 200 requests a second, open loop
     python benchmarks/serving.py --home ... --many 1000       # rows in one request
     python benchmarks/serving.py --home ... --kills 10        # until a lone worker is back
+    python benchmarks/serving.py --home ... --silent 1800     # the same while the registry never answers
     python benchmarks/serving.py --home ... --flood 1 2 5     # times as much as it can answer
 
 Each server has one worker and one core; the client has another. Applications are test rows of the champion's training.
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--soak", type=float, help="seconds at --rate requests a second")
+    parser.add_argument("--silent", type=float, help="seconds at --rate requests a second without a registry")
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--many", type=int, help="rows of one request to /invocations")
     parser.add_argument("--kills", type=int, help="of the only worker")
@@ -62,6 +64,8 @@ def main() -> None:
         bench = Bench(Path(arguments.home).resolve(), arguments.book, Path(scratch))
         if arguments.soak:
             bench.soak(arguments.rate, arguments.soak)
+        elif arguments.silent:
+            bench.silent(arguments.rate, arguments.silent)
         elif arguments.many:
             bench.many(arguments.many)
         elif arguments.kills:
@@ -128,14 +132,28 @@ class Bench:
         """Latency and memory at a fixed rate."""
         with self._running(self._service) as (port, process):
             asyncio.run(closed_loop(port, self._requests(), 8, 5.0))
-            load, memory = asyncio.run(open_loop(port, self._requests(), rate, seconds, process))
-            print(f"{rate:g}/s asked for {seconds:g} s: {load}")
-            later = [moment for moment in memory if moment[0] >= seconds / 3]
-            at, megabytes = np.array(later).T
-            slope = np.polyfit(at, megabytes, 1)[0] * 3_600
-            print(
-                f"memory {memory[0][1]:.1f} MB at first, {memory[-1][1]:.1f} at last; {slope:+.2f} MB/h after a third"
-            )
+            self._steady(port, process, rate, seconds)
+
+    def silent(self, rate: float, seconds: float) -> None:
+        """A start, and answers at a fixed rate, while the registry takes connections and says nothing."""
+        with self._running(self._service):
+            pass  # leaves a verified copy of the champion
+        with socket.socket() as registry:
+            registry.bind(("127.0.0.1", 0))
+            registry.listen()
+            url = f"postgresql://nobody@127.0.0.1:{registry.getsockname()[1]}/none"
+            started = time.perf_counter()
+            with self._running(self._service, LOAN_LEDGER_URL=url) as (port, process):
+                print(f"ready {time.perf_counter() - started:.1f} s after the start", flush=True)
+                self._steady(port, process, rate, seconds)
+
+    def _steady(self, port: int, process: int, rate: float, seconds: float) -> None:
+        load, memory = asyncio.run(open_loop(port, self._requests(), rate, seconds, process))
+        print(f"{rate:g}/s asked for {seconds:g} s: {load}")
+        later = [moment for moment in memory if moment[0] >= seconds / 3]
+        at, megabytes = np.array(later).T
+        slope = np.polyfit(at, megabytes, 1)[0] * 3_600
+        print(f"memory {memory[0][1]:.1f} MB at first, {memory[-1][1]:.1f} at last; {slope:+.2f} MB/h after a third")
 
     def many(self, rows: int) -> None:
         """Time of many rows in one request."""
@@ -186,7 +204,7 @@ class Bench:
         return [str(BIN / "mlflow"), "models", "serve", "-m", uri, "--env-manager", "local", "--port", str(port)]
 
     @contextmanager
-    def _running(self, command: Callable[[int], list[str]]) -> Iterator[tuple[int, int]]:
+    def _running(self, command: Callable[[int], list[str]], **more: str) -> Iterator[tuple[int, int]]:
         """Port, and the process that answers."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -194,7 +212,7 @@ class Bench:
         process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *command(port)],
             cwd=ROOT,
-            env=self.environment,
+            env={**self.environment, **more},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -49,12 +49,9 @@ def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path, reached: 
     assert not (home / ".building").exists()
 
 
-def test_a_second_start_changes_nothing_and_is_fast(ready: Settings) -> None:
+def test_a_second_start_changes_nothing(ready: Settings) -> None:
     before = _files(ready.home)
-    start = time.perf_counter()
-    for _ in range(10):
-        ensure_home(ready)
-    assert (time.perf_counter() - start) / 10 < 0.05
+    ensure_home(ready)
     assert _files(ready.home) == before
     assert LAYOUT - {path.name for path in ready.home.iterdir()} == set()
 

@@ -15,10 +15,11 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from loan_platform_tests.waiting import PATIENCE_SECONDS, until
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 MORE = "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
-SECONDS = 15
 KEYS = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowLeft": 37, "Space": 32}
 
 
@@ -36,7 +37,7 @@ class Page:
         number = next(self.numbers)
         command = {"id": number, "method": method, "params": parameters, "sessionId": self.session}
         self.socket.send(json.dumps(command))
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while True:
             message = json.loads(self.socket.recv(timeout=end - time.monotonic()))
             if message.get("id") == number:
@@ -57,11 +58,9 @@ class Page:
 
     def wait(self, script: str) -> Any:
         """The value, once it is true."""
-        end = time.monotonic() + SECONDS
-        while not (value := self.run(script)):
-            assert time.monotonic() < end, f"{script} stays {value!r}; {self.complaints}; {self.text('body')[:2000]}"
-            time.sleep(0.03)
-        return value
+        return until(
+            lambda: self.run(script), lambda: f"{script} is not true; {self.complaints}; {self.text('body')[:2000]}"
+        )
 
     def text(self, selector: str) -> str:
         return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
@@ -127,11 +126,12 @@ def browser(folder: Path) -> Iterator[Page]:
 
 def _address(profile: Path, process: "subprocess.Popen[bytes]") -> str:
     port = profile / "DevToolsActivePort"
-    end = time.monotonic() + SECONDS
-    while not (port.exists() and port.read_text().count("\n") >= 1):
+
+    def listens() -> bool:
         assert process.poll() is None, (profile.parent / "chromium.log").read_text()
-        assert time.monotonic() < end, "Chromium does not say where it listens"
-        time.sleep(0.05)
+        return port.exists() and port.read_text().count("\n") >= 1
+
+    until(listens, lambda: "Chromium does not say where it listens")
     number, path = port.read_text().split("\n")[:2]
     return f"ws://127.0.0.1:{number}{path}"
 
@@ -139,7 +139,7 @@ def _address(profile: Path, process: "subprocess.Popen[bytes]") -> str:
 def _tab(socket: ClientConnection) -> Page:
     def answer(number: int, method: str, **parameters: Any) -> dict[str, Any]:
         socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while (message := json.loads(socket.recv(timeout=SECONDS))).get("id") != number:
+        while (message := json.loads(socket.recv(timeout=PATIENCE_SECONDS))).get("id") != number:
             pass
         return message["result"]
 

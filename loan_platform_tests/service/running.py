@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,10 +22,10 @@ from loan_platform.core.scoring import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.bundles import make_bundle
+from loan_platform_tests.waiting import PATIENCE_SECONDS, until
 
 BOOK = "tiny_loans"
 REPOSITORY = Path(__file__).parents[2]
-START_SECONDS = 60
 
 
 @dataclass
@@ -94,7 +93,7 @@ def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
             start_new_session=True,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
             _wait(client, process, log)
             yield client
         process.send_signal(signal.SIGTERM)
@@ -106,16 +105,14 @@ def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
 
 
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
+    def listens() -> bool:
         assert process.poll() is None, log.read_text()
         try:
-            if client.get("/livez").status_code == 200 and client.get("/readyz").status_code in (200, 503):
-                return
+            return client.get("/livez").status_code == 200 and client.get("/readyz").status_code in (200, 503)
         except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+            return False
+
+    until(listens, log.read_text)
 
 
 def stated(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from loan_platform.core.answers import Answers
 from loan_platform.core.scoring import ScoringModel
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -41,17 +42,17 @@ def service(home: Home, model: ScoringModel) -> Iterator[httpx.Client]:
         yield client
 
 
-def ended(client: httpx.Client, answer: httpx.Response, seconds: float = 30) -> dict[str, Any]:
+def ended(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     """What is told of a job once it is at its end."""
     assert answer.status_code == 202, answer.text
-    job, end, told = answer.json()["job_id"], time.monotonic() + seconds, {}
+    job = answer.json()["job_id"]
     assert answer.headers["location"] == f"{BATCH}/{job}"
-    while time.monotonic() < end:
+
+    def at_its_end() -> dict[str, Any] | None:
         told = client.get(f"{BATCH}/{job}", params={"limit": 1000}).json()
-        if told["status"] not in ("PENDING", "RUNNING"):
-            return told
-        time.sleep(0.1)
-    raise AssertionError(told)
+        return None if told["status"] in ("PENDING", "RUNNING") else told
+
+    return until(at_its_end)
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

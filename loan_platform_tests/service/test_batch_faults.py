@@ -4,11 +4,9 @@ import io
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import polars as pl
@@ -24,6 +22,7 @@ from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, Home, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet
 from loan_platform_tests.service.test_faults import worker
+from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -39,14 +38,6 @@ def runner() -> psutil.Process | None:
         except psutil.NoSuchProcess:
             continue
     return None
-
-
-def until(done: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 def begun(client: httpx.Client, job: str) -> Callable[[], bool]:

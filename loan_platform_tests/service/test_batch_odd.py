@@ -3,7 +3,6 @@
 import gzip
 import io
 import socket
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -17,6 +16,7 @@ from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet
 from loan_platform_tests.service.test_faults import worker
+from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -117,9 +117,7 @@ def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client, home
     try:
         for connection in slow:
             connection.sendall(head.encode())
-        end = time.monotonic() + 10
-        while len(list(home.settings.cache.glob("jobs/*.partial/input"))) < 8:
-            assert time.monotonic() < end
+        until(lambda: len(list(home.settings.cache.glob("jobs/*.partial/input"))) >= 8)
         answer = service.post(BATCH, json=[{"income": 1}])
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
         assert answer.headers["retry-after"] == "5"
@@ -127,6 +125,4 @@ def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client, home
     finally:
         for connection in slow:
             connection.close()
-    end = time.monotonic() + 10
-    while service.post(BATCH, json=[{"income": 1}]).status_code != 202:
-        assert time.monotonic() < end
+    until(lambda: service.post(BATCH, json=[{"income": 1}]).status_code == 202)

@@ -14,6 +14,7 @@ import pytest
 from loan_platform.core.scoring import ScoringModel
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, REPOSITORY, Home, bodies, serving
+from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +29,15 @@ def probability(model: ScoringModel) -> float:
 def asked_until(client: httpx.Client, done: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
     """Answers, one after the other, until one is as wanted; none may fail."""
     found: list[dict[str, Any]] = []
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+
+    def asked() -> bool:
         answer = client.post("/api/v1/predict", json=BODY)
         assert answer.status_code == 200, answer.text
         found.append(answer.json()["data"])
-        if done(found[-1]):
-            return found
-    raise AssertionError(found[-1])
+        return done(found[-1])
+
+    until(asked)
+    return found
 
 
 def test_a_promotion_is_seen_and_a_damaged_model_refused(tmp_path: Path) -> None:
@@ -47,9 +49,7 @@ def test_a_promotion_is_seen_and_a_damaged_model_refused(tmp_path: Path) -> None
         assert client.post("/predict", json=BODY).status_code == 503
 
         first, version = home.promote(slope=0.1)
-        end = time.monotonic() + 10
-        while client.get("/readyz").status_code != 200:
-            assert time.monotonic() < end
+        until(lambda: client.get("/readyz").status_code == 200)
         by_version = {version: probability(first)}
 
         second, version = home.promote(slope=0.3)

@@ -1,6 +1,5 @@
 """Drift of what is asked: found, gone again, over all workers, and of the model in force alone."""
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from loan_platform.core.drift_reference import Reference
 from loan_platform.core.policies import Drift
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.waiting import until
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 2_000, 40)])
 USUAL, RICH = DEVELOPMENT.head(400), DEVELOPMENT.head(400).with_columns(income=pl.lit(900_000.0))
@@ -164,21 +164,18 @@ def test_the_service_tells_of_drift(tmp_path: Path) -> None:
     home.promote(slope=0.1, make=partial(make_bundle, development=DEVELOPMENT))
     with serving(home, LOAN_ENV="development", LOAN_DRIFT_WINDOW="200") as client:
 
-        def until(done: Callable[[dict[str, Any]], bool]) -> None:
-            end = time.monotonic() + 15
-            while not done(client.get("/api/v1/model/info").json()["drift"] or {}):
-                assert time.monotonic() < end
-                time.sleep(0.2)
+        def told(done: Callable[[dict[str, Any]], bool]) -> None:
+            until(lambda: done(client.get("/api/v1/model/info").json()["drift"] or {}))
 
         def asked(rows: pl.DataFrame) -> httpx.Response:
             return client.post("/invocations", json={"instances": bodies(rows)})
 
         assert asked(RICH).status_code == 200
-        until(lambda drift: bool(drift) and drift["detected"])
+        told(lambda drift: bool(drift) and drift["detected"])
         metrics = client.get("/metrics").text
         assert 'loan_model_drift_detected{portfolio="tiny_loans"} 1.0' in metrics
         assert asked(USUAL).status_code == 200
-        until(lambda drift: drift["verdict"] == "ok")
+        told(lambda drift: bool(drift) and drift["verdict"] == "ok")
         metrics = client.get("/metrics").text
         assert 'loan_model_drift_detected{portfolio="tiny_loans"} 0.0' in metrics
         assert 'loan_model_drift_psi{feature="log_income",portfolio="tiny_loans"} 0.0' in metrics

@@ -22,6 +22,7 @@ import pytest
 from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import scoring_model, typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -67,13 +68,6 @@ def loaded(client: httpx.Client) -> Iterator[Load]:
     finally:
         load.ended.set()
         load.join(30)
-
-
-def until(done: Any, seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def more_answers(load: Load, count: int) -> None:
@@ -123,7 +117,7 @@ def test_swaps_under_load_lose_no_request_and_mix_no_versions(tmp_path: Path) ->
                 info = client.get("/api/v1/model/info").json()
                 return info["refusals"] == refused if bad else info["version"] == version
 
-            until(seen, 5)
+            until(seen)
             time.sleep(0.1)
     assert not load.lost
     assert {status for status, _, _ in load.answers} == {200}
@@ -176,11 +170,9 @@ def test_a_registry_that_never_answers_delays_no_answer(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        started = time.monotonic()
         url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
         with serving(home, LOAN_ENV="development", LOAN_LEDGER_URL=url) as client, loaded(client) as load:
             assert client.get("/readyz").status_code == 200
-            assert time.monotonic() - started < 10
             until(lambda: len(load.answers) > 200)
     assert not load.lost
     assert {status for status, _, _ in load.answers} == {200}

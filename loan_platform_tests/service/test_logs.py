@@ -14,6 +14,7 @@ import pytest
 from bento.logs import JsonLines
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.waiting import until
 
 BODY = bodies(typed_rows().head(1))[0]
 CANARY = "Kanarienvogel"
@@ -36,13 +37,8 @@ def logged(home: Home) -> list[dict[str, Any]]:
 
 
 def line_of(home: Home, request_id: str) -> dict[str, Any]:
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        if found := [line for line in logged(home) if line.get("request_id") == request_id]:
-            assert len(found) == 1
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError(logged(home))
+    (found,) = until(lambda: [line for line in logged(home) if line.get("request_id") == request_id])
+    return found
 
 
 @pytest.mark.slow
@@ -57,7 +53,7 @@ def test_a_request_has_one_line_with_all_that_may_be_told(service: httpx.Client,
         "model_version": 1,
         "level": "INFO",
     }
-    assert 0 < line["milliseconds"] < 5_000
+    assert line["milliseconds"] > 0
     assert "problem" not in line
     refused = service.post("/predict", json={})
     line = line_of(home, refused.headers["x-request-id"])
@@ -71,9 +67,7 @@ def test_a_request_has_one_line_with_all_that_may_be_told(service: httpx.Client,
 @pytest.mark.slow
 def test_bentoml_and_the_swaps_are_in_the_same_form(service: httpx.Client, home: Home) -> None:
     home.promote(slope=0.7)
-    end = time.monotonic() + 10
-    while service.get("/api/v1/model/info").json()["version"] != 2:
-        assert time.monotonic() < end
+    until(lambda: service.get("/api/v1/model/info").json()["version"] == 2)
     loggers = {line["logger"].split(".")[0] for line in logged(home)}
     assert {"bentoml", "loan_platform"} <= loggers
     assert any(line["message"].startswith("version 2 (") for line in logged(home) if "message" in line)

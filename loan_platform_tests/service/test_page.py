@@ -10,6 +10,7 @@ import pytest
 from loan_platform_tests.bundles import MARKUP, make_ranged_bundle
 from loan_platform_tests.service.browser import CHROMIUM, Page, browser
 from loan_platform_tests.service.running import Home, serving
+from loan_platform_tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -212,10 +213,7 @@ def test_another_model_is_told_and_asked(page: Page, home: Home, service: httpx.
     page.wait(ANSWERED)
     page.fill("#field-income", "3000")
     _, version = home.promote(0.2, make=make_ranged_bundle)
-    end = time.monotonic() + 10
-    while service.get("/readyz").json()["model_version"] != version:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: service.get("/readyz").json()["model_version"] == version)
     page.run(SCORE)
     page.wait(f"document.querySelector('#notice').innerText.includes('version {version} answers now')")
     assert page.run("document.querySelector('#field-income').value") == "3000"

@@ -7,7 +7,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, REPOSITORY, Home, bodies, serving
 from loan_platform_tests.service.test_faults import worker
+from loan_platform_tests.waiting import until
 
 CANARY = "Kanarienvogel-4711"
 ROWS = [{**row, "loan_id": f"{CANARY}-{number}"} for number, row in enumerate(bodies(typed_rows()))]
@@ -154,22 +154,19 @@ def _full_disk(home: Home, client: httpx.Client) -> Any:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-def _until(client: httpx.Client, done: Callable[[httpx.Response], bool]) -> httpx.Response:
-    end = time.monotonic() + 30
-    while not done(answer := client.post("/predict", json=ROWS[0])):
-        assert time.monotonic() < end
-    return answer
+def _asked_until(client: httpx.Client, done: Callable[[httpx.Response], bool]) -> httpx.Response:
+    return until(lambda: answer if done(answer := client.post("/predict", json=ROWS[0])) else None)
 
 
 def test_without_room_for_records_no_answer_goes_out_until_there_is_some(home: Home) -> None:
     with serving(home, LOAN_ENV="development", LOAN_LOG_REQUESTS="0") as client:
         with _full_disk(home, client):
-            refused = _until(client, lambda answer: answer.status_code != 200)
+            refused = _asked_until(client, lambda answer: answer.status_code != 200)
             assert (refused.status_code, refused.json()["code"]) == (503, "audit_unavailable")
             assert refused.headers["retry-after"] == "5"
             ready = client.get("/readyz")
             assert (ready.status_code, ready.json()["code"]) == (503, "audit_unavailable")
-        _until(client, lambda answer: answer.status_code == 200)
+        _asked_until(client, lambda answer: answer.status_code == 200)
         assert client.get("/readyz").status_code == 200
     assert [fault for chain in records_of(home).chains() for fault in chain.faults] == []
 
