@@ -68,7 +68,7 @@ def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
         until(lambda: client.get("/api/v1/model/info").json()["version"] == 2)
         assert client.get("/readyz").status_code == 200
     with serving(home, LOAN_ENV="development") as client:
-        told = ended(client, posted, 60)
+        told = ended(client, posted)
         assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", ROWS.height, 0)
         assert (told["model_version"], told["total_predictions"]) == (1, ROWS.height)
         found = answers(client, job)
@@ -94,7 +94,7 @@ def test_a_job_goes_on_after_the_whole_service_was_killed(tmp_path: Path) -> Non
     assert before is not None
     assert 0 < before.done < before.parts
     with serving(home, LOAN_ENV="development") as client:
-        assert ended(client, posted, 60)["status"] == "SUCCEEDED"
+        assert ended(client, posted)["status"] == "SUCCEEDED"
         assert answers(client, job).drop("row", "key").equals(Answers(model).of(ROWS))
         assert store.rows() == (ROWS.height, 0)
     assert recorded(home) == ROWS.height
@@ -141,7 +141,7 @@ def test_ends_that_are_not_the_jobs_fault_are_not_held_against_it(tmp_path: Path
             until(lambda pieces=pieces: store.get(job).done >= pieces)  # pyright: ignore[reportOptionalMemberAccess]
             until(runner).kill()
     with serving(home, LOAN_ENV="development") as client:
-        told = ended(client, posted, 60)
+        told = ended(client, posted)
         assert (told["status"], told["scored"]) == ("SUCCEEDED", ROWS.height)
 
 
@@ -165,7 +165,7 @@ def test_a_download_that_nobody_reads_does_not_hold_up_the_end(tmp_path: Path) -
     home.promote(slope=0.1)
     with serving(home, LOAN_ENV="development") as client:  # which gives it 20 s to end
         job = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
-        ended(client, job, 60)
+        ended(client, job)
         download = socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
         path = f"{BATCH}/{job.json()['job_id']}?format=ndjson"
         download.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())

@@ -83,7 +83,7 @@ def test_a_job_beyond_the_memory_it_may_have_fails_and_the_next_one_does_not(ser
     process = psutil.Process(worker(service))
     before = process.rlimit(psutil.RLIMIT_DATA)
     process.rlimit(psutil.RLIMIT_DATA, (2 << 30, before[1]))  # which the process that it starts keeps to
-    told = ended(service, service.post(BATCH, content=parquet(texts), headers={"content-type": PARQUET}), 60)
+    told = ended(service, service.post(BATCH, content=parquet(texts), headers={"content-type": PARQUET}))
     assert told["status"] == "FAILED"
     assert told["message"] in {"It ended its process 3 times.", "It takes more memory than a job may have."}
     process.rlimit(psutil.RLIMIT_DATA, before)
