@@ -5,8 +5,11 @@ Sampled here; LOAN_FAULTS=full runs the sizes that docs/service.md promises.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ import pytest
 
 from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import scoring_model, typed_rows
-from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.service.running import REPOSITORY, Home, bodies, serving
 from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -177,6 +180,37 @@ def test_a_registry_that_never_answers_delays_no_answer(tmp_path: Path) -> None:
     assert not load.lost
     assert {status for status, _, _ in load.answers} == {200}
     assert {data["probability"] for _, row, data in load.answers if row == 0} == {wanted}
+
+
+FULL_DISK = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from loan_platform_tests.service.running import Home, serving
+from loan_platform_tests.service.test_faults import BODIES
+home, small = Home(Path(sys.argv[1])), Path(sys.argv[2])
+with serving(home, LOAN_ENV="development", BENTOML_HOME=str(small)) as client:
+    with suppress(OSError), (small / "other").open("wb", buffering=0) as other:
+        while True:
+            other.write(bytes(4096))
+    for body in BODIES[:20]:
+        asked = [client.post(path, json=body) for path in ("/predict", "/api/v1/predict")]
+        asked += [client.post("/invocations", json={"instances": [body]}), client.post("/predict", json={})]
+        asked += [client.get(path) for path in ("/metrics", "/readyz", "/docs", "/api/v1/model/info", "/none")]
+        assert [answer.status_code for answer in asked] == [200, 200, 200, 422, 200, 200, 200, 200, 404]
+"""
+
+
+def test_a_full_disk_under_bentoml_ends_no_worker(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system of a megabyte")
+    root, small = tmp_path / "home", tmp_path / "small"
+    Home(root).promote(slope=0.1)
+    small.mkdir()
+    mount = f"mount -t tmpfs -o size=1m none {small} && exec {sys.executable} - {root} {small}"
+    command, environment = ["unshare", "-Urm", "bash", "-c", mount], {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, input=FULL_DISK, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def worker(client: httpx.Client) -> int:
