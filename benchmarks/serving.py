@@ -4,6 +4,7 @@
     python benchmarks/serving.py --home ... --soak 600        # 200 requests a second, open loop
     python benchmarks/serving.py --home ... --many 1000       # rows in one request
     python benchmarks/serving.py --home ... --kills 10        # until a lone worker is back
+    python benchmarks/serving.py --home ... --endure 1500     # memory over as many requests as that many seconds hold
     python benchmarks/serving.py --home ... --silent 1800     # the same while the registry never answers
     python benchmarks/serving.py --home ... --flood 1 2 5     # times as much as it can answer
 
@@ -30,10 +31,11 @@ from typing import Any
 import httpx
 import numpy as np
 import polars as pl
-from load import Load, closed_loop, open_loop, request
+from load import Load, closed_loop, open_loop, request, resident
 
 from loan_platform.adapters.api_keys import KeyFile
 from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ports import free_port
 from loan_platform.core.application import ApplicationReader
 from loan_platform.core.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--soak", type=float, help="seconds at --rate requests a second")
+    parser.add_argument("--endure", type=float, help="seconds at 8 connections")
     parser.add_argument("--silent", type=float, help="seconds at --rate requests a second without a registry")
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--many", type=int, help="rows of one request to /invocations")
@@ -64,6 +67,8 @@ def main() -> None:
         bench = Bench(Path(arguments.home).resolve(), arguments.book, Path(scratch))
         if arguments.soak:
             bench.soak(arguments.rate, arguments.soak)
+        elif arguments.endure:
+            bench.endure(arguments.endure, arguments.rate)
         elif arguments.silent:
             bench.silent(arguments.rate, arguments.silent)
         elif arguments.many:
@@ -133,6 +138,19 @@ class Bench:
         with self._running(self._service) as (port, process):
             asyncio.run(closed_loop(port, self._requests(), 8, 5.0))
             self._steady(port, process, rate, seconds)
+
+    def endure(self, seconds: float, rate: float) -> None:
+        """Memory as requests add up; it goes up and down by 8 MB at a time, so minutes at a low rate say little."""
+        with self._running(self._service) as (port, process):
+            asyncio.run(closed_loop(port, self._requests(), 8, 10.0))
+            answered, memory = [0], [resident(process)]
+            for _ in range(round(seconds / 10)):
+                load = asyncio.run(closed_loop(port, self._requests(), 8, 10.0))
+                answered.append(answered[-1] + load.statuses[200])
+                memory.append(resident(process))
+            an_hour = np.polyfit(answered, memory, 1)[0] * rate * 3_600
+            print(f"{answered[-1]} requests: {min(memory):.1f} to {max(memory):.1f} MB")
+            print(f"{an_hour:+.2f} MB for as many as {rate:g}/s are in an hour")
 
     def silent(self, rate: float, seconds: float) -> None:
         """A start, and answers at a fixed rate, while the registry takes connections and says nothing."""
@@ -206,9 +224,7 @@ class Bench:
     @contextmanager
     def _running(self, command: Callable[[int], list[str]], **more: str) -> Iterator[tuple[int, int]]:
         """Port, and the process that answers."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *command(port)],
             cwd=ROOT,

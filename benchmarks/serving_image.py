@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+
+from loan_platform.adapters.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,9 +40,7 @@ def main() -> None:
 
 def _ready(bentos: Path, packages: Path, scratch: Path) -> float:
     """Seconds until the Bento answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     bento = bentos / (bentos / "latest").read_text()
     environment = {
         "PATH": os.environ["PATH"],

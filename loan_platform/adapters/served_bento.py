@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from loan_platform.adapters.bentos import BentoError, Built, plain_environment
+from loan_platform.adapters.ports import free_port
 from loan_platform.core.answers import Answers
 from loan_platform.core.bundle import Bundle
 
@@ -71,10 +72,8 @@ def _json_rows(bundle: Bundle, columns: list[str]) -> list[list[Any]]:
 @contextmanager
 def _served(store: Path, built: Built) -> Iterator[tuple[str, float]]:
     """The address of the running Bento, and the seconds until it was ready."""
-    with tempfile.TemporaryDirectory(prefix="served-bento-") as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(prefix="served-bento-") as home:
+        port = free_port()
         command = [sys.executable, "-m", "bentoml", "serve", built.tag, "--host", "127.0.0.1", "--port", str(port)]
         environment = plain_environment(store) | {"LOAN_PLATFORM_HOME": home, "LOAN_ENV": "development", "HOME": home}
         log = Path(home, "log")
@@ -94,7 +93,7 @@ def _served(store: Path, built: Built) -> Iterator[tuple[str, float]]:
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+        with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
             if answer.status == 200:
                 return
         time.sleep(0.05)

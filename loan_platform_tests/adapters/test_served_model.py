@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from loan_platform.adapters.ports import free_port
 from loan_platform.adapters.registry import PRODUCTION
 from loan_platform.core.answers import Answers
 from loan_platform_tests.adapters.logged import ANSWER, ROWS, Book, logged_book, register
@@ -62,9 +62,7 @@ def server(book: Book) -> Iterator[str]:
     """The real `mlflow models serve` on the champion."""
     version = register(book, 0)
     book.registry.set_alias("book", PRODUCTION, version.version)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/book@{PRODUCTION}"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     environment = {

@@ -3,21 +3,22 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 
 from loan_platform.adapters.api_keys import KeyFile
 from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ports import free_port
 from loan_platform.core.scoring import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform.settings.service import ServiceSettings
@@ -77,10 +78,7 @@ class Home:
 @contextmanager
 def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
     """The service, once it listens; ended with SIGTERM."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = home.root / "service.log"
+    port, log = free_port(), home.root / "service.log"
     command = [sys.executable, "-m", "bentoml", "serve", "bento.service:LoanService", "--host", "127.0.0.1"]
     environment = {**os.environ, **home.environment, "BENTOML_HOME": str(home.root / "bentoml"), **more}
     with log.open("a") as output:
@@ -100,8 +98,12 @@ def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
         assert process.wait(20) == 0
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            workers = psutil.Process(process.pid).children(recursive=True)  # each is in a group of its own
+            process.kill()
             process.wait()
+            for worker in workers:
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
 
 
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
