@@ -148,9 +148,10 @@ class Bench:
                 load = asyncio.run(closed_loop(port, self._requests(), 8, 10.0))
                 answered.append(answered[-1] + load.statuses[200])
                 memory.append(resident(process))
-            an_hour = np.polyfit(answered, memory, 1)[0] * rate * 3_600
+            first = len(memory) // 3
+            slope = np.polyfit(answered[first:], memory[first:], 1)[0]
             print(f"{answered[-1]} requests: {min(memory):.1f} to {max(memory):.1f} MB")
-            print(f"{an_hour:+.2f} MB for as many as {rate:g}/s are in an hour")
+            print(f"{slope * rate * 3_600:+.2f} MB after a third, for as many as {rate:g}/s are in an hour")
 
     def silent(self, rate: float, seconds: float) -> None:
         """A start, and answers at a fixed rate, while the registry takes connections and says nothing."""
