@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.tree_check import check_booster
 from loan_platform.core.models.tree_shap import TreeShap
-from loan_platform.core.models.tree_walk import TreeWalk
+from loan_platform.core.models.tree_walk import MOST_STEPS, TreeWalk
 
 if TYPE_CHECKING:
     import optuna
@@ -63,7 +63,7 @@ class TreeModel(FittedModel):
 
     @cached_property
     def _walk(self) -> TreeWalk | None:
-        if not self._trees:
+        if not 0 < sum(len(tree["left_children"]) for tree in self._trees) <= MOST_STEPS:
             return None
         anything = np.zeros((1, len(self.importance)), np.float32)
         return TreeWalk(self._trees, _margin(_loaded(_without_trees(self.booster)), anything)[0])
