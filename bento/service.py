@@ -26,7 +26,7 @@ from bento.limiting import Limiter, storage_for  # noqa: E402
 from bento.logs import configure  # noqa: E402
 from bento.overload import Line  # noqa: E402
 from bento.records import Records  # noqa: E402
-from bento.supervisor import metrics_in_memory, watch_closely  # noqa: E402
+from bento.supervisor import end_with_supervisor, metrics_in_memory, watch_closely  # noqa: E402
 from bento.watch import Watch, watched  # noqa: E402
 from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
 from loan_platform.adapters.audit_keys import AuditKey  # noqa: E402
@@ -44,7 +44,7 @@ if AUDIT.inputs == "encrypted":
     AuditKey.read(AUDIT.key)  # without it the service does not start
 configure(WATCH.log_level)
 watch_closely()
-METRICS = metrics_in_memory()  # until this process ends
+metrics_in_memory()
 PATHS = ROUTES | batch_routes(SETTINGS.batch_megabytes)
 OF_BENTOML = frozenset({"/livez", "/healthz", "/schema.json"})  # the last is what its client asks first
 
@@ -137,6 +137,7 @@ class LoanService:
         FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, records, batches)
         batches.start()
         DRAIN.install()
+        end_with_supervisor()
         # Requests leave no cycles: what lives now is not looked through for them again.
         gc.collect()
         gc.freeze()

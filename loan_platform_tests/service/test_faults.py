@@ -142,6 +142,26 @@ def test_a_killed_worker_loses_no_more_than_was_in_flight(tmp_path: Path) -> Non
     assert {status for status, _, _ in load.answers} == {200}
 
 
+def test_a_worker_ends_after_its_supervisor_and_leaves_nothing(tmp_path: Path) -> None:
+    home, left = Home(tmp_path), list[tuple[psutil.Process, Path, httpx.URL]]()
+    home.promote(slope=0.1)
+    with suppress(AssertionError), serving(home, LOAN_ENV="development") as client:  # whose end is not in order
+        process = psutil.Process(worker(client))
+        left.append((process, Path(process.environ()["PROMETHEUS_MULTIPROC_DIR"]), client.base_url))
+        psutil.Process(process.ppid()).kill()
+        until(lambda: not process.is_running())
+    ((alone, metrics, address),) = left
+    assert not alone.is_running()
+    assert "the supervisor is gone" in (home.root / "service.log").read_text()
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind((address.host, address.port or 80))
+    assert metrics.exists()
+    with serving(home, LOAN_ENV="development") as client:
+        assert client.post("/predict", json=BODIES[0]).status_code == 200
+        assert not metrics.exists()
+
+
 def test_at_its_end_the_service_answers_what_it_has_taken(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
