@@ -24,27 +24,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
-import polars as pl
 from load import Load, closed_loop, open_loop, request, resident
+from servers import applications, listener, uvicorn, wait
 
 from loan_platform.adapters.api_keys import KeyFile
-from loan_platform.adapters.ledger import Ledger
 from loan_platform.adapters.ports import free_port
-from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.service.flood import flood
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = (1, 8, 32)
-ROWS = 2_000
 SERVER_CORE, CLIENT_CORE = 0, 1
 
 
@@ -95,7 +88,7 @@ class Bench:
             "MLFLOW_MODELS_WORKERS": "1",
             "PATH": f"{BIN}:{os.environ['PATH']}",
         }
-        self.applications = _applications(ServiceSettings.from_environment(self.environment))
+        self.applications = applications(ServiceSettings.from_environment(self.environment))
         key = KeyFile(scratch / "keys.json").create("benchmark", ("predict",), rate="unlimited")
         self.headers = {"x-api-key": key}
 
@@ -113,10 +106,10 @@ class Bench:
             ),
             "mlflow models serve": (self._mlflow, [request("/invocations", body, {}) for body in by_mlflow]),
             "FastAPI, pandas, 3 inputs": (
-                lambda port: _uvicorn("frames", port),
+                lambda port: uvicorn("frames", port),
                 [request("/predict", json.dumps(three).encode(), {})],
             ),
-            "FastAPI, bare, ready features": (lambda port: _uvicorn("bare", port), bare),
+            "FastAPI, bare, ready features": (lambda port: uvicorn("bare", port), bare),
         }
         rates: dict[tuple[str, int], list[float]] = {}
         for _ in range(rounds):
@@ -188,9 +181,9 @@ class Bench:
         with self._running(self._service) as (port, worker):
             supervisor, seconds = psutil.Process(worker).ppid(), list[float]()
             for _ in range(times):
-                os.kill(_listener(supervisor), signal.SIGKILL)
+                os.kill(listener(supervisor), signal.SIGKILL)
                 started = time.perf_counter()
-                _wait(port, None, "/readyz")
+                wait(port, None, "/readyz")
                 seconds.append(time.perf_counter() - started)
                 time.sleep(1)
             print(
@@ -235,58 +228,14 @@ class Bench:
             start_new_session=True,
         )
         try:
-            _wait(port, process)
-            yield port, _listener(process.pid)
+            wait(port, process)
+            yield port, listener(process.pid)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def _uvicorn(app: str, port: int) -> list[str]:
-    module = f"benchmarks.reference_services:{app}"
-    return [sys.executable, "-m", "uvicorn", module, "--port", str(port), "--log-level", "warning", "--no-access-log"]
-
-
-def _applications(settings: ServiceSettings) -> list[dict[str, Any]]:
-    """Test rows as a caller sends them: what is known at application."""
-    champion = Ledger(settings.ledger_url).champion(settings.portfolio)
-    if champion is None:
-        sys.exit(f"{settings.portfolio} has no champion in this home: train and promote first.")
-    trained = settings.models / champion.model_sha256
-    columns = ApplicationReader(load_bundle(trained / "bundle").model).columns
-    rows = pl.read_parquet(trained / "test_rows.parquet").sample(ROWS, seed=0)
-    known = rows.select(name for name in columns if name in rows.columns).to_dicts()
-    return [{name: _json(value) for name, value in row.items() if value is not None} for row in known]
-
-
-def _json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _wait(port: int, process: "subprocess.Popen[bytes] | None", path: str = "/ping") -> None:
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        if process is not None and process.poll() is not None:
-            sys.exit(f"{process.args} ended with {process.returncode}")
-        with suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).status_code in (200, 404):
-                return
-        time.sleep(0.1)
-    sys.exit("the server does not listen")
-
-
-def _listener(process: int) -> int:
-    """The youngest descendant: the worker that answers."""
-    import psutil
-
-    return max([psutil.Process(process), *psutil.Process(process).children(recursive=True)], key=_memory).pid
-
-
-def _memory(process: Any) -> int:
-    return process.memory_info().rss
 
 
 if __name__ == "__main__":
