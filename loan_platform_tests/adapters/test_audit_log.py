@@ -7,10 +7,9 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from loan_platform.adapters.audit_files import HEAD, chains, read, segments
 from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions
+from loan_platform_tests.small_disk import run_on_small_disk
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -164,10 +163,5 @@ print("healed", len(kept))
 
 
 def test_a_full_disk_is_told_and_healed(tmp_path: Path) -> None:
-    mount = f"mount -t tmpfs -o size=1m none {tmp_path} && exec {sys.executable} - {tmp_path}"
-    command = ["unshare", "-Urm", "bash", "-c", mount]
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody mount a file system of a megabyte")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, input=FULL, env=environment, capture_output=True, text=True, check=False)
+    done = run_on_small_disk(tmp_path, FULL, tmp_path)
     assert (done.returncode, done.stdout.startswith("healed")) == (0, True), done.stderr

@@ -1,7 +1,6 @@
 import os
 import resource
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from loan_platform.adapters.files import DiskFullError
 from loan_platform.adapters.lake import Lake, NotPublishedError
 from loan_platform_tests.crashes import Failure, fails_at, start
+from loan_platform_tests.small_disk import run_on_small_disk
 
 ASSETS = ("validated_loans", "quarantined_rows")
 
@@ -153,15 +153,8 @@ def test_a_file_larger_than_the_limit_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_full_disk_is_a_clear_error_and_heals(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    script = (
-        f"mount -t tmpfs -o size=1m tmpfs {disk} && exec {sys.executable} -c "
-        f"'from loan_platform_tests.adapters.test_lake import on_a_full_disk; on_a_full_disk(\"{disk}\")'"
-    )
-    unshare = ["unshare", "-Urm"]
-    allowed = shutil.which("unshare") and subprocess.run([*unshare, "true"], check=False).returncode == 0
-    if not allowed:
-        pytest.skip("this machine allows no mount in a namespace of its own (unshare -Urm)")
-    done = subprocess.run([*unshare, "sh", "-c", script], capture_output=True, text=True, check=False)
+    script = f"from {on_a_full_disk.__module__} import on_a_full_disk; on_a_full_disk({str(disk)!r})"
+    done = run_on_small_disk(disk, script)
     assert done.stdout.strip() == "healed", done.stderr
 
 

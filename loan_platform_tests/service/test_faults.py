@@ -5,11 +5,8 @@ Sampled here; LOAN_FAULTS=full runs the sizes that docs/service.md promises.
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +21,8 @@ import pytest
 
 from loan_platform.core.answers import Answers
 from loan_platform_tests.bundles import scoring_model, typed_rows
-from loan_platform_tests.service.running import REPOSITORY, Home, bodies, serving
+from loan_platform_tests.service.running import Home, bodies, serving
+from loan_platform_tests.small_disk import run_on_small_disk
 from loan_platform_tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -222,14 +220,10 @@ with serving(home, LOAN_ENV="development", BENTOML_HOME=str(small)) as client:
 
 
 def test_a_full_disk_under_bentoml_ends_no_worker(tmp_path: Path) -> None:
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody mount a file system of a megabyte")
     root, small = tmp_path / "home", tmp_path / "small"
     Home(root).promote(slope=0.1)
     small.mkdir()
-    mount = f"mount -t tmpfs -o size=1m none {small} && exec {sys.executable} - {root} {small}"
-    command, environment = ["unshare", "-Urm", "bash", "-c", mount], {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, input=FULL_DISK, env=environment, capture_output=True, text=True, check=False)
+    done = run_on_small_disk(small, FULL_DISK, root, small)
     assert done.returncode == 0, done.stderr
 
 
