@@ -1,5 +1,6 @@
 """Applications as JSON values: typed by the contract, refused field by field, never with a value."""
 
+import sys
 from datetime import date
 from typing import Any
 
@@ -43,6 +44,11 @@ def test_what_is_absent_is_null():
     assert READER.read({"income": 5}).row(0) == (5.0, None, None, None, None, None)
     assert READER.read({"income": 5, "region": None, "loan_id": "a"}).row(0, named=True)["region"] is None
     assert READER.read({"income": 5, "region": " N/A "}).row(0, named=True)["region"] is None
+
+
+def test_names_are_the_interpreters_own_for_polars_adds_others_to_its_table_with_each_frame():
+    for name in READER.schema:
+        assert sys.intern(name.encode().decode()) is name
 
 
 @pytest.mark.parametrize(
