@@ -133,7 +133,7 @@ class Bench:
             self._steady(port, process, rate, seconds)
 
     def endure(self, seconds: float, rate: float) -> None:
-        """Memory as requests add up; it goes up and down by 8 MB at a time, so minutes at a low rate say little."""
+        """Memory as requests add up; it goes up and down over a hundred thousand of them, so minutes say little."""
         with self._running(self._service) as (port, process):
             asyncio.run(closed_loop(port, self._requests(), 8, 10.0))
             answered, memory = [0], [resident(process)]
