@@ -66,8 +66,8 @@ class ApplicationReader:
             for name, column in self.columns.items()
             if column.allowed is not None
         }
-        # Polars interns the names of each frame that it makes of dicts. Where nobody holds them they come and go, and fill
-        # the interpreter's table of such strings until that is copied into another, of 8 MB at last.
+        # Polars interns the names of each frame that it makes of dicts. Where nobody holds them they come and go, and
+        # fill the interpreter's table of such strings until that is copied into another, of 8 MB at last.
         self.schema = {sys.intern(name): dtype for name, dtype in model.feature_set.schema.items()}
         self._counted = frozenset(
             name for name in self._inputs if self.columns[name].type == "integer" and self.schema[name] == pl.Float64
