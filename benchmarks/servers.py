@@ -54,7 +54,7 @@ def wait(port: int, process: "subprocess.Popen[bytes] | None", path: str = "/pin
 
 
 def listener(process: int) -> int:
-    """The youngest descendant: the worker that answers."""
+    """The worker that answers: of the process and its descendants the one that holds most memory."""
     import psutil
 
     return max([psutil.Process(process), *psutil.Process(process).children(recursive=True)], key=_memory).pid
