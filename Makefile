@@ -103,8 +103,8 @@ typecheck: $(READY) ## types, strict in core
 	@$(BIN)/pyright
 
 docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
-	@$(BIN)/python -m loan_platform.core.contract_reference > docs/contract.md
-	@$(BIN)/python -m loan_platform.core.book_schemas
+	@$(BIN)/python -m loan_platform.core.checking.reference_page > docs/contract.md
+	@$(BIN)/python -m loan_platform.core.checking.json_schemas
 
 check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book
 	@$(BIN)/loan-platform check $(BOOK)

@@ -20,8 +20,8 @@ import polars as pl
 import psutil
 
 from loan_platform.adapters.ledger import Ledger
-from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings
 
 ROOT = Path(__file__).parents[1]

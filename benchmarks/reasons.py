@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 import xgboost
 
-from loan_platform.core.bundle import load_bundle
 from loan_platform.core.models.blend import BlendModel
 from loan_platform.core.models.trees import TreeModel
-from loan_platform.core.reasons import Explainer
+from loan_platform.core.scoring.bundle import load_bundle
+from loan_platform.core.scoring.reasons import Explainer
 
 
 def main() -> None:

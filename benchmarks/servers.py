@@ -11,8 +11,8 @@ import httpx
 import polars as pl
 
 from loan_platform.adapters.ledger import Ledger
-from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings
 
 ROWS = 2_000

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bento.champion import Serving
-from loan_platform.core.answers import DECLINED, Answer
+from loan_platform.core.scoring.answer import DECLINED, Answer
 
 MESSAGES = {
     "approve": "The application is approved.",

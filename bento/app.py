@@ -25,8 +25,8 @@ from bento.records import Asked, Records, row_state
 from bento.requests import Row, csv_rows, json_object, scoring_rows
 from bento.responses import json_response
 from bento.scoring import Scorer
-from loan_platform.core.answers import Answer, as_rows
-from loan_platform.core.application import ApplicationError
+from loan_platform.core.applications.reader import ApplicationError
+from loan_platform.core.scoring.answer import Answer, as_rows
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loan_platform.adapters.files import atomic_write, partial_path, remove
-from loan_platform.core.answers import Answers
-from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import Bundle, BundleError, load_bundle
+from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
 
 log = logging.getLogger("loan_platform.service")
 

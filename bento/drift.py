@@ -15,9 +15,9 @@ from prometheus_client import Gauge
 
 from bento.champion import Champions, Serving
 from bento.drift_window import PARTS, SharedCounts
-from loan_platform.core.drift import DriftTable, VariableDrift, table_of_counts
-from loan_platform.core.drift_reference import SCORE_COLUMN, Reference, count, with_scores
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.monitoring.psi import DriftTable, VariableDrift, table_of_counts
+from loan_platform.core.monitoring.reference import SCORE_COLUMN, Reference, count, with_scores
 
 log = logging.getLogger("loan_platform.service")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from bento.champion import Serving
 from bento.openapi.schemas import NUMBERS, Schema, exactly
-from loan_platform.core.contract import Column
-from loan_platform.core.decisions import RISKS
-from loan_platform.core.made_up import MadeUp
+from loan_platform.core.applications.examples import MadeUp
+from loan_platform.core.book.contract import Column
+from loan_platform.core.scoring.decisions import RISKS
 
 SLIDER_STEPS = 100
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}

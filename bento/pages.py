@@ -18,7 +18,7 @@ from bento.guard import Route
 from bento.openapi.document import openapi
 from bento.openapi.open import ASSETS
 from bento.problems import HttpError
-from loan_platform.core.made_up import MadeUp
+from loan_platform.core.applications.examples import MadeUp
 
 FOLDER = Path(__file__).parent / "page"
 PAGE_ROUTES = {path: Route("GET") for path in ("/", "/form.json", "/docs", "/docs.json", *ASSETS)}

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from loan_platform.core.application import FieldProblem
+from loan_platform.core.applications.reader import FieldProblem
 
 log = logging.getLogger("loan_platform.service")
 

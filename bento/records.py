@@ -16,7 +16,7 @@ from bento.problems import HttpError
 from loan_platform.adapters.audit_jobs import row_id
 from loan_platform.adapters.audit_keys import AuditKey, plain_hash
 from loan_platform.adapters.audit_log import AuditLog, AuditOptions
-from loan_platform.core.answers import Answer
+from loan_platform.core.scoring.answer import Answer
 from loan_platform.settings.service import AuditSettings
 
 KEY_LENGTH = 200  # of an entity's key, where nothing else bounds it

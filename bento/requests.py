@@ -8,8 +8,8 @@ from typing import Any, NoReturn, cast
 
 from bento.nesting import DEEPEST, is_deeper
 from bento.problems import HttpError
-from loan_platform.core.application import FieldProblem
-from loan_platform.core.contract import Column
+from loan_platform.core.applications.reader import FieldProblem
+from loan_platform.core.book.contract import Column
 
 Row = dict[str, Any]
 NOT_STATED = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # as MLflow's servers read CSV

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bento.champion import Serving
 from bento.records import Asked
-from loan_platform.core.answers import Answer
+from loan_platform.core.scoring.answer import Answer
 
 MOST_ROWS = 64  # of one frame: no answer waits for more
 GATHER_SECONDS = 0.002  # about what a frame takes: a longer wait could not pay

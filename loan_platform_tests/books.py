@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from loan_platform.core.contract import Contract
-from loan_platform.core.policies import Source, Split, Training
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import Source, Split, Training
+from loan_platform.core.book.portfolio import Portfolio
 
 CONTRACT: dict[str, Any] = {
     "description": "Car loans of a small bank.",

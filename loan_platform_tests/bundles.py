@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.core.bundle import write_bundle
-from loan_platform.core.calibration import Platt
-from loan_platform.core.contract import Column, Contract, Feature, Target
-from loan_platform.core.decisions import AnswerPolicy, DecisionRule
-from loan_platform.core.design import Design, DesignColumn
-from loan_platform.core.drift_reference import Reference
+from loan_platform.core.book.contract import Column, Contract, Feature, Target
+from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.scorecard import ScorecardModel, Term
-from loan_platform.core.policies import Scorecard
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.scoring.decisions import AnswerPolicy, DecisionRule
+from loan_platform.core.scoring.scoring_model import ScoringModel
 
 ROWS = 40
 

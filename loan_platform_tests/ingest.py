@@ -8,9 +8,9 @@ import polars as pl
 
 from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.warehouse import RawSummary, StageSummary, Warehouse
-from loan_platform.core.contract import Contract
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import Source
+from loan_platform.core.staging.table import Table
 
 BOOK: dict[str, Any] = {
     "description": "A small book with one column of each type.",

@@ -6,9 +6,9 @@ from typing import Any
 from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.linked_tables import LinkedTables
 from loan_platform.adapters.warehouse import Warehouse
-from loan_platform.core.contract import Contract
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import Source
+from loan_platform.core.staging.table import Table
 
 
 def column(name: str, kind: str, **more: Any) -> dict[str, Any]:

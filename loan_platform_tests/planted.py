@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from loan_platform.core.book_check import check_book
+from loan_platform.core.checking.book_check import check_book
 from loan_platform_tests.books import write_project
 
 

@@ -16,10 +16,10 @@ from loan_platform.adapters.linked_tables import LinkedTables
 from loan_platform.adapters.sample_files import SCRIPT, write_sample
 from loan_platform.adapters.warehouse import Warehouse
 from loan_platform.cli.books import book_folder
-from loan_platform.core.book_check import load_book
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import Table
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.checking.book_check import load_book
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.staging.table import Table
 from loan_platform.definitions import defs
 from loan_platform.settings import Settings
 

@@ -11,7 +11,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import LoanPortfolio, location
 from loan_platform.cli.books import UnknownBookError
 from loan_platform.cli.check import run_check
-from loan_platform.core.mistakes import ContractError
+from loan_platform.core.book.issues import ContractError
 from loan_platform.settings import Settings
 from loan_platform_tests.books import write_loans
 from loan_platform_tests.planted import book_in, edited, line_of

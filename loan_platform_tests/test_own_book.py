@@ -12,8 +12,8 @@ from loan_platform.adapters.book_folder import create_book, read_book
 from loan_platform.adapters.drafting import BookRequest
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
-from loan_platform.core.drafting.draft import Draft
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.settings import Settings
 from loan_platform_tests.own_books import write_german, write_project, write_wide
 

@@ -8,9 +8,9 @@ import pytest
 
 import loan_platform
 from loan_platform.adapters.warehouse import Warehouse
-from loan_platform.core.contract import Contract
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.portfolio import load_contract
 from loan_platform.core.errors import SourceError
-from loan_platform.core.portfolio import load_contract
 from loan_platform_tests.ingest import Ingested, ingest
 
 pytestmark = pytest.mark.real_data

@@ -16,8 +16,8 @@ from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_header import Header, check_unique
 from loan_platform.adapters.csv_records import RecordSorter
 from loan_platform.adapters.files import atomic_write
-from loan_platform.core.application import ApplicationError
-from loan_platform.core.application_frame import KEY, REFUSALS, ROW, FrameReader, ReadRows
+from loan_platform.core.applications.frame_reader import KEY, REFUSALS, ROW, FrameReader, ReadRows
+from loan_platform.core.applications.reader import ApplicationError
 from loan_platform.core.errors import ExplainedError, SourceError
 
 JSON, NDJSON, CSV, PARQUET = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"

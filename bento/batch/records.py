@@ -15,7 +15,7 @@ from bento.records import json_bytes, key_of, stated
 from loan_platform.adapters.audit_jobs import ROW, ROWS, STORED, job_file, retired, row_id
 from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.files import DiskFullError, make_directory, sha256
-from loan_platform.core.application_frame import ReadRows
+from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.service import AuditSettings
 

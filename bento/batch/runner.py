@@ -37,10 +37,10 @@ from loan_platform.adapters.files import (  # noqa: E402
     fsync,
     partial_path,
 )
-from loan_platform.core.application_frame import KEY, REFUSALS, FrameReader, ReadRows  # noqa: E402
-from loan_platform.core.bundle import BundleError  # noqa: E402
+from loan_platform.core.applications.frame_reader import KEY, REFUSALS, FrameReader, ReadRows  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
-from loan_platform.core.reasons import REASONS  # noqa: E402
+from loan_platform.core.scoring.bundle import BundleError  # noqa: E402
+from loan_platform.core.scoring.reasons import REASONS  # noqa: E402
 from loan_platform.settings.service import AuditSettings  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")

@@ -5,7 +5,7 @@ from typing import Any
 
 from bento.champion import Serving
 from bento.openapi.schemas import Schema, exactly
-from loan_platform.core.application import ApplicationError
+from loan_platform.core.applications.reader import ApplicationError
 
 REQUEST_ID = "0123456789abcdef"
 MEDIA = "application/problem+json"

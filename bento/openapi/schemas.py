@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from bento.champion import Serving
-from loan_platform.core.contract import Column
-from loan_platform.core.decisions import DECISIONS, RISKS
-from loan_platform.core.json_values import EXACT
-from loan_platform.core.reasons import MOST
+from loan_platform.core.applications.json_values import EXACT
+from loan_platform.core.book.contract import Column
+from loan_platform.core.scoring.decisions import DECISIONS, RISKS
+from loan_platform.core.scoring.reasons import MOST
 
 Schema = dict[str, Any]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.files import discarded_on_error, fsync, make_directory
-from loan_platform.core.audit import Chain, Head, lines_of, opened, read_chain
+from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain
 from loan_platform.core.errors import ExplainedError
 
 SEGMENT = "*.ndjson"

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from loan_platform.adapters.files import sha256
-from loan_platform.core.audit import Chain, Fault
+from loan_platform.core.audit.hash_chain import Chain, Fault
 
 ROW, STORED = "row", "stored"
 ROWS = {

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 from typing import Any, cast
 
-from loan_platform.core.audit import Head
+from loan_platform.core.audit.hash_chain import Head
 from loan_platform.core.errors import ExplainedError
 
 BYTES = 32

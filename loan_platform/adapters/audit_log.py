@@ -22,7 +22,7 @@ from loan_platform.adapters.audit_files import (
 )
 from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.files import fsync
-from loan_platform.core.audit import Head, opened, sealed
+from loan_platform.core.audit.hash_chain import Head, opened, sealed
 
 log = logging.getLogger("loan_platform.service")
 

@@ -10,11 +10,11 @@ import polars as pl
 from loan_platform.adapters import audit_files
 from loan_platform.adapters.audit_jobs import JobLine, find_row, job_faults, job_lines, job_rows
 from loan_platform.adapters.audit_keys import AuditKey
-from loan_platform.core.answers import Answers
-from loan_platform.core.audit import Chain
-from loan_platform.core.audit_replay import differences
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.audit.hash_chain import Chain
+from loan_platform.core.audit.replay import differences
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.bundle import load_bundle
 
 
 class NoRecordError(ExplainedError, LookupError):

@@ -19,14 +19,14 @@ from loan_platform.adapters.files import (
     remove_abandoned,
 )
 from loan_platform.adapters.warehouse import Warehouse
-from loan_platform.core.book_schemas import editor_line
-from loan_platform.core.drafting.contract_text import contract_text
-from loan_platform.core.drafting.draft import Draft
+from loan_platform.core.book.portfolio import Portfolio, load_contract
+from loan_platform.core.checking.json_schemas import editor_line
 from loan_platform.core.drafting.errors import DraftError
-from loan_platform.core.drafting.names import snake_case
-from loan_platform.core.drafting.policies_text import policies_text
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.portfolio import Portfolio, load_contract
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.reading.names import snake_case
+from loan_platform.core.drafting.writing.contract_text import contract_text
+from loan_platform.core.drafting.writing.policies_text import policies_text
+from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.settings import Settings
 
 CONTRACT, POLICIES = "contract.yaml", "defs.yaml"

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from loan_platform.core.errors import SourceError
-from loan_platform.core.table import Table
+from loan_platform.core.staging.table import Table
 
 SEARCHED_LINES = 25
 DELIMITERS = (",", ";", "\t", "|")

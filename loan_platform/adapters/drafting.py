@@ -10,23 +10,23 @@ import polars as pl
 from loan_platform.adapters.source_profile import RawSource, count_target, read_source, stage_source
 from loan_platform.adapters.sources import resolve
 from loan_platform.adapters.warehouse import StageSummary, Warehouse
-from loan_platform.core.drafting.columns import DraftColumn
-from loan_platform.core.drafting.draft import Counts, Draft, contract_of
+from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.finish import features_of, judged_columns, policies_of
-from loan_platform.core.drafting.judging import leaks_of
-from loan_platform.core.drafting.keys import check_key, key_candidates, stated_key
-from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
-from loan_platform.core.drafting.survey import RawColumn, survey
-from loan_platform.core.drafting.target import (
+from loan_platform.core.drafting.judging.draft import Counts, Draft, contract_of
+from loan_platform.core.drafting.judging.judged_columns import leaks_of
+from loan_platform.core.drafting.judging.keys import check_key, key_candidates, stated_key
+from loan_platform.core.drafting.judging.target import (
     TargetChoice,
     guessed_target,
     stated_column,
     stated_target,
     target_of_column,
 )
-from loan_platform.core.policies import Source
-from loan_platform.core.table import TARGET
+from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
+from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.drafting.reading.survey import RawColumn, survey
+from loan_platform.core.staging.table import TARGET
 
 Progress = Callable[[str], None]
 

@@ -21,9 +21,9 @@ from polars import selectors
 
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.helper_process import HelperProcess
-from loan_platform.core.drift import DriftTable
-from loan_platform.core.drift_reference import OTHER
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.monitoring.psi import DriftTable
+from loan_platform.core.monitoring.reference import OTHER
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
 _FEW_VALUES = 20

@@ -10,9 +10,9 @@ import duckdb
 from loan_platform.adapters.duckdb_session import DuckDbSession, WarehouseError
 from loan_platform.adapters.ordered_parquet import about_files, copy
 from loan_platform.adapters.raw_files import RawFile
-from loan_platform.core.contract import Contract
-from loan_platform.core.join_problems import MAIN, PLACE
-from loan_platform.core.parsing import name, quoted
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.join_rules import MAIN, PLACE
+from loan_platform.core.staging.parsing import name, quoted
 
 DAYS_TRIED = 3
 _JOINED, _THEN, _NEW = "__joined", "__then", "__new"

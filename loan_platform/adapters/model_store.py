@@ -12,8 +12,8 @@ import polars as pl
 
 from loan_platform.adapters.directories import Directories
 from loan_platform.adapters.files import atomic_write
-from loan_platform.core.bundle import Bundle, load_bundle
 from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.scoring.bundle import Bundle, load_bundle
 
 TRACKED = "tracked.json"
 

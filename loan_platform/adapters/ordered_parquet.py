@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from loan_platform.adapters.raw_files import RawFile
-from loan_platform.core.parsing import quoted
+from loan_platform.core.staging.parsing import quoted
 
 # Writing a dictionary for many different texts costs more than it saves.
 RAW_TEXT = "DICTIONARY_SIZE_LIMIT 2000"

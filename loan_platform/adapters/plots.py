@@ -12,11 +12,11 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.adapters.plot_canvas import BLUE, ORANGE, RED, SOFT, draw, draw_bars, percent
-from loan_platform.core.curves import pr_curve, roc_curve
-from loan_platform.core.decisions import DecisionRule, ProfitCurve
-from loan_platform.core.drift import DriftTable
-from loan_platform.core.evaluation import auc, calibration_points, ece
-from loan_platform.core.performance import auc_error
+from loan_platform.core.evaluation.curves import pr_curve, roc_curve
+from loan_platform.core.evaluation.metrics import auc, calibration_points, ece
+from loan_platform.core.evaluation.performance import auc_error
+from loan_platform.core.monitoring.psi import DriftTable
+from loan_platform.core.scoring.decisions import DecisionRule, ProfitCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from loan_platform.adapters.pandas_frames import typed_frame
-from loan_platform.core.answers import Answers
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings import quiet_environment
 
 quiet_environment()

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from loan_platform.adapters.helper_process import HelperProcess
-from loan_platform.core.rules import Kind, QualityResult, Rule, RuleOutcome
+from loan_platform.core.staging.rules import Kind, QualityResult, Rule, RuleOutcome
 
 _COLUMNS_AT_ONCE = 4
 _VALUES_SEEN = 20_000_000  # of one table

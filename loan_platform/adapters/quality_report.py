@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from loan_platform.core.rules import QualityResult, RuleOutcome
+from loan_platform.core.staging.rules import QualityResult, RuleOutcome
 
 _ORDER = {"failed critical": 0, "failed warning": 1, "skipped": 2, "passed": 3}
 _LABEL = {"failed critical": "failed", "failed warning": "warning", "skipped": "skipped", "passed": "passed"}

@@ -11,10 +11,10 @@ import duckdb
 from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES, blocks, is_parquet
 from loan_platform.adapters.csv_header import Header, check_names, find_header
 from loan_platform.adapters.csv_records import RecordSorter
+from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform.core.parsing import name, quoted
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.table import Table
 
 Progress = Callable[[str], None]
 PLACE = ("source_file", "source_line")  # a raw column of such a name is not read

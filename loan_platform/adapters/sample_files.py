@@ -7,7 +7,7 @@ import duckdb
 
 from loan_platform.adapters.files import discarded_on_error, fsync, make_directory, partial_path
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.parsing import name, quoted
+from loan_platform.core.staging.parsing import name, quoted
 
 SCRIPT = "sample.sql"
 

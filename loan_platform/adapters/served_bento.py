@@ -19,8 +19,8 @@ from typing import Any
 
 from loan_platform.adapters.bentos import BentoError, Built, plain_environment
 from loan_platform.adapters.ports import free_port
-from loan_platform.core.answers import Answers
-from loan_platform.core.bundle import Bundle
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.bundle import Bundle
 
 READY_SECONDS = 60
 END_SECONDS = 20

@@ -9,13 +9,13 @@ from loan_platform.adapters.source_sample import Sample, read_sample
 from loan_platform.adapters.sources import resolve
 from loan_platform.adapters.sql_check import binding_problems
 from loan_platform.adapters.target_check import target_findings
-from loan_platform.core.book_check import BookCheck
-from loan_platform.core.contract import Contract
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Mistake, Problem
+from loan_platform.core.book.key_paths import path_parts
+from loan_platform.core.book.sql import columns_read
+from loan_platform.core.checking.book_check import BookCheck
 from loan_platform.core.errors import SourceError
-from loan_platform.core.key_paths import path_parts
-from loan_platform.core.mistakes import Mistake, Problem
-from loan_platform.core.sql import columns_read
-from loan_platform.core.table import Table
+from loan_platform.core.staging.table import Table
 
 BUCKET = "gs://"
 

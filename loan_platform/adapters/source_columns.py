@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from loan_platform.adapters.csv_header import closest_names
-from loan_platform.core.contract import Contract
-from loan_platform.core.mistakes import Problem
-from loan_platform.core.sql import columns_read
-from loan_platform.core.table import TARGET, Table
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Problem
+from loan_platform.core.book.sql import columns_read
+from loan_platform.core.staging.table import TARGET, Table
 
 _SHOWN = 12
 

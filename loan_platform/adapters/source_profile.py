@@ -8,13 +8,13 @@ import polars as pl
 
 from loan_platform.adapters.source_labels import source_labels
 from loan_platform.adapters.warehouse import RawSummary, StageSummary, Warehouse
-from loan_platform.core.contract import MISSING_MARKERS, Column, Contract
+from loan_platform.core.book.contract import MISSING_MARKERS, Column, Contract
+from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.errors import DraftError
-from loan_platform.core.drafting.survey import SAMPLE_ROWS
-from loan_platform.core.drafting.target import TargetChoice
-from loan_platform.core.parsing import name, quoted
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.drafting.judging.target import TargetChoice
+from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.table import Table
 
 
 @dataclass(frozen=True)

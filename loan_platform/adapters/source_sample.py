@@ -10,9 +10,9 @@ import polars as pl
 
 from loan_platform.adapters.csv_bytes import blocks, is_parquet
 from loan_platform.adapters.csv_header import check_unique, likely_header
+from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.staging.table import Table
 
 SAMPLE_ROWS = 20_000
 

@@ -3,8 +3,8 @@
 import glob
 from pathlib import Path
 
+from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform.core.policies import Source
 
 GLOB_CHARACTERS = frozenset("*?[")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import duckdb
 
-from loan_platform.core.contract import Column, Contract, Target
-from loan_platform.core.mistakes import Problem
-from loan_platform.core.parsing import name
-from loan_platform.core.sql import SqlError, columns_read
-from loan_platform.core.staging import typed_sql
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import Column, Contract, Target
+from loan_platform.core.book.issues import Problem
+from loan_platform.core.book.sql import SqlError, columns_read
+from loan_platform.core.staging.parsing import name
+from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import typed_sql
 
 _NO_TARGET = Target(sql="NULL", description="Not looked at.")
 _OFFLINE = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}

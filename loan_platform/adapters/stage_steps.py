@@ -6,9 +6,10 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.raw_files import raw_columns
-from loan_platform.core.faults import FAULT_TYPE
-from loan_platform.core.parsing import name, quoted
-from loan_platform.core.staging import (
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
+from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.typed_rows import (
     Fractions,
     accepted_sql,
     faults_sql,
@@ -17,7 +18,6 @@ from loan_platform.core.staging import (
     suspect_sql,
     typed_sql,
 )
-from loan_platform.core.table import TARGET, Table
 
 
 @dataclass(frozen=True)

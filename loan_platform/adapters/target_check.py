@@ -9,11 +9,11 @@ import polars as pl
 from loan_platform.adapters.source_columns import ColumnFindings
 from loan_platform.adapters.source_sample import Sample
 from loan_platform.adapters.sql_check import empty_rows
-from loan_platform.core.contract import Contract
-from loan_platform.core.mistakes import Problem
-from loan_platform.core.parsing import name
-from loan_platform.core.staging import typed_sql
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Problem
+from loan_platform.core.staging.parsing import name
+from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import typed_sql
 
 _MEND = "Compare the SQL with the values of the columns that it reads."
 

@@ -15,9 +15,9 @@ from loan_platform.adapters.stage_steps import (
     nulled_values,
     quarantined_rows_sql,
 )
-from loan_platform.core.parsing import quoted
-from loan_platform.core.policies import Source
-from loan_platform.core.table import Table
+from loan_platform.core.book.policies import Source
+from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.table import Table
 
 
 @dataclass(frozen=True)

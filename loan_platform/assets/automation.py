@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from loan_platform.assets.graph import JOINED, clean_asset, every_batch, key
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
 
 TRAINING = (
     "validated_loans",

@@ -6,8 +6,8 @@ import dagster as dg
 
 from loan_platform.assets.graph import explained, key
 from loan_platform.assets.platform import Platform
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.rules import Rule, RuleOutcome
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import Rule, RuleOutcome
 
 SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 

@@ -13,11 +13,11 @@ from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key
 from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_name
 from loan_platform.assets.platform import Platform
-from loan_platform.core.drift import DriftTable, drift_table
-from loan_platform.core.drift_reference import Reference
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.monitoring.psi import DriftTable, drift_table
+from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.scoring.scoring_model import ScoringModel
 
 ORDER = ("unknown", "ok", "warning", "critical")
 

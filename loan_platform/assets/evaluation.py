@@ -11,13 +11,13 @@ import polars as pl
 from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, key
 from loan_platform.assets.platform import Platform
-from loan_platform.core.bootstrap import intervals
-from loan_platform.core.decisions import ProfitCurve, decision_table
-from loan_platform.core.evaluation import by_vintage, evaluate, lift_by_decile
-from loan_platform.core.leaks import leak_alarms, single_feature_auc
-from loan_platform.core.model_card import model_card
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import TARGET
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.bootstrap import intervals
+from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
+from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
+from loan_platform.core.evaluation.model_card import model_card
+from loan_platform.core.scoring.decisions import ProfitCurve, decision_table
+from loan_platform.core.staging.table import TARGET
 
 
 def evaluation_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

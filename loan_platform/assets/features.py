@@ -8,9 +8,9 @@ import polars as pl
 from loan_platform.adapters.lake import write_in_slices
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import TARGET
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.staging.table import TARGET
 
 SLICE_ROWS = 250_000
 

@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 import dagster as dg
 
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.portfolio import Portfolio
 
 OWNER: Final = "team:credit-risk"
 JOINED: Final = "joined_loans"

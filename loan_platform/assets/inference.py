@@ -19,9 +19,9 @@ from loan_platform.assets.graph import (
 )
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import stage_source, staged_metadata, staging_checks, staging_results
-from loan_platform.core.answers import DECLINED, Answers
-from loan_platform.core.decisions import DECISIONS
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.scoring.answer import DECLINED, Answers
+from loan_platform.core.scoring.decisions import DECISIONS
 
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger import Champion

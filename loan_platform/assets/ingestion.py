@@ -9,9 +9,9 @@ from loan_platform.assets.graph import JOINED, asset_of, explained, key, spec_of
 from loan_platform.assets.linked_sources import cleaned_sources, joined_loans, source_checks
 from loan_platform.assets.platform import Platform
 from loan_platform.assets.staging import staged_metadata, staging_checks, staging_report, staging_results
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.rules import expectations_for
-from loan_platform.core.table import Table
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import expectations_for
+from loan_platform.core.staging.table import Table
 
 
 def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

@@ -15,10 +15,10 @@ from loan_platform.assets.staging import (
     staging_report,
     staging_results,
 )
-from loan_platform.core.contract import SourceTable
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.rules import expectations_for_source
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import SourceTable
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import expectations_for_source
+from loan_platform.core.staging.table import Table
 
 
 def cleaned_sources(book: Portfolio) -> list[dg.AssetsDefinition]:

@@ -19,9 +19,9 @@ from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
 from loan_platform.assets.served import served_assets
 from loan_platform.assets.service import service_assets, service_checks
 from loan_platform.assets.training import training_assets
-from loan_platform.core.book_check import DEFS, check_book, load_book, other_component
-from loan_platform.core.mistakes import ContractError, Mistake
-from loan_platform.core.portfolio import Attributes, Portfolio
+from loan_platform.core.book.issues import ContractError, Mistake
+from loan_platform.core.book.portfolio import Attributes, Portfolio
+from loan_platform.core.checking.book_check import DEFS, check_book, load_book, other_component
 
 
 @dg.scaffold_with(LoanPortfolioScaffolder)

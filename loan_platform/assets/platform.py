@@ -9,9 +9,9 @@ import dagster as dg
 from loan_platform.adapters.files import atomic_write
 from loan_platform.adapters.lake import Lake
 from loan_platform.adapters.model_store import ModelStore, StoredModel
+from loan_platform.core.book.policies import Source
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError, SourceError
-from loan_platform.core.policies import Source
-from loan_platform.core.portfolio import Portfolio
 from loan_platform.settings import Settings, checkout_root, source_override
 from loan_platform.settings.service import AuditSettings
 

@@ -8,11 +8,11 @@ import dagster as dg
 from loan_platform.adapters.model_store import StoredModel
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
-from loan_platform.core.bootstrap import auc_difference
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.evaluation import auc, ece
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.promotion import Challenger, Comparison, Verdict, decide
+from loan_platform.core.evaluation.bootstrap import auc_difference
+from loan_platform.core.evaluation.metrics import auc, ece
+from loan_platform.core.evaluation.promotion import Challenger, Comparison, Verdict, decide
 
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger import Champion

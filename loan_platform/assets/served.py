@@ -11,16 +11,16 @@ import polars as pl
 from loan_platform.assets.drift import ORDER, drift_check, reason_of
 from loan_platform.assets.graph import asset_of, explained, key, spec_of
 from loan_platform.assets.platform import Platform
-from loan_platform.core.audit_replay import inputs_frame
-from loan_platform.core.drift import DriftTable, drift_table
-from loan_platform.core.drift_reference import Reference
+from loan_platform.core.audit.replay import inputs_frame
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.served import Served, served_table, together
+from loan_platform.core.monitoring.psi import DriftTable, drift_table
+from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.monitoring.served_table import Served, served_table, together
 
 if TYPE_CHECKING:
     from loan_platform.adapters.audit_reading import AuditRecords
-    from loan_platform.core.audit import Chain
+    from loan_platform.core.audit.hash_chain import Chain
 
 SERVED, REFUSED = "served_predictions", "quarantined_records"
 ROWS_AT_ONCE = 50_000

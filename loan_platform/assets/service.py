@@ -6,8 +6,8 @@ import dagster as dg
 
 from loan_platform.assets.graph import asset_of, explained, key
 from loan_platform.assets.platform import Platform
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.portfolio import Portfolio
 
 
 def service_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

@@ -11,9 +11,9 @@ import dagster as dg
 
 from loan_platform.assets.graph import clean_asset, key
 from loan_platform.assets.platform import Platform
-from loan_platform.core.join_problems import MAIN
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import Table
+from loan_platform.core.book.join_rules import MAIN
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.warehouse import StageSummary

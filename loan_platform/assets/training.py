@@ -14,13 +14,13 @@ from loan_platform.adapters.tracked_run import tracked_run
 from loan_platform.adapters.tracking import Dataset
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
-from loan_platform.core.bundle import write_bundle
-from loan_platform.core.contract import Contract
-from loan_platform.core.drift_reference import Reference
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import TARGET
-from loan_platform.core.training import TrainingResult, train
+from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.staging.table import TARGET
+from loan_platform.core.training.train import TrainingResult, train
 
 GOLDEN_ROWS = 64
 DEVELOPMENT_SAMPLE = 20_000

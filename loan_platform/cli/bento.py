@@ -6,7 +6,7 @@ import sys
 from loan_platform.adapters.home import ensure_home
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, run_job
-from loan_platform.core.book_check import load_book
+from loan_platform.core.checking.book_check import load_book
 from loan_platform.settings import Settings
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from loan_platform.core.book_check import DEFS
+from loan_platform.core.book.issues import did_you_mean
+from loan_platform.core.checking.book_check import DEFS
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.mistakes import did_you_mean
 
 SHIPPED = Path(__file__).parents[1] / "defs"
 

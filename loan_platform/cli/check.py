@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from loan_platform.cli.books import SHIPPED, book_folder, book_names
-from loan_platform.core.book_check import BookCheck, check_book, other_component
-from loan_platform.core.mistakes import Mistake
+from loan_platform.core.book.issues import Mistake
+from loan_platform.core.checking.book_check import BookCheck, check_book, other_component
 from loan_platform.settings import Settings, source_override
 
 

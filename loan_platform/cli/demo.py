@@ -13,8 +13,8 @@ from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.cli.screen import screen
 from loan_platform.cli.summary import as_json, summarise
-from loan_platform.core.book_check import load_book
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.checking.book_check import load_book
 from loan_platform.settings import Settings, source_override
 
 LENDING_CLUB = "lending_club"

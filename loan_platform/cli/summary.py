@@ -6,7 +6,7 @@ from typing import Any
 
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.cli.jobs import Story
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.settings import Settings
 
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.drift_reports import DriftReport, drift_report, write_drift_report
-from loan_platform.core.drift import DriftTable, drift_table
-from loan_platform.core.drift_reference import Reference
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.monitoring.psi import DriftTable, drift_table
+from loan_platform.core.monitoring.reference import Reference
 
 CANARY = "CANARY-4711"
 

@@ -19,11 +19,11 @@ from loan_platform.adapters.plots import (
     score_plot,
     vintage_plot,
 )
-from loan_platform.core.decisions import decision_rule, profit_curve
-from loan_platform.core.drift import DriftTable, drift_table
-from loan_platform.core.drift_reference import Reference
-from loan_platform.core.evaluation import by_vintage
-from loan_platform.core.policies import Decision, Drift
+from loan_platform.core.book.policies import Decision, Drift
+from loan_platform.core.evaluation.metrics import by_vintage
+from loan_platform.core.monitoring.psi import DriftTable, drift_table
+from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.scoring.decisions import decision_rule, profit_curve
 
 DRAW = np.random.default_rng(1)
 PROBABILITY = DRAW.beta(2, 9, 4_000)

@@ -9,8 +9,8 @@ import pytest
 
 from loan_platform.adapters.quality import run_quality
 from loan_platform.adapters.quality_report import quality_html
-from loan_platform.core.contract import Contract
-from loan_platform.core.rules import QualityResult, expectations_for
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.staging.rules import QualityResult, expectations_for
 
 CANARY = "CANARY-4711"
 ROWS = 400

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.source_check import SourceFindings, check_sources
-from loan_platform.core.book_check import check_book
+from loan_platform.core.checking.book_check import check_book
 from loan_platform_tests.books import write_loans
 from loan_platform_tests.planted import book_in, edited, line_of
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 import pytest
 
 from loan_platform.adapters.sources import resolve
+from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform.core.policies import Source
 
 
 def _resolve(path: str, home: Path, override: str | None = None) -> list[Path]:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from loan_platform.assets.graph import batches
-from loan_platform.core.policies import Partitions
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.policies import Partitions
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform_tests.books import car_loans
 
 

@@ -21,10 +21,10 @@ from loan_platform.adapters.audit_keys import AuditKey
 from loan_platform.adapters.lake import Lake
 from loan_platform.assets.loan_portfolio import book_definitions
 from loan_platform.assets.platform import Platform
-from loan_platform.core.answers import Answers
-from loan_platform.core.application_frame import ReadRows
-from loan_platform.core.audit_replay import differences
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.applications.frame_reader import ReadRows
+from loan_platform.core.audit.replay import differences
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.scoring.answer import Answers
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.books import car_loans
 from loan_platform_tests.bundles import every_type, make_bundle, typed_rows

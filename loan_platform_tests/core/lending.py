@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loan_platform.core.contract import Contract
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.policies import Source, Split, Training
-from loan_platform.core.portfolio import Portfolio
-from loan_platform.core.table import TARGET
-from loan_platform.core.training import TrainingResult, train
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import Source, Split, Training
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.staging.table import TARGET
+from loan_platform.core.training.train import TrainingResult, train
 
 _COLUMNS = {
     "loan_id": "text",

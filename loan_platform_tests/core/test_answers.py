@@ -5,10 +5,10 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from loan_platform.core import answers as module
-from loan_platform.core.answers import Answers, as_rows
-from loan_platform.core.reasons import Explainer
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.scoring import answer as module
+from loan_platform.core.scoring.answer import Answers, as_rows
+from loan_platform.core.scoring.reasons import Explainer
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.core.lending import odd_rows, trained
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from loan_platform.core.application import ApplicationError, ApplicationReader
-from loan_platform.core.contract import Contract
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.bundles import scoring_model, typed_rows
 from loan_platform_tests.core.lending import contract, trained
 

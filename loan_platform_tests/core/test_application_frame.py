@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loan_platform.core.application import ApplicationError, ApplicationReader
-from loan_platform.core.application_frame import FrameReader
+from loan_platform.core.applications.frame_reader import FrameReader
+from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform_tests.bundles import ranged_model, scoring_model
 
 READER = ApplicationReader(ranged_model())

@@ -9,7 +9,7 @@ import pytest
 
 from loan_platform.adapters import audit_files
 from loan_platform.adapters.audit_keys import AuditKey
-from loan_platform.core.audit import Chain, Head, lines_of, opened, read_chain, sealed
+from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain, sealed
 
 LINES, SEGMENT = 60, 20
 Lines = list[bytes]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.book_check import check_book, load_book, other_component
-from loan_platform.core.mistakes import ContractError
+from loan_platform.core.book.issues import ContractError
+from loan_platform.core.checking.book_check import check_book, load_book, other_component
 from loan_platform_tests.planted import book_in, edited, line_of, told
 
 

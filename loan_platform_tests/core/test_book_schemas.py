@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 import loan_platform
-from loan_platform.core.book_schemas import MODELS, editor_line, schema_path, schema_text
-from loan_platform.core.contract_reference import reference
+from loan_platform.core.checking.json_schemas import MODELS, editor_line, schema_path, schema_text
+from loan_platform.core.checking.reference_page import reference
 from loan_platform_tests.books import ATTRIBUTES, CONTRACT
 from loan_platform_tests.conftest import REPOSITORY
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from loan_platform.core import bootstrap
-from loan_platform.core.bootstrap import auc_difference, intervals, mean_auc_difference
-from loan_platform.core.evaluation import auc, evaluate
+from loan_platform.core.evaluation import bootstrap
+from loan_platform.core.evaluation.bootstrap import auc_difference, intervals, mean_auc_difference
+from loan_platform.core.evaluation.metrics import auc, evaluate
 
 
 def _loans(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

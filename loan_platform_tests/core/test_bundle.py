@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.bundle import PARTS, load_bundle, write_bundle
-from loan_platform.core.golden import UNKNOWN
-from loan_platform.core.manifest import MANIFEST, BundleError, manifest_bytes
+from loan_platform.core.scoring.bundle import PARTS, load_bundle, write_bundle
+from loan_platform.core.scoring.golden_rows import UNKNOWN
+from loan_platform.core.scoring.manifest import MANIFEST, BundleError, manifest_bytes
 from loan_platform_tests.core.lending import loans, odd_rows, trained
 
 FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
@@ -106,7 +106,7 @@ def test_links_and_strangers_are_refused(copy: Path):
 
 
 def test_size_is_capped_before_anything_is_read(copy: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("loan_platform.core.bundle.MAX_BYTES", 1_000)
+    monkeypatch.setattr("loan_platform.core.scoring.bundle.MAX_BYTES", 1_000)
     with pytest.raises(BundleError, match="larger than 1000 bytes"):
         load_bundle(copy)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from loan_platform.core.calibration import (
+from loan_platform.core.evaluation.metrics import auc, ece
+from loan_platform.core.models.calibration import (
     Isotonic,
     Platt,
     calibrate,
@@ -12,8 +13,7 @@ from loan_platform.core.calibration import (
     fit_isotonic,
     fit_platt,
 )
-from loan_platform.core.evaluation import auc, ece
-from loan_platform.core.portable import sigmoid
+from loan_platform.core.models.portable import sigmoid
 
 
 def _loans(rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import loan_platform
-from loan_platform.core.book_check import check_book
+from loan_platform.core.checking.book_check import check_book
 
 SHIPPED = Path(loan_platform.__file__).parent / "defs" / "lending_club"
 FILES = ("contract.yaml", "defs.yaml")

@@ -1,7 +1,7 @@
 import numpy as np
 
-from loan_platform.core.choice import FoldScores, choose
-from loan_platform.core.evaluation import auc
+from loan_platform.core.evaluation.metrics import auc
+from loan_platform.core.training.model_selection import FoldScores, choose
 
 RNG = np.random.default_rng(0)
 TARGETS = tuple((RNG.random(2_000) < 0.2).astype(float) for _ in range(2))

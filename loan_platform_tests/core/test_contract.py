@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from loan_platform.core.portfolio import ContractError, load_contract
+from loan_platform.core.book.portfolio import ContractError, load_contract
 
 
 def contract(**changes: Any) -> dict[str, Any]:

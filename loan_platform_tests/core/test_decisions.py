@@ -3,15 +3,15 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from loan_platform.core.decisions import (
+from loan_platform.core.book.policies import Decision, Scorecard
+from loan_platform.core.models.portable import sigmoid
+from loan_platform.core.scoring.decisions import (
     AnswerPolicy,
     DecisionRule,
     decision_rule,
     decision_table,
     profit_curve,
 )
-from loan_platform.core.policies import Decision, Scorecard
-from loan_platform.core.portable import sigmoid
 from loan_platform_tests.core.lending import book, feature_frame, loans, odd_rows, trained
 
 RULE = DecisionRule(approve_below=0.1, decline_from=0.3, loss_given_default=0.5, medium_from=0.1, high_from=0.2)
@@ -124,7 +124,7 @@ def test_a_trained_model_carries_cut_offs_from_its_calibration_window():
 def test_a_book_without_exposure_has_losses_as_shares():
     plain = book().model_copy(update={"contract": book().contract.model_copy(update={"exposure": None})})
     assert plain.contract.exposure is None
-    from loan_platform.core.training import train
+    from loan_platform.core.training.train import train
 
     frame = feature_frame(loans(1_500)).drop("exposure")
     small = plain.model_copy(update={"training": book(families=("scorecard",), trials=1).training})

@@ -1,8 +1,8 @@
 import numpy as np
 import polars as pl
 
-from loan_platform.core.design import FEW_ROWS, Design
-from loan_platform.core.features import FeatureSet
+from loan_platform.core.features.design_matrix import FEW_ROWS, Design
+from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform_tests.core.lending import contract, loans, odd_rows
 
 

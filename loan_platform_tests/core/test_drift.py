@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.drift import DriftTable, chance_psi, drift_table, psi
-from loan_platform.core.drift_reference import Reference
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.monitoring.psi import DriftTable, chance_psi, drift_table, psi
+from loan_platform.core.monitoring.reference import Reference
 
 REFERENCE_ROWS = 40_000
 POLICY = Drift()

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from sklearn import metrics
 
-from loan_platform.core.curves import pr_curve, roc_curve
-from loan_platform.core.evaluation import (
+from loan_platform.core.evaluation.curves import pr_curve, roc_curve
+from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
+from loan_platform.core.evaluation.metrics import (
     auc,
     by_vintage,
     calibration_points,
@@ -15,7 +16,6 @@ from loan_platform.core.evaluation import (
     ks,
     lift_by_decile,
 )
-from loan_platform.core.leaks import leak_alarms, single_feature_auc
 
 
 def _loans(rows: int = 5_000, decimals: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from loan_platform.core.features import FeatureError, FeatureSet
+from loan_platform.core.features.feature_set import FeatureError, FeatureSet
 from loan_platform_tests.core.lending import contract, odd_rows
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loan_platform.core.candidates import FITTED
-from loan_platform.core.fits import fit_each
 from loan_platform.core.models.base import FitContext, Sample
+from loan_platform.core.models.families import FITTED
+from loan_platform.core.training.parallel_fits import fit_each
 
 
 def samples() -> list[Sample]:

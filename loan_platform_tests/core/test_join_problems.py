@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from loan_platform.core.contract import Contract
-from loan_platform.core.mistakes import InconsistentError
-from loan_platform.core.sql import SqlError, query_of
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import InconsistentError
+from loan_platform.core.book.sql import SqlError, query_of
 from loan_platform_tests.linked import BOOK, JOIN, column, contract
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.answers import Answers
-from loan_platform.core.application import ApplicationReader
-from loan_platform.core.bundle import Bundle, load_bundle
-from loan_platform.core.made_up import MadeUp
+from loan_platform.core.applications.examples import MadeUp
+from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.bundle import Bundle, load_bundle
 from loan_platform_tests.bundles import make_bundle, make_ranged_bundle
 from loan_platform_tests.service.running import stated
 

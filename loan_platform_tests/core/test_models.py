@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.candidates import FITTED, model_from_json
 from loan_platform.core.models.base import FitContext, Sample, margins
+from loan_platform.core.models.families import FITTED, model_from_json
+from loan_platform.core.models.portable import sum_columns
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
-from loan_platform.core.portable import sum_columns
-from loan_platform.core.training import Candidate
+from loan_platform.core.training.train import Candidate
 from loan_platform_tests.core.lending import odd_rows, trained
 
 FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")

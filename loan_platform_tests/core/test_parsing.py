@@ -5,7 +5,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from loan_platform.core.staging import fractions_sql
+from loan_platform.core.staging.typed_rows import fractions_sql
 from loan_platform_tests.core.one_column import staged, table_of
 
 

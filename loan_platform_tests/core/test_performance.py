@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.evaluation import auc, evaluate
-from loan_platform.core.performance import auc_error, performance
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.evaluation.metrics import auc, evaluate
+from loan_platform.core.evaluation.performance import auc_error, performance
 
 POLICY = Drift(min_outcomes=200, min_relative_gini=0.7)
 

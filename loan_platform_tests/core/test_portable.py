@@ -1,6 +1,6 @@
 import numpy as np
 
-from loan_platform.core.portable import exp, sigmoid, sum_columns
+from loan_platform.core.models.portable import exp, sigmoid, sum_columns
 
 
 def test_exp_agrees_with_numpy_to_two_units_in_the_last_place():

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from loan_platform.core.policies import Promotion
-from loan_platform.core.promotion import Challenger, Comparison, decide
+from loan_platform.core.book.policies import Promotion
+from loan_platform.core.evaluation.promotion import Challenger, Comparison, decide
 
 POLICY = Promotion()  # AUC 0.6 to 0.75, one feature 0.7, ECE 0.03, gain above -0.002, ECE loss 0.005
 GOOD = Challenger(sha256="new", auc=0.70, ece=0.010, max_feature_auc=0.62, max_feature="fico")

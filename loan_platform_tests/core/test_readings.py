@@ -5,12 +5,12 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from loan_platform.core.drafting.names import TAKEN, identifiers, words_of
-from loan_platform.core.drafting.outcomes import read_outcome
-from loan_platform.core.drafting.ranges import drafted_range
-from loan_platform.core.drafting.readings import Reading, readings
-from loan_platform.core.drafting.roles import is_protected, sounds_later
-from loan_platform.core.drafting.survey import survey
+from loan_platform.core.drafting.judging.outcomes import read_outcome
+from loan_platform.core.drafting.judging.ranges import drafted_range
+from loan_platform.core.drafting.judging.roles import is_protected, sounds_later
+from loan_platform.core.drafting.reading.names import TAKEN, identifiers, words_of
+from loan_platform.core.drafting.reading.readings import Reading, readings
+from loan_platform.core.drafting.reading.survey import survey
 
 
 def read(**columns: list[str]) -> dict[str, Reading]:

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core import reasons as module
-from loan_platform.core.calibration import Isotonic
-from loan_platform.core.reasons import LEAST_POINTS, MOST, Explainer, Reason
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.models.calibration import Isotonic
+from loan_platform.core.scoring import reasons as module
+from loan_platform.core.scoring.reasons import LEAST_POINTS, MOST, Explainer, Reason
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.core.lending import loans, odd_rows, trained
 
 BENDS = Isotonic(margins=(-3.0, -2.0, -1.0), values=(-3.5, -2.4, -0.2), outside=0.8)

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 import loan_platform
-from loan_platform.core.contract import Contract
-from loan_platform.core.portfolio import load_contract
-from loan_platform.core.rules import QualityResult, Rule, RuleOutcome, expectations_for
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.staging.rules import QualityResult, Rule, RuleOutcome, expectations_for
 from loan_platform_tests.books import car_loans
 
 COLUMNS = [

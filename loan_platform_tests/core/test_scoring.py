@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core import scoring
-from loan_platform.core.policies import Scorecard
-from loan_platform.core.scoring import points
+from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.scoring import scoring_model as scoring
+from loan_platform.core.scoring.scoring_model import points
 from loan_platform_tests.core.lending import loans, odd_rows, trained
 
 

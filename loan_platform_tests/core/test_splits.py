@@ -5,8 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.policies import Split
-from loan_platform.core.splits import LoanSplit, SplitError, split_loans, stable_hash
+from loan_platform.core.book.policies import Split
+from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
 
 
 def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:

@@ -5,7 +5,7 @@ import yaml
 from sqlglot import exp
 
 from loan_platform.cli.books import SHIPPED
-from loan_platform.core.sql import SqlError, columns_read, parsed
+from loan_platform.core.book.sql import SqlError, columns_read, parsed
 
 EXPRESSIONS = sorted(
     {

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import duckdb
 
-from loan_platform.core.contract import Column
-from loan_platform.core.staging import accepted_sql, typed_sql
-from loan_platform.core.table import Table
+from loan_platform.core.book.contract import Column
+from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import accepted_sql, typed_sql
 from loan_platform_tests.core.one_column import staged, table_of
 from loan_platform_tests.ingest import book
 

@@ -9,20 +9,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.bundle import write_bundle
-from loan_platform.core.evaluation import evaluate
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.policies import Split
-from loan_platform.core.portfolio import load_contract
-from loan_platform.core.splits import SplitError
-from loan_platform.core.training import train
+from loan_platform.core.book.policies import Split
+from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.evaluation.metrics import evaluate
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.training.splits import SplitError
+from loan_platform.core.training.train import train
 from loan_platform_tests.core.lending import book, contract, feature_frame, loans, trained
 
 SAME_BYTES = """
 import sys
 from pathlib import Path
-from loan_platform.core.bundle import write_bundle
-from loan_platform.core.training import train
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.training.train import train
 from loan_platform_tests.core.lending import book, feature_frame, loans
 directory, threads, shuffle = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 frame = loans().sample(fraction=1, shuffle=True, seed=shuffle) if shuffle else loans()

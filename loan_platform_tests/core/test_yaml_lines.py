@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.yaml_lines import read_yaml
+from loan_platform.core.checking.yaml_file import read_yaml
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from loan_platform.adapters.book_folder import create_book, read_book
 from loan_platform.adapters.drafting import BookRequest
 from loan_platform.adapters.duckdb_session import DuckDbSession
 from loan_platform.adapters.warehouse import Warehouse
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.settings import Settings
 from loan_platform_tests.ingest import ingest
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from loan_platform.core.book_schemas import MODELS, editor_line, schema_path
+from loan_platform.core.checking.json_schemas import MODELS, editor_line, schema_path
 from loan_platform_tests.conftest import REPOSITORY
 from loan_platform_tests.own_books import write_german, write_project
 

@@ -6,8 +6,8 @@ import pytest
 
 from loan_platform.adapters.book_folder import create_book, read_book
 from loan_platform.adapters.drafting import BookRequest
-from loan_platform.core.drafting.draft import Draft
-from loan_platform.core.portfolio import Portfolio
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.settings import Settings
 
 pytestmark = pytest.mark.real_data

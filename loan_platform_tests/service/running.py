@@ -19,7 +19,7 @@ from loan_platform.adapters.api_keys import KeyFile
 from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.adapters.ports import free_port
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.bundles import make_bundle

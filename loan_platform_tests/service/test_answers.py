@@ -10,7 +10,7 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from bento.app import FEW_ROWS
-from loan_platform.core.answers import Answers
+from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies
 
@@ -23,7 +23,7 @@ CANARY = "Kanarienvogel"
 
 @pytest.fixture(scope="module")
 def answers(home: Home) -> Answers:
-    from loan_platform.core.bundle import load_bundle
+    from loan_platform.core.scoring.bundle import load_bundle
 
     (bundle,) = home.settings.models.glob("*/bundle")
     return Answers(load_bundle(bundle).model)

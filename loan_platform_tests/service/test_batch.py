@@ -11,8 +11,8 @@ import httpx
 import polars as pl
 import pytest
 
-from loan_platform.core.answers import Answers
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.waiting import until

@@ -20,7 +20,7 @@ from loan_platform.adapters.home import ensure_home
 from loan_platform.adapters.ledger import Ledger
 from loan_platform.adapters.served_bento import compared
 from loan_platform.cli.jobs import Story, run_job
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
 from loan_platform.settings import Settings
 from loan_platform_tests.bundles import make_bundle

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loan_platform.core.scoring import ScoringModel
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, REPOSITORY, Home, bodies, serving
 from loan_platform_tests.waiting import until

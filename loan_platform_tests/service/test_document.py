@@ -20,7 +20,7 @@ from bento.openapi.errors import CODES
 from bento.openapi.open import ASSETS
 from bento.overload import CODE as OVERLOADED
 from bento.pages import FOLDER, PAGE_ROUTES
-from loan_platform.core.bundle import load_bundle
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
 from loan_platform_tests.service.running import Home, serving, stated
 from loan_platform_tests.service.test_bad_requests import BAD

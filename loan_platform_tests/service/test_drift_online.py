@@ -13,9 +13,9 @@ from prometheus_client import REGISTRY
 from bento.champion import Champions, Named, Serving
 from bento.drift import OnlineDrift
 from bento.drift_window import SharedCounts
-from loan_platform.core.drift import drift_table
-from loan_platform.core.drift_reference import Reference
-from loan_platform.core.policies import Drift
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.monitoring.psi import drift_table
+from loan_platform.core.monitoring.reference import Reference
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.waiting import until

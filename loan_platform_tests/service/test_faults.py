@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from loan_platform.core.answers import Answers
+from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.bundles import scoring_model, typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.small_disk import run_on_small_disk

@@ -13,7 +13,7 @@ from bento.champion import Serving
 from bento.problems import HttpError
 from bento.records import Asked
 from bento.scoring import MOST_ROWS, Scorer
-from loan_platform.core.answers import Answer, Answers
+from loan_platform.core.scoring.answer import Answer, Answers
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies
 

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from loan_platform.core.contract import Contract, Feature
-from loan_platform.core.drafting.columns import DraftColumn
+from loan_platform.core.book.contract import Contract, Feature
+from loan_platform.core.book.policies import Partitions
 from loan_platform.core.drafting.errors import DraftError
-from loan_platform.core.drafting.events import event_date
-from loan_platform.core.drafting.judging import Judged, event_column, judge
+from loan_platform.core.drafting.judging.events import event_date
+from loan_platform.core.drafting.judging.judged_columns import Judged, event_column, judge
+from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies, promotion_for, training_for
+from loan_platform.core.drafting.judging.roles import LeftOut
+from loan_platform.core.drafting.judging.starters import starter_features
+from loan_platform.core.drafting.judging.statistics import Statistics, statistics
+from loan_platform.core.drafting.judging.strength import strength
+from loan_platform.core.drafting.judging.windows import choose_split, first_month
 from loan_platform.core.drafting.plan import Plan
-from loan_platform.core.drafting.policy_choice import ChosenPolicies, promotion_for, training_for
-from loan_platform.core.drafting.roles import LeftOut
-from loan_platform.core.drafting.starters import starter_features
-from loan_platform.core.drafting.statistics import Statistics, statistics
-from loan_platform.core.drafting.strength import strength
-from loan_platform.core.drafting.windows import choose_split, first_month
-from loan_platform.core.features import FeatureSet
-from loan_platform.core.policies import Partitions
-from loan_platform.core.table import TARGET
+from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.staging.table import TARGET
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loan_platform.core.contract import MISSING_MARKERS, Column, Contract, Feature
-from loan_platform.core.drafting.columns import hashed_key, key_column, plain_column
-from loan_platform.core.drafting.draft import contract_of
+from loan_platform.core.book.contract import MISSING_MARKERS, Column, Contract, Feature
 from loan_platform.core.drafting.errors import DraftError
-from loan_platform.core.drafting.names import identifiers
-from loan_platform.core.drafting.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
-from loan_platform.core.drafting.survey import RawColumn
-from loan_platform.core.drafting.target import TargetChoice
+from loan_platform.core.drafting.judging.draft import contract_of
+from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
+from loan_platform.core.drafting.judging.target import TargetChoice
+from loan_platform.core.drafting.reading.columns import hashed_key, key_column, plain_column
+from loan_platform.core.drafting.reading.names import identifiers
+from loan_platform.core.drafting.reading.survey import RawColumn
 
 FEWEST_ROWS = 300
 FEWEST_OF_A_CLASS = 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
-from loan_platform.core.portable import sum_columns
+from loan_platform.core.models.portable import sum_columns
 
 if TYPE_CHECKING:
     import optuna

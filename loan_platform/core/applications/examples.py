@@ -1,0 +1,162 @@
+"""Applications that nobody made: examples for documents and forms, of ordinary values and of each risk band.
+
+Values come from round numbers, the contract's categories and the levels that the model knows. How ordinary they are
+is told by the frozen bins of the development sample: counts of many loans, never a loan.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.applications.example_values import values_of
+from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.monitoring.reference import Reference, VariableReference
+from loan_platform.core.scoring.decisions import RISKS
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+Floats = NDArray[np.float64]
+Application = dict[str, Any]
+
+STEPS = 8  # columns that are changed at most, from the ordinary application to one of a risk band
+VARIANTS, MOST_VARIANTS = 20, 1_000  # values of a column that are tried on the way there; all, where few do not do
+COMMON = 0.002  # share of a level that may stand in an example
+COMMON_GAP = 0.01  # share of loans without a value, from which on a gap may
+
+
+class MadeUp:
+    """Made-up applications to one model: deterministic, and each is accepted by its reader.
+
+    Args:
+        model: what scores them.
+        reader: what accepts them.
+        reference: the bundle's reference as JSON; where it is none, values in the middle of the contract's ranges.
+
+    Attributes:
+        ordinary: JSON values by column that the model reads; what is not stated is absent.
+        by_risk: an application of each risk band, by its name; a band that is not reached is absent.
+        spans: smallest and largest value of each number that is plausible in the ordinary application.
+    """
+
+    def __init__(self, model: ScoringModel, reader: ApplicationReader, reference: Mapping[str, Any]) -> None:
+        self._model, self._reader = model, reader
+        try:
+            of_features = Reference.from_json(reference).features
+        except ValueError:
+            of_features = ()
+        computed = set(model.feature_set.names)
+        self._known = tuple(variable for variable in of_features if variable.name in computed)
+        self._values = {column.name: values_of(column, model, self._known) for column in model.inputs}
+        for name, values in self._values.items():
+            if name not in reader.required:
+                values.insert(0, None)
+        self._ordinary = self._most_ordinary()
+        self.ordinary = _stated(self._ordinary)
+        nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MOST_VARIANTS) for risk in RISKS}
+        self.by_risk = {risk: found for risk, found in nearest.items() if found is not None}
+        self.spans = {column.name: self._span(column.name) for column in model.inputs if _is_number(column.type)}
+
+    def _most_ordinary(self) -> Application:
+        row = {name: values[len(values) // 2 if not self._known else 0] for name, values in self._values.items()}
+        for _ in range(2 if self._known else 0):  # what one column should be depends on the others
+            for name, values in self._values.items():
+                variants = [row, *({**row, name: value} for value in values)]
+                row = variants[int(self._ordinariness(self._features(variants)).argmax())]
+        return row
+
+    def _of_risk(self, risk: str, values: int) -> Application | None:
+        """The application of a band that differs from the ordinary one in few columns."""
+        rule = self._model.policy.decision
+        low, high = {
+            "low": (0.0, min(rule.medium_from, rule.approve_below)),
+            "medium": (rule.medium_from, rule.high_from),
+            "high": (max(rule.high_from, rule.decline_from), 1.0),
+        }[risk]
+        row = self._ordinary
+        for _ in range(STEPS + 1):
+            variants = [row, *self._variants(row, values)]
+            features = self._features(variants)
+            scored = self._model.score(self._frame(variants))
+            probability: Floats = scored["probability"].to_numpy()
+            away = np.maximum(low - probability, 0) + np.maximum(np.nextafter(probability, 1) - high, 0)
+            away[~self._plausible(features)] = np.inf
+            away[0] = away[0] if np.isfinite(away[0]) else 1.0
+            best = int(away.argmin())
+            if away[best] == 0 or best == 0:
+                return _stated(variants[best]) if scored["risk"][best] == risk else None
+            row = variants[best]
+        return None
+
+    def _variants(self, row: Application, most: int) -> Iterator[Application]:
+        for name, values in self._values.items():
+            few = values[:: math.ceil(len(values) / most)]
+            yield from ({**row, name: value} for value in few if value != row[name])
+
+    def _span(self, name: str) -> tuple[float, float] | None:
+        numbers = [value for value in self._values[name] if value is not None]
+        variants = [{**self._ordinary, name: value} for value in numbers]
+        plausible = self._plausible(self._features(variants))
+        found = [value for value, is_plausible in zip(numbers, plausible, strict=True) if is_plausible]
+        return (min(found), max(found)) if len(found) > 1 else None
+
+    def _frame(self, rows: Sequence[Application]) -> pl.DataFrame:
+        return self._reader.read_many(rows)
+
+    def _features(self, rows: Sequence[Application]) -> pl.DataFrame:
+        return self._model.features(self._frame(rows))
+
+    def _ordinariness(self, features: pl.DataFrame) -> Floats:
+        """How near to the middle of the development sample each row is; more is nearer."""
+        total = np.zeros(features.height)
+        for variable in self._known:
+            bins = _bins(variable, features[variable.name])
+            counts = np.array(variable.counts, np.float64)
+            shares = counts / max(counts.sum(), 1.0)
+            if variable.kind == "number":  # a bin's middle, as a rank, and how far that is from the median
+                stated = max(counts[:-1].sum(), 1.0)
+                rank = (counts[:-1].cumsum() - counts[:-1] / 2) / stated
+                shares[:-1] = (1 - np.abs(2 * rank - 1)) * (1 - shares[-1])
+            total += shares[bins]
+        return total
+
+    def _plausible(self, features: pl.DataFrame) -> NDArray[np.bool_]:
+        """Whether no feature of the row is far outside of the development sample."""
+        found = np.ones(features.height, np.bool_)
+        for variable in self._known:
+            column = features[variable.name]
+            counts = np.array(variable.counts, np.float64)
+            common = counts >= COMMON * counts.sum()
+            common[-1] = counts[-1] >= COMMON_GAP * counts.sum()
+            found &= common[_bins(variable, column)]
+            if variable.kind == "number":
+                width = variable.edges[-1] - variable.edges[0]
+                numbers = column.cast(pl.Float64).to_numpy()
+                found &= ~((numbers < variable.edges[0] - width) | (numbers > variable.edges[-1] + width))
+        return found
+
+
+def _bins(variable: VariableReference, column: pl.Series) -> NDArray[np.int64]:
+    """The bin of each value, as `VariableReference.counts` has them."""
+    last = len(variable.counts) - 1
+    if variable.kind == "category":
+        place = {level: at for at, level in enumerate(variable.levels)}
+        return np.array([last if v is None else place.get(v, last - 1) for v in column.cast(pl.String)], np.int64)
+    numbers = column.cast(pl.Float64).to_numpy()
+    edges = np.array(variable.edges)
+    found = np.searchsorted(edges, numbers, side="left").astype(np.int64)
+    if variable.kind == "values":
+        listed = found < len(edges)
+        listed[listed] = edges[found[listed]] == numbers[listed]
+        found = np.where(listed, found, last - 1)
+    return np.where(np.isnan(numbers), last, found)
+
+
+def _stated(row: Application) -> Application:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _is_number(kind: str) -> bool:
+    return kind in {"number", "percent", "integer"}

@@ -1,0 +1,163 @@
+"""Many applications at once, checked as strictly as one: what is plainly right by columns, the rest one by one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from loan_platform.core.applications.json_values import FIRST_DATE, LAST_DATE, exact_range
+from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
+from loan_platform.core.book.contract import Column
+
+ROW, KEY = "row", "key"
+NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # of JSON
+WHOLE = r"^-?(?:0|[1-9]\d*)$"
+DATE = r"^\d{4}-\d{2}-\d{2}$"
+REFUSALS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
+_NUMBER = re.compile(NUMBER, re.ASCII)
+_NUMBERS = frozenset({"number", "percent", "integer"})
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """Rows that were read.
+
+    Attributes:
+        rows: numbers of the accepted ones, in order.
+        keys: what each states as the loan's key, as text.
+        frame: their columns as the model reads them.
+        refused: row, field, code and detail of each problem of the others.
+    """
+
+    rows: pl.Series
+    keys: pl.Series
+    frame: pl.DataFrame
+    refused: pl.DataFrame
+
+
+class FrameReader:
+    """Reads frames of applications for one model.
+
+    Args:
+        one: reads one application; what it accepts, types and refuses is what this does.
+    """
+
+    def __init__(self, one: ApplicationReader) -> None:
+        self.one = one
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Look at the columns of a file, before its rows.
+
+        Raises:
+            ApplicationError: one is no field of an application.
+        """
+        unknown = [name for name in names if name not in self.one.columns]
+        if unknown:
+            self.one.inputs(dict.fromkeys(unknown))
+
+    def read(self, raw: pl.DataFrame, as_text: bool) -> ReadRows:
+        """Check and type rows.
+
+        Args:
+            raw: `row`, and columns of an application.
+            as_text: the cells are those of a CSV file: numbers, dates and true or false as text, and nothing where
+                it is empty.
+        """
+        if as_text:
+            texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
+            raw = raw.with_columns(pl.when(pl.col(texts) != "").then(pl.col(texts)))
+        names = [name for name in raw.columns if name != ROW]
+        plain = {name: self._plain(self.one.columns[name], raw.schema[name], as_text) for name in names}
+        checked = raw.select(
+            ROW,
+            *(value.alias(f"v {name}") for name, (value, _) in plain.items()),
+            *((pl.col(name).is_null() | ok.fill_null(False)).alias(f"k {name}") for name, (_, ok) in plain.items()),
+        )
+        stated = [pl.col(f"v {name}").is_not_null() if name in names else pl.lit(False) for name in self.one.required]
+        sound = checked.select(
+            pl.all_horizontal(pl.lit(True), *(pl.col(f"k {name}") for name in names), *stated)
+        ).to_series()
+        schema = self.one.schema
+        typed = [pl.col(f"v {n}") if n in names else pl.lit(None, dtype) for n, dtype in schema.items()]
+        good = checked.filter(sound).select(
+            ROW, *(e.cast(schema[n]).alias(n) for n, e in zip(schema, typed, strict=True))
+        )
+        odd, refused = self._one_by_one(raw.filter(~sound), as_text)
+        rows = pl.concat([good, odd]).sort(ROW) if odd.height else good
+        return ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), refused)
+
+    def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
+        stated = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
+        numbered = raw.select(ROW, stated.cast(pl.String).alias(KEY))
+        return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
+
+    def _plain(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
+        """The value of a column, and where that is beyond doubt what the reader makes of it."""
+        cell = pl.col(column.name)
+        if column.type == "text" and dtype == pl.String:
+            return self._text(column, cell.str.strip_chars(" "))
+        if as_text and dtype == pl.String:
+            return _written(column, cell)
+        if column.type in _NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
+            value = cell.cast(pl.Float64)
+            fits = value == value.floor() if column.type == "integer" else value.is_finite()
+            return value, fits & value.is_between(*exact_range(column))
+        if column.type == "boolean" and dtype == pl.Boolean:
+            return cell, pl.lit(True)
+        if column.type == "date" and dtype == pl.Date:
+            return cell, cell.is_between(FIRST_DATE, LAST_DATE)
+        return pl.lit(None, pl.Null), pl.lit(False)
+
+    def _text(self, column: Column, trimmed: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        missing = trimmed.is_in(list(self.one.missing))
+        known = pl.lit(True) if column.allowed is None else missing | trimmed.is_in(list(column.allowed))
+        return pl.when(~missing).then(trimmed), known
+
+    def _one_by_one(self, raw: pl.DataFrame, as_text: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+        rows: list[int] = []
+        inputs: list[list[Any]] = []
+        problems: list[tuple[int, str, str, str]] = []
+        for values in raw.iter_rows(named=True):
+            number = values.pop(ROW)
+            try:
+                inputs.append(self.one.inputs(self._json(values, as_text)))
+                rows.append(number)
+            except ApplicationError as error:
+                problems += [(number, p.field, p.code, p.detail) for p in error.problems]
+        frame = self.one.frame(inputs) if inputs else pl.DataFrame(schema=self.one.schema)
+        numbered = frame.insert_column(0, pl.Series(ROW, rows, raw.schema[ROW]))
+        return numbered, pl.DataFrame(problems, schema=REFUSALS, orient="row")
+
+    def _json(self, values: dict[str, Any], as_text: bool) -> dict[str, Any]:
+        """The row as a caller would have sent it alone."""
+        stated = {name: value for name, value in values.items() if value is not None}
+        if not as_text:
+            return {name: value.isoformat() if type(value) is date else value for name, value in stated.items()}
+        return {name: _of_text(self.one.columns[name].type, value) for name, value in stated.items()}
+
+
+def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """`_plain` of a cell of a CSV file."""
+    if column.type == "boolean":
+        word = cell.str.to_lowercase()
+        return word == "true", word.is_in(["true", "false"])
+    if column.type == "date":
+        day = cell.str.to_date("%Y-%m-%d", strict=False)
+        return day, cell.str.contains(DATE) & day.is_between(FIRST_DATE, LAST_DATE)
+    value = cell.cast(pl.Float64, strict=False)
+    written = cell.str.contains(WHOLE if column.type == "integer" else NUMBER)
+    return value, written & value.is_between(*exact_range(column))
+
+
+def _of_text(kind: str, cell: str) -> Any:
+    if kind in _NUMBERS and _NUMBER.fullmatch(cell):
+        try:
+            return int(cell)
+        except ValueError:
+            return float(cell)
+    if kind == "boolean" and cell.lower() in {"true", "false"}:
+        return cell.lower() == "true"
+    return cell

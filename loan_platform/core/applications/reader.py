@@ -1,0 +1,210 @@
+"""One application as a caller sends it: JSON values by the contract's column names, checked and typed.
+
+The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from loan_platform.core.applications.json_values import LOOSE, STRICT, WrongValueError, exact_range
+from loan_platform.core.book.contract import Column
+from loan_platform.core.book.issues import did_you_mean
+from loan_platform.core.errors import ExplainedError
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+MOST_PROBLEMS = 100  # that an answer lists
+GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
+NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
+
+
+class FieldProblem(NamedTuple):
+    """What is wrong with a field: a code for programs, a sentence for people."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class ApplicationError(ExplainedError, ValueError):
+    """An application that cannot be scored, with every field that keeps it from that."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.detail}" for problem in problems))
+        self.problems = problems
+
+
+class ApplicationReader:
+    """Reads applications for one model; made once for it, safe to share among threads.
+
+    Attributes:
+        columns: what an application may state, by name: the key, the date, and all columns known at application.
+        key: the column that names the loan.
+        required: those that must be stated.
+        missing: texts that mean: not stated.
+        schema: the columns that the model reads, with the types in which it reads them.
+    """
+
+    def __init__(self, model: ScoringModel) -> None:
+        contract, self.missing = model.contract, frozenset(model.contract.missing)
+        self.key = contract.entity_key
+        about = (contract.entity_key, contract.event_date)
+        self._inputs = [column.name for column in model.inputs]
+        self.columns = {
+            column.name: column
+            for column in contract.columns
+            if column.known == "application" or column.name in (*about, *self._inputs)
+        }
+        self.required = frozenset(
+            name for name, column in self.columns.items() if column.required and column.name in self._inputs
+        )
+        self._parsers = {name: STRICT[column.type] for name, column in self.columns.items()}
+        self._spellings = {
+            name: {_plain(word): word for word in column.allowed}
+            for name, column in self.columns.items()
+            if column.allowed is not None
+        }
+        # Polars interns the names of each frame that it makes of dicts. Where nobody holds them they come and go, and
+        # fill the interpreter's table of such strings until that is copied into another, of 8 MB at last.
+        self.schema = {sys.intern(name): dtype for name, dtype in model.feature_set.schema.items()}
+        self._counted = frozenset(
+            name for name in self._inputs if self.columns[name].type == "integer" and self.schema[name] == pl.Float64
+        )
+        self._simple = {
+            name: _simple(column)
+            for name, column in self.columns.items()
+            if column.type in _WHOLE and self.schema.get(name, pl.Float64) == pl.Float64
+        }
+
+    def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
+        """One row of the columns that the model reads, in the types in which it reads them.
+
+        Args:
+            values: of the fields, as a JSON parser gives them; an absent field and null both mean: not stated.
+
+        Raises:
+            ApplicationError: with every problem: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
+                `not_allowed`.
+        """
+        return self.frame([self.inputs(values)])
+
+    def frame(self, rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+        """Rows that `inputs` gave, as one frame."""
+        return pl.from_dicts([dict(zip(self._inputs, row, strict=True)) for row in rows], schema=self.schema)
+
+    def inputs(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values that the model reads, in its order and typed; None where one is not stated.
+
+        Args:
+            values: as `read` takes them.
+
+        Raises:
+            ApplicationError: as `read` does.
+        """
+        problems: list[FieldProblem] = []
+        typed: dict[str, Any] = {}
+        for name, value in values.items():
+            if len(problems) >= MOST_PROBLEMS:
+                raise ApplicationError(problems)
+            if name not in self.columns:
+                unknown = sum(problem.code == "unknown_field" for problem in problems)
+                problems.append(self._unknown(name, guess=unknown < GUESSES))
+            elif (
+                (simple := self._simple.get(name))
+                and type(value) in simple.types
+                and simple.low <= value <= simple.high
+            ):
+                typed[name] = float(value)
+            elif value is not None:
+                try:
+                    typed[name] = self._typed(name, value)
+                except WrongValueError as wrong:
+                    problems.append(FieldProblem(name, wrong.code, wrong.detail))
+        stated = {name for name, value in typed.items() if value is not None} | {problem.field for problem in problems}
+        problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
+        if problems:
+            raise ApplicationError(problems)
+        return [typed.get(name) for name in self._inputs]
+
+    def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Rows as `read` gives them, checked as loosely as a model of MLflow does.
+
+        Ranges and categories are not checked, fields that the model does not read are ignored, and a required column
+        must be there, though not in each row.
+
+        Raises:
+            ApplicationError: a value is of another type; its field is `rows[i].name`.
+        """
+        problems: list[FieldProblem] = []
+        typed = [
+            [self._loosely(f"rows[{i}].", name, row, problems) for name in self._inputs] for i, row in enumerate(rows)
+        ]
+        problems += [
+            FieldProblem(name, "required", "must be a column of the rows")
+            for name in sorted(self.required)
+            if rows and not any(name in row for row in rows)
+        ]
+        if problems:
+            raise ApplicationError(problems[:MOST_PROBLEMS])
+        return pl.DataFrame(typed, schema=self.schema, orient="row")
+
+    def _loosely(self, where: str, name: str, row: Mapping[str, Any], problems: list[FieldProblem]) -> Any:
+        if (value := row.get(name)) is None:
+            return None
+        try:
+            found = LOOSE.get(self.columns[name].type, self._parsers[name])(value)
+        except WrongValueError as wrong:
+            problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
+            return None
+        if isinstance(found, str):
+            return None if (trimmed := found.strip(" ")) in self.missing else trimmed
+        return float(found) if name in self._counted else found
+
+    def _typed(self, name: str, value: Any) -> Any:
+        column = self.columns[name]
+        found = self._parsers[name](value)
+        if column.minimum is not None and found < column.minimum:
+            raise WrongValueError("out_of_range", f"must be at least {column.minimum:g}")
+        if column.maximum is not None and found > column.maximum:
+            raise WrongValueError("out_of_range", f"must be at most {column.maximum:g}")
+        if column.type == "text":
+            return self._text(column, found)
+        return float(found) if name in self._counted else found
+
+    def _text(self, column: Column, text: str) -> str | None:
+        trimmed = text.strip(" ")  # as in files
+        if trimmed in self.missing:
+            return None
+        if column.allowed is None:
+            return trimmed
+        try:
+            return self._spellings[column.name][_plain(text)]
+        except KeyError:
+            raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
+
+    def _unknown(self, name: str, guess: bool) -> FieldProblem:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
+        meant = did_you_mean(name[:NAME_SHOWN], self.columns) if guess else ""
+        detail = f"is not a field of an application. {meant}".strip()
+        return FieldProblem(shown, "unknown_field", detail)
+
+
+class _Simple(NamedTuple):
+    """Numbers that need no closer look: most of an application's fields, at a third of the time."""
+
+    types: frozenset[type]
+    low: float
+    high: float
+
+
+_WHOLE = {"number": False, "percent": False, "integer": True}
+
+
+def _simple(column: Column) -> _Simple:
+    return _Simple(frozenset({int} if _WHOLE[column.type] else {int, float}), *exact_range(column))
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.lower().split())

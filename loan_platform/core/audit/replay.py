@@ -1,0 +1,41 @@
+"""A record's answer, worked out again from its inputs and the model that it names."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+FIELDS = ("probability", "score", "risk", "decision", "expected_loss", "reasons")
+
+
+def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Inputs as records hold them, in the types in which the model reads them.
+
+    Args:
+        model: that reads them.
+        rows: the inputs of records, by column.
+    """
+    schema = model.feature_set.schema
+    dates = [name for name, kind in schema.items() if kind == pl.Date]
+    typed = [{**row, **{name: _date(row.get(name)) for name in dates}} for row in rows]
+    return pl.from_dicts([{name: row.get(name) for name in schema} for row in typed], schema=schema)
+
+
+def differences(answers: Answers, record: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What the model says differently today than the record, to the last bit.
+
+    Returns:
+        By field, what was recorded and what the model says; none where it says the same.
+    """
+    answer = answers.one(inputs_frame(answers.model, [inputs]), explain=bool(record["explain"]))
+    said: dict[str, Any] = {name: getattr(answer, name) for name in FIELDS[:-1]}
+    said["reasons"] = [[reason.code, reason.points] for reason in answer.reasons]
+    return {name: (record[name], said[name]) for name in FIELDS if record[name] != said[name]}
+
+
+def _date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -1,0 +1,88 @@
+"""The two files of a book, alone and against each other: every mistake of both in one go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from loan_platform.core.book.issues import ContractError, Mistake, Problem, closest
+from loan_platform.core.book.policies import Policies
+from loan_platform.core.book.portfolio import COMPONENT, Attributes, DefsFile, Portfolio, portfolio_problems
+from loan_platform.core.checking.contract_check import ContractCheck, check_contract
+from loan_platform.core.checking.file_check import FileCheck, check_file
+from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
+
+DEFS = "defs.yaml"
+
+
+@dataclass(frozen=True)
+class BookCheck:
+    """What was found in the folder of a book.
+
+    Attributes:
+        portfolio: the book; None unless both files are sound.
+        defs: `defs.yaml`, for the lines of its keys.
+        contract: the contract's file, and the contract as far as it can be read.
+        attributes: of `defs.yaml`, as far as they can be read.
+        mistakes: every mistake, `defs.yaml` first, in the order of their lines.
+    """
+
+    portfolio: Portfolio | None
+    defs: YamlFile
+    contract: ContractCheck
+    attributes: Attributes | None
+    mistakes: tuple[Mistake, ...]
+
+
+def check_book(folder: Path) -> BookCheck:
+    """Read `defs.yaml` and the contract it names; nothing is raised."""
+    defs = check_file(read_yaml(folder / DEFS), DefsFile)
+    attributes = defs.value.attributes if defs.value else defs.parts.get(("attributes",))
+    attributes = attributes if isinstance(attributes, Attributes) else None
+    if attributes:  # a policy that contradicts itself was replaced by its defaults
+        stated = {str(path[-1]): part for path, part in defs.parts.items() if path[:-1] == ("attributes",)}
+        attributes = attributes.model_copy(update=stated)
+    contract = check_contract(folder / (attributes.contract if attributes else "contract.yaml"))
+    if attributes and contract.contract:
+        known = tuple(f"{mistake.path}." for mistake in defs.mistakes if mistake.path)
+        problems = portfolio_problems(attributes, contract.contract)
+        whole = [problem._replace(path=f"attributes.{problem.path}") for problem in problems]
+        defs.add(problem for problem in whole if not f"{problem.path}.".startswith(known))
+    mistakes = (*defs.mistakes, *contract.mistakes)
+    if attributes is None or contract.contract is None or mistakes:
+        return BookCheck(None, defs.file, contract, attributes, mistakes)
+    return _named(folder, defs, contract, attributes)
+
+
+def load_book(folder: Path) -> Portfolio:
+    """The book of a folder; the folder's name is the book's.
+
+    Raises:
+        ContractError: with every mistake of both files, one per line, as `file:line: key path: what. How to mend it.`
+    """
+    check = check_book(folder)
+    if check.portfolio is None:
+        raise ContractError(check.mistakes)
+    return check.portfolio
+
+
+def other_component(folder: Path) -> str | None:
+    """The component of a folder that is no loan book and is not meant to be one; None for a book."""
+    data = read_yaml(folder / DEFS).data
+    kind = cast("dict[str, object]", data).get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or "." not in kind or kind.startswith("loan_platform."):
+        return None
+    return None if closest(kind, [COMPONENT], cutoff=0.8) else kind
+
+
+def _named(folder: Path, defs: FileCheck[DefsFile], contract: ContractCheck, attributes: Attributes) -> BookCheck:
+    policies = {name: getattr(attributes, name) for name in Policies.model_fields}
+    try:
+        portfolio = Portfolio(name=folder.name, contract=contract.contract, **policies)  # pyright: ignore[reportArgumentType]
+    except ValidationError:  # all but the name is known to be sound
+        reason = f"the folder is called {folder.name!r}, and its name is that of the book and of its tables"
+        mend = "Rename it: small letters, digits and underscores, a letter first, at most 63 characters."
+        defs.add([Problem("", reason, mend)])
+        return BookCheck(None, defs.file, contract, attributes, tuple(defs.mistakes))
+    return BookCheck(portfolio, defs.file, contract, attributes, ())

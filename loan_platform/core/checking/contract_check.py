@@ -1,0 +1,51 @@
+"""A contract file with every mistake in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Mistake
+from loan_platform.core.checking.file_check import FileCheck, check_file
+from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
+from loan_platform.core.features.feature_set import input_schema
+from loan_platform.core.features.feature_sql import feature_problems
+
+
+@dataclass(frozen=True)
+class ContractCheck:
+    """What was found in a contract file.
+
+    Attributes:
+        file: the file, for the lines of its keys.
+        contract: the contract as far as it can be read, for further checks; whole where there is no mistake.
+        mistakes: every mistake, in the order of their lines.
+    """
+
+    file: YamlFile
+    contract: Contract | None
+    mistakes: tuple[Mistake, ...]
+
+
+def check_contract(path: Path) -> ContractCheck:
+    """Look at form, at how the parts fit together, and at the SQL of the features; nothing is raised."""
+    check = check_file(read_yaml(path), Contract)
+    contract = check.value or check.parts.get(())
+    if not isinstance(contract, Contract):
+        return ContractCheck(check.file, None, tuple(check.mistakes))
+    if check.judged:
+        _check_features(check, contract)
+    return ContractCheck(check.file, contract, tuple(check.mistakes))
+
+
+def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
+    """Compile the features, and the exposure, of which nothing else is wrong."""
+    wrong = {mistake.path.partition(".")[0] for mistake in check.mistakes}
+    computed = contract.computed(use_pricing=True)
+    paths = [*(f"features[{i}]" for i in range(len(contract.features))), "exposure"]
+    sound = [i for i in range(len(computed)) if paths[i] not in wrong]
+    features = tuple(computed[i] for i in sound)
+    empty = pl.DataFrame(schema=input_schema(features, contract))
+    found = list(feature_problems(features, empty))
+    check.add(problem._replace(path=f"{paths[sound[i]]}.{problem.path}") for i, problem in found)

@@ -1,0 +1,121 @@
+"""A YAML file with the line of every key, and what YAML itself would keep to itself: repeated keys."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any, ClassVar
+
+import yaml
+
+from loan_platform.core.book.issues import Mistake
+from loan_platform.core.book.key_paths import Path, path_text
+from loan_platform.core.checking.yaml_errors import bytes_mistake, nesting_mistake, yaml_mistake
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a contract in a twentieth of the time
+_PLAIN = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
+
+
+class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass]
+    """Text, numbers, true and false, lists and maps: a date stays the text that was written."""
+
+    yaml_implicit_resolvers: ClassVar[Any] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    yaml_constructors: ClassVar[Any] = {
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in _PLAIN
+    }
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """One YAML document: its data, and the mistakes that keep it from being read as it was meant.
+
+    `readable` is False where there is no data at all; `data` is what YAML makes of the text otherwise.
+    """
+
+    path: FilePath
+    data: Any
+    root: yaml.Node | None
+    mistakes: tuple[Mistake, ...]
+    readable: bool
+
+    def mistake(self, path: Path, what: str, mend: str) -> Mistake:
+        """A mistake at a path of this file."""
+        return Mistake(self.path, self.line(path), path_text(path), what, mend)
+
+    def line(self, path: Path) -> int:
+        """Line (from 1) of the deepest key or list item that exists on a path."""
+        node, line = self.root, 1
+        if node is not None:
+            line = node.start_mark.line + 1
+        for part in path:
+            found = next((entry for entry in _entries(node) if entry[0] == part), None)
+            if found is None:
+                break
+            _, line, node = found
+        return line
+
+
+def read_yaml(path: FilePath) -> YamlFile:
+    """Read one document; whatever is wrong with the file is a mistake, nothing is raised."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return _unreadable(path, bytes_mistake(path, error))
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        return _unreadable(path, Mistake(path, None, "", reason, "Write it, or correct its name."))
+    loader = None
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        data = None if root is None else loader.construct_document(root)
+        repeated = tuple(_repeated_keys(path, root, "", set()))
+    except yaml.YAMLError as error:
+        return _unreadable(path, yaml_mistake(path, text, error))
+    except (RecursionError, ValueError) as error:
+        return _unreadable(path, nesting_mistake(path, error))
+    finally:
+        if loader is not None:
+            loader.dispose()
+    return YamlFile(path, data, root, repeated, readable=True)
+
+
+def _unreadable(path: FilePath, mistake: Mistake) -> YamlFile:
+    return YamlFile(path, None, None, (mistake,), readable=False)
+
+
+def _entries(node: yaml.Node | None) -> Iterator[tuple[Hashable, int, yaml.Node]]:
+    """Key or number of each child with its line, the last of equal keys first: that is the one YAML keeps."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in reversed(node.value):
+            yield _text(key), key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            yield i, value.start_mark.line + 1, value
+
+
+def _text(key: yaml.Node) -> str:
+    return str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+
+
+def _repeated_keys(path: FilePath, node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[Mistake]:
+    if node is None or id(node) in seen:  # an alias is looked at once
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            yield from _repeated_keys(path, value, f"{where}[{i}]", seen)
+    elif isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = _text(key), key.start_mark.line + 1
+            inner = f"{where}.{name}".lstrip(".")
+            if name in first and name != "<<":
+                what = f"the key is there twice, first on line {first[name]}, and YAML would keep only the last"
+                yield Mistake(path, line, inner, what, "Remove one of the two.")
+            first.setdefault(name, line)
+            yield from _repeated_keys(path, value, inner, seen)

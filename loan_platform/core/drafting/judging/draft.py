@@ -1,0 +1,106 @@
+"""A drafted book: everything that its two files and the screen say."""
+
+from dataclasses import dataclass
+
+from loan_platform.core.book.contract import Column, Contract, Feature, Target
+from loan_platform.core.drafting.judging.judged_columns import Judged
+from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
+from loan_platform.core.drafting.judging.roles import LeftOut
+from loan_platform.core.drafting.judging.statistics import Statistics
+from loan_platform.core.drafting.judging.target import TargetChoice
+from loan_platform.core.drafting.reading.columns import DraftColumn
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of the source: read, broken lines, accepted by the contract, and what became of the accepted loans."""
+
+    rows: int
+    broken: int
+    accepted: int
+    defaults: int
+    repaid: int
+
+    @property
+    def unknown(self) -> int:
+        """Accepted loans whose outcome is not known."""
+        return self.accepted - self.defaults - self.repaid
+
+    @property
+    def base_rate(self) -> float:
+        """Share of defaults among known outcomes."""
+        return self.defaults / (self.defaults + self.repaid)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A book drafted from one source.
+
+    Attributes:
+        name: of the book.
+        source: path, glob or URI as it stands in `defs.yaml`.
+        files: names of the files that were read.
+        raw_columns: columns of the source.
+        missing: texts that mean a missing value.
+        key: the column that identifies a loan; `key_why`: how it was found; `other_keys`: that could too.
+        event: the date of the decision, or None.
+        judged: all other columns, in the order of the file.
+        features: with the statistics of their columns.
+        left_out: what stays in the source.
+    """
+
+    name: str
+    source: str
+    files: tuple[str, ...]
+    raw_columns: int
+    missing: tuple[str, ...]
+    counts: Counts
+    target: TargetChoice
+    key: DraftColumn
+    key_why: str
+    other_keys: tuple[str, ...]
+    event: DraftColumn | None
+    judged: tuple[Judged, ...]
+    features: tuple[tuple[Feature, Statistics], ...]
+    left_out: tuple[LeftOut, ...]
+    policies: ChosenPolicies
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns of the contract: key, event date, and the others."""
+        first = (self.key.column, *((self.event.column,) if self.event else ()))
+        return (*first, *(item.column for item in self.judged))
+
+    @property
+    def contract(self) -> Contract:
+        """The contract, as the platform will load it."""
+        return contract_of(
+            self.columns,
+            self.key.column.name,
+            self.event.column.name if self.event else None,
+            self.missing,
+            self.target,
+            tuple(feature for feature, _ in self.features),
+            self.name,
+        )
+
+
+def contract_of(
+    columns: tuple[Column, ...],
+    key: str,
+    event: str | None,
+    missing: tuple[str, ...],
+    target: TargetChoice,
+    features: tuple[Feature, ...],
+    name: str,
+) -> Contract:
+    """A contract of drafted parts."""
+    return Contract(
+        description=f"{name}: drafted from a file.",
+        entity_key=key,
+        event_date=event,
+        missing=missing,
+        columns=columns,
+        target=Target(sql=target.sql, description=target.description),
+        features=features,
+    )

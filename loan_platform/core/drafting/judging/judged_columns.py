@@ -1,0 +1,152 @@
+"""Typed columns with what their values show: role, range and the comments a person reads first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from loan_platform.core.book.contract import Column
+from loan_platform.core.drafting.judging.ranges import drafted_range
+from loan_platform.core.drafting.judging.roles import is_place, is_pricing, is_protected, sounds_later
+from loan_platform.core.drafting.judging.statistics import Statistics
+from loan_platform.core.drafting.reading.columns import DraftColumn, category_counts, rare_values
+from loan_platform.core.drafting.reading.survey import RawColumn
+from loan_platform.core.drafting.reading.vocabulary import ORDINARY
+
+LEAK_AUC = 0.90
+CERTAIN_LEAK_AUC = 0.95  # also of a column that a lender looks at, such as a balance
+STRONG_AUC = 0.80
+MOSTLY = 0.5
+MOST_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A column of the draft with its statistics.
+
+    Attributes:
+        draft: as the contract has it.
+        stats: of its typed values.
+        leak: why it is taken for known only after origination, or None.
+        protected: the word that makes it protected, or None.
+    """
+
+    draft: DraftColumn
+    stats: Statistics
+    leak: str | None = None
+    protected: str | None = None
+
+    @property
+    def column(self) -> Column:
+        """As the contract has it."""
+        return self.draft.column
+
+
+def judge(
+    column: Column, source: RawColumn, stats: Statistics, values: pl.Series, event: pl.Series | None, nulled: int
+) -> Judged:
+    """One column with role, range and comments.
+
+    Args:
+        column: as `plain_column` gives it.
+        source: the raw column.
+        stats: of `values`.
+        values: typed.
+        event: dates of the decision, None where there are none or this is the column.
+        nulled: values that are no value of the type.
+    """
+    late = _later_than(values, event)
+    leak, protected = _leak(source, stats, late), is_protected(source)
+    known = "after_origination" if leak else "pricing" if is_pricing(source) else "application"
+    low, high = _range(column, stats)
+    changes = {
+        "known": known,
+        "protected": protected is not None,
+        "minimum": low,
+        "maximum": high,
+    }
+    comments = [*_comments(column, source, stats, nulled), *_warnings(source, stats, leak, protected, late)]
+    drafted = column.model_copy(update=changes)
+    return Judged(DraftColumn(drafted, source, tuple(comments)), stats, leak, protected)
+
+
+def event_column(column: Column, source: RawColumn, values: pl.Series) -> DraftColumn:
+    """The date of the decision: required, since every loan has a vintage."""
+    months = values.dt.truncate("1mo").drop_nulls()
+    first, last = months.min(), months.max()
+    comments = (f"taken for the date of the decision: {months.n_unique()} months from {first:%Y-%m} to {last:%Y-%m}",)
+    changes = {"required": True, "on_invalid": "quarantine", "severity": "critical"}
+    return DraftColumn(column.model_copy(update=changes), source, comments)
+
+
+def _later_than(values: pl.Series, event: pl.Series | None) -> float:
+    if event is None or values.dtype != pl.Date:
+        return 0.0
+    later = (values > event).drop_nulls()
+    return int(later.sum()) / len(later) if len(later) else 0.0
+
+
+def _leak(source: RawColumn, stats: Statistics, late: float) -> str | None:
+    if words := sounds_later(source):
+        return f"its name speaks of what comes after ({words})"
+    if late > MOSTLY:
+        return f"it is later than the decision in {late:.0%} of the rows"
+    limit = CERTAIN_LEAK_AUC if set(source.words) & ORDINARY else LEAK_AUC
+    if stats.auc >= limit:
+        return f"alone it tells the outcome with an AUC of {stats.auc:.2f}, too good to be known at application"
+    return None
+
+
+def _range(column: Column, stats: Statistics) -> tuple[float | None, float | None]:
+    if column.type not in ("number", "integer", "percent") or stats.low is None or stats.high is None:
+        return None, None
+    is_year = column.type == "integer" and stats.low >= 1900 and stats.high <= 2100
+    return drafted_range(stats.low, stats.high, column.type == "percent", is_year)
+
+
+def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int) -> list[str]:
+    told: list[str] = []
+    if stats.low is not None:
+        told.append(f"observed {_shown(stats.low)} to {_shown(stats.high)}, median {_shown(stats.middle)}")
+    elif column.allowed:
+        counts = category_counts(source)
+        shown = ", ".join(f"{value} {rows:,}" for value, rows in list(counts.items())[:MOST_SHOWN])
+        told.append(f"observed {shown}" + (f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""))
+    if stats.missing > 0:
+        told.append(
+            f"{100 * stats.missing:.2g} % missing" + (", which tells about the risk" if stats.missing_tells else "")
+        )
+    told.append(f"AUC {stats.auc:.2f} alone{_trend(stats)}")
+    lines = ["; ".join(told)]
+    if nulled:
+        lines.append(f"{nulled:,} values are no {column.type} and are read as missing")
+    if rare := rare_values(source):
+        lines.append(f"{rare} values with fewer than 5 rows are no category and are read as missing")
+    return lines
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10_000 or value == int(value) else f"{value:,.4g}"
+
+
+def _trend(stats: Statistics) -> str:
+    return "" if stats.rises is None else f", risk {'rises' if stats.rises else 'falls'} with it"
+
+
+def _warnings(source: RawColumn, stats: Statistics, leak: str | None, protected: str | None, late: float) -> list[str]:
+    if leak:
+        return [f"POSSIBLE LEAK: {leak}.", "If it is known when the lender decides, change `known` and add a feature."]
+    if protected:
+        return [f"Its name speaks of a protected attribute ({protected}): never a feature; used to test fairness."]
+    if stats.auc >= STRONG_AUC:
+        return [f"STRONG: alone it has an AUC of {stats.auc:.2f}. Make sure that it is known when the lender decides."]
+    if is_place(source):
+        return ["Where people live can stand for a protected attribute, so no feature is drafted from it."]
+    return [f"later than the decision in {late:.1%} of the rows"] if late else []
+
+
+def leaks_of(judged: Mapping[str, Judged]) -> dict[str, str]:
+    """Columns taken for known only after origination, with the reason."""
+    return {name: item.leak for name, item in judged.items() if item.leak}

@@ -1,0 +1,63 @@
+"""Which column identifies a loan."""
+
+from collections.abc import Mapping
+
+from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.roles import is_personal
+from loan_platform.core.drafting.judging.target import closest, stated_column
+from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn
+from loan_platform.core.drafting.reading.vocabulary import KEY_WORDS, found
+
+FEW = 0.01
+
+
+def key_candidates(columns: Mapping[str, RawColumn], target: frozenset[str]) -> list[str]:
+    """Raw columns that could identify a loan, likeliest first: complete, and different in every row looked at.
+
+    A column of numbers needs a name that says so: incomes are often unique too.
+    """
+    possible = [c for c in columns.values() if c.raw not in target and _identifies(c)]
+    return [column.raw for column in sorted(possible, key=_rank)]
+
+
+def stated_key(text: str, columns: Mapping[str, RawColumn]) -> str:
+    """The raw column that KEY names.
+
+    Raises:
+        DraftError: it names none.
+    """
+    known = {raw: column.name for raw, column in columns.items()}
+    raw = stated_column(text, known)
+    if raw is None:
+        raise DraftError(f"KEY names {text!r}, which is no column of the file{closest(text, known)}.")
+    return raw
+
+
+def check_key(label: str, rows: int, missing: int, distinct: int) -> None:
+    """Refuse a stated key that does not identify.
+
+    Raises:
+        DraftError: rows without it, or several with the same; with the counts.
+    """
+    repeated = rows - missing - distinct
+    if missing or repeated:
+        faults = [f"{missing:,} of {rows:,} rows have no value in it"] if missing else []
+        faults += [f"{repeated:,} of {rows:,} rows repeat the value of an earlier row"] if repeated else []
+        raise DraftError(
+            f"KEY {label!r} does not identify a loan: {' and '.join(faults)}. Name another column, or leave KEY out: "
+            "a unique column, or else a hash of the application, is taken."
+        )
+
+
+def _identifies(column: RawColumn) -> bool:
+    if column.stated < column.rows or column.distinct < column.rows or is_personal(column):
+        return False
+    if column.reading.type in ("date", "percent", "boolean") or column.length >= LONG_TEXT:
+        return False
+    named = found(column.words, KEY_WORDS) is not None
+    return named or (column.reading.type == "text" and column.blanks < FEW)
+
+
+def _rank(column: RawColumn) -> tuple[int, int]:
+    phrase = found(column.words, KEY_WORDS)
+    return (KEY_WORDS.index(phrase) if phrase else len(KEY_WORDS), 0 if column.reading.type == "integer" else 1)

@@ -1,0 +1,118 @@
+"""The columns of a draft before and after their values are known."""
+
+from dataclasses import dataclass
+
+from loan_platform.core.book.contract import Column, KnownAt
+from loan_platform.core.drafting.reading.names import spelled_out
+from loan_platform.core.drafting.reading.numbers import unit_of
+from loan_platform.core.drafting.reading.survey import RawColumn
+from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
+from loan_platform.core.staging.parsing import name as quoted_name
+
+RARE = 5  # a value of fewer rows is no category, and may be a person
+
+
+@dataclass(frozen=True)
+class DraftColumn:
+    """A column of the contract with what a person should know about it.
+
+    Attributes:
+        column: as the contract has it.
+        source: the raw column it is made from, None for a key that is a hash of several.
+        comments: lines above it in the file.
+    """
+
+    column: Column
+    source: RawColumn | None = None
+    comments: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> KnownAt:
+        """When the lender first knows the value."""
+        return self.column.known
+
+
+def plain_column(source: RawColumn) -> Column:
+    """The column as its texts are written, with neither range nor role."""
+    reading = source.reading
+    style = reading.style
+    raw = quoted_name(source.raw)
+    sql = style.sql(raw) if style else None
+    return Column(
+        name=source.name,
+        description=f"{spelled_out(source.label)}.",
+        type=reading.type,
+        sql=sql or (None if source.raw == source.name else raw),
+        decimal="," if style is not None and style.decimal == "," else None,
+        date_format=reading.date_format,
+        unit=_unit(source),
+        allowed=_categories(source) if reading.type == "text" else None,
+        on_invalid="null",
+        severity="warning",
+    )
+
+
+def key_column(source: RawColumn) -> Column:
+    """The column that identifies a loan, as text, whatever it is made of."""
+    return Column(
+        name=source.name,
+        description=f"{spelled_out(source.label)}: identifies a loan.",
+        type="text",
+        sql=None if source.raw == source.name else quoted_name(source.raw),
+        required=True,
+    )
+
+
+def hashed_key(name: str, raws: tuple[str, ...]) -> Column:
+    """A key made of everything that is known about the application."""
+    texts = ", ".join(quoted_name(raw) for raw in raws)
+    return Column(
+        name=name,
+        description="A hash of what is known about the application: the source has no number of the loan.",
+        type="text",
+        sql=f"'h' || md5(concat_ws('|', {texts}))",
+        required=True,
+    )
+
+
+def rare_values(source: RawColumn) -> int:
+    """Values of a text column that are no category, because few rows have them."""
+    return len(_spellings(source)) - len(_categories(source) or ()) if source.reading.type == "text" else 0
+
+
+def category_counts(source: RawColumn) -> dict[str, int]:
+    """Rows of each category, all spellings together."""
+    kept = _categories(source) or ()
+    return {word: rows for word, rows in _spellings(source).items() if word in kept}
+
+
+def _categories(source: RawColumn) -> tuple[str, ...] | None:
+    if not source.counts:
+        return None
+    spelled = _spellings(source)
+    kept = tuple(word for word, rows in spelled.items() if rows >= RARE)
+    return kept or tuple(spelled)[:1]
+
+
+def _spellings(source: RawColumn) -> dict[str, int]:
+    """Rows of each value; spellings that differ in case and spacing count for the commonest."""
+    first: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    for value, count in source.counts.items():
+        word = first.setdefault(" ".join(value.lower().split()), value)
+        rows[word] = rows.get(word, 0) + count
+    return rows
+
+
+def _unit(source: RawColumn) -> str | None:
+    reading = source.reading
+    if reading.type not in ("number", "integer", "percent"):
+        return None
+    if reading.type == "percent":
+        return "%"
+    if reading.sign == "$":
+        return "USD"
+    around = reading.style.around if reading.style else ()
+    return next((unit for word in around if (unit := unit_of(word))), None) or next(
+        (UNIT_WORDS[word] for word in source.words if word in UNIT_WORDS), None
+    )

@@ -1,0 +1,110 @@
+"""What the texts of a raw column are: numbers, dates, yes and no, or words, and how they are written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from loan_platform.core.drafting.reading.dates import date_style
+from loan_platform.core.drafting.reading.numbers import NumberStyle, number_style
+from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, word_set
+
+Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
+
+TRUE, FALSE = frozenset({"y", "yes", "true", "t"}), frozenset({"n", "no", "false", "f"})
+DIGITS = frozenset({"0", "1", "0.0", "1.0"})
+# Texts that mean "not stated" in columns of numbers and dates.
+MARKERS = word_set(
+    "nan - -- --- ? . .. missing unknown n.a. na none null nil (blank) blank not_available inf -inf #div/0! #value! "
+    "#ref! unbekannt k.a. s/d nd n.d. nc <na> nat"
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a raw column is read.
+
+    Attributes:
+        type: of the contract's column.
+        style: of numbers.
+        date_format: of dates; None for the platform's own formats.
+        markers: texts, as they are written, that mean a missing value and are in no contract yet.
+        sign: a percent sign or a dollar stands in the texts.
+    """
+
+    type: Type
+    style: NumberStyle | None = None
+    date_format: str | None = None
+    markers: tuple[str, ...] = ()
+    sign: str | None = None
+
+
+def readings(texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words]) -> dict[str, Reading]:
+    """The reading of each column.
+
+    Args:
+        texts: for each column its distinct trimmed texts, columns `text` and `count`.
+        words: the words of each column's name.
+    """
+    first = {name: _styled(table) for name, table in texts.items()}
+    signs = {style.decimal or "." for style, _ in first.values() if style and style.certain}
+    decimal = signs.pop() if len(signs) == 1 else None
+    return {name: _reading(table, words[name], first[name], decimal) for name, table in texts.items()}
+
+
+def _styled(texts: pl.DataFrame) -> tuple[NumberStyle | None, tuple[str, ...]]:
+    stated, markers = _without_markers(texts)
+    return number_style(stated), markers
+
+
+def _without_markers(texts: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    mark = pl.col("text").str.to_lowercase().is_in(list(MARKERS))
+    return texts.filter(~mark), tuple(sorted(texts.filter(mark)["text"].to_list()))
+
+
+def _reading(
+    texts: pl.DataFrame, words: Words, first: tuple[NumberStyle | None, tuple[str, ...]], decimal: str | None
+) -> Reading:
+    stated, markers = _without_markers(texts)
+    low = set(texts["text"].head(8).str.to_lowercase().to_list())
+    if texts.height <= 4 and _is_boolean(low, words):
+        return Reading("boolean")
+    dates = date_style(stated) if stated.height else None
+    style = first[0]
+    if dates is not None:
+        return Reading("date", date_format=dates[0], markers=markers)
+    if style is None:
+        return Reading("text")
+    if not style.certain:
+        style = number_style(stated, decimal) or style
+    return Reading(_number_type(stated, words, style), style=style, markers=markers, sign=_sign(stated))
+
+
+def _is_boolean(low: set[str], words: Words) -> bool:
+    if low <= TRUE | FALSE and low & TRUE and low & FALSE:
+        return True
+    both = bool(low & {"0", "0.0"}) and bool(low & {"1", "1.0"})
+    return low <= DIGITS and both and not set(words) & COUNT_WORDS
+
+
+def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type:
+    if (
+        _sign(stated) == "%"
+        or set(words) & PERCENT_WORDS
+        or {"interest", "rate"} <= set(words)
+        or {"int", "rate"} <= set(words)
+    ):
+        return "percent"
+    if style.parted or style.around:
+        return "number" if stated["text"].str.contains(r"[0-9][.,][0-9]{1,2}(\D|$)").any() else "integer"
+    sign = "," if style.decimal == "," else r"\."
+    parts = stated["text"].str.contains(rf"{sign}0*[1-9]|[eE]|[0-9]{{16}}")
+    return "number" if parts.any() else "integer"
+
+
+def _sign(stated: pl.DataFrame) -> str | None:
+    for sign in ("%", "$"):
+        if stated["text"].str.contains(sign, literal=True).sum() > stated.height / 2:
+            return sign
+    return None

@@ -1,0 +1,114 @@
+"""The raw columns of a source as texts: how full, how various, and what they are."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from loan_platform.core.drafting.reading.names import identifiers, words_of
+from loan_platform.core.drafting.reading.readings import Reading, readings
+from loan_platform.core.drafting.reading.vocabulary import Words, normal
+
+FEW_VALUES = 60  # of which rows are counted by value
+SAMPLE_ROWS = 200_000
+LONG_TEXT = 40
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One column of the source.
+
+    Attributes:
+        raw: its name in lower case, as SQL finds it.
+        label: its name as the file has it.
+        name: what the contract calls it.
+        rows: rows looked at; `stated`: those with a value; `distinct`: different values.
+        length: mean length of the values; `blanks`: share of the different values with a blank inside.
+        reading: what the values are.
+        counts: rows of each value, commonest first, where there are at most 60.
+        same_as: an earlier raw column with the same value in every row.
+    """
+
+    raw: str
+    label: str
+    name: str
+    rows: int
+    stated: int
+    distinct: int
+    length: float
+    blanks: float
+    reading: Reading
+    counts: dict[str, int]
+    same_as: str | None = None
+
+    @cached_property
+    def words(self) -> Words:
+        """The words of the name in the spelling of the vocabulary."""
+        return normal(words_of(self.label))
+
+    @property
+    def missing(self) -> float:
+        """Share of rows without a value."""
+        return 1 - self.stated / self.rows
+
+
+def survey(texts: pl.DataFrame, labels: dict[str, str]) -> dict[str, RawColumn]:
+    """Every raw column, in the order of the file.
+
+    Args:
+        texts: the raw columns as text (String), missing values null.
+        labels: each raw column's name as the file has it, in the order of the file.
+    """
+    named = dict(zip(labels, identifiers(labels.values()).values(), strict=True))
+    tables = {raw: _table(texts[raw]) for raw in labels}
+    words = {raw: normal(words_of(label)) for raw, label in labels.items()}
+    read = readings(tables, words)
+    twins = _same(texts.select(labels.keys()), tables)
+    return {
+        raw: _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw))
+        for raw in labels
+    }
+
+
+def _table(values: pl.Series) -> pl.DataFrame:
+    """Distinct trimmed texts with their rows, commonest first."""
+    text = pl.col("text").str.strip_chars()
+    table = pl.DataFrame({"text": values}).select(text).filter(pl.col("text") != "")
+    return table.group_by("text").agg(pl.len().alias("count")).sort("count", "text", descending=[True, False])
+
+
+def _column(
+    raw: str, label: str, name: str, rows: int, table: pl.DataFrame, reading: Reading, same_as: str | None
+) -> RawColumn:
+    stated = table.filter(~pl.col("text").is_in(list(reading.markers)))
+    few = stated.height <= FEW_VALUES
+    length = stated.select((pl.col("text").str.len_chars() * pl.col("count")).sum() / pl.col("count").sum()).item()
+    return RawColumn(
+        raw=raw,
+        label=label,
+        name=name,
+        rows=rows,
+        stated=int(stated["count"].sum()),
+        distinct=stated.height,
+        length=float(length or 0.0),
+        blanks=int(stated["text"].str.contains(r"\s").sum()) / max(stated.height, 1),
+        reading=reading,
+        counts=dict(stated.iter_rows()) if few else {},
+        same_as=same_as,
+    )
+
+
+def _same(texts: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> dict[str, str]:
+    """Columns that repeat an earlier one of more than two values, row by row."""
+    found: dict[str, str] = {}
+    first: dict[tuple[int, int], list[str]] = {}
+    for raw, table in tables.items():
+        if table.height <= 2:
+            continue
+        shape = (table.height, int(table["count"].sum()))
+        twin = next((other for other in first.get(shape, []) if texts[other].equals(texts[raw])), None)
+        if twin is None:
+            first.setdefault(shape, []).append(raw)
+        else:
+            found[raw] = twin
+    return found

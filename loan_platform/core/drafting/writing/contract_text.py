@@ -1,0 +1,115 @@
+"""The drafted `contract.yaml`, with what a person should look at as comments."""
+
+from collections.abc import Iterator
+
+from loan_platform.core.book.contract import MISSING_MARKERS, Column, Feature
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.statistics import Statistics
+from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
+
+_KEYS = ("description", "type", "sql", "decimal", "date_format", "unit", "required", "minimum", "maximum")
+_LATER = ("known", "protected", "on_invalid", "severity")
+
+
+def contract_text(draft: Draft) -> str:
+    """The whole file."""
+    return "\n".join([*_head(draft), *_columns(draft), *_target(draft), *_features(draft), *_left_out(draft)]) + "\n"
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    counts = draft.counts
+    yield from comment(
+        f"Drafted from {', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns. Every line may be "
+        "edited; docs/contract.md lists the keys, docs/own-book.md says what to look at first."
+    )
+    yield f"description: {scalar(f'{draft.name}: one row per loan, as {draft.files[0]} gives it.')}"
+    yield from comment(f"{draft.key_why}{_also(draft.other_keys)}")
+    yield f"entity_key: {scalar(draft.key.column.name)}"
+    if draft.event:
+        yield f"event_date: {scalar(draft.event.column.name)}"
+    else:
+        yield from comment("No column is the date of the decision, so there is no `event_date`.")
+    if draft.missing != MISSING_MARKERS:
+        yield f"missing: {listed(draft.missing, 2)}"
+    yield ""
+
+
+def _columns(draft: Draft) -> Iterator[str]:
+    yield from comment("`sql` reads the raw row, where every value is text; without it, the raw column of that name.")
+    yield "columns:"
+    first = [draft.key, *([draft.event] if draft.event else [])]
+    for item in [*first, *(judged.draft for judged in draft.judged)]:
+        yield from _column(item)
+    yield ""
+
+
+def _column(item: DraftColumn) -> Iterator[str]:
+    column = item.column
+    yield f"  - name: {scalar(column.name)}"
+    for line in item.comments:
+        yield from comment(line, 4)
+    for key in _KEYS:
+        yield from _value(column, key)
+    if column.allowed is not None:
+        yield f"    allowed: {listed(column.allowed, 6)}"
+    for key in _LATER:
+        yield from _value(column, key)
+
+
+def _value(column: Column, key: str) -> Iterator[str]:
+    value: object = getattr(column, key)
+    if value == Column.model_fields[key].default:
+        return
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    yield f"    {key}: {scalar(value)}"
+
+
+def _target(draft: Draft) -> Iterator[str]:
+    counts, target = draft.counts, draft.target
+    known = counts.defaults + counts.repaid
+    yield "target:"
+    yield from comment(
+        f"{'Guessed' if target.guessed else 'As stated'}: {target.why}. {counts.defaults:,} of {known:,} loans "
+        f"defaulted ({counts.base_rate:.2%}), the outcome of {counts.unknown:,} is not known{_also(target.others)}",
+        2,
+    )
+    yield f"  sql: {scalar(target.sql)}"
+    yield f"  description: {scalar(target.description)}"
+    yield ""
+
+
+def _features(draft: Draft) -> Iterator[str]:
+    yield from comment(
+        "`reason` is what an applicant is told: put each in plain words. `monotone` (increasing, decreasing) is open: "
+        "set it where the direction is sure, the observed one is in the comment."
+    )
+    yield "features:"
+    for feature, stats in draft.features:
+        yield from _feature(feature, stats)
+
+
+def _feature(feature: Feature, stats: Statistics) -> Iterator[str]:
+    yield f"  - name: {scalar(feature.name)}"
+    yield f"    sql: {scalar(feature.sql)}"
+    yield f"    description: {scalar(feature.description)}"
+    yield f"    reason: {scalar(feature.reason)}"
+    if feature.kind == "category":
+        yield "    kind: category"
+    elif stats.rises is not None and feature.sql == feature.name:
+        yield f"    # observed: risk {'rises' if stats.rises else 'falls'} with it, AUC {stats.auc:.2f} alone"
+
+
+def _left_out(draft: Draft) -> Iterator[str]:
+    if not draft.left_out:
+        return
+    yield ""
+    yield from comment("Left in the source: columns that no line above reads are never copied.")
+    for why in dict.fromkeys(item.why for item in draft.left_out):
+        labels = ", ".join(repr(item.label) for item in draft.left_out if item.why == why)
+        yield from comment(f"- {why}: {labels}")
+
+
+def _also(others: tuple[str, ...]) -> str:
+    return f"; could be too: {', '.join(others[:5])}." if others else "."

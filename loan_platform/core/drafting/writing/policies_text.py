@@ -1,0 +1,87 @@
+"""The drafted `defs.yaml`, with the figures behind each policy as comments."""
+
+from collections.abc import Iterator
+
+from loan_platform.core.book.contract import Strict
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
+
+COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
+
+
+def policies_text(draft: Draft) -> str:
+    """The whole file."""
+    lines = [
+        *comment(f"{draft.name}: drafted from {', '.join(draft.files)}."),
+        f"type: {COMPONENT}",
+        "attributes:",
+        *_sources(draft),
+        *_split(draft),
+        *_training(draft),
+        *_promotion(draft),
+        *_partitions(draft),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sources(draft: Draft) -> Iterator[str]:
+    variable = draft.name.upper()
+    yield "  sources:"
+    yield from comment(f"Overridden by {variable}_LOANS and {variable}_APPLICATIONS.", 4)
+    yield from ("    loans:", f"      path: {scalar(draft.source)}")
+    yield from comment("Until there is a file of new applications, the loans themselves are scored.", 4)
+    yield from ("    applications:", f"      path: {scalar(draft.source)}")
+    counts = draft.counts
+    refused = counts.rows + counts.broken - counts.accepted
+    yield "  quarantine:"
+    yield from comment(f"{refused:,} of {counts.rows + counts.broken:,} rows are refused by this contract.", 4)
+    yield f"    max_share: {max(0.05, round(1.5 * refused / (counts.rows + counts.broken) + 0.005, 2)):g}"
+
+
+def _split(draft: Draft) -> Iterator[str]:
+    chosen = draft.policies.split
+    parts = "; ".join(
+        f"{name} {part.rows:,} loans, {part.defaults:,} defaults" for name, part in chosen.rows.parts.items()
+    )
+    yield "  split:"
+    yield from comment(f"{chosen.why[:1].upper()}{chosen.why[1:]}. {parts}.", 4)
+    out_of_time = chosen.policy.kind == "out_of_time"
+    keys = (
+        ("test_months", "calibration_months", "folds", "min_resolved")
+        if out_of_time
+        else ("test_share", "calibration_share", "folds")
+    )
+    yield from _values(chosen.policy, ("kind", *keys))
+
+
+def _training(draft: Draft) -> Iterator[str]:
+    training = draft.policies.training
+    yield "  training:"
+    yield f"    families: {listed(training.families, 6)}"
+    yield from _values(training, ("trials", "tuning_rows", "use_pricing"))
+
+
+def _promotion(draft: Draft) -> Iterator[str]:
+    found, promotion = draft.policies.strength, draft.policies.promotion
+    yield "  promotion:"
+    yield from comment(
+        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above the "
+        "ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good, lower "
+        "them once it is known what is usual for these loans.",
+        4,
+    )
+    yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))
+
+
+def _partitions(draft: Draft) -> Iterator[str]:
+    partitions = draft.policies.partitions
+    yield "  partitions:"
+    yield f"    every: {scalar(partitions.every)}"
+    if partitions.every != "none":
+        yield f"    start: {partitions.start}"
+
+
+def _values(policy: Strict, keys: tuple[str, ...]) -> Iterator[str]:
+    for key in keys:
+        value = getattr(policy, key)
+        yield f"    {key}: {scalar(value)}"

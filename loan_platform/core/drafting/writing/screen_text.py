@@ -1,0 +1,99 @@
+"""What was found and drafted, as one screen of text."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.judged_columns import STRONG_AUC
+
+WIDTH = 108
+MARGIN = 13
+FLOOR = 0.6
+
+
+def screen_text(draft: Draft, files: Iterable[str]) -> str:
+    """The screen; `files` are the two files as the reader can open them."""
+    return "\n".join(["", *_lines(draft, list(files)), ""])
+
+
+def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
+    counts = draft.counts
+    yield f"━━ {draft.name} " + "━" * 60
+    broken = f", {counts.broken:,} broken lines" if counts.broken else ""
+    yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
+    yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
+    event = draft.event
+    yield from _row(
+        "Date", f"{event.column.name}, {event.comments[0]}" if event else "none: the split is by a hash of the key"
+    )
+    yield from _target(draft)
+    yield from _columns(draft)
+    yield from _row("Split", draft.policies.split.why)
+    yield from _strength(draft)
+    yield from _row("Files", *files)
+    yield from _row("Next", f"loan-platform check {draft.name}", f"make demo BOOK={draft.name}")
+    yield from _row(
+        "", f"or dagster job execute -m loan_platform.definitions -j {draft.name}_pipeline, with DAGSTER_HOME set"
+    )
+
+
+def _target(draft: Draft) -> Iterator[str]:
+    counts, target = draft.counts, draft.target
+    known = counts.defaults + counts.repaid
+    found = f"{counts.defaults:,} of {known:,} defaulted ({counts.base_rate:.2%})"
+    unknown = f", {counts.unknown:,} not known yet" if counts.unknown else ""
+    yield from _row("Target", f"{target.description} {found}{unknown}")
+    if target.guessed:
+        others = f"; {', '.join(target.others[:3])} could be it too" if target.others else ""
+        yield from _row("", f"guessed: {target.why}{others}. Say TARGET=... if it is another")
+    if counts.base_rate > 0.5:
+        yield from _row("", "MORE THAN HALF DEFAULT: are the two values the wrong way round?")
+
+
+def _columns(draft: Draft) -> Iterator[str]:
+    flags = sum(feature.name.endswith("_missing") for feature, _ in draft.features)
+    categories = sum(feature.kind == "category" for feature, _ in draft.features)
+    numbers = len(draft.features) - flags - categories
+    kinds = ((numbers, "numeric"), (categories, "categorical"), (flags, "whether a value is missing"))
+    told = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
+    yield from _row("Features", f"{len(draft.features)}: {told}")
+    strong = [j for j in draft.judged if not j.leak and not j.protected and j.stats.auc >= STRONG_AUC]
+    if strong:
+        told = ", ".join(f"{j.column.name} (AUC {j.stats.auc:.2f} alone)" for j in strong)
+        yield from _row("Strong", f"{told}: make sure that they are known when the lender decides")
+    for title, told, names in (
+        ("Leaks?", "in no model", [j.column.name for j in draft.judged if j.leak]),
+        ("Protected", "in no model", [j.column.name for j in draft.judged if j.protected]),
+        ("Pricing", "only with use_pricing", [j.column.name for j in draft.judged if j.column.known == "pricing"]),
+    ):
+        if names:
+            yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
+    if draft.left_out:
+        yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
+
+
+def _reasons(draft: Draft) -> str:
+    kinds = Counter(item.why.partition(",")[0].partition(":")[0] for item in draft.left_out)
+    few = {item.why.partition(",")[0].partition(":")[0]: item.label for item in draft.left_out}
+    return "; ".join(f"{count} ({why})" if count > 1 else f"{few[why]!r} ({why})" for why, count in kinds.most_common())
+
+
+def _strength(draft: Draft) -> Iterator[str]:
+    found = draft.policies.strength
+    yield from _row(
+        "Quick model",
+        f"AUC {found.auc:.2f} on loans it had not seen; strongest alone {found.feature} {found.feature_auc:.2f}",
+    )
+    if found.auc < FLOOR:
+        floor = draft.policies.promotion.min_auc
+        yield from _row(
+            "", f"These columns say little about the outcome; a model below promotion.min_auc ({floor}) is refused"
+        )
+
+
+def _row(title: str, *texts: str) -> Iterator[str]:
+    for i, text in enumerate(texts):
+        lines = wrap(text, WIDTH - MARGIN, break_long_words=False, break_on_hyphens=False)
+        for j, line in enumerate(lines):
+            yield f"{title if i + j == 0 else '':<{MARGIN}}{line}"

@@ -1,0 +1,116 @@
+"""The model card: what the model is, what it was made from, how well it does and where it must not be used.
+
+After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.scoring.decisions import DecisionRule
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+SHOWN = ("auc", "gini", "ks", "brier", "log_loss", "ece")
+
+
+def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> str:
+    """Markdown; the same model and evaluation give the same text.
+
+    Args:
+        book: contract and policies.
+        model: what the card is about.
+        found: the content of `evaluation.json`.
+    """
+    return (
+        "\n\n".join(
+            [
+                f"# {book.name}: {model.family}",
+                book.contract.description,
+                _identity(book, found),
+                "## Data\n\n" + _data(found["split"]),
+                "## Choice\n\n" + _choice(found),
+                "## Out-of-time performance\n\n" + _metrics(found),
+                "## Decisions\n\n" + _decisions(model.policy.decision, found["decisions"]),
+                "## Inputs\n\n" + _inputs(model),
+                "## Limits\n\n" + _limits(book),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _identity(book: Portfolio, found: dict[str, Any]) -> str:
+    return (
+        f"Predicts: {book.contract.target.description}\n\n"
+        f"SHA-256 of the bundle: `{found['sha256']}`. The lender's own pricing is "
+        f"{'used' if book.training.use_pricing else 'not used'}; protected columns never are."
+    )
+
+
+def _data(split: dict[str, Any]) -> str:
+    rows = [
+        f"| {name} | {part['rows']:,} | {part['default_rate']:.2%} | {part['first'] or '-'} | {part['last'] or '-'} |"
+        for name, part in split.items()
+        if isinstance(part, dict)
+    ]
+    table = ["| part | loans | default rate | first | last |", "| --- | --- | --- | --- | --- |", *rows]
+    left_out = (
+        f"Left out: {split['unknown_outcome']:,} loans whose outcome is not known yet, {split['immature']:,} of months "
+        "with too many such loans."
+    )
+    return "\n".join(table) + "\n\n" + left_out
+
+
+def _choice(found: dict[str, Any]) -> str:
+    rows = [
+        f"| {c['family']} | {c['fold_auc']:.4f} | {c['auc']:.4f} | {c['ks']:.4f} | {c['ece']:.4f} | {c['brier']:.4f} |"
+        for c in found["candidates"]
+    ]
+    heading = "| family | AUC on the folds | test AUC | test KS | test ECE | test Brier |"
+    table = "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *rows])
+    return f"{found['choice']} The choice was made on the folds; the test columns are for information.\n\n{table}"
+
+
+def _metrics(found: dict[str, Any]) -> str:
+    rows = [
+        f"| {name} | {found['test'][name]:.4f} | {found['intervals'][name]['low']:.4f} to "
+        f"{found['intervals'][name]['high']:.4f} |"
+        for name in SHOWN
+    ]
+    rows.append(f"| mean probability | {found['test']['mean_probability']:.4f} | |")
+    rows.append(f"| default rate | {found['test']['base_rate']:.4f} | |")
+    return "\n".join(["| metric | value | 95 % interval |", "| --- | --- | --- |", *rows])
+
+
+def _decisions(rule: DecisionRule, found: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        f"| {decision} | {row['share']:.1%} | {row['mean_probability']:.2%} | {row['default_rate']:.2%} |"
+        for decision, row in found.items()
+    ]
+    heading = "| decision | share of the test loans | mean probability of default | default rate |"
+    return (
+        f"Approved below a probability of default of {rule.approve_below:.2%}, declined from {rule.decline_from:.2%}; "
+        f"a person decides between the two. Risk is medium from {rule.medium_from:.0%} and high from "
+        f"{rule.high_from:.0%}. A default loses {rule.loss_given_default:.0%} of the exposure.\n\n"
+        + "\n".join([heading, "| --- | --- | --- | --- |", *rows])
+    )
+
+
+def _inputs(model: ScoringModel) -> str:
+    features = {feature.name: feature for feature in model.feature_set.features}
+    used = [features[name] for name in model.importance]
+    rows = [
+        f"| {name} | {share:.1%} | {f.monotone or '-'} | {f.description} | {f.reason} |"
+        for (name, share), f in zip(model.importance.items(), used, strict=True)
+    ]
+    heading = "| input | share | direction of risk | meaning | reason told to an applicant |"
+    return "\n".join([heading, "| --- | --- | --- | --- | --- |", *rows])
+
+
+def _limits(book: Portfolio) -> str:
+    drift = book.drift
+    return (
+        "The model knows loans that this lender granted, not those it refused. It holds for applicants like those "
+        f"of the development months: a batch whose PSI reaches {drift.critical} (beyond chance) on any input or on "
+        "the score asks for a new model. It estimates the probability of default, not the loss."
+    )

@@ -1,0 +1,130 @@
+"""How past predictions turned out once their loans matured: out-of-sample loans only, or no number."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.policies import Drift
+from loan_platform.core.evaluation.metrics import Metrics, evaluate
+
+Verdict = Literal["ok", "degraded", "unknown"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VintagePerformance:
+    """One month of issue; the metrics are there when the policy's number of outcomes of both kinds is known.
+
+    `scored` counts out-of-sample predictions, `known` those of them whose outcome is known.
+    """
+
+    vintage: date | None
+    scored: int
+    known: int
+    verdict: Verdict
+    reason: str
+    metrics: Metrics | None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """All vintages together (`overall`) and one by one, in order of time."""
+
+    overall: VintagePerformance
+    vintages: tuple[VintagePerformance, ...]
+    in_sample: int
+    gini_floor: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on all vintages together."""
+        return self.overall.verdict
+
+    def to_json(self) -> dict[str, object]:
+        """The report as plain values, the same for the same input."""
+        return {
+            "verdict": self.verdict,
+            "gini_floor": self.gini_floor,
+            "in_sample_left_out": self.in_sample,
+            "overall": _plain(self.overall),
+            "vintages": [_plain(vintage) for vintage in self.vintages],
+        }
+
+    def to_frame(self) -> pl.DataFrame:
+        """Vintages with known metrics, in the form of `evaluation.by_vintage`."""
+        known = [(v.vintage, v.metrics) for v in self.vintages if v.metrics is not None]
+        rows = [(at, m.rows, m.base_rate, m.mean_probability, m.auc, m.ece) for at, m in known]
+        names = ("observed", "predicted", "auc", "ece")
+        schema = {"vintage": pl.Date, "rows": pl.Int64, **dict.fromkeys(names, pl.Float64)}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def performance(predictions: pl.DataFrame, champion_gini: float, policy: Drift) -> Performance:
+    """Judge past predictions by the outcomes that are known by now.
+
+    A loan that the model was developed on says nothing about its performance, so it is left out and counted.
+    The verdict is `degraded` when the Gini of the rest is below the policy's share of the champion's on its
+    test set, and `unknown` with too few known outcomes or only one kind of them.
+
+    Args:
+        predictions: One row per scored loan: `vintage` (date; null for a book without dates), `probability`,
+            `outcome` (1 default, 0 repaid, null not known yet), `in_sample` (whether the loan belonged to the
+            data that trained or calibrated the version that scored it).
+        champion_gini: 2 AUC - 1 of the champion on its test set.
+        policy: Share of that Gini to keep, known outcomes needed.
+
+    Raises:
+        ValueError: a row does not say whether it is in-sample.
+    """
+    if predictions["in_sample"].null_count():
+        raise ValueError("in_sample is null: a prediction must say whether its loan was in the development data")
+    fresh = predictions.filter(~pl.col("in_sample"))
+    floor = champion_gini * policy.min_relative_gini
+    months = fresh.with_columns(pl.col("vintage").cast(pl.Date).dt.truncate("1mo")).sort("vintage")
+    parts = months.group_by("vintage", maintain_order=True)
+    return Performance(
+        overall=_judge(None, fresh, floor, policy),
+        vintages=tuple(_judge(key[0], part, floor, policy) for key, part in parts if key[0] is not None),
+        in_sample=len(predictions) - len(fresh),
+        gini_floor=floor,
+    )
+
+
+def auc_error(auc: Floats, defaults: Floats, repaid: Floats) -> Floats:
+    """Standard error of an AUC from the counts behind it.
+
+    J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143, 1982. All of shape [n].
+    """
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (defaults - 1) * (q1 - auc**2) + (repaid - 1) * (q2 - auc**2)
+    return np.sqrt(np.maximum(variance, 0) / (defaults * repaid))
+
+
+def _judge(vintage: date | None, scored: pl.DataFrame, floor: float, policy: Drift) -> VintagePerformance:
+    known = scored.drop_nulls("outcome")
+    kinds = known["outcome"].n_unique()
+    if len(known) < policy.min_outcomes or kinds < 2:
+        reason = f"{len(known)} outcomes are known, {policy.min_outcomes} are needed"
+        if len(known) >= policy.min_outcomes:
+            reason = f"all {len(known)} known outcomes are the same"
+        return VintagePerformance(vintage, len(scored), len(known), "unknown", reason, None)
+    metrics = evaluate(known["outcome"].to_numpy(), known["probability"].to_numpy())
+    verdict = "ok" if metrics.gini >= floor else "degraded"
+    reason = f"Gini {metrics.gini:.3f}, floor {floor:.3f}"
+    return VintagePerformance(vintage, len(scored), len(known), verdict, reason, metrics)
+
+
+def _plain(judged: VintagePerformance) -> dict[str, object]:
+    return {
+        "vintage": judged.vintage.isoformat() if judged.vintage else None,
+        "scored": judged.scored,
+        "known": judged.known,
+        "verdict": judged.verdict,
+        "reason": judged.reason,
+        "metrics": asdict(judged.metrics) if judged.metrics else None,
+    }

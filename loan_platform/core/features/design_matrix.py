@@ -1,0 +1,131 @@
+"""The design matrix: features as the columns of numbers that a model reads."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.contract import Feature, Strict
+
+Matrix = NDArray[np.float32]
+
+CHUNK_ROWS = 65_536
+FEW_ROWS = 16
+MAX_LEVELS = 200
+
+
+class DesignColumn(Strict):
+    """One column of the matrix: a number, or one level of a category (1 where the loan has it, else 0)."""
+
+    feature: str
+    level: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`feature` or `feature=level`."""
+        return self.feature if self.level is None else f"{self.feature}={self.level}"
+
+
+@dataclass(frozen=True)
+class Design:
+    """How features become a float32 matrix: numbers first, in order, then one column per level of each category.
+
+    A missing number is NaN; a missing category, and a level that training did not see, is zero in every column.
+    """
+
+    columns: tuple[DesignColumn, ...]
+
+    @classmethod
+    def learn(cls, features: tuple[Feature, ...], loans: pl.DataFrame, rows: NDArray[np.int64]) -> Self:
+        """The design of the features that vary in these rows; a category keeps its 200 most frequent levels."""
+        varying = {f.name: values for f in features if _varies(values := loans[f.name].gather(rows))}
+        numbers = [DesignColumn(feature=f.name) for f in features if f.name in varying and f.kind == "number"]
+        levels = [
+            DesignColumn(feature=f.name, level=level)
+            for f in features
+            if f.name in varying and f.kind == "category"
+            for level in _levels(varying[f.name])
+        ]
+        return cls((*numbers, *levels))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Column names of the matrix."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Features that have a column, in order of their first."""
+        return tuple(dict.fromkeys(column.feature for column in self.columns))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Features that are numbers."""
+        return tuple(column.feature for column in self.columns if column.level is None)
+
+    @cached_property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Levels of each category."""
+        found: dict[str, tuple[str, ...]] = {}
+        for column in self.columns:
+            if column.level is not None:
+                found[column.feature] = (*found.get(column.feature, ()), column.level)
+        return found
+
+    def matrix(self, features: pl.DataFrame, rows: NDArray[np.int64] | None = None) -> Matrix:
+        """The matrix of a features frame, or of these rows of it in this order.
+
+        Returns:
+            Row-major array [rows, len(columns)].
+        """
+        height = features.height if rows is None else len(rows)
+        matrix = np.zeros((height, len(self.columns)), np.float32)
+        for start in range(0, height, CHUNK_ROWS):
+            end = start + CHUNK_ROWS
+            chunk = features.slice(start, CHUNK_ROWS) if rows is None else features[rows[start:end]]
+            self._fill(matrix[start:end], chunk)
+        return matrix
+
+    def _fill(self, matrix: Matrix, features: pl.DataFrame) -> None:
+        if features.height <= FEW_ROWS:
+            self._fill_rows(matrix, features)
+            return
+        if self.numbers:
+            matrix[:, : len(self.numbers)] = features.select(self.numbers).to_numpy()
+        for name, (first, levels) in self._encoders.items():
+            codes = features.get_column(name).cast(pl.Enum(list(levels)), strict=False).to_physical()
+            rows = np.flatnonzero(codes.is_not_null().to_numpy())
+            matrix[rows, first + codes.drop_nulls().to_numpy().astype(np.int64)] = 1
+
+    def _fill_rows(self, matrix: Matrix, features: pl.DataFrame) -> None:
+        """What `_fill` does, for a tenth of its cost on one row."""
+        names = features.columns
+        for filled, row in zip(matrix, features.rows(), strict=True):
+            values = dict(zip(names, row, strict=True))
+            filled[: len(self.numbers)] = [values[name] for name in self.numbers]
+            for name, (first, levels) in self._encoders.items():
+                if values[name] in levels:
+                    filled[first + levels[values[name]]] = 1
+
+    @cached_property
+    def _encoders(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """First matrix column of each category, and the position of each level after it."""
+        found: dict[str, tuple[int, dict[str, int]]] = {}
+        first = len(self.numbers)
+        for name, levels in self.levels.items():
+            found[name] = first, {level: code for code, level in enumerate(levels)}
+            first += len(levels)
+        return found
+
+
+def _varies(values: pl.Series) -> bool:
+    missing = values.null_count()
+    return 0 < missing < len(values) or values.min() != values.max()
+
+
+def _levels(values: pl.Series) -> list[str]:
+    counts = values.drop_nulls().value_counts(name="rows").sort(["rows", values.name], descending=[True, False])
+    return sorted(counts.head(MAX_LEVELS)[values.name])

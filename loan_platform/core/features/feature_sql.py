@@ -1,0 +1,82 @@
+"""One feature's SQL as a Polars expression, and what keeps it from being one."""
+
+from collections.abc import Iterator
+
+import polars as pl
+from sqlglot import exp
+
+from loan_platform.core.book.contract import Feature
+from loan_platform.core.book.issues import Problem
+from loan_platform.core.book.sql import SqlError, parsed
+
+_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+_BEYOND = (exp.AggFunc, exp.Window, exp.Subquery)
+
+
+def feature_expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
+    """The feature as Float64 or String.
+
+    Args:
+        feature: its SQL and kind.
+        empty: a frame without rows that has every input in its type.
+    """
+    wanted = pl.String if feature.kind == "category" else pl.Float64
+    value = pl.sql_expr(feature.sql).alias(feature.name)
+    return value if empty.select(value).dtypes == [wanted] else value.cast(wanted)
+
+
+def feature_problems(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterator[tuple[int, Problem]]:
+    """Every feature whose SQL does not compile, gives another kind, or looks beyond its own row, by its number.
+
+    The path of a problem is the key of the feature: `sql` or `kind`.
+    """
+    types = _types(features, empty)
+    for i, feature in enumerate(features):
+        problem = _beyond_its_row(feature) or _compile_problem(feature, empty, types[i] if types else None)
+        if problem:
+            yield i, problem
+
+
+def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataType] | None:
+    """Types of all features, in one call; None where one does not compile."""
+    try:
+        return empty.select(pl.sql_expr(f.sql).alias(f"{i}") for i, f in enumerate(features)).dtypes
+    except _FAILURES:
+        return None
+
+
+def _beyond_its_row(feature: Feature) -> Problem | None:
+    """A sum or a rank over the batch would make a loan's features depend on its neighbours."""
+    try:
+        found = next(parsed(feature.sql).find_all(*_BEYOND), None)
+    except SqlError as error:
+        return Problem("sql", str(error), "Correct the SQL.")
+    if found is None:
+        return None
+    reason = f"a feature is computed from one row alone, and {found.sql('duckdb')} looks at others"
+    return Problem("sql", reason, "Compute it from the columns of one loan; for the largest of several use GREATEST.")
+
+
+def _compile_problem(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | None) -> Problem | None:
+    try:
+        if dtype is None:
+            dtype = empty.select(pl.sql_expr(feature.sql).alias(feature.name)).dtypes[0]
+        if feature.kind == "category" and dtype != pl.String:
+            empty.select(feature_expression(feature, empty))
+    except _FAILURES as error:
+        reason = f"Polars, which runs it, refuses it: {first_line(error)}"
+        return Problem("sql", reason, "Use functions of Polars' SQL, and columns of fitting types.")
+    is_number = dtype.is_numeric() or isinstance(dtype, pl.Boolean | pl.Null)
+    if feature.kind == "number" and not is_number:
+        mend = "Write `kind: category`, or make it a number." if dtype == pl.String else "Make it a number."
+        return Problem("sql", f"gives {_noun(dtype)}, not a number", mend)
+    return None
+
+
+def _noun(dtype: pl.DataType) -> str:
+    return {"String": "text", "Date": "a date"}.get(str(dtype), str(dtype))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

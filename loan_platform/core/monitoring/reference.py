@@ -1,0 +1,180 @@
+"""The champion's development sample as frozen bins: what later batches are compared with."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.contract import Strict
+
+Floats = NDArray[np.float64]
+
+OTHER, MISSING = "(other)", "(missing)"
+
+_QUANTILE_BINS = 10
+_MAX_LEVELS = 50
+_SLICE_ROWS = 100_000  # stays in the processor's cache, and casts of float32 features stay small
+
+
+class VariableReference(Strict):
+    """Bins of one variable, and how many development loans fell into each.
+
+    `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`, with deciles as edges.
+    `values`, a number with at most ten different values, and `category`: one bin for each of them, then
+    `(other)`, for what development did not have or (beyond 50 levels) too rarely to list, and `(missing)`.
+    """
+
+    name: str
+    kind: Literal["number", "values", "category"]
+    edges: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """One name per bin, in the order of `counts`."""
+        if self.kind == "category":
+            return (*self.levels, OTHER, MISSING)
+        texts = [f"{edge:.6g}" for edge in self.edges]
+        if self.kind == "values":
+            return (*texts, OTHER, MISSING)
+        middle = [f"{low} to {high}" for low, high in pairwise(texts)]
+        return (f"up to {texts[0]}", *middle, f"above {texts[-1]}", MISSING)
+
+
+class Reference(Strict):
+    """Frozen distributions of a development sample: its features and its scores."""
+
+    rows: int
+    score: VariableReference
+    features: tuple[VariableReference, ...]
+
+    @classmethod
+    def build(cls, features: pl.DataFrame, scores: Floats) -> Self:
+        """Freeze the distributions of a development sample.
+
+        Args:
+            features: One row per loan; numbers and booleans are numbers, any other type is a category.
+            scores: Probability of default of the same loans, shape (rows,).
+
+        Raises:
+            ValueError: there is no row, or the two differ in length.
+        """
+        frame = with_scores(features, scores)
+        if not len(frame):
+            raise ValueError("a drift reference needs at least one development loan")
+        bins = [_bins(column) for column in frame.iter_columns()]
+        counted = [
+            variable.model_copy(update={"counts": tuple(counts)})
+            for variable, counts in zip(bins, count(bins, frame), strict=True)
+        ]
+        return cls(rows=len(frame), score=counted[0], features=tuple(counted[1:]))
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, the same for the same sample in any row order; `from_json` reads them back."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: `data` is no reference.
+        """
+        return cls.model_validate(data)
+
+    @property
+    def variables(self) -> tuple[VariableReference, ...]:
+        """The score, then every feature."""
+        return (self.score, *self.features)
+
+
+SCORE_COLUMN = "(score)"  # no feature of a contract can have this name
+
+
+def with_scores(features: pl.DataFrame, scores: Floats) -> pl.DataFrame:
+    """Features with the scores as first column.
+
+    Raises:
+        ValueError: the two differ in length.
+    """
+    if len(features) != len(scores):
+        raise ValueError(f"{len(features)} rows of features, but {len(scores)} scores")
+    return features.select(pl.Series(SCORE_COLUMN, scores, dtype=pl.Float64), pl.all())
+
+
+def count(variables: Sequence[VariableReference], frame: pl.DataFrame) -> list[list[int]]:
+    """How many rows fall into each bin of each variable; every row falls into exactly one."""
+    numbers = [v for v in variables if v.kind != "category"]
+    sums = _count_numbers(numbers, frame)
+    counts = {v.name: _number_counts(v, s, len(frame)) for v, s in zip(numbers, sums, strict=True)}
+    counts |= {v.name: _level_counts(v, frame[v.name]) for v in variables if v.kind == "category"}
+    return [counts[v.name] for v in variables]
+
+
+def _bins(column: pl.Series) -> VariableReference:
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        table = _levels(column)
+        common = sorted(table, key=lambda level: (-table[level], level))[:_MAX_LEVELS]
+        return VariableReference(name=column.name, kind="category", levels=tuple(sorted(common)))
+    values = column.cast(pl.Float64).drop_nulls()
+    ordered = values.filter(values.is_finite()).sort().to_numpy()
+    distinct = _first_distinct(ordered)
+    if len(distinct) <= _QUANTILE_BINS:
+        return VariableReference(name=column.name, kind="values", edges=tuple(distinct))
+    cuts = [len(ordered) * i // _QUANTILE_BINS for i in range(1, _QUANTILE_BINS)]
+    edges = sorted(set(ordered[cuts].tolist()))
+    return VariableReference(name=column.name, kind="number", edges=tuple(edges))
+
+
+def _first_distinct(ordered: Floats) -> list[float]:
+    """The smallest different values, one more than there may be `values` bins."""
+    found: list[float] = []
+    start = 0
+    while start < len(ordered) and len(found) <= _QUANTILE_BINS:
+        found.append(float(ordered[start]))
+        start = int(ordered.searchsorted(found[-1], side="right"))
+    return found
+
+
+def _count_numbers(variables: Sequence[VariableReference], frame: pl.DataFrame) -> list[list[int]]:
+    """For each variable: rows at or below each edge (`number`) or at each value, then missing rows."""
+    widths = [len(v.edges) + 1 for v in variables]
+    totals = np.zeros(sum(widths), dtype=np.int64)
+    sums = [expression for v in variables for expression in _sums(v)]
+    names = [v.name for v in variables]
+    for part in frame.select(names).iter_slices(_SLICE_ROWS):
+        row = part.lazy().select(pl.all().cast(pl.Float64)).select(sums).collect()
+        totals += row.to_numpy()[0].astype(np.int64)
+    ends = np.cumsum(widths)
+    return [totals[end - width : end].tolist() for end, width in zip(ends, widths, strict=True)]
+
+
+def _sums(variable: VariableReference) -> list[pl.Expr]:
+    value = pl.col(variable.name)
+    hits = [value <= edge if variable.kind == "number" else value == edge for edge in variable.edges]
+    hits.append(value.is_null() | value.is_nan())
+    return [hit.sum().alias(f"{variable.name} {i}") for i, hit in enumerate(hits)]
+
+
+def _number_counts(variable: VariableReference, sums: list[int], rows: int) -> list[int]:
+    *hits, missing = sums
+    if variable.kind == "values":
+        return [*hits, rows - missing - sum(hits), missing]
+    return [*np.diff([0, *hits, rows - missing]).tolist(), missing]
+
+
+def _levels(column: pl.Series) -> dict[str, int]:
+    table = column.drop_nulls().cast(pl.String).value_counts()
+    return dict(zip(table[column.name].to_list(), table["count"].to_list(), strict=True))
+
+
+def _level_counts(variable: VariableReference, column: pl.Series) -> list[int]:
+    table = _levels(column)
+    listed = [table.get(level, 0) for level in variable.levels]
+    missing = column.null_count()
+    return [*listed, len(column) - missing - sum(listed), missing]

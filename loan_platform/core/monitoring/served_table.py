@@ -1,0 +1,82 @@
+"""Records of what the service answered, as a table like that of the scored batches."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from loan_platform.core.scoring.decisions import DECISIONS, RISKS
+
+_ANSWER: dict[str, pl.DataType] = {
+    "probability": pl.Float64(),
+    "score": pl.Float64(),
+    "risk": pl.Enum(RISKS),
+    "decision": pl.Enum(DECISIONS),
+    "expected_loss": pl.Float64(),
+    "reasons": pl.List(pl.Struct({"code": pl.String, "points": pl.Float64})),
+    "model_version": pl.Int64(),
+}
+_ABOUT: dict[str, pl.DataType] = {
+    "model_sha256": pl.String(),
+    "policy_version": pl.String(),
+    "request_id": pl.String(),
+    "time": pl.Datetime("us", "UTC"),
+    "key_id": pl.String(),
+    "inputs": pl.String(),
+}
+
+
+class Served(NamedTuple):
+    """One record, and what it keeps of the application where that can be read.
+
+    Attributes:
+        record: as the chain holds it.
+        inputs: of the model, by column; None where they were omitted or cannot be read.
+        entity: key of the loan, as the caller stated it.
+        date: of the application, as the caller stated it.
+    """
+
+    record: Mapping[str, Any]
+    inputs: Mapping[str, Any] | None = None
+    entity: str | None = None
+    date: str | None = None
+
+
+def served_table(rows: Iterable[Served], entity_key: str, event_date: str | None) -> pl.DataFrame:
+    """The table, in order of time.
+
+    Returns:
+        The columns of `predictions`, of a reason the code and the points, which model it was, request id, time, key
+        id, and the model's `inputs` as JSON; null where they were not kept.
+    """
+    dated: dict[str, pl.DataType] = {event_date: pl.String()} if event_date else {}
+    schema: dict[str, pl.DataType] = {entity_key: pl.String(), **dated, **_ANSWER, **_ABOUT}
+    values = [_row(row, entity_key, event_date) for row in rows]
+    table = pl.from_dicts(values, schema=schema) if values else pl.DataFrame(schema=schema)
+    if event_date:  # /invocations takes what it does not read as it comes
+        table = table.with_columns(pl.col(event_date).str.to_date("%Y-%m-%d", strict=False))
+    return together([table])
+
+
+def together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Tables as one, in order of time; an answer that was recorded twice, around a kill, counts once."""
+    return pl.concat(tables).sort("time", "request_id").unique("request_id", keep="first", maintain_order=True)
+
+
+def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:
+    """Of each loan that was asked for by its key, the last answer."""
+    return served.filter(pl.col(entity_key).is_not_null()).unique(entity_key, keep="last", maintain_order=True)
+
+
+def _row(row: Served, entity_key: str, event_date: str | None) -> dict[str, Any]:
+    record = row.record
+    value = {name: record[name] for name in (*_ANSWER, *_ABOUT) if name not in ("reasons", "time", "inputs")}
+    value |= {
+        entity_key: row.entity,
+        "reasons": [{"code": code, "points": points} for code, points in record["reasons"]],
+        "time": datetime.fromtimestamp(record["time"], UTC),
+        "inputs": None if row.inputs is None else json.dumps(row.inputs, sort_keys=True),
+    }
+    return value | ({event_date: row.date} if event_date else {})

@@ -1,0 +1,109 @@
+"""What a model answers to applications: its score, the decision, and why it declined."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from loan_platform.core.models.portable import sigmoid
+from loan_platform.core.scoring.decisions import DECISIONS
+from loan_platform.core.scoring.reasons import Explainer, Reason, lists_of_rows
+from loan_platform.core.scoring.scoring_model import ScoringModel, points
+
+DECLINED = DECISIONS[-1]
+CHUNK_ROWS = 131_072  # the features of as many loans are in memory at once
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one application; `reasons` are those of a decline, or asked for."""
+
+    probability: float
+    score: float
+    risk: str
+    decision: str
+    expected_loss: float | None
+    reasons: tuple[Reason, ...]
+
+
+def as_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Answers as the rows of `Answers.of`, reasons' values as text."""
+    return [
+        {
+            "probability": answer.probability,
+            "score": answer.score,
+            "risk": answer.risk,
+            "decision": answer.decision,
+            "expected_loss": answer.expected_loss,
+            "reasons": [reason._asdict() | {"value": _text(reason.value)} for reason in answer.reasons],
+        }
+        for answer in answers
+    ]
+
+
+def _text(value: float | str | None) -> str | None:
+    return value if value is None or isinstance(value, str) else str(pl.Series([value]).cast(pl.String)[0])
+
+
+class Answers:
+    """The answers of one model; made once for it, safe to share among threads."""
+
+    def __init__(self, model: ScoringModel) -> None:
+        self.model = model
+        self.explainer = Explainer(model)
+
+    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The answer to each row of typed columns.
+
+        Returns:
+            The columns of `ScoringModel.score` and `reasons`, the principal ones first: code, text, the feature's value
+            as text and the points that it cost. Only declined applications have some.
+
+        Raises:
+            FeatureError: a column holds another type than the contract says.
+        """
+        if frame.height > CHUNK_ROWS:
+            chunks = [frame.slice(start, CHUNK_ROWS) for start in range(0, frame.height, CHUNK_ROWS)]
+            return pl.concat([self.of(chunk) for chunk in chunks], rechunk=True)
+        scored = self.model.score(frame)
+        declined = (scored["decision"] == DECLINED).arg_true()
+        told = self.explainer.column(self.model.features(frame[declined]))
+        return scored.with_columns(lists_of_rows(declined, told, frame.height))
+
+    def one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
+        """The answer to one row of typed columns: that of `of`, to the last bit.
+
+        Args:
+            row: one row.
+            explain: reasons although the application is not declined.
+        """
+        return self.few(row, [explain])[0]
+
+    def few(self, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
+        """The answers to a few rows, as `one` gives them: cheaper than `of`, which prepares columns for many.
+
+        Args:
+            frame: rows of typed columns.
+            explain: of each row, whether it gets reasons although it is not declined.
+        """
+        features, policy = self.model.features(frame), self.model.policy
+        log_odds, rule = self.model.log_odds(features), policy.decision
+        probabilities: list[float] = sigmoid(log_odds).tolist()
+        scores: list[float] = points(log_odds, policy.scorecard).tolist()
+        decisions = [rule.decision(probability) for probability in probabilities]
+        told = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
+        explained = features if len(told) == features.height else features[told]
+        reasons = dict(zip(told, self.explainer.reasons(explained), strict=True)) if told else {}
+        stakes = self.model.exposure(features).to_list()
+        return [
+            Answer(
+                probability=probability,
+                score=scores[i],
+                risk=rule.risk(probability),
+                decision=decisions[i],
+                expected_loss=None if stakes[i] is None else probability * rule.loss_given_default * stakes[i],
+                reasons=reasons.get(i, ()),
+            )
+            for i, probability in enumerate(probabilities)
+        ]

@@ -1,0 +1,196 @@
+"""Reason codes: what lowered a score most, in the contract's own words.
+
+A feature's part of the score is the sum of its columns' parts of the margin, turned into points. Features with one
+`cause` in the contract are added up and named once, by the one that weighs most. Only what pushes towards default is a
+reason.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.contract import Feature
+from loan_platform.core.models.base import Floats, Matrix
+from loan_platform.core.models.calibration import Platt
+from loan_platform.core.models.portable import sum_columns
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+MOST = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
+LEAST_POINTS = 0.5  # less would be shown as none
+CHUNK_ROWS = 8_192
+STILL = 1e-6
+REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "value": pl.String, "points": pl.Float64}))
+
+Rows = NDArray[np.int64]
+NOT_KNOWN = "_not_known"
+
+
+class Reason(NamedTuple):
+    """One reason.
+
+    Attributes:
+        code: the feature's name; with `_not_known` after it where the feature has no value.
+        text: what the applicant is told.
+        value: of the feature; None where it is not known.
+        points: of score that it cost, against the average training loan; negative.
+    """
+
+    code: str
+    text: str
+    value: float | str | None
+    points: float
+
+
+class Explainer:
+    """What a model's answers come from; made once for a model, safe to share among threads.
+
+    Args:
+        model: whose answers are explained.
+
+    Attributes:
+        features: names of the features that the model reads, as the columns of `parts`.
+    """
+
+    def __init__(self, model: ScoringModel) -> None:
+        self.features = model.design.features
+        self._model = model
+        named = {feature.name: feature for feature in model.contract.features}
+        read = [named[name] for name in self.features]
+        self._codes = [*self.features, *(name + NOT_KNOWN for name in self.features)]
+        self._texts = [*(feature.reason for feature in read), *map(_not_known, read)]
+        self._of_features = _Sums([column.feature for column in model.design.columns], self.features)
+        causes = [feature.cause or f"feature {feature.name}" for feature in read]
+        self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
+
+    def parts(self, features: pl.DataFrame) -> Floats:
+        """Points of score that each feature adds [rows, features]; with the average training loan's they are the score.
+
+        Args:
+            features: as `ScoringModel.features` computes them.
+        """
+        return self._parts(features).T[: features.height].copy()
+
+    def reasons(self, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+        """The principal reasons of each row, the weightiest first; none where nothing lowered the score.
+
+        Args:
+            features: as `ScoringModel.features` computes them.
+            most: reasons of one row.
+        """
+        parts = self._parts(features)
+        causes = self._of_causes(parts).T
+        heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
+        values = zip(*(features.get_column(name).to_list() for name in self.features), strict=True)
+        return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
+
+    def column(self, features: pl.DataFrame, most: int = MOST) -> pl.Series:
+        """`reasons` of many rows, several threads at work: of each a list of code, text, value as text, and points."""
+        chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
+        if not chunks:
+            return pl.Series("reasons", [], REASONS)
+        with ThreadPoolExecutor(self._model.threads) as pool:
+            return pl.concat(pool.map(partial(self._column, most=most), chunks), rechunk=True)
+
+    def _column(self, features: pl.DataFrame, most: int) -> pl.Series:
+        parts = self._parts(features)[:, : features.height]
+        causes = self._of_causes(parts)
+        weightiest = np.array([members[parts[members].argmin(axis=0)] for members in self._of_causes.members])
+        heaviest = np.argsort(causes.T, axis=1, kind="stable")[:, :most]
+        row, place = np.nonzero(np.take_along_axis(causes.T, heaviest, axis=1) <= -LEAST_POINTS)
+        cause = heaviest[row, place]
+        feature = weightiest[cause, row]
+        value = _as_text(features, row, feature, self.features)
+        told = feature + len(self.features) * value.is_null().to_numpy()
+        columns = {
+            "code": pl.Series(self._codes).gather(told),
+            "text": pl.Series(self._texts).gather(told),
+            "value": value,
+            "points": causes[cause, row].round(2),
+        }
+        entries = pl.DataFrame({"row": row, **columns}).group_by("row", maintain_order=True)
+        lists = entries.agg(reasons=pl.struct(list(columns)).cast(REASONS.inner))
+        return lists_of_rows(lists["row"], lists["reasons"], features.height)
+
+    def _parts(self, features: pl.DataFrame) -> Floats:
+        """Points [features, rows]; a row alone is there twice, or its sums would be in another order than in bulk."""
+        matrix = self._model.design.matrix(features)
+        if len(matrix) == 1:
+            matrix = np.repeat(matrix, 2, axis=0)
+        columns = self._model.model.contributions(matrix)
+        per_margin = -self._model.policy.scorecard.double / math.log(2) * self._slope(matrix, columns)
+        return self._of_features(columns.T) * per_margin
+
+    def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:
+        """Calibrated log-odds per unit of margin, from the average training loan to each row: so the parts add up."""
+        calibration = self._model.calibration
+        if isinstance(calibration, Platt):
+            return calibration.slope
+        margin, moved = self._model.model.margin(matrix), sum_columns(columns)
+        average = margin - moved
+        start = calibration.log_odds(average)
+        still = np.abs(moved) < STILL
+        steep = (calibration.log_odds(average + STILL) - start) / STILL
+        return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
+
+    def _of_row(
+        self, row: tuple[float | str | None, ...], heaviest: list[int], causes: Floats, parts: Floats
+    ) -> Iterator[Reason]:
+        for cause in heaviest:
+            if causes[cause] > -LEAST_POINTS:
+                return
+            members = self._of_causes.members[cause]
+            at = int(members[parts[members].argmin()])
+            told = at + len(self.features) * (row[at] is None)
+            yield Reason(self._codes[told], self._texts[told], row[at], float(causes[cause].round(2)))
+
+
+def lists_of_rows(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
+    """A list for each of so many rows: those given by row number, and empty ones."""
+    given = pl.DataFrame({"row": row.cast(pl.Int64), "reasons": lists})
+    every = pl.DataFrame({"row": np.arange(rows)}).join(given, "row", "left", maintain_order="left")
+    return every["reasons"].fill_null(pl.Series([[]], dtype=lists.dtype))
+
+
+def _not_known(feature: Feature) -> str:
+    return feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
+
+
+def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[str]) -> pl.Series:
+    """The values at these rows and features, as text."""
+    order = np.argsort(feature, kind="stable")
+    ends = np.searchsorted(feature[order], np.arange(len(names) + 1))
+    texts = [pl.Series("value", [], pl.String)]
+    texts += [
+        features[name].gather(row[order[start:end]]).cast(pl.String).alias("value")
+        for name, (start, end) in zip(names, pairwise(ends), strict=True)
+        if end > start
+    ]
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return pl.concat(texts).gather(back)
+
+
+class _Sums:
+    """Sums of rows by their owner, in the order of the owners.
+
+    Args:
+        owners: of each row.
+        order: every owner.
+    """
+
+    def __init__(self, owners: Sequence[str], order: Sequence[str]) -> None:
+        place = {owner: at for at, owner in enumerate(order)}
+        whose = np.array([place[owner] for owner in owners], np.int64)
+        self._rows = np.argsort(whose, kind="stable")
+        self._starts = np.searchsorted(whose[self._rows], np.arange(len(order)))
+        self.members = [np.flatnonzero(whose == at) for at in range(len(order))]
+
+    def __call__(self, values: Floats) -> Floats:
+        return np.add.reduceat(np.ascontiguousarray(values).take(self._rows, axis=0), self._starts, axis=0)

@@ -1,0 +1,144 @@
+"""The one path from a loan's columns to its probability of default: batch, service and tests all score here."""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.contract import EXPOSURE, Column, Contract
+from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.book.sql import columns_read
+from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.models.base import FittedModel
+from loan_platform.core.models.calibration import Isotonic, Platt
+from loan_platform.core.models.portable import sigmoid
+from loan_platform.core.scoring.decisions import AnswerPolicy
+
+Floats = NDArray[np.float64]
+
+CHUNK_ROWS = 32_768
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A contract's features, a fitted model, its calibration and the points scale; safe to share among threads.
+
+    `contract` holds only what the model needs (see `needed`). `threads` is for batches; one row takes one thread, and
+    no bit depends on it.
+    """
+
+    contract: Contract
+    design: Design
+    model: FittedModel
+    calibration: Platt | Isotonic
+    policy: AnswerPolicy
+    threads: int = 2
+
+    @cached_property
+    def feature_set(self) -> FeatureSet:
+        """The features that the model reads."""
+        return FeatureSet(self.contract, use_pricing=True)  # the contract was cut to what the policy allows
+
+    @property
+    def family(self) -> str:
+        """Name of the model family."""
+        return self.model.family
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """Columns that a caller states."""
+        return self.feature_set.inputs
+
+    @cached_property
+    def importance(self) -> dict[str, float]:
+        """Each feature's share of what the model has learned, largest first; sums to 1."""
+        shares = dict.fromkeys(self.design.features, 0.0)
+        for column, share in zip(self.design.columns, self.model.importance, strict=True):
+            shares[column.feature] += share
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+    def features(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Features of typed columns, as `FeatureSet.compute`."""
+        return self.feature_set.compute(frame)
+
+    def score(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """What the model answers to each row of typed columns.
+
+        Returns:
+            Columns `probability` (of default, calibrated, 0 to 1), `score` (points, higher is safer, not rounded),
+            `risk` (low, medium, high), `decision` (approve, refer, decline) and `expected_loss` (in the unit of the
+            exposure; null where that is not known): one row per input row, in the same order, the same bits alone and
+            in bulk.
+
+        Raises:
+            FeatureError: a column holds another type than the contract says.
+        """
+        return self._in_chunks(frame, lambda part: self._answers(self.feature_set.compute(part)))
+
+    def score_features(self, features: pl.DataFrame) -> pl.DataFrame:
+        """`score` where the features are computed already: the same bits."""
+        return self._in_chunks(features, self._answers)
+
+    def log_odds(self, features: pl.DataFrame) -> Floats:
+        """Calibrated log-odds of default of a features frame."""
+        return self.calibration.log_odds(self.model.margin(self.design.matrix(features)))
+
+    def _in_chunks(self, frame: pl.DataFrame, answers: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+        if frame.height <= CHUNK_ROWS:
+            return answers(frame)
+        chunks = [frame.slice(start, CHUNK_ROWS) for start in range(0, frame.height, CHUNK_ROWS)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return pl.concat(pool.map(answers, chunks), rechunk=True)
+
+    def _answers(self, features: pl.DataFrame) -> pl.DataFrame:
+        log_odds, rule = self.log_odds(features), self.policy.decision
+        probability = sigmoid(log_odds)
+        return pl.DataFrame(
+            {
+                "probability": probability,
+                "score": points(log_odds, self.policy.scorecard),
+                "risk": rule.risks(probability),
+                "decision": rule.decisions(probability),
+                "expected_loss": rule.expected_loss(probability, self.exposure(features)),
+            }
+        )
+
+    def exposure(self, features: pl.DataFrame) -> pl.Series:
+        """What is at stake on each loan: 1 where the contract does not say, null where a loan does not."""
+        if self.contract.exposure is None:
+            return pl.repeat(1.0, features.height, eager=True)
+        if EXPOSURE not in features.columns:
+            return pl.repeat(None, features.height, dtype=pl.Float64, eager=True)
+        return features[EXPOSURE]
+
+
+def points(log_odds: Floats, scale: Scorecard) -> Floats:
+    """Points of calibrated log-odds of default: `scale.points` at `scale.odds` good to bad, `double` for twice that."""
+    factor = scale.double / math.log(2)
+    return scale.points - factor * (log_odds + math.log(scale.odds))
+
+
+def needed(contract: Contract, design: Design) -> Contract:
+    """The part of a contract that a model needs: its features and target, and all that an application may state.
+
+    Columns known at application stay although no feature reads them: callers need not know which those are, and they
+    change with each model.
+    """
+    features = tuple(f for f in contract.features if f.name in design.features)
+    exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()
+    read = exposure.union(*(f.columns for f in features)) | {contract.entity_key, contract.event_date}
+    columns = tuple(c for c in contract.columns if c.name in read or (c.known == "application" and not c.protected))
+    return Contract.model_validate(
+        {
+            **contract.model_dump(exclude={"tables", "join"}),
+            "features": [f.model_dump() for f in features],
+            "columns": [c.model_dump() for c in columns],
+            "forbidden_features": [n for n in contract.forbidden_features if n in {c.name for c in columns}],
+        }
+    )

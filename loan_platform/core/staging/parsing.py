@@ -1,0 +1,155 @@
+"""DuckDB SQL that turns the text of a column into its type, or null where the text is no such value."""
+
+from loan_platform.core.book.contract import Column
+
+NUMERIC = frozenset({"number", "percent", "integer"})
+
+# A dollar sign, thousands in groups of three, a percent sign. `12,5` and `1.234,56` are no such number.
+_FORMATTED = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s*%?\s*$"
+# The same with thousands in points and a decimal comma. `12.5` is no such number.
+_FORMATTED_COMMA = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*%?\s*$"
+_DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%b-%Y",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y/%m/%d",
+    "%d-%b-%Y",
+)
+_SHORT_DATE_FORMATS = ("%d-%b-%y", "%b-%y")
+# `Jan-29` is 2029 and `Jan-30` is 1930: credit lines are old, loans are not in the future.
+_LAST_SHORT_YEAR = 2029
+_TRUE = "('y', 'yes', 'true', 't', '1', '1.0')"
+_FALSE = "('n', 'no', 'false', 'f', '0', '0.0')"
+
+
+def first_try_sql(column: Column, text: str) -> str:
+    """What nearly every text of the column parses as, in one fast cast."""
+    match column.type:
+        case "number" | "integer":
+            return plain_number_sql(column, text)
+        case "percent":
+            return plain_number_sql(column, f"rtrim({text}, '% ')")
+        case "date" if column.date_format is not None:
+            return _strptime(text, (column.date_format,), short="%y" in column.date_format)
+        case "date":
+            return _strptime(text, _DATE_FORMATS)
+        case _:
+            return text
+
+
+def plain_number_sql(column: Column, text: str) -> str:
+    """A number without thousands and signs, in the decimal sign of the column; null for any other text."""
+    if column.decimal is None:
+        return f"TRY_CAST({text} AS DOUBLE)"
+    # A point can only part thousands, which the first try does not read.
+    return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
+
+
+def value_sql(column: Column, text: str, first: str, fraction: str | None, clean: bool) -> str:
+    """The typed value, null where the text cannot be one.
+
+    Args:
+        column: its type decides.
+        text: SQL of the text to parse.
+        first: SQL of what `first_try_sql` gave.
+        fraction: SQL condition: this file writes this percent column as fractions; None: no file does.
+        clean: the first try is known to read every text of the column rightly.
+    """
+    match column.type:
+        case "text":
+            return _category(column, text)
+        case "boolean":
+            return _boolean(text)
+        case "date":
+            return first if clean else _date(first, text, rare=column.date_format is None)
+        case "integer":
+            return f"CAST({first} AS BIGINT)" if clean else _integer(column, first, text)
+        case "number" | "percent":
+            return _number(column, first, text, _scaled(first, text, fraction) if fraction else first, clean)
+
+
+def quoted(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(text: str) -> str:
+    """A SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _number(column: Column, first: str, text: str, value: str, clean: bool) -> str:
+    rare = f"{first} IS NULL AND {text} IS NOT NULL"
+    if clean:
+        return value
+    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {_formatted(column, text)} END"
+
+
+def _scaled(first: str, text: str, fraction: str) -> str:
+    # Rounded, so that 0.1122 becomes 11.22 and not 11.219999999999999.
+    unsigned = f"{fraction} AND NOT contains({text}, '%')"
+    return f"CASE WHEN {unsigned} THEN round({first} * 100, 10) ELSE {first} END"
+
+
+def _integer(column: Column, first: str, text: str) -> str:
+    number = _number(column, first, text, first, clean=False)
+    whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < 9e15 THEN {number} END"
+    return f"CAST({whole} AS BIGINT)"
+
+
+def _formatted(column: Column, text: str) -> str:
+    if column.decimal is None:
+        pattern, digits = _FORMATTED, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
+    else:
+        pattern, digits = _FORMATTED_COMMA, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
+    return f"CASE WHEN regexp_matches({text}, {quoted(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
+
+
+def _boolean(text: str) -> str:
+    word = f"lower(trim({text}))"
+    return f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
+
+
+def _strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
+    date = f"TRY_CAST(try_strptime({text}, {_list(formats)}) AS DATE)"
+    if not short:
+        return date
+    century = f"CASE WHEN year({date}) > {_LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
+    return f"CAST({date} - to_years({century}) AS DATE)"
+
+
+def _date(first: str, text: str, rare: bool) -> str:
+    # DuckDB reads `Jan-0000`, and takes `epoch` and `infinity` for 1900-01-01.
+    sane = (
+        f"{first} BETWEEN DATE '1900-01-02' AND DATE '2100-12-31' "
+        f"OR ({first} = DATE '1900-01-01' AND contains({text}, '1900'))"
+    )
+    others = f" WHEN {text} IS NOT NULL THEN {_short_date(text)}" if rare else ""
+    return f"CASE WHEN {sane} THEN {first}{others} END"
+
+
+def _short_date(text: str) -> str:
+    word = f"regexp_matches({text}, '[0-9]')"  # not `epoch`
+    return f"CASE WHEN {word} THEN {_strptime(text, _SHORT_DATE_FORMATS, short=True)} END"
+
+
+def _category(column: Column, text: str) -> str:
+    """The contract's spelling of a category, found without regard to case and spacing."""
+    if column.allowed is None:
+        return text
+    known = ", ".join(quoted(word) for word in column.allowed)
+    cases = " ".join(f"WHEN {quoted(_plain(word))} THEN {quoted(word)}" for word in column.allowed)
+    plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
+    return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.lower().split())
+
+
+def _list(formats: tuple[str, ...]) -> str:
+    return "[" + ", ".join(quoted(text) for text in formats) + "]"

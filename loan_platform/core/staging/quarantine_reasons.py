@@ -1,0 +1,95 @@
+"""SQL conditions on typed values: what is wrong with a value, and what a person is told about it.
+
+`typed_sql` of staging gives the names: t{i} is the text of column i, n{i} its first parse, v{i} its value,
+e{i} whether the column's own SQL failed. A message names the column and the rule, never the value.
+"""
+
+from loan_platform.core.book.contract import Column
+from loan_platform.core.staging.parsing import NUMERIC, quoted
+from loan_platform.core.staging.table import TARGET, Table
+
+FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'
+
+_NOUNS = {"integer": "an integer", "number": "a number", "percent": "a percentage", "date": "a date"}
+
+
+def suspect_condition(table: Table, column: Column, i: int) -> str:
+    """The value has some fault."""
+    conditions = [f"v{i} IS NULL" if table.requires(column) else _unparseable(table, column, i)]
+    if outside := _outside(column, f"v{i}"):
+        conditions.append(outside)
+    return " OR ".join(conditions)
+
+
+def fault_case(table: Table, column: Column, i: int) -> str:
+    """The fault of the value as `FAULT_TYPE`, or null."""
+    refused = column.on_invalid == "quarantine" or table.requires(column)
+    if column.allowed is None:
+        reason, message = "unparseable", f"is not {_NOUNS.get(column.type, 'a ' + column.type)}"
+    else:
+        reason, message = "unknown_category", "is not one of the allowed categories"
+    unparseable = _told(column.name, reason, message, refused)
+    cases = [f"WHEN {_unparseable(table, column, i)} THEN {unparseable}"]
+    if outside := _outside(column, f"v{i}"):
+        cases.append(f"WHEN {outside} THEN {_told(column.name, 'out_of_range', _range(column), refused)}")
+    if table.requires(column):
+        told = _told(column.name, "missing_required", "is required and has no value", refused=True)
+        cases.append(f"WHEN v{i} IS NULL THEN {told}")
+    return f"CASE {' '.join(cases)} END"
+
+
+def target_fault_case() -> str:
+    """The fault of the target as `FAULT_TYPE`, or null."""
+    told = _told(TARGET, "unparseable", "is neither 0 nor 1 nor null", refused=True)
+    return f"CASE WHEN target_failed THEN {told} END"
+
+
+def value_inside(column: Column, value: str) -> str:
+    """The value, null where it is out of range."""
+    outside = _outside(column, value)
+    return f"CASE WHEN NOT ({outside}) THEN {value} END" if outside else value
+
+
+def clean_aggregate(table: Table, column: Column, i: int) -> str:
+    """No row has a fault in the column, and the first parse reads every text; null without any value."""
+    checks = [f"count(t{i}) = count(n{i}) AND count(t{i}) = count(v{i})"]
+    if table.requires(column):
+        checks.append(f"count(v{i}) = count(*)")
+    if column.sql is not None:
+        checks.append(f"NOT bool_or(e{i})")
+    if column.type in NUMERIC:
+        low = "-1e300" if column.minimum is None else repr(column.minimum)
+        high = "1e300" if column.maximum is None else repr(column.maximum)
+        checks.append(f"min(v{i}) >= {low} AND max(v{i}) <= {high}")
+    if column.type == "date":
+        checks.append(f"bool_and(n{i} = v{i})")
+    empty = "false" if table.requires(column) else f"count(t{i}) = 0"
+    return f"{empty} OR ({' AND '.join(checks)})"
+
+
+def _unparseable(table: Table, column: Column, i: int) -> str:
+    unread = f"v{i} IS NULL AND t{i} IS NOT NULL"
+    if column.type != "text":
+        marks = ", ".join(quoted(mark) for mark in table.missing)
+        unread += f" AND trim(t{i}) NOT IN ({marks})"
+    return f"(({unread}) OR e{i})" if column.sql is not None else f"({unread})"
+
+
+def _outside(column: Column, value: str) -> str | None:
+    limits = [
+        f"{value} {sign} {limit!r}"
+        for sign, limit in (("<", column.minimum), (">", column.maximum))
+        if column.type in NUMERIC and limit is not None
+    ]
+    return " OR ".join(limits) if limits else None
+
+
+def _range(column: Column) -> str:
+    low = "" if column.minimum is None else f" below {column.minimum:,g}"
+    high = "" if column.maximum is None else f" above {column.maximum:,g}"
+    return f"is{low}{' or' if low and high else ''}{high}"
+
+
+def _told(column: str, reason: str, message: str, refused: bool) -> str:
+    fields = f"{quoted(column)}, {quoted(reason)}, {quoted(f'{column} {message}')}, {str(refused).lower()}"
+    return f"CAST(row({fields}) AS {FAULT_TYPE})"

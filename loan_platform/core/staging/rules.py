@@ -1,0 +1,189 @@
+"""Data rules that a contract implies for its validated rows, and what a run of them found."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from loan_platform.core.book.contract import Column, Contract, SourceTable
+
+Severity = Literal["critical", "warning"]
+Kind = Literal[
+    "has_rows",
+    "columns_present",
+    "in_source",
+    "unique",
+    "unique_together",
+    "not_null",
+    "missing_share",
+    "between",
+    "in_set",
+    "not_after",
+]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One fact that must hold for the validated rows; its name is the name of the asset check.
+
+    `columns` are the columns that the rule reads: none for `has_rows`, all of the contract for
+    `columns_present`, the optional ones for `in_source`, the earlier and the later date for `not_after`,
+    one for every other kind.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    severity: Severity
+    columns: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+    max_missing: float = 0.0
+
+
+def expectations_for(contract: Contract) -> tuple[Rule, ...]:
+    """Every rule of a contract: of the table first, then column by column. Names are unique."""
+    return (*_table_rules(contract.columns), *_rules(contract.columns, contract.entity_key, contract.event_date))
+
+
+def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
+    """Every rule of a linked source, before it is joined."""
+    together = source.key if len(source.key) > 1 else ()
+    alone = source.key[0] if len(source.key) == 1 else None
+    return (*_table_rules(source.columns, together), *_rules(source.columns, alone, None))
+
+
+def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) -> Iterator[Rule]:
+    names = tuple(column.name for column in columns)
+    yield Rule("has_rows", "has_rows", "At least one row was accepted.", "critical", minimum=1)
+    yield Rule("columns_present", "columns_present", "Every column of the contract is there.", "critical", names)
+    if together:
+        why = f"No two rows share the same {' and '.join(together)}."
+        yield Rule("key_unique", "unique_together", why, "critical", together)
+    if optional := tuple(c.name for c in columns if not (c.required or c.every_file)):
+        yield Rule(
+            "optional_columns_in_source",
+            "in_source",
+            "The source has every optional column of the contract; rules of an absent one are skipped.",
+            "warning",
+            optional,
+        )
+
+
+def _rules(columns: tuple[Column, ...], key: str | None, event_date: str | None) -> Iterator[Rule]:
+    for column in columns:
+        yield from _column_rules(column, column.name == key)
+        # What was known at the decision cannot be dated after it: a two-digit year read as 2068, most often.
+        precedes = column.type == "date" and column.name != event_date and column.known != "after_origination"
+        if event_date is not None and precedes:
+            name, why = f"{column.name}_not_after_{event_date}", f"{column.name} is not later than {event_date}."
+            yield Rule(name, "not_after", why, column.severity, (column.name, event_date))
+
+
+def _column_rules(column: Column, is_key: bool) -> Iterator[Rule]:
+    if is_key:
+        yield _rule(column, "unique", f"No two rows share the same {column.name}.")
+    if is_key or column.required:
+        yield _rule(column, "not_null", f"{column.name} is stated in every row.")
+    elif column.max_missing < 1:
+        why = f"{column.name} is missing in at most {100 * column.max_missing:g}% of the rows."
+        yield _rule(column, "missing_share", why, max_missing=column.max_missing)
+    if column.minimum is not None or column.maximum is not None:
+        why = f"{column.name} is {_range(column)}."
+        yield _rule(column, "between", why, minimum=column.minimum, maximum=column.maximum)
+    if column.allowed is not None:
+        why = f"{column.name} is one of {len(column.allowed)} categories of the contract."
+        yield _rule(column, "in_set", why, allowed=column.allowed)
+
+
+def _rule(
+    column: Column,
+    kind: Kind,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    allowed: tuple[str, ...] = (),
+    max_missing: float = 0.0,
+) -> Rule:
+    name = f"{column.name}_{kind}"
+    return Rule(name, kind, description, column.severity, (column.name,), minimum, maximum, allowed, max_missing)
+
+
+def _range(column: Column) -> str:
+    unit = f" {column.unit}" if column.unit else ""
+    if column.minimum is None:
+        return f"at most {column.maximum:,.15g}{unit}"
+    if column.maximum is None:
+        return f"at least {column.minimum:,.15g}{unit}"
+    return f"between {column.minimum:,.15g} and {column.maximum:,.15g}{unit}"
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What one rule found; it holds counts and names, never a value of a row.
+
+    `skipped` means that the source lacks the optional column. `expectation` is the engine's name of the
+    check, empty where the answer did not need the engine.
+    """
+
+    rule: Rule
+    status: Literal["passed", "failed", "skipped"]
+    element_count: int
+    unexpected_count: int
+    note: str = ""
+    expectation: str = ""
+
+    @property
+    def success(self) -> bool:
+        """Whether the asset check passes."""
+        return self.status != "failed"
+
+    @property
+    def unexpected_share(self) -> float:
+        """Rows that break the rule over all rows, 0 to 1."""
+        return self.unexpected_count / self.element_count if self.element_count else 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """The outcome as plain values."""
+        return {
+            "name": self.rule.name,
+            "status": self.status,
+            "severity": self.rule.severity,
+            "description": self.rule.description,
+            "element_count": self.element_count,
+            "unexpected_count": self.unexpected_count,
+            "unexpected_percent": round(100 * self.unexpected_share, 6),
+            "note": self.note,
+            "expectation": self.expectation,
+        }
+
+
+@dataclass(frozen=True)
+class QualityResult:
+    """Outcomes of all rules on one table, in the order of the rules."""
+
+    rows: int
+    outcomes: tuple[RuleOutcome, ...]
+
+    def failed(self, severity: Severity) -> tuple[RuleOutcome, ...]:
+        """Broken rules of one severity; a critical one blocks what comes after."""
+        return tuple(o for o in self.outcomes if not o.success and o.rule.severity == severity)
+
+    @property
+    def skipped(self) -> tuple[RuleOutcome, ...]:
+        """Rules of optional columns that the source lacks."""
+        return tuple(o for o in self.outcomes if o.status == "skipped")
+
+    def to_json(self) -> str:
+        """Deterministic JSON text: no times, no run ids, no values of rows."""
+        body = {
+            "rows": self.rows,
+            "rules": len(self.outcomes),
+            "failed_critical": len(self.failed("critical")),
+            "failed_warning": len(self.failed("warning")),
+            "skipped": len(self.skipped),
+            "outcomes": [outcome.to_json() for outcome in self.outcomes],
+        }
+        return json.dumps(body, indent=1, ensure_ascii=False) + "\n"

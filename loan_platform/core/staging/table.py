@@ -1,0 +1,83 @@
+"""What is staged from raw rows, and which raw columns that takes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from loan_platform.core.book.contract import Column, Contract, SourceTable, Target
+from loan_platform.core.book.sql import columns_read
+
+TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is staged from raw rows: typed columns, the key of a row, and the target where the rows have one."""
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    event_date: str | None
+    target: Target | None
+    target_required: bool
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, contract: Contract, outcomes: bool = False) -> "Table":
+        """All of the contract; for `outcomes` only the key and the target, which then must be there."""
+        return cls(
+            columns=(contract.by_name[contract.entity_key],) if outcomes else contract.columns,
+            key=(contract.entity_key,),
+            event_date=None if outcomes else contract.event_date,
+            target=contract.target,
+            target_required=outcomes,
+            missing=_marks(contract),
+        )
+
+    @classmethod
+    def of_source(cls, contract: Contract, source: SourceTable) -> "Table":
+        """One of the linked sources of a contract, before they are joined."""
+        return cls(
+            columns=source.columns,
+            key=source.key,
+            event_date=source.as_of,
+            target=None,
+            target_required=False,
+            missing=_marks(contract),
+        )
+
+    @cached_property
+    def raw_columns(self) -> frozenset[str]:
+        """Names (lower case) of the raw columns that are read; nothing else leaves the source."""
+        return self._target_reads.union(*(column.raw_columns for column in self.columns))
+
+    @cached_property
+    def required_raw(self) -> frozenset[str]:
+        """Raw columns that required columns read."""
+        return frozenset[str]().union(*self.missing_required(frozenset()).values())
+
+    def requires(self, column: Column) -> bool:
+        """Whether a row without a value in the column is refused."""
+        return column.required or column.name in (*self.key, self.event_date)
+
+    def missing_required(self, present: frozenset[str]) -> dict[str, frozenset[str]]:
+        """Required columns of which a file with these raw columns has none, with what they read."""
+        found = {
+            column.name: column.raw_columns
+            for column in self.columns
+            if (self.requires(column) or column.every_file) and not column.raw_columns & present
+        }
+        if self.target_required and not self._target_reads & present:
+            found[TARGET] = self._target_reads
+        return found
+
+    def missing_optional(self, present: frozenset[str]) -> tuple[str, ...]:
+        """Optional columns of which a file with these raw columns has none, in contract order."""
+        required = self.missing_required(frozenset())
+        return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
+
+    @cached_property
+    def _target_reads(self) -> frozenset[str]:
+        return columns_read(self.target.sql) if self.target else frozenset()
+
+
+def _marks(contract: Contract) -> tuple[str, ...]:
+    return ("", *(mark for mark in contract.missing if mark))

@@ -1,0 +1,119 @@
+"""A contract as DuckDB SQL: raw text becomes typed values, and each refused value a fault with a reason."""
+
+from collections.abc import Mapping
+
+from loan_platform.core.book.contract import Column
+from loan_platform.core.staging.parsing import first_try_sql, name, plain_number_sql, quoted, value_sql
+from loan_platform.core.staging.quarantine_reasons import (
+    clean_aggregate,
+    fault_case,
+    suspect_condition,
+    target_fault_case,
+    value_inside,
+)
+from loan_platform.core.staging.table import TARGET, Table
+
+Fractions = Mapping[str, frozenset[str]]  # percent column -> files that write it as fractions
+FRACTION_SHARE = 0.95  # of a file's values above 0 without % sign: at most 1 means that it writes fractions
+
+
+def typed_sql(
+    table: Table, raw: str, fractions: Fractions, clean: frozenset[str] = frozenset(), rows: str = "true"
+) -> str:
+    """A query for every typed value of the raw rows, before ranges are looked at.
+
+    Columns: __row, source_file, source_line; for column i the text t{i}, its first parse n{i}, the value
+    v{i}, and where it has SQL of its own e{i}, whether that failed; the value `target` and `target_failed`.
+
+    Args:
+        table: what to stage.
+        raw: SQL of the raw relation, with a column `__row`.
+        fractions: see `fractions_sql`.
+        clean: columns of which the first parse reads every text, see `profile_sql`.
+        rows: SQL condition on the raw rows.
+    """
+    # Raw columns are left behind in the innermost SELECT: one may be called `target` or `key`.
+    raws = [
+        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{name(c.name)} AS s{i}"
+        for i, c in enumerate(table.columns)
+    ]
+    target = table.target.sql if table.target else "NULL"
+    raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
+    texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
+    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
+    firsts = [f"{first_try_sql(c, f't{i}')} AS n{i}" for i, c in enumerate(table.columns)]
+    values = [
+        f"{value_sql(c, f't{i}', f'n{i}', _is_fraction(c, fractions), c.name in clean)} AS v{i}"
+        for i, c in enumerate(table.columns)
+    ]
+    # No WITH: DuckDB would write its whole result down first. TRY gives null for an error, a struct otherwise.
+    return f"""
+    SELECT {", ".join(["*", *values])},
+        CASE WHEN target_value IN (0, 1) THEN target_value END AS {TARGET},
+        target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1))
+            AS target_failed
+    FROM (
+        SELECT {", ".join(["*", *firsts])}, TRY_CAST(target_own.x AS INTEGER) AS target_value FROM (
+            SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
+        )
+    )"""
+
+
+def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
+    """A query of one row that says for each column whether it is clean, and last whether every target is.
+
+    Clean: no row has a fault in it and the first parse reads every text. Nearly all columns of a sound file
+    are, so that the costly search for faults is for the few others only.
+    """
+    checks = [f"coalesce({clean_aggregate(table, c, i)}, false)" for i, c in enumerate(table.columns)]
+    checks.append("coalesce(NOT bool_or(target_failed), true)")
+    return f"SELECT {', '.join(checks)} FROM ({typed_sql(table, raw, fractions)})"
+
+
+def suspect_sql(table: Table) -> str:
+    """Condition on `typed_sql`: the row has a fault, whether it refuses the row or only the value."""
+    return " OR ".join([*(suspect_condition(table, c, i) for i, c in enumerate(table.columns)), "target_failed"])
+
+
+def faults_sql(table: Table) -> str:
+    """Expression on `typed_sql`: the list of the row's faults, in contract order."""
+    cases = [*(fault_case(table, c, i) for i, c in enumerate(table.columns)), target_fault_case()]
+    return f"list_filter([{', '.join(cases)}], lambda fault: fault IS NOT NULL)"
+
+
+def accepted_sql(table: Table, clean: frozenset[str]) -> str:
+    """Select list on `typed_sql`: the columns, the target where there is one, and where the row came from."""
+    values = [
+        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} AS {name(c.name)}"
+        for i, c in enumerate(table.columns)
+    ]
+    return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
+
+
+def fractions_sql(table: Table, raw: str) -> str | None:
+    """A query: file, then for each percent column whether it is written as fractions; None without any."""
+    percents = [c for c in table.columns if c.type == "percent"]
+    if not percents:
+        return None
+    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else name(c.name) for c in percents}
+    numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {name(c.name)}" for c in percents)
+    shares = ", ".join(
+        f"coalesce(avg(CASE WHEN {name(c.name)} > 0 THEN CAST({name(c.name)} <= 1 AS INTEGER) END) "
+        f">= {FRACTION_SHARE}, false) AS {name(c.name)}"
+        for c in percents
+    )
+    return f"SELECT source_file, {shares} FROM (SELECT source_file, {numbers} FROM {raw}) GROUP BY source_file"
+
+
+def _text(table: Table, column: Column, i: int) -> str:
+    """The text to parse; marks of missing values are null already, but for blanks around them."""
+    text = f"s{i}.x" if column.sql is not None else f"s{i}"
+    if column.type != "text":
+        return text
+    marks = ", ".join(quoted(mark) for mark in table.missing)
+    return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
+
+
+def _is_fraction(column: Column, fractions: Fractions) -> str | None:
+    files = fractions.get(column.name)
+    return f"source_file IN ({', '.join(quoted(f) for f in sorted(files))})" if files else None

@@ -1,0 +1,80 @@
+"""Which candidate becomes the model: the simplest, unless another shows on the folds that it is worth more."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from loan_platform.core.evaluation.bootstrap import Interval, mean_auc_difference
+from loan_platform.core.models.base import Floats
+from loan_platform.core.models.families import COMPLEXITY, SIMPLEST
+
+BARRED = "is for comparison only: it cannot keep features to the directions that the contract gives them."
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """A candidate on the time-ordered folds: margins of each fold's validation loans, and their AUC."""
+
+    margins: tuple[Floats, ...]
+    aucs: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean AUC over the folds."""
+        return float(np.mean(self.aucs))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen family, why (a sentence for people), and each family's gain in AUC over the simplest."""
+
+    family: str
+    reason: str
+    gains: dict[str, Interval]
+
+
+def choose(
+    scores: Mapping[str, FoldScores],
+    targets: tuple[Floats, ...],
+    margin: float,
+    seed: int,
+    barred: Collection[str] = frozenset(),
+) -> Choice:
+    """Choose on the folds alone.
+
+    The scorecard is the rule: another family must beat its mean AUC by at least `margin`; the best of those that do is
+    chosen, the simpler one at equal AUC. The paired 95 % interval of each gain is shown, and does not decide: on a
+    small book it spans zero for every family. Without a scorecard the best family is chosen. The `barred` are compared
+    and cannot be chosen.
+    """
+    ranked = sorted(scores.keys() - barred, key=lambda name: (-scores[name].mean, COMPLEXITY[name]))
+    aside = "".join(f" {name} {BARRED}" for name in sorted(scores.keys() & barred))
+    if SIMPLEST not in scores:
+        best = ranked[0]
+        return Choice(best, f"{best} has the highest mean AUC on the folds, {scores[best].mean:.4f}.{aside}", {})
+    base = scores[SIMPLEST].margins
+    gains = {
+        name: mean_auc_difference(list(zip(targets, scores[name].margins, base, strict=True)), seed)
+        for name in scores
+        if name != SIMPLEST
+    }
+    others = [name for name in ranked if name != SIMPLEST]
+    winners = [name for name in others if gains[name].estimate >= margin]
+    mean = f"{SIMPLEST} (mean AUC {scores[SIMPLEST].mean:.4f} on the folds)"
+    return Choice(winners[0] if winners else SIMPLEST, _reason(winners, others, gains, mean, margin) + aside, gains)
+
+
+def _reason(winners: list[str], others: list[str], gains: Mapping[str, Interval], mean: str, margin: float) -> str:
+    if winners:
+        return f"{winners[0]} beats the {mean} by {_shown(gains[winners[0]])}; {margin:.4f} is asked."
+    if not others:
+        return f"{mean} is the only candidate."
+    return (
+        f"no family beats the {mean} by {margin:.4f}, so the simplest is chosen; "
+        f"the best other one is {others[0]} with {_shown(gains[others[0]])}."
+    )
+
+
+def _shown(gain: Interval) -> str:
+    return f"{gain.estimate:+.4f} AUC (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"

@@ -1,0 +1,249 @@
+"""Which loans train, calibrate and test: out of time by vintage, or by a hash of the key."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loan_platform.core.book.policies import Split
+from loan_platform.core.errors import ExplainedError
+
+Rows = NDArray[np.int64]
+
+MIN_OF_A_CLASS = 2
+
+
+class SplitError(ExplainedError, ValueError):
+    """The loans cannot be split as the policy says; with the counts and the setting to change."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a split, for the report; the dates are the first and last vintage, where there are any."""
+
+    rows: int
+    defaults: int
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def default_rate(self) -> float:
+        """Share of defaults."""
+        return self.defaults / self.rows if self.rows else float("nan")
+
+
+@dataclass(frozen=True)
+class LoanSplit:
+    """Row numbers of each part, each in order of vintage (where there is one) and key, and what was left out.
+
+    `folds` are (train, validation) pairs inside the training window (`fit` and `calibration`).
+    """
+
+    fit: Rows
+    calibration: Rows
+    test: Rows
+    folds: tuple[tuple[Rows, Rows], ...]
+    parts: dict[str, Part]
+    rows: int
+    unknown_outcome: int
+    immature: int
+
+    @property
+    def training(self) -> Rows:
+        """The whole training window: fit, then calibration."""
+        return np.concatenate((self.fit, self.calibration))
+
+    def report(self) -> dict[str, Any]:
+        """Counts and periods, ready for JSON."""
+        return {
+            "rows": self.rows,
+            "unknown_outcome": self.unknown_outcome,
+            "immature": self.immature,
+            **{
+                name: {
+                    "rows": part.rows,
+                    "defaults": part.defaults,
+                    "default_rate": part.default_rate,
+                    "first": part.first.isoformat() if part.first else None,
+                    "last": part.last.isoformat() if part.last else None,
+                }
+                for name, part in self.parts.items()
+            },
+        }
+
+
+def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None, policy: Split) -> LoanSplit:
+    """Split by the policy: out of time on the vintages of `event_date`, or by a hash of the key.
+
+    Args:
+        key: identifies a loan; orders the loans of a vintage, so that the order of the rows does not matter.
+        target: 1 default, 0 repaid, null outcome not known.
+        event_date: Date of each loan; needed for `out_of_time`.
+        policy: sizes of the parts.
+
+    Raises:
+        SplitError: too few matured vintages, no known outcome, or a part with one class only.
+    """
+    loans = pl.DataFrame({"key": key.cast(pl.String), "target": target.cast(pl.Int8)}).with_row_index("row")
+    known = loans.filter(pl.col("target").is_not_null())
+    if known.is_empty():
+        raise SplitError(
+            f"none of the {loans.height} outcomes is known: check `target.sql` of the contract, or add older loans"
+        )
+    if policy.kind == "hash":
+        ordered, immature = _by_hash(known, policy), 0
+    elif event_date is None:
+        raise SplitError("split.kind is out_of_time, which needs the contract's event_date; set it to hash")
+    else:
+        dated = loans.with_columns(vintage=event_date.dt.truncate("1mo"))
+        ordered, immature = _out_of_time(dated, policy)
+    return _assemble(ordered, policy, loans.height, loans.height - known.height, immature)
+
+
+def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
+    """A hash of each key's text that no library version, process or platform changes.
+
+    FNV-1a over the UTF-8 bytes, then the 64-bit finalizer of MurmurHash3, of which the upper half is kept.
+    """
+    text = key.cast(pl.String).fill_null("").cast(pl.Binary)
+    sizes = text.bin.size().to_numpy().astype(np.int64)
+    data = np.frombuffer(b"".join(text.to_list()), np.uint8)
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
+    hashed = np.full(len(sizes), 0xCBF29CE484222325, np.uint64)
+    prime = np.uint64(0x100000001B3)
+    for position in range(int(sizes.max(initial=0))):
+        live = np.flatnonzero(sizes > position)
+        hashed[live] = (hashed[live] ^ data[starts[live] + position]) * prime
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        hashed = (hashed ^ (hashed >> np.uint64(33))) * np.uint64(factor)
+    return ((hashed ^ (hashed >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
+
+
+def _by_hash(known: pl.DataFrame, policy: Split) -> pl.DataFrame:
+    """Parts and folds by the rank of each key's hash among the loans of its outcome.
+
+    Every part so has the default rate of the book, however rare defaults are. A loan changes its part only where
+    other loans of its outcome have come or gone and its rank was at the border.
+    """
+    position = _rank_share(known, known["key"])
+    training = (position - policy.test_share) / (1 - policy.test_share)  # [0, 1) within the training loans
+    part = np.where(position < policy.test_share, 2, np.where(training < policy.calibration_share, 1, 0))
+    split = known.with_columns(part=pl.Series(part, dtype=pl.Int8), vintage=pl.lit(None, dtype=pl.Date))
+    parts = [rows.with_columns(block=_folds(rows, policy.folds)) for _, rows in split.group_by(pl.col("part") == 2)]
+    return pl.concat(parts).sort("part", "key")
+
+
+def _folds(loans: pl.DataFrame, folds: int) -> pl.Series:
+    share = _rank_share(loans, "fold " + loans["key"])
+    return pl.Series((share * folds).astype(np.int64))
+
+
+def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
+    """Rank of each text's hash among the loans of the same outcome, from 0 to below 1."""
+    hashed = loans.select("target", "key", hash=pl.Series(stable_hash(text)))
+    ordered = hashed.with_row_index("row").sort("hash", "key")
+    rank = ordered.with_columns(share=pl.int_range(pl.len()).over("target") / pl.len().over("target"))
+    return rank.sort("row")["share"].to_numpy()
+
+
+def _out_of_time(loans: pl.DataFrame, policy: Split) -> tuple[pl.DataFrame, int]:
+    """Known loans of matured vintages with their part, and the count of known loans of immature vintages."""
+    matured = _matured_vintages(loans, policy)
+    known = loans.filter(pl.col("target").is_not_null())
+    kept = known.filter(pl.col("vintage").is_in(matured))
+    held_out = policy.test_months + policy.calibration_months
+    if len(matured) <= held_out:
+        raise SplitError(
+            f"{len(matured)} matured vintages, of which split.test_months ({policy.test_months}) and "
+            f"split.calibration_months ({policy.calibration_months}) leave none to fit on; lower them, lower "
+            f"split.min_resolved ({policy.min_resolved}), or add older loans"
+        )
+    test_from, calibration_from = matured[-policy.test_months], matured[-held_out]
+    part = pl.when(pl.col("vintage") >= test_from).then(2).when(pl.col("vintage") >= calibration_from).then(1)
+    ordered = kept.with_columns(part=part.otherwise(0).cast(pl.Int8)).sort("vintage", "key")
+    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), known.height - kept.height
+
+
+def _matured_vintages(loans: pl.DataFrame, policy: Split) -> list[date]:
+    """Vintages, oldest first, up to the first with too many open outcomes."""
+    share = (
+        loans.drop_nulls("vintage")
+        .group_by("vintage")
+        .agg(pl.col("target").is_not_null().mean().alias("known"))
+        .sort("vintage")
+    )
+    immature = share.filter(pl.col("known") < policy.min_resolved)["vintage"]
+    cut = immature[0] if len(immature) else None
+    return [month for month in share["vintage"] if cut is None or month < cut]
+
+
+def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
+    """Cuts the training window into folds + 1 blocks of whole vintages and about equal size; -1 in the test set."""
+    training = ordered.filter(pl.col("part") < 2)
+    months = training.group_by("vintage").len().sort("vintage")
+    if months.height <= folds:
+        raise SplitError(
+            f"the training window has {months.height} vintages, which split.folds ({folds}) cannot cut into "
+            f"{folds + 1} blocks; lower split.folds or add older loans"
+        )
+    middle = (months["len"].cum_sum() - months["len"] / 2) / training.height
+    wanted = [min(int(share * (folds + 1)), folds) for share in middle]
+    last = len(wanted) - 1
+    block = -1
+    blocks: list[int] = []
+    for i, want in enumerate(wanted):  # every block gets at least one vintage
+        block = max(min(want, block + 1), folds - (last - i), block, 0)
+        blocks.append(block)
+    lookup = pl.DataFrame({"vintage": months["vintage"], "block": blocks})
+    return ordered.join(lookup, on="vintage", how="left", maintain_order="left")["block"].fill_null(-1)
+
+
+def _assemble(ordered: pl.DataFrame, policy: Split, rows: int, unknown: int, immature: int) -> LoanSplit:
+    parts = dict(enumerate(("fit", "calibration", "test")))
+    frames = {name: ordered.filter(pl.col("part") == code) for code, name in parts.items()}
+    for name, frame in frames.items():
+        _check_classes(frame, name, policy)
+    training = ordered.filter(pl.col("part") < 2)
+    chosen = {name: frame["row"].to_numpy().astype(np.int64) for name, frame in frames.items()}
+    return LoanSplit(
+        **chosen,
+        folds=tuple(_fold(training, number, policy) for number in range(policy.folds)),
+        parts={
+            name: Part(frame.height, int(frame["target"].sum()), _month(frame, "min"), _month(frame, "max"))
+            for name, frame in frames.items()
+        },
+        rows=rows,
+        unknown_outcome=unknown,
+        immature=immature,
+    )
+
+
+def _fold(training: pl.DataFrame, number: int, policy: Split) -> tuple[Rows, Rows]:
+    """In time order: the blocks before, against the next one. By hash: the other folds, against this one."""
+    block = pl.col("block")
+    if policy.kind == "hash":
+        train, validation = block != number, block == number
+    else:
+        train, validation = block <= number, block == number + 1
+    pair = [training.filter(chosen) for chosen in (train, validation)]
+    for frame, name in zip(pair, ("training", "validation"), strict=True):
+        _check_classes(frame, f"{name} part of fold {number + 1}", policy)
+    return pair[0]["row"].to_numpy().astype(np.int64), pair[1]["row"].to_numpy().astype(np.int64)
+
+
+def _check_classes(frame: pl.DataFrame, name: str, policy: Split) -> None:
+    defaults = int(frame["target"].sum())
+    if min(defaults, frame.height - defaults) < MIN_OF_A_CLASS:
+        setting = "split.test_share" if policy.kind == "hash" else "split.test_months"
+        raise SplitError(
+            f"the {name} set has {frame.height} loans with {defaults} defaults; each set needs defaulted and repaid "
+            f"loans: raise {setting} or split.calibration_*, lower split.folds, or check `target.sql`"
+        )
+
+
+def _month(frame: pl.DataFrame, which: str) -> date | None:
+    value = frame["vintage"].min() if which == "min" else frame["vintage"].max()
+    return value if isinstance(value, date) else None

@@ -1,0 +1,176 @@
+"""Training: split, tune, choose, fit, calibrate, and only then look at the test set, once."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from loan_platform.core.book.policies import UNDIRECTED
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.metrics import Metrics, auc, evaluate
+from loan_platform.core.models.base import Floats
+from loan_platform.core.models.blend import blended
+from loan_platform.core.models.families import BLEND, FITTED
+from loan_platform.core.scoring.decisions import ProfitCurve
+from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform.core.staging.table import TARGET
+from loan_platform.core.training.fitting import TrainingData, fit_calibrated, test_probability
+from loan_platform.core.training.model_selection import Choice, FoldScores, choose
+from loan_platform.core.training.splits import LoanSplit
+from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model family, fitted and calibrated; `gain` is its fold AUC minus the scorecard's.
+
+    `test` was computed after the choice, for people: it decided nothing.
+    """
+
+    family: str
+    model: ScoringModel
+    params: dict[str, Any]
+    fold_aucs: tuple[float, ...]
+    gain: Interval | None
+    trials: int
+    pruned: int
+    seconds: float
+    test: Metrics
+
+    @property
+    def mean_auc(self) -> float:
+        """Mean AUC over the time-ordered folds."""
+        return float(np.mean(self.fold_aucs))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The chosen model and how it came about.
+
+    `profit` is what cut-offs would have earned on the calibration window. `test_predictions` has one row per test loan:
+    its row number `row` in the training frame, key, event date (where there is one), target, and each candidate's
+    probability under its family's name.
+    """
+
+    model: ScoringModel
+    profit: ProfitCurve
+    choice: Choice
+    candidates: tuple[Candidate, ...]
+    split: LoanSplit
+    test_predictions: pl.DataFrame
+
+    def summary(self) -> dict[str, Any]:
+        """How the model was chosen, as JSON values; the same for the same data, seed and code."""
+        return {
+            "chosen": self.choice.family,
+            "reason": self.choice.reason,
+            "split": self.split.report(),
+            "calibration": self.model.calibration.model_dump(mode="json")["method"],
+            "profit": self.profit.model_dump(mode="json"),
+            "candidates": [_candidate_json(candidate) for candidate in self.candidates],
+        }
+
+
+def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lambda _: None) -> TrainingResult:
+    """Train on a book's features.
+
+    Args:
+        book: contract and policies.
+        loans: the contract's key, event date (where it has one), `target` (1, 0, null) and features, as
+            `FeatureSet.compute` gives them; in any order, which does not matter.
+        log: told about progress.
+
+    Raises:
+        SplitError: the loans cannot be split as the policy says.
+    """
+    from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]
+    from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+
+    # Of the whole process, so fits side by side would set them back for each other. More BLAS threads give other last
+    # bits; the epochs of the network are chosen, so that it has not converged is no news.
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return _train(book, loans, log)
+
+
+def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> TrainingResult:
+    policy = book.training
+    data = TrainingData.prepare(book, loans)
+    log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")
+    folds = tuning_folds(data.split, data.matrix, data.target, policy.tuning_rows)
+    tuned = _tune(book, data, folds, log)
+    scores = {name: FoldScores(found.margins, found.aucs) for name, found in tuned.items()}
+    barred = UNDIRECTED if any(data.context.monotone) else frozenset[str]()
+    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed, barred)
+    log(f"choice: {choice.reason}")
+    fitted = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
+    models = {name: one.model for name, one in fitted.items()}
+    probability = {name: test_probability(model, data) for name, model in models.items()}
+    return TrainingResult(
+        model=models[choice.family],
+        profit=fitted[choice.family].profit,
+        choice=choice,
+        candidates=tuple(
+            _candidate(name, models[name], tuned[name], choice, evaluate(data.test_target, probability[name]))
+            for name in tuned
+        ),
+        split=data.split,
+        test_predictions=_test_frame(book, loans, data.split, probability),
+    )
+
+
+def _tune(book: Portfolio, data: TrainingData, folds: tuple[Fold, ...], log: Callable[[str], None]) -> dict[str, Tuned]:
+    policy = book.training
+    tuned = {
+        name: tune(FITTED[name], folds, data.context, policy.trials, lambda text, name=name: log(f"{name}: {text}"))
+        for name in policy.families
+        if name != BLEND
+    }
+    if BLEND in policy.families:
+        tuned[BLEND] = _blend_of(tuned["scorecard"], tuned["gradient_boosting"], folds)
+    return tuned
+
+
+def _blend_of(scorecard: Tuned, boosting: Tuned, folds: tuple[Fold, ...]) -> Tuned:
+    """The blend has nothing to tune: its margins on the folds are its parts' mean."""
+    margins = tuple(blended(a, b) for a, b in zip(scorecard.margins, boosting.margins, strict=True))
+    aucs = tuple(auc(fold.target, margin) for fold, margin in zip(folds, margins, strict=True))
+    return Tuned(params={}, margins=margins, aucs=aucs, trials=0, pruned=0, seconds=0.0)
+
+
+def _candidate(name: str, model: ScoringModel, tuned: Tuned, choice: Choice, test: Metrics) -> Candidate:
+    return Candidate(
+        family=name,
+        model=model,
+        params=tuned.params,
+        fold_aucs=tuned.aucs,
+        gain=choice.gains.get(name),
+        trials=tuned.trials,
+        pruned=tuned.pruned,
+        seconds=tuned.seconds,
+        test=test,
+    )
+
+
+def _test_frame(book: Portfolio, loans: pl.DataFrame, split: LoanSplit, probability: dict[str, Floats]) -> pl.DataFrame:
+    about = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
+    rows = loans.select(about)[split.test]
+    return rows.with_columns(pl.Series("row", split.test), *(pl.Series(n, p) for n, p in probability.items()))
+
+
+def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    gain = candidate.gain
+    return {
+        "family": candidate.family,
+        "params": candidate.params,
+        "fold_aucs": list(candidate.fold_aucs),
+        "mean_auc": candidate.mean_auc,
+        "gain": None if gain is None else {"estimate": gain.estimate, "low": gain.low, "high": gain.high},
+        "trials": candidate.trials,
+        "pruned": candidate.pruned,
+        "test": asdict(candidate.test),
+    }
