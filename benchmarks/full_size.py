@@ -72,8 +72,8 @@ def measure(rows: int, folder: Path) -> dict:
     from loan_platform.adapters.helper_process import peak_megabytes
     from loan_platform.adapters.home import ensure_home
     from loan_platform.cli.jobs import Story, run_job
-    from loan_platform.core.synthetic.files import write_loan_book
     from loan_platform.definitions import defs
+    from loan_platform.sample_data.lending_club.files import write_loan_book
     from loan_platform.settings import Settings
 
     settings = Settings.from_environment()

@@ -10,9 +10,14 @@ import pytest
 from loan_platform.assets.loan_portfolio import LoanPortfolio, book_definitions
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio, load_contract
-from loan_platform.core.synthetic.files import Applications, write_applications, write_loan_book, write_outcomes
-from loan_platform.core.synthetic.people import Drift
 from loan_platform.definitions import defs
+from loan_platform.sample_data.lending_club.files import (
+    Applications,
+    write_applications,
+    write_loan_book,
+    write_outcomes,
+)
+from loan_platform.sample_data.lending_club.people import Drift
 from loan_platform.settings import Settings
 
 BOOK = "lending_club"

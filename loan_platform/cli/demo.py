@@ -83,13 +83,13 @@ def _prepare(settings: Settings, book: Portfolio, script: Path, rows: int, story
 
 def _generate(folder: Path, rows: int) -> str:
     """Write a loan book, applications that drift in their last two months, and their first outcomes."""
-    from loan_platform.core.synthetic.files import (
+    from loan_platform.sample_data.lending_club.files import (
         Applications,
         write_applications,
         write_loan_book,
         write_outcomes,
     )
-    from loan_platform.core.synthetic.people import Drift
+    from loan_platform.sample_data.lending_club.people import Drift
 
     folder.mkdir(parents=True, exist_ok=True)
     drift = Drift(start="2018-11", income_factor=0.7, fico_shift=-25, purpose_shift=0.3)

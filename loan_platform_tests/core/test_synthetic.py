@@ -7,9 +7,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from loan_platform.core.synthetic import files
-from loan_platform.core.synthetic.columns import RAW_COLUMNS
-from loan_platform.core.synthetic.files import write_loan_book
+from loan_platform.sample_data.lending_club import files
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS
+from loan_platform.sample_data.lending_club.files import write_loan_book
 
 REPOSITORY = Path(__file__).parents[2]
 RESOLVED = ["Fully Paid", "Charged Off"]
@@ -119,7 +119,7 @@ def test_clean_file_has_no_reject_in_duckdb(tmp_path: Path) -> None:
 def test_same_seed_gives_the_same_bytes_anywhere(tmp_path: Path, setting: tuple[str, str, str]) -> None:
     expected = write_loan_book(tmp_path / "here.csv", rows=2_000, seed=3).sha256
     code = (
-        "import sys, pathlib; from loan_platform.core.synthetic.files import write_loan_book;"
+        "import sys, pathlib; from loan_platform.sample_data.lending_club.files import write_loan_book;"
         "print(write_loan_book(pathlib.Path(sys.argv[1]), rows=2_000, seed=3).sha256)"
     )
     names = ("PYTHONHASHSEED", "TZ", "POLARS_MAX_THREADS")

@@ -3,15 +3,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.core.synthetic.columns import OUTCOME_COLUMNS, RAW_COLUMNS
-from loan_platform.core.synthetic.files import (
+from loan_platform.sample_data.lending_club.columns import OUTCOME_COLUMNS, RAW_COLUMNS
+from loan_platform.sample_data.lending_club.files import (
     FIRST_APPLICATION_ID,
     Applications,
     write_applications,
     write_loan_book,
     write_outcomes,
 )
-from loan_platform.core.synthetic.people import Drift
+from loan_platform.sample_data.lending_club.people import Drift
 
 RESOLVED = ["Fully Paid", "Charged Off"]
 BATCH = Applications(rows=4_000, seed=11)

@@ -5,10 +5,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from loan_platform.core.synthetic import files
-from loan_platform.core.synthetic.columns import RAW_COLUMNS
-from loan_platform.core.synthetic.dirt import FIELD_EDITS, KINDS
-from loan_platform.core.synthetic.files import GeneratedFile, write_loan_book
+from loan_platform.sample_data.lending_club import files
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS
+from loan_platform.sample_data.lending_club.dirt import FIELD_EDITS, KINDS
+from loan_platform.sample_data.lending_club.files import GeneratedFile, write_loan_book
 
 ROWS = 6_000
 WIDTH = len(RAW_COLUMNS)

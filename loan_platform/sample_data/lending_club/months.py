@@ -5,7 +5,7 @@ import re
 import numpy as np
 import polars as pl
 
-from loan_platform.core.synthetic.columns import Floats, Ints
+from loan_platform.sample_data.lending_club.columns import Floats, Ints
 
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FIRST_LABEL = 1930 * 12

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from loan_platform.core.synthetic import bureau, outcomes, people, risk, texts, troubles
-from loan_platform.core.synthetic.columns import RAW_COLUMNS, Bools, Floats, Ints, Numbers
-from loan_platform.core.synthetic.draws import pick
-from loan_platform.core.synthetic.months import month_labels, month_number, years_since_2012
+from loan_platform.sample_data.lending_club import bureau, outcomes, people, risk, texts, troubles
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS, Bools, Floats, Ints, Numbers
+from loan_platform.sample_data.lending_club.draws import pick
+from loan_platform.sample_data.lending_club.months import month_labels, month_number, years_since_2012
 
 ID_STRIDE = 61
 """Ids rise with the row by 1..121, like those of the public book, and never repeat."""

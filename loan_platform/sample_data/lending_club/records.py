@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Floats, Numbers
-from loan_platform.core.synthetic.draws import count, mixed, normal_rank, part_of, without
-from loan_platform.core.synthetic.people import Traits
+from loan_platform.sample_data.lending_club.columns import Floats, Numbers
+from loan_platform.sample_data.lending_club.draws import count, mixed, normal_rank, part_of, without
+from loan_platform.sample_data.lending_club.people import Traits
 
 
 def draw_records(rng: np.random.Generator, traits: Traits, total_acc: Floats) -> Numbers:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Bools, Floats, Ints, Numbers
-from loan_platform.core.synthetic.people import Applicants
-from loan_platform.core.synthetic.risk import Price
+from loan_platform.sample_data.lending_club.columns import Bools, Floats, Ints, Numbers
+from loan_platform.sample_data.lending_club.people import Applicants
+from loan_platform.sample_data.lending_club.risk import Price
 
 STATUSES = (
     "Fully Paid", "Charged Off", "Current", "In Grace Period", "Late (16-30 days)", "Late (31-120 days)",

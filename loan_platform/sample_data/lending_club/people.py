@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Bools, Floats, Ints
-from loan_platform.core.synthetic.draws import LOGISTIC_TO_NORMAL, mixed, normal_rank, pick, sigmoid
-from loan_platform.core.synthetic.months import month_number, years_since_2012
+from loan_platform.sample_data.lending_club.columns import Bools, Floats, Ints
+from loan_platform.sample_data.lending_club.draws import LOGISTIC_TO_NORMAL, mixed, normal_rank, pick, sigmoid
+from loan_platform.sample_data.lending_club.months import month_number, years_since_2012
 
 EMP_LENGTHS = (
     "< 1 year", "1 year", "2 years", "3 years", "4 years", "5 years", "6 years", "7 years", "8 years",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Floats, Ints, Numbers
-from loan_platform.core.synthetic.draws import sigmoid
-from loan_platform.core.synthetic.months import years_since_2012
-from loan_platform.core.synthetic.people import (
+from loan_platform.sample_data.lending_club.columns import Floats, Ints, Numbers
+from loan_platform.sample_data.lending_club.draws import sigmoid
+from loan_platform.sample_data.lending_club.months import years_since_2012
+from loan_platform.sample_data.lending_club.people import (
     MORTGAGE,
     NO_EMPLOYMENT,
     OWN,

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from loan_platform.core.synthetic.files import (
+from loan_platform.sample_data.lending_club.files import (
     Applications,
     GeneratedFile,
     write_applications,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import RAW_COLUMNS, Ints
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS, Ints
 
 Edit = tuple[tuple[str, str], ...]
 FIELD_EDITS: dict[str, Edit] = {

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from loan_platform.core.synthetic.columns import Bools, Floats, Ints
-from loan_platform.core.synthetic.months import month_labels, month_number
-from loan_platform.core.synthetic.outcomes import CHARGED_OFF, Loans, Seen
+from loan_platform.sample_data.lending_club.columns import Bools, Floats, Ints
+from loan_platform.sample_data.lending_club.months import month_labels, month_number
+from loan_platform.sample_data.lending_club.outcomes import CHARGED_OFF, Loans, Seen
 
 HARDSHIP_FROM = month_number("2017-05")
 HARDSHIP_SHARE = 0.006

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from loan_platform.core.synthetic.chunk import Request, draw_chunk
-from loan_platform.core.synthetic.columns import RAW_COLUMNS, Ints
-from loan_platform.core.synthetic.dirt import KINDS, MAX_SHARE, Truth, spoil
-from loan_platform.core.synthetic.months import loans_by_month, month_number
-from loan_platform.core.synthetic.people import Drift
-from loan_platform.core.synthetic.writer import write_atomically
+from loan_platform.sample_data.lending_club.chunk import Request, draw_chunk
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS, Ints
+from loan_platform.sample_data.lending_club.dirt import KINDS, MAX_SHARE, Truth, spoil
+from loan_platform.sample_data.lending_club.months import loans_by_month, month_number
+from loan_platform.sample_data.lending_club.people import Drift
+from loan_platform.sample_data.lending_club.writer import write_atomically
 
 CHUNK_ROWS = 100_000
 """Rows drawn and written at a time. Part of the format: another value gives other bytes."""

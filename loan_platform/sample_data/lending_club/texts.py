@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
-from loan_platform.core.synthetic.columns import Bools, Ints
-from loan_platform.core.synthetic.draws import pick
-from loan_platform.core.synthetic.months import month_number
-from loan_platform.core.synthetic.people import NO_EMPLOYMENT, PURPOSES, Applicants
+from loan_platform.sample_data.lending_club.columns import Bools, Ints
+from loan_platform.sample_data.lending_club.draws import pick
+from loan_platform.sample_data.lending_club.months import month_number
+from loan_platform.sample_data.lending_club.people import NO_EMPLOYMENT, PURPOSES, Applicants
 
 JOBS = (
     "Teacher", "Manager", "Registered Nurse", "Owner", "Driver", "RN", "Supervisor", "Sales",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Bools, Floats, Ints
+from loan_platform.sample_data.lending_club.columns import Bools, Floats, Ints
 
 LOGISTIC_TO_NORMAL = 1.702
 """Scale that brings the logistic curve within 0.0095 of the normal one (Camilli 1994)."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from loan_platform.core.synthetic.columns import Floats, Ints, Numbers
-from loan_platform.core.synthetic.draws import count, mixed, part_of, sigmoid, without
-from loan_platform.core.synthetic.months import month_number, years_since_2012
-from loan_platform.core.synthetic.people import MORTGAGE, Applicants, Traits
-from loan_platform.core.synthetic.records import draw_records
+from loan_platform.sample_data.lending_club.columns import Floats, Ints, Numbers
+from loan_platform.sample_data.lending_club.draws import count, mixed, part_of, sigmoid, without
+from loan_platform.sample_data.lending_club.months import month_number, years_since_2012
+from loan_platform.sample_data.lending_club.people import MORTGAGE, Applicants, Traits
+from loan_platform.sample_data.lending_club.records import draw_records
 
 CORE_FILE_FROM = month_number("2012-04")
 CORE_FILE = (
