@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from bento.champion import Serving
 from bento.records import Asked, Records
-from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies

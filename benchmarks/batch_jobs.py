@@ -19,7 +19,7 @@ import httpx
 import polars as pl
 import psutil
 
-from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings

@@ -69,8 +69,8 @@ def measure(rows: int, folder: Path) -> dict:
     """Generate, run the jobs, and time the scoring alone on top."""
     import dagster as dg
 
-    from loan_platform.adapters.helper_process import peak_megabytes
-    from loan_platform.adapters.home import ensure_home
+    from loan_platform.adapters.platform.home import ensure_home
+    from loan_platform.adapters.reports.helper_process import peak_megabytes
     from loan_platform.cli.jobs import Story, run_job
     from loan_platform.definitions import defs
     from loan_platform.sample_data.lending_club.files import write_loan_book
@@ -112,7 +112,7 @@ def scoring_speed(settings) -> int:
     """Rows a second from typed columns to probability and score, median of three."""
     import polars as pl
 
-    from loan_platform.adapters.model_store import ModelStore
+    from loan_platform.adapters.storage.model_store import ModelStore
 
     model = ModelStore(settings.lake / BOOK / "trained_model").newest().bundle().model
     columns = [column.name for column in model.inputs]

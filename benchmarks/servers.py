@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import polars as pl
 
-from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.service import ServiceSettings

@@ -30,8 +30,8 @@ import numpy as np
 from load import Load, closed_loop, open_loop, request, resident
 from servers import applications, listener, uvicorn, wait
 
-from loan_platform.adapters.api_keys import KeyFile
-from loan_platform.adapters.ports import free_port
+from loan_platform.adapters.service.api_keys import KeyFile
+from loan_platform.adapters.service.ports import free_port
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.service.flood import flood
 

@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from loan_platform.adapters.ports import free_port
+from loan_platform.adapters.service.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 

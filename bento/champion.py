@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loan_platform.adapters.files import atomic_write, partial_path, remove
+from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
 from loan_platform.core.scoring.answer import Answers

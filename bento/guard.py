@@ -14,7 +14,7 @@ from bento.drain import Drain
 from bento.limiting import Limiter
 from bento.overload import Line
 from bento.problems import HttpError, defect
-from loan_platform.adapters.api_keys import KeyFile
+from loan_platform.adapters.service.api_keys import KeyFile
 
 BODY_SECONDS = 3.0
 LOOK_SECONDS = 0.5  # how often an upload that stands still looks whether the worker ends

@@ -13,9 +13,9 @@ from prometheus_client import Counter
 
 from bento.champion import Serving
 from bento.problems import HttpError
-from loan_platform.adapters.audit_jobs import row_id
-from loan_platform.adapters.audit_keys import AuditKey, plain_hash
-from loan_platform.adapters.audit_log import AuditLog, AuditOptions
+from loan_platform.adapters.audit.job_records import row_id
+from loan_platform.adapters.audit.keys import AuditKey, plain_hash
+from loan_platform.adapters.audit.writer import AuditLog, AuditOptions
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.settings.service import AuditSettings
 

@@ -28,12 +28,12 @@ from bento.overload import Line  # noqa: E402
 from bento.records import Records  # noqa: E402
 from bento.supervisor import end_with_supervisor, metrics_in_memory, watch_closely  # noqa: E402
 from bento.watch import Watch, watched  # noqa: E402
-from loan_platform.adapters.api_keys import KeyFile  # noqa: E402
-from loan_platform.adapters.audit_keys import AuditKey  # noqa: E402
+from loan_platform.adapters.audit.keys import AuditKey  # noqa: E402
+from loan_platform.adapters.service.api_keys import KeyFile  # noqa: E402
 
 BUILT = built()
 if TYPE_CHECKING:
-    from loan_platform.adapters.ledger import Ledger
+    from loan_platform.adapters.ledger.ledger import Ledger
 
 SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else None)
 if SETTINGS.ledger_stated:
@@ -120,7 +120,9 @@ class LoanService:
         settings = SETTINGS
         at_hand = BUILT[1] if BUILT else None
         if at_hand is None or settings.ledger_stated:
-            from loan_platform.adapters.ledger import Ledger  # a Bento that follows none is served without SQLAlchemy
+            from loan_platform.adapters.ledger.ledger import (
+                Ledger,  # a Bento that follows none is served without SQLAlchemy
+            )
 
             find = partial(_in, Ledger(settings.ledger_url))
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import bentoml._internal.utils.circus as bentoml_circus
 from bentoml._internal.configuration.containers import BentoMLContainer
 
-from loan_platform.adapters.files import partial_path, remove, remove_abandoned
+from loan_platform.adapters.storage.atomic_files import partial_path, remove, remove_abandoned
 
 log = logging.getLogger("loan_platform.service")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from loan_platform.adapters.garbage import collect_seldom
+from loan_platform.adapters.platform.gc_tuning import collect_seldom
 from loan_platform.settings import quiet_environment
 
 quiet_environment()

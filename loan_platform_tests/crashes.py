@@ -18,7 +18,7 @@ _AUDITED = {
 }  # fmt: skip
 # A server that forks: the work's modules are imported once, and no thread pool has started yet.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["loan_platform.adapters.lake", "loan_platform.adapters.ledger"])
+_processes.set_forkserver_preload(["loan_platform.adapters.storage.lake", "loan_platform.adapters.ledger.ledger"])
 
 
 def fails_at(point: int, failure: Failure, root: Path, work: Callable[..., None], *arguments: Any) -> bool:

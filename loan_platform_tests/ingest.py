@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.warehouse import RawSummary, StageSummary, Warehouse
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import RawSummary, StageSummary, Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.table import Table

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.linked_tables import LinkedTables
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.warehouse.linked_tables import LinkedTables
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.table import Table

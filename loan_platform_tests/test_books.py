@@ -10,11 +10,11 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.ledger import Ledger
-from loan_platform.adapters.linked_tables import LinkedTables
-from loan_platform.adapters.sample_files import SCRIPT, write_sample
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.warehouse.linked_tables import LinkedTables
+from loan_platform.adapters.warehouse.sample_files import SCRIPT, write_sample
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.cli.books import book_folder
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.book_check import load_book

@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.ledger import Champion, Ledger
+from loan_platform.adapters.ledger.ledger import Champion, Ledger
+from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.settings import Settings
 from loan_platform_tests.books import write_loans, write_project
 

@@ -113,7 +113,7 @@ def test_the_service_stands_on_core_and_adapters() -> None:
 
 
 def test_the_service_loads_no_more_than_it_serves_with(tmp_path: Path) -> None:
-    heavy = (SLOW - {"xgboost"}) | {"dagster", "pandas", "duckdb", "loan_platform.adapters.helper_process"}
+    heavy = (SLOW - {"xgboost"}) | {"dagster", "pandas", "duckdb", "loan_platform.adapters.reports.helper_process"}
     code = f"import sys, bento.service; print(sorted(set(sys.modules) & {heavy!r}))"
     environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path), "PATH": ""}
     command = [sys.executable, "-c", code]

@@ -70,13 +70,13 @@ def test_the_pipeline_connects_to_nothing(tmp_path: Path) -> None:
     write_loans(data / "applications.csv", 200, seed=2, outcomes=False)
     told = watched(tmp_path, PIPELINE, str(project / "small_bank"), modules=project)
     assert [line for line in told if line.startswith("BEYOND")] == []
-    helpers = {line.split()[-1] for line in told if "loan_platform.adapters.helper_process" in line}
+    helpers = {line.split()[-1] for line in told if "loan_platform.adapters.reports.helper_process" in line}
     assert helpers == {"great_expectations.expectations", "evidently.presets"}
 
 
 def test_a_connection_of_a_helper_would_be_seen(tmp_path: Path) -> None:
     code = (
-        "from loan_platform.adapters.helper_process import HelperProcess\n"
+        "from loan_platform.adapters.reports.helper_process import HelperProcess\n"
         "from loan_platform_tests.test_offline import look_up\n"
         "HelperProcess(look_up, imports='sqlite3')('telemetry.invalid')\n"
     )

@@ -8,9 +8,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loan_platform.adapters.book_folder import create_book, read_book
-from loan_platform.adapters.drafting import BookRequest
-from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.drafting.book_folder import create_book, read_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.drafting.judging.draft import Draft

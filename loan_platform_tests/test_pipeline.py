@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings import Settings
 from loan_platform_tests.books import write_loans, write_project

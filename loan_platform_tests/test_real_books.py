@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.linked_tables import LinkedTables
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.warehouse.linked_tables import LinkedTables
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.cli.books import book_folder
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio

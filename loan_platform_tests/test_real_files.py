@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import loan_platform
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import load_contract
 from loan_platform.core.errors import SourceError

@@ -12,10 +12,10 @@ import polars as pl
 
 from bento.problems import HttpError
 from bento.requests import json_object
-from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES, blocks
-from loan_platform.adapters.csv_header import Header, check_unique
-from loan_platform.adapters.csv_records import RecordSorter
-from loan_platform.adapters.files import atomic_write
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
+from loan_platform.adapters.csv_files.header import Header, check_unique
+from loan_platform.adapters.csv_files.record_splitter import RecordSorter
+from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.applications.frame_reader import KEY, REFUSALS, ROW, FrameReader, ReadRows
 from loan_platform.core.applications.reader import ApplicationError
 from loan_platform.core.errors import ExplainedError, SourceError

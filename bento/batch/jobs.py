@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loan_platform.adapters.files import atomic_write, partial_path, remove, remove_abandoned
+from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove, remove_abandoned
 
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 OPEN = frozenset({"PENDING", "RUNNING"})

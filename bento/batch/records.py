@@ -12,9 +12,9 @@ import polars as pl
 from bento.batch.jobs import Job
 from bento.champion import Serving
 from bento.records import json_bytes, key_of, stated
-from loan_platform.adapters.audit_jobs import ROW, ROWS, STORED, job_file, retired, row_id
-from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions
-from loan_platform.adapters.files import DiskFullError, make_directory, sha256
+from loan_platform.adapters.audit.job_records import ROW, ROWS, STORED, job_file, retired, row_id
+from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
+from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.service import AuditSettings

@@ -15,7 +15,7 @@ from bento.champion import Champions
 from bento.guard import Route
 from bento.problems import HttpError
 from bento.responses import json_response
-from loan_platform.adapters.files import DiskFullError, explained_disk_full, remove
+from loan_platform.adapters.storage.atomic_files import DiskFullError, explained_disk_full, remove
 
 PATH = "/api/v1/predict/batch"
 ONE = f"{PATH}/{{job_id}}"

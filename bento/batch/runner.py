@@ -28,8 +28,8 @@ from bento.batch.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.champion import Serving  # noqa: E402
 from bento.problems import places  # noqa: E402
-from loan_platform.adapters.audit_jobs import ROWS  # noqa: E402
-from loan_platform.adapters.files import (  # noqa: E402
+from loan_platform.adapters.audit.job_records import ROWS  # noqa: E402
+from loan_platform.adapters.storage.atomic_files import (  # noqa: E402
     DiskFullError,
     atomic_write,
     discarded_on_error,

@@ -34,8 +34,8 @@ def contract_checks(book: Portfolio, asset: str, rules: Sequence[Rule], folder: 
     )
     @explained
     def checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
-        from loan_platform.adapters.quality import quality_process
-        from loan_platform.adapters.quality_report import quality_html
+        from loan_platform.adapters.reports.great_expectations import quality_process
+        from loan_platform.adapters.reports.quality_page import quality_html
 
         absent = platform.read_report(book, f"{folder}staging.json")["missing_optional"]
         found = quality_process(platform.lake.path(book.name, asset), rules, absent)

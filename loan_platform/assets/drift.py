@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.adapters.model_store import StoredModel
+from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key
 from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_name
 from loan_platform.assets.platform import Platform
@@ -126,7 +126,7 @@ def _draw(
     table: DriftTable,
     current: pl.DataFrame,
 ) -> None:
-    from loan_platform.adapters.drift_reports import drift_report_process
+    from loan_platform.adapters.reports.evidently_report import drift_report_process
 
     pages, title = _pages(platform, book, batch), f"{book.name} {batch}"
     drift_report_process(model.frame("development"), current, table, *pages, title=title, policy=book.drift)
@@ -145,8 +145,8 @@ def _metadata(platform: Platform, book: Portfolio, batch: str, table: DriftTable
 
 
 def _figures(report: Path, batch: str, table: DriftTable) -> dict[str, Any]:
-    from loan_platform.adapters.plot_canvas import markdown_image
-    from loan_platform.adapters.plots import drift_plot
+    from loan_platform.adapters.reports.canvas import markdown_image
+    from loan_platform.adapters.reports.plots import drift_plot
 
     return {
         "page": dg.PathMetadataValue(str(report.with_name(f"{batch}-evidently.html"))),

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.adapters.model_store import StoredModel
+from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, key
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio
@@ -109,7 +109,7 @@ def _candidate(book: Portfolio, predictions: pl.DataFrame, candidate: dict[str, 
 
 
 def _plots(model: StoredModel, found: dict[str, Any]) -> dict[str, bytes]:
-    from loan_platform.adapters import plots
+    from loan_platform.adapters.reports import plots
 
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[found["chosen"]].to_numpy()
@@ -140,7 +140,7 @@ def _track(platform: Platform, run_id: str, found: dict[str, Any], plots: dict[s
 
 
 def _metadata(found: dict[str, Any], plots: dict[str, bytes]) -> dict[str, Any]:
-    from loan_platform.adapters.plot_canvas import markdown_image
+    from loan_platform.adapters.reports.canvas import markdown_image
 
     test, auc = found["test"], found["intervals"]["auc"]
     shown = {name: test[name] for name in ("auc", "gini", "ks", "brier", "log_loss", "ece", "base_rate")}

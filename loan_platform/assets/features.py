@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from loan_platform.adapters.lake import write_in_slices
+from loan_platform.adapters.storage.lake import write_in_slices
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio

@@ -24,7 +24,7 @@ from loan_platform.core.scoring.answer import DECLINED, Answers
 from loan_platform.core.scoring.decisions import DECISIONS
 
 if TYPE_CHECKING:
-    from loan_platform.adapters.ledger import Champion
+    from loan_platform.adapters.ledger.ledger import Champion
 
 BATCH = "partition"
 WHOLE = "all"
@@ -68,7 +68,7 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
     def applications(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        from loan_platform.adapters.drift_reports import drift_report_process
+        from loan_platform.adapters.reports.evidently_report import drift_report_process
 
         drift_report_process.start()  # Evidently is imported while applications are read and scored
         staged = stage_source(platform, book, "applications", names)

@@ -43,7 +43,7 @@ def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
         "reads are.",
     )
     def raw(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        from loan_platform.adapters.quality import quality_process
+        from loan_platform.adapters.reports.great_expectations import quality_process
 
         quality_process.start()  # Great Expectations is imported while files are read
         policy, files = platform.source_files(book, source)

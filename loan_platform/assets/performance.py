@@ -109,8 +109,8 @@ def _performance_metadata(found: Performance) -> dict[str, Any]:
     }
     if found.overall.metrics is None:
         return metadata
-    from loan_platform.adapters.plot_canvas import markdown_image
-    from loan_platform.adapters.plots import vintage_plot
+    from loan_platform.adapters.reports.canvas import markdown_image
+    from loan_platform.adapters.reports.plots import vintage_plot
 
     metadata |= {
         "auc": found.overall.metrics.auc,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.adapters.files import atomic_write
-from loan_platform.adapters.lake import Lake
-from loan_platform.adapters.model_store import ModelStore, StoredModel
+from loan_platform.adapters.storage.atomic_files import atomic_write
+from loan_platform.adapters.storage.lake import Lake
+from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError, SourceError
@@ -16,14 +16,14 @@ from loan_platform.settings import Settings, checkout_root, source_override
 from loan_platform.settings.service import AuditSettings
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
-    from loan_platform.adapters.audit_reading import AuditRecords
-    from loan_platform.adapters.bentos import BentoStore
-    from loan_platform.adapters.duckdb_session import DuckDbSession
-    from loan_platform.adapters.ledger import Champion, Ledger
-    from loan_platform.adapters.linked_tables import LinkedTables
-    from loan_platform.adapters.registry import Registry
-    from loan_platform.adapters.tracking import Tracking
-    from loan_platform.adapters.warehouse import Warehouse
+    from loan_platform.adapters.audit.reader import AuditRecords
+    from loan_platform.adapters.ledger.ledger import Champion, Ledger
+    from loan_platform.adapters.service.bentos import BentoStore
+    from loan_platform.adapters.tracking.registry import Registry
+    from loan_platform.adapters.tracking.runs import Tracking
+    from loan_platform.adapters.warehouse.linked_tables import LinkedTables
+    from loan_platform.adapters.warehouse.session import DuckDbSession
+    from loan_platform.adapters.warehouse.warehouse import Warehouse
 
 
 class Platform(dg.ConfigurableResource):
@@ -31,7 +31,7 @@ class Platform(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Make the platform home, so that any job works on an empty one."""
-        from loan_platform.adapters.home import ensure_home
+        from loan_platform.adapters.platform.home import ensure_home
 
         ensure_home(self.settings)
 
@@ -48,19 +48,19 @@ class Platform(dg.ConfigurableResource):
     @property
     def warehouse(self) -> "Warehouse":
         """DuckDB, for staging raw files."""
-        from loan_platform.adapters.warehouse import Warehouse
+        from loan_platform.adapters.warehouse.warehouse import Warehouse
 
         return Warehouse(self._session)
 
     def linked_tables(self, book: Portfolio) -> "LinkedTables":
         """DuckDB, for joining the cleaned tables of a book of linked files."""
-        from loan_platform.adapters.linked_tables import LinkedTables
+        from loan_platform.adapters.warehouse.linked_tables import LinkedTables
 
         return LinkedTables(self._session, book.contract)
 
     @property
     def _session(self) -> "DuckDbSession":
-        from loan_platform.adapters.duckdb_session import DuckDbSession
+        from loan_platform.adapters.warehouse.session import DuckDbSession
 
         settings = self.settings
         return DuckDbSession(settings.threads, settings.memory_limit, settings.cache)
@@ -68,14 +68,14 @@ class Platform(dg.ConfigurableResource):
     @property
     def ledger(self) -> "Ledger":
         """Who became champion, when and why."""
-        from loan_platform.adapters.ledger import Ledger
+        from loan_platform.adapters.ledger.ledger import Ledger
 
         return Ledger(self.settings.ledger_url)
 
     @property
     def tracking(self) -> "Tracking":
         """MLflow's runs."""
-        from loan_platform.adapters.tracking import Tracking
+        from loan_platform.adapters.tracking.runs import Tracking
 
         settings = self.settings
         return Tracking(settings.tracking_uri, settings.mlartifacts if settings.embedded_tracking else None)
@@ -83,7 +83,7 @@ class Platform(dg.ConfigurableResource):
     @property
     def registry(self) -> "Registry":
         """MLflow's model versions."""
-        from loan_platform.adapters.registry import Registry
+        from loan_platform.adapters.tracking.registry import Registry
 
         return Registry(self.tracking)
 
@@ -94,7 +94,7 @@ class Platform(dg.ConfigurableResource):
     @property
     def bentos(self) -> "BentoStore":
         """The services that were built."""
-        from loan_platform.adapters.bentos import BentoStore
+        from loan_platform.adapters.service.bentos import BentoStore
 
         return BentoStore(self.settings.bentos, checkout_root() or Path.cwd())
 
@@ -111,8 +111,8 @@ class Platform(dg.ConfigurableResource):
 
     def records(self, book: Portfolio) -> "AuditRecords":
         """The records of what the book's service answered."""
-        from loan_platform.adapters.audit_keys import AuditKey
-        from loan_platform.adapters.audit_reading import AuditRecords
+        from loan_platform.adapters.audit.keys import AuditKey
+        from loan_platform.adapters.audit.reader import AuditRecords
 
         settings = AuditSettings.of(book.name)
         return AuditRecords(settings.directory, AuditKey.read(settings.key) if settings.key.exists() else None)
@@ -142,7 +142,7 @@ class Platform(dg.ConfigurableResource):
         Raises:
             SourceError: no such source or no such file; the message says which setting to change.
         """
-        from loan_platform.adapters.sources import resolve
+        from loan_platform.adapters.sources.resolve import resolve
 
         source = book.sources[name]
         override = source_override(book.name, name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.adapters.model_store import StoredModel
+from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio
@@ -15,7 +15,7 @@ from loan_platform.core.evaluation.metrics import auc, ece
 from loan_platform.core.evaluation.promotion import Challenger, Comparison, Verdict, decide
 
 if TYPE_CHECKING:
-    from loan_platform.adapters.ledger import Champion
+    from loan_platform.adapters.ledger.ledger import Champion
 
 
 def registry_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

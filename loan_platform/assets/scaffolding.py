@@ -28,8 +28,8 @@ class LoanPortfolioScaffolder(dg.Scaffolder[BookParameters]):
         """Fill the folder that Dagster has just made; without a draft it is removed again."""
         import click
 
-        from loan_platform.adapters.book_folder import CONTRACT, POLICIES, create_book
-        from loan_platform.adapters.drafting import BookRequest
+        from loan_platform.adapters.drafting.book_folder import CONTRACT, POLICIES, create_book
+        from loan_platform.adapters.drafting.draft_book import BookRequest
         from loan_platform.core.drafting.writing.screen_text import screen_text
         from loan_platform.core.errors import ExplainedError
         from loan_platform.settings import Settings

@@ -19,7 +19,7 @@ from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.monitoring.served_table import Served, served_table, together
 
 if TYPE_CHECKING:
-    from loan_platform.adapters.audit_reading import AuditRecords
+    from loan_platform.adapters.audit.reader import AuditRecords
     from loan_platform.core.audit.hash_chain import Chain
 
 SERVED, REFUSED = "served_predictions", "quarantined_records"
@@ -72,7 +72,7 @@ def _rows_in_parts(
     context: dg.AssetExecutionContext, records: "AuditRecords", chains: list["Chain"]
 ) -> Iterator[list[Served]]:
     """The records of single answers of each chain, and those of each batch job, so many at a time."""
-    from loan_platform.adapters.audit_jobs import row_record
+    from loan_platform.adapters.audit.job_records import row_record
 
     for chain in chains:
         yield list(_rows(context, records, chain.name, chain.records))
@@ -86,7 +86,7 @@ def _rows(
     context: dg.AssetExecutionContext, records: "AuditRecords", where: str, found: Iterable[dict[str, Any]]
 ) -> Iterator[Served]:
     """Records with their inputs, where the key for them is at hand."""
-    from loan_platform.adapters.audit_keys import AuditKeyError
+    from loan_platform.adapters.audit.keys import AuditKeyError
 
     unread = 0
     for record in found:

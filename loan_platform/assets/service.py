@@ -65,8 +65,8 @@ def _answers_like_the_batch(book: Portfolio) -> dg.AssetChecksDefinition:
     def service_answers_like_the_batch(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> dg.AssetCheckResult:
-        from loan_platform.adapters.bentos import Built
-        from loan_platform.adapters.served_bento import compared
+        from loan_platform.adapters.service.bentos import Built
+        from loan_platform.adapters.service.served_bento import compared
 
         made = _newest(context, book)
         built = Built(made["tag"], platform.bentos.path(made["tag"]), made["digest"])

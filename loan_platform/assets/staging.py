@@ -16,7 +16,7 @@ from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:
-    from loan_platform.adapters.warehouse import StageSummary
+    from loan_platform.adapters.warehouse.warehouse import StageSummary
 
 
 def stage_source(

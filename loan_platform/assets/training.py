@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.adapters.code_version import code_version
-from loan_platform.adapters.model_store import StoredModel, Tracked
-from loan_platform.adapters.tracked_run import tracked_run
-from loan_platform.adapters.tracking import Dataset
+from loan_platform.adapters.platform.code_version import code_version
+from loan_platform.adapters.storage.model_store import StoredModel, Tracked
+from loan_platform.adapters.tracking.runs import Dataset
+from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.assets.graph import asset_of
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.contract import Contract

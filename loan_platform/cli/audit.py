@@ -5,10 +5,10 @@ import json
 import sys
 from typing import Any
 
-from loan_platform.adapters.audit_files import chains, vouch
-from loan_platform.adapters.audit_jobs import job_lines
-from loan_platform.adapters.audit_keys import AuditKey
-from loan_platform.adapters.audit_reading import AuditRecords, NoRecordError
+from loan_platform.adapters.audit.chain_files import chains, vouch
+from loan_platform.adapters.audit.job_records import job_lines
+from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.adapters.audit.reader import AuditRecords, NoRecordError
 from loan_platform.core.audit.hash_chain import Chain
 from loan_platform.settings import Settings
 from loan_platform.settings.service import AuditSettings

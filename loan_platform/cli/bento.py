@@ -3,7 +3,7 @@
 import os
 import sys
 
-from loan_platform.adapters.home import ensure_home
+from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.checking.book_check import load_book

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from loan_platform.adapters.book_folder import CONTRACT, POLICIES, create_book
-from loan_platform.adapters.drafting import BookRequest
+from loan_platform.adapters.drafting.book_folder import CONTRACT, POLICIES, create_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.drafting.writing.screen_text import screen_text
 from loan_platform.settings import Settings
 

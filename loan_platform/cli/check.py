@@ -23,7 +23,7 @@ def run_check(settings: Settings, books: list[str], folder: Path | None = None) 
 
 
 def _check(settings: Settings, folder: Path) -> bool:
-    from loan_platform.adapters.source_check import check_sources
+    from loan_platform.adapters.sources.book_check import check_sources
 
     if kind := other_component(folder):
         sys.stdout.write(f"{folder.name}: not looked at, as it is no loan book but a {kind}\n")

@@ -5,10 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from loan_platform.adapters.files import atomic_write
-from loan_platform.adapters.helper_process import peak_megabytes
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.sample_files import SCRIPT, write_sample
+from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.reports.helper_process import peak_megabytes
+from loan_platform.adapters.storage.atomic_files import atomic_write
+from loan_platform.adapters.warehouse.sample_files import SCRIPT, write_sample
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.cli.screen import screen

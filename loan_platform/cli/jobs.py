@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import dagster as dg
 
-from loan_platform.adapters.helper_process import peak_megabytes
+from loan_platform.adapters.reports.helper_process import peak_megabytes
 
 # Dagster's own console log would tell every event; the lines below tell what a person wants to see.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

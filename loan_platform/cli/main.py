@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _init(settings: Settings) -> int:
-    from loan_platform.adapters.home import ensure_home
+    from loan_platform.adapters.platform.home import ensure_home
 
     ensure_home(settings)
     sys.stdout.write(f"The platform home is {settings.home}\n")
@@ -87,7 +87,7 @@ def _init(settings: Settings) -> int:
 
 
 def _key(settings: Settings, arguments: argparse.Namespace) -> int:
-    from loan_platform.adapters.api_keys import KeyFile
+    from loan_platform.adapters.service.api_keys import KeyFile
 
     keys = KeyFile(settings.api_keys)
     if arguments.revoke:
@@ -100,7 +100,7 @@ def _key(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _book(settings: Settings, arguments: argparse.Namespace) -> int:
-    from loan_platform.adapters.drafting import BookRequest
+    from loan_platform.adapters.drafting.draft_book import BookRequest
     from loan_platform.cli.book import run_book
     from loan_platform.cli.books import SHIPPED
 

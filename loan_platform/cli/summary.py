@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from loan_platform.adapters.ledger import Ledger
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.cli.jobs import Story
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import mlflow
 
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.registry import Registry, Version
-from loan_platform.adapters.tracking import Tracking
+from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.tracking.registry import Registry, Version
+from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform_tests.bundles import every_type, make_bundle, typed_rows

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.ingest import HEADER, Ingested, ingest
 

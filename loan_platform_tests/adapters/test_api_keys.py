@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.api_keys import FRESH_SECONDS, KeyFile, KeyFileError
+from loan_platform.adapters.service.api_keys import FRESH_SECONDS, KeyFile, KeyFileError
 
 
 @pytest.fixture

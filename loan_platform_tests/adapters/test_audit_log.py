@@ -7,8 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
-from loan_platform.adapters.audit_files import HEAD, chains, read, segments
-from loan_platform.adapters.audit_log import DAY, AuditLog, AuditOptions
+from loan_platform.adapters.audit.chain_files import HEAD, chains, read, segments
+from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform_tests.small_disk import run_on_small_disk
 
 REPOSITORY = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_two_writers_have_a_chain_each(tmp_path: Path) -> None:
 ENDLESS = """
 import itertools, os, sys, threading
 from pathlib import Path
-from loan_platform.adapters.audit_log import AuditLog, AuditOptions
+from loan_platform.adapters.audit.writer import AuditLog, AuditOptions
 log = AuditLog(AuditOptions(Path(sys.argv[1]), segment_bytes=20_000), None)
 log.start()
 def ask(caller):
@@ -133,7 +133,7 @@ def test_whatever_moment_a_writer_is_killed_at_nothing_acknowledged_is_lost(tmp_
 FULL = """
 import os, sys
 from pathlib import Path
-from loan_platform.adapters.audit_log import RETRY_SECONDS, AuditLog, AuditOptions
+from loan_platform.adapters.audit.writer import RETRY_SECONDS, AuditLog, AuditOptions
 from loan_platform_tests.adapters.test_audit_log import faults, put, recorded
 import time
 root = Path(sys.argv[1])

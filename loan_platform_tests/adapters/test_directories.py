@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.directories import Directories
+from loan_platform.adapters.storage.directories import Directories
 from loan_platform_tests.crashes import Failure, fails_at
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.adapters.drift_reports import DriftReport, drift_report, write_drift_report
+from loan_platform.adapters.reports.evidently_report import DriftReport, drift_report, write_drift_report
 from loan_platform.core.book.policies import Drift
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference

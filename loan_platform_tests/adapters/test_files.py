@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.files import (
+from loan_platform.adapters.storage.atomic_files import (
     DiskFullError,
     atomic_write,
     explained_disk_full,

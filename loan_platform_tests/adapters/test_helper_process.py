@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.helper_process import HelperProcess, peak_megabytes
+from loan_platform.adapters.reports.helper_process import HelperProcess, peak_megabytes
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
 
 
@@ -105,7 +105,7 @@ def test_it_ends_when_its_caller_is_killed(tmp_path: Path) -> None:
     caller = tmp_path / "caller.py"
     caller.write_text(
         "import os, signal\n"
-        "from loan_platform.adapters.helper_process import HelperProcess\n"
+        "from loan_platform.adapters.reports.helper_process import HelperProcess\n"
         "from loan_platform_tests.adapters.test_helper_process import described\n"
         "print(HelperProcess(described, imports='sqlite3')('a')[1], flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

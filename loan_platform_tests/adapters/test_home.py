@@ -11,15 +11,15 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from loan_platform.adapters.home import HomeError, ensure_home
-from loan_platform.adapters.ledger import Ledger
-from loan_platform.adapters.tracking import Tracking
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.platform.home import HomeError, ensure_home
+from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings import Settings, checkout_root
 
 PROCESSES = 10
 START = (
     "from loan_platform.settings import Settings, quiet_environment; quiet_environment();"
-    "from loan_platform.adapters.home import ensure_home; ensure_home(Settings.from_environment())"
+    "from loan_platform.adapters.platform.home import ensure_home; ensure_home(Settings.from_environment())"
 )
 LAYOUT = {"dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports", "data", "cache"}
 
@@ -107,7 +107,7 @@ def test_other_servers_need_no_databases_in_the_home(tmp_path: Path) -> None:
 
 def test_a_held_lock_and_a_read_only_home_are_clear_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
-    monkeypatch.setattr("loan_platform.adapters.home._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("loan_platform.adapters.platform.home._LOCK_SECONDS", 0.1)
     with FileLock(tmp_path / ".init.lock"), pytest.raises(HomeError, match=r"has held .*\.init\.lock for"):
         ensure_home(settings)
     nowhere = Settings.from_environment({"LOAN_PLATFORM_HOME": "/proc/1/home"})

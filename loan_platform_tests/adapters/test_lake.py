@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.files import DiskFullError
-from loan_platform.adapters.lake import Lake, NotPublishedError
+from loan_platform.adapters.storage.atomic_files import DiskFullError
+from loan_platform.adapters.storage.lake import Lake, NotPublishedError
 from loan_platform_tests.crashes import Failure, fails_at, start
 from loan_platform_tests.small_disk import run_on_small_disk
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from loan_platform.adapters.ledger import BrokenLedgerError, Ledger, StalePromotionError
+from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
 from loan_platform_tests.crashes import start
 from loan_platform_tests.postgres import postgres
 

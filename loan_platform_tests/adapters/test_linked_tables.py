@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.duckdb_session import WarehouseError
+from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.linked import BOOK, FILES, JOIN, LinkedBook, contract
 

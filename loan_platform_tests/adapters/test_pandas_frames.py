@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from loan_platform.adapters.pandas_frames import InputError, typed_frame
+from loan_platform.adapters.tracking.pandas_frames import InputError, typed_frame
 from loan_platform_tests.bundles import every_type
 
 COLUMNS = every_type().columns[1:]

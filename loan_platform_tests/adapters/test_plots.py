@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.adapters.plot_canvas import markdown_image
-from loan_platform.adapters.plots import (
+from loan_platform.adapters.reports.canvas import markdown_image
+from loan_platform.adapters.reports.plots import (
     calibration_plot,
     candidates_plot,
     drift_plot,

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from loan_platform.adapters import ports
-from loan_platform.adapters.ports import PORTS, free_port
+from loan_platform.adapters.service import ports
+from loan_platform.adapters.service.ports import PORTS, free_port
 
 
 def test_a_port_is_free_and_none_that_systems_hand_out() -> None:

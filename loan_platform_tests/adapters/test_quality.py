@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.quality import run_quality
-from loan_platform.adapters.quality_report import quality_html
+from loan_platform.adapters.reports.great_expectations import run_quality
+from loan_platform.adapters.reports.quality_page import quality_html
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.rules import QualityResult, expectations_for
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.csv_bytes import CHUNK_BYTES
+from loan_platform.adapters.csv_files.blocks import CHUNK_BYTES
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.ingest import GOOD, HEADER, ingest, write

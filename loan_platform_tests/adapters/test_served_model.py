@@ -17,8 +17,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from loan_platform.adapters.ports import free_port
-from loan_platform.adapters.registry import PRODUCTION
+from loan_platform.adapters.service.ports import free_port
+from loan_platform.adapters.tracking.registry import PRODUCTION
 from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.adapters.logged import ANSWER, ROWS, Book, logged_book, register
 

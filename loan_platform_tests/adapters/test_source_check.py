@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.source_check import SourceFindings, check_sources
+from loan_platform.adapters.sources.book_check import SourceFindings, check_sources
 from loan_platform.core.checking.book_check import check_book
 from loan_platform_tests.books import write_loans
 from loan_platform_tests.planted import book_in, edited, line_of
@@ -133,7 +133,7 @@ def test_a_target_that_never_changes(book: Path, tmp_path: Path, loans: Path, sq
 def test_only_the_first_rows_are_a_note(
     book: Path, tmp_path: Path, loans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loan_platform.adapters.source_sample.SAMPLE_ROWS", 100)
+    monkeypatch.setattr("loan_platform.adapters.sources.sample.SAMPLE_ROWS", 100)
     edited(book, "contract.yaml", ("WHEN 'no' THEN 1", "WHEN 'nein' THEN 1"))
     findings = found(book, tmp_path)
     assert findings.mistakes == []

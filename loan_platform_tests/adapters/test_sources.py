@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 
-from loan_platform.adapters.sources import resolve
+from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 

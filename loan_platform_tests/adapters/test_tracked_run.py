@@ -8,9 +8,9 @@ import mlflow
 import pytest
 from mlflow.entities import Run
 
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.tracked_run import tracked_run
-from loan_platform.adapters.tracking import Tracking
+from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.tracking.runs import Tracking
+from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.settings import Settings
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_is_open_already_is_not_written_to(tracking: Tracking) -> Non
 
 def test_importing_it_imports_neither_mlflow_nor_dagster_mlflow() -> None:
     code = (
-        "import sys, loan_platform.adapters.tracked_run, loan_platform.adapters.registry;"
+        "import sys, loan_platform.adapters.tracking.tracked_run, loan_platform.adapters.tracking.registry;"
         "print([m for m in ('mlflow', 'dagster_mlflow', 'pandas') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mlflow.models import get_model_info
 
-from loan_platform.adapters.ledger import Ledger
-from loan_platform.adapters.registry import PRODUCTION, STAGING, RegistryError
-from loan_platform.adapters.tracking import Dataset, requirements
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.tracking.registry import PRODUCTION, STAGING, RegistryError
+from loan_platform.adapters.tracking.runs import Dataset, requirements
 from loan_platform_tests.adapters.logged import ANSWER, ROWS, Book, logged_book, register
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES
-from loan_platform.adapters.duckdb_session import DuckDbSession, WarehouseError
-from loan_platform.adapters.ordered_parquet import _in_order
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
+from loan_platform.adapters.warehouse.ordered_parquet import _in_order
+from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.ingest import BOOK, GOOD, book, ingest, write
 

@@ -16,9 +16,9 @@ from bento.batch.jobs import Job
 from bento.batch.records import JobRecords
 from bento.champion import Serving
 from bento.records import Asked, Records
-from loan_platform.adapters.audit_files import chains, segments
-from loan_platform.adapters.audit_keys import AuditKey
-from loan_platform.adapters.lake import Lake
+from loan_platform.adapters.audit.chain_files import chains, segments
+from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.adapters.storage.lake import Lake
 from loan_platform.assets.loan_portfolio import book_definitions
 from loan_platform.assets.platform import Platform
 from loan_platform.core.applications.frame_reader import ReadRows

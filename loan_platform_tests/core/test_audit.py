@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters import audit_files
-from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.adapters.audit import chain_files as audit_files
+from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain, sealed
 
 LINES, SEGMENT = 60, 20

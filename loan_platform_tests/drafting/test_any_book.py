@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.book_folder import create_book, read_book
-from loan_platform.adapters.drafting import BookRequest
-from loan_platform.adapters.duckdb_session import DuckDbSession
-from loan_platform.adapters.warehouse import Warehouse
+from loan_platform.adapters.drafting.book_folder import create_book, read_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.settings import Settings

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.book_folder import create_book, read_book
-from loan_platform.adapters.drafting import BookRequest
+from loan_platform.adapters.drafting.book_folder import create_book, read_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.settings import Settings

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.book_folder import create_book
-from loan_platform.adapters.drafting import BookRequest
+from loan_platform.adapters.drafting.book_folder import create_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings import Settings
 

@@ -15,10 +15,10 @@ import httpx
 import polars as pl
 import psutil
 
-from loan_platform.adapters.api_keys import KeyFile
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.ledger import Ledger
-from loan_platform.adapters.ports import free_port
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.service.api_keys import KeyFile
+from loan_platform.adapters.service.ports import free_port
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform.settings.service import ServiceSettings

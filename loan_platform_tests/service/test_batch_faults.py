@@ -15,7 +15,7 @@ import pytest
 
 from bento.batch.input import PIECE_ROWS
 from bento.batch.jobs import MOST_STARTS, JobStore
-from loan_platform.adapters.audit_reading import AuditRecords
+from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import typed_rows

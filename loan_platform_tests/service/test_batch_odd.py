@@ -11,7 +11,7 @@ import polars as pl
 import psutil
 import pytest
 
-from loan_platform.adapters.csv_bytes import MAX_RECORD_BYTES
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.service.test_batch import BATCH, ended, parquet

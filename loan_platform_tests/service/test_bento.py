@@ -15,10 +15,10 @@ import pytest
 from filelock import FileLock
 from packaging.requirements import Requirement
 
-from loan_platform.adapters.bentos import BentoStore, Built, digest_of, service_files
-from loan_platform.adapters.home import ensure_home
-from loan_platform.adapters.ledger import Ledger
-from loan_platform.adapters.served_bento import compared
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.service.bentos import BentoStore, Built, digest_of, service_files
+from loan_platform.adapters.service.served_bento import compared
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
@@ -85,7 +85,7 @@ def test_a_bento_holds_what_it_serves_with_and_nothing_else(tmp_path: Path, bund
 
 def test_a_killed_build_leaves_no_half_bento(tmp_path: Path, bundle: tuple[Path, str]) -> None:
     script = (
-        "import sys; from pathlib import Path; from loan_platform.adapters.bentos import BentoStore\n"
+        "import sys; from pathlib import Path; from loan_platform.adapters.service.bentos import BentoStore\n"
         "BentoStore(*map(Path, sys.argv[1:3])).build(sys.argv[3], 3, sys.argv[4], Path(sys.argv[5]))"
     )
     arguments = [str(tmp_path), str(REPOSITORY), BOOK, bundle[1], str(bundle[0])]

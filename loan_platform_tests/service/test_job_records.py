@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from loan_platform.adapters.audit_jobs import ROW, STORED, job_file
-from loan_platform.adapters.audit_keys import AuditKey
+from loan_platform.adapters.audit.job_records import ROW, STORED, job_file
+from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform_tests.service.running import Home, serving
 from loan_platform_tests.service.test_batch import BATCH, ended
 from loan_platform_tests.service.test_records import CANARY, PERSONAL, ROWS, audit_of, command, records_of

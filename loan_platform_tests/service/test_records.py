@@ -15,9 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from loan_platform.adapters import audit_files
-from loan_platform.adapters.audit_keys import AuditKey
-from loan_platform.adapters.audit_reading import AuditRecords
+from loan_platform.adapters.audit import chain_files as audit_files
+from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import BOOK, REPOSITORY, Home, bodies, serving

@@ -1,0 +1,182 @@
+"""Sorting the lines of a CSV file into whole records and structural rejects, before DuckDB parses them.
+
+DuckDB's own reject store is not enough: an open quote swallows the rows after it, and mixed line ends stop
+the reader for good.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
+from loan_platform.adapters.csv_files.header import Header
+from loan_platform.core.errors import SourceError
+
+MAX_RECORD_LINES = 100  # a quoted value may hold line ends, but not this many
+FEW = 1_000  # below this many records a file may consist of rejects
+_BROKEN = "a quote stands inside a value"
+_QUOTED = re.compile(rb'(?:"[^"]*")+')
+
+
+class RecordSorter:
+    """Writes good records to `clean`, each after its 1-based physical line, and bad lines to `rejects`.
+
+    A record whose quoted value holds line ends has the number of its first line. Where a quote is opened and
+    not closed only that line is rejected, and reading goes on with the next one. Blank lines are no records.
+    """
+
+    def __init__(self, file: str, header: Header, clean: BinaryIO, rejects: BinaryIO, max_rows: int) -> None:
+        self.rows = 0
+        self.rejected = 0
+        self._file = file
+        self._header = header
+        self._clean = clean
+        self._rejects = rejects
+        self._max_rows = max_rows
+        self._delimiter = header.delimiter.encode()
+        self._fields = len(header.names)
+        beside = re.escape(self._delimiter) + rb"\n"
+        self._broken_quote = re.compile(rb'[^%b]"|"[^%b]' % (beside, beside))
+        self._number = 0
+        self._open: deque[tuple[int, bytes]] = deque()
+
+    def run(self, blocks: Iterator[bytes], progress: Callable[[str], None] | None = None) -> None:
+        """Sort every line below the header.
+
+        Raises:
+            SourceError: more records than allowed, or most of them do not fit the header.
+        """
+        for index, block in enumerate(blocks):
+            lines = block.split(b"\n")
+            lines.pop()
+            self._sort(lines, plain=b"\x00" not in block and _is_utf8(block))
+            self._check_totals()
+            if progress and index % 100 == 99:
+                progress(f"{self._file}: {self.rows:,} rows")
+        while self._open:
+            self._give_up_open()
+        self._check_totals()
+        if self.rows + self.rejected == 0:
+            raise SourceError(self._file, "has a header and no rows", "Give a file with rows.")
+
+    def _sort(self, lines: list[bytes], plain: bool) -> None:
+        good: list[bytes] = []
+        delimiter, commas, number = self._delimiter, self._fields - 1, self._number
+        for line in lines:
+            number += 1
+            if number <= self._header.line:
+                continue
+            if (
+                (plain or (line.isascii() and b"\x00" not in line))
+                and line.count(delimiter) == commas
+                and b'"' not in line
+                and len(line) <= MAX_RECORD_BYTES
+                and not self._open
+                and line
+            ):
+                good.append(b"%d%b%b\n" % (number, delimiter, line))
+            else:
+                self._sort_odd(number, line, good)
+        self._number = number
+        self.rows += len(good)
+        self._clean.write(b"".join(good))
+
+    def _sort_odd(self, number: int, line: bytes, good: list[bytes]) -> None:
+        waiting = deque([(number, line)])
+        while waiting:
+            number, line = waiting.popleft()
+            if self._open:
+                self._open.append((number, line))
+                if line.count(b'"') % 2:
+                    self._close(good, waiting)
+                elif self._too_long():
+                    self._give_up_first(waiting)
+            elif line.count(b'"') % 2 and len(line) <= MAX_RECORD_BYTES:
+                self._open.append((number, line))
+            elif line.strip():
+                self._accept_or_reject(number, line, good)
+
+    def _close(self, good: list[bytes], waiting: deque[tuple[int, bytes]]) -> None:
+        """The open lines hold an even number of quotes: one record, good or bad, or a quote never closed."""
+        number, record = self._open[0][0], b"\n".join(line for _, line in self._open)
+        problem = self._misshapen(record)
+        between = list(self._open)[1:-1]
+        if problem == _BROKEN or (problem and not all(self._misshapen(line) for _, line in between)):
+            self._give_up_first(waiting)
+            return
+        self._open.clear()
+        self._accept_or_reject(number, record, good)
+
+    def _too_long(self) -> bool:
+        return len(self._open) > MAX_RECORD_LINES or sum(len(line) for _, line in self._open) > MAX_RECORD_BYTES
+
+    def _give_up_first(self, waiting: deque[tuple[int, bytes]]) -> None:
+        """The first open line is rejected; those after it are read anew."""
+        number, _ = self._open.popleft()
+        self._reject(number, "a quote is opened and not closed")
+        waiting.extendleft(reversed(self._open))
+        self._open.clear()
+
+    def _give_up_open(self) -> None:
+        good: list[bytes] = []
+        waiting: deque[tuple[int, bytes]] = deque()
+        self._give_up_first(waiting)
+        for number, line in waiting:
+            self._sort_odd(number, line, good)
+        self.rows += len(good)
+        self._clean.write(b"".join(good))
+
+    def _accept_or_reject(self, number: int, line: bytes, good: list[bytes]) -> None:
+        if problem := self._problem(line):
+            self._reject(number, problem)
+        else:
+            good.append(b"%d%b%b\n" % (number, self._delimiter, line))
+
+    def _problem(self, record: bytes) -> str | None:
+        if problem := self._misshapen(record):
+            return problem
+        if b"\x00" in record:
+            return "the record holds a NUL byte"
+        return None if _is_utf8(record) else "the record is not UTF-8 text"
+
+    def _misshapen(self, record: bytes) -> str | None:
+        if len(record) > MAX_RECORD_BYTES:
+            return f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
+        bare = record
+        if b'"' in record:
+            bare = _QUOTED.sub(b'"', record)
+            if self._broken_quote.search(bare):
+                return _BROKEN
+        fields = bare.count(self._delimiter) + 1
+        return None if fields == self._fields else f"{fields} fields where the header has {self._fields}"
+
+    def _reject(self, number: int, problem: str) -> None:
+        self.rejected += 1
+        self._rejects.write(b"%d\t%b\n" % (number, problem.encode()))
+
+    def _check_totals(self) -> None:
+        records = self.rows + self.rejected
+        if records > self._max_rows:
+            raise SourceError(
+                self._file,
+                f"has more than the allowed {self._max_rows:,} rows",
+                "Raise `max_rows` of the source if the size is right.",
+            )
+        if records > FEW and self.rejected > records / 2:
+            raise SourceError(
+                self._file,
+                f"{self.rejected:,} of {records:,} lines do not fit the header in line {self._header.line}, "
+                f"which has {self._fields} fields",
+                "Check delimiter, quotes and header of the file.",
+            )
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""The folder of a drafted book: named, checked, written whole or not at all."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from loan_platform.adapters.drafting.draft_book import BookRequest, draft_book
+from loan_platform.adapters.storage.atomic_files import (
+    discarded_on_error,
+    explained_disk_full,
+    fsync,
+    fsync_tree,
+    make_directory,
+    partial_path,
+    remove_abandoned,
+)
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
+from loan_platform.core.book.portfolio import Portfolio, load_contract
+from loan_platform.core.checking.json_schemas import editor_line
+from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.reading.names import snake_case
+from loan_platform.core.drafting.writing.contract_text import contract_text
+from loan_platform.core.drafting.writing.policies_text import policies_text
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.settings import Settings
+
+CONTRACT, POLICIES = "contract.yaml", "defs.yaml"
+
+
+def create_book(
+    request: BookRequest, folder: Path, settings: Settings, tell: Callable[[str], None], may_be_empty: bool = False
+) -> Draft:
+    """Draft a book and publish its two files as `folder`.
+
+    Args:
+        request: name, source, and what the user says of target and key.
+        folder: of the book; its name is the book's.
+        settings: of this machine.
+        tell: told what is being done.
+        may_be_empty: an empty folder of that name is filled; otherwise any is refused.
+
+    Raises:
+        ExplainedError: no book can be drafted; nothing was written.
+    """
+    check_name(request.name)
+    if folder.exists() and not (may_be_empty and not any(folder.iterdir())):
+        raise DraftError(
+            f"{folder} exists already, and a draft never overwrites a book: take another NAME, or remove the "
+            "folder first."
+        )
+    make_directory(settings.cache)
+    warehouse = Warehouse(DuckDbSession(settings.threads, settings.memory_limit, settings.cache))
+    draft = draft_book(request, warehouse, settings.cache, settings.threads, tell)
+    texts = {CONTRACT: ("contract", contract_text(draft)), POLICIES: ("defs", policies_text(draft))}
+    publish(folder, {name: f"{editor_line(schema, folder)}\n{text}" for name, (schema, text) in texts.items()})
+    return draft
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no identifier.
+
+    Raises:
+        DraftError: with a name that is one.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise DraftError(
+            f"NAME {name!r} is no name for a book: use small letters, digits and _, a letter first, such as "
+            f"{snake_case(name)!r}."
+        )
+
+
+def publish(folder: Path, files: dict[str, str]) -> None:
+    """Write the folder of a book in one step, after its files have been read back as the platform reads them.
+
+    The folder in the making lies above the folder of all books, which a code location may be reading.
+
+    Raises:
+        DraftError: somebody else has made the folder meanwhile.
+    """
+    make_directory(folder.parent)
+    remove_abandoned(folder.parent.parent)
+    partial = partial_path(folder.parent.parent / folder.name)
+    with explained_disk_full(folder), discarded_on_error(partial):
+        partial.mkdir()
+        for name, text in files.items():
+            (partial / name).write_text(text, encoding="utf-8")
+        book = read_book(partial, folder.name)
+        FeatureSet(book.contract, use_pricing=True)
+        fsync_tree(partial)
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            if folder.exists():
+                raise DraftError(f"{folder} was made by somebody else meanwhile: nothing was overwritten.") from error
+            raise
+    fsync(folder.parent)
+
+
+def read_book(folder: Path, name: str) -> Portfolio:
+    """The book of a folder, without Dagster.
+
+    Raises:
+        ContractError: its contract cannot be used.
+    """
+    stated = cast("dict[str, Any]", yaml.safe_load((folder / POLICIES).read_text(encoding="utf-8")))
+    return Portfolio(name=name, contract=load_contract(folder / CONTRACT), **stated["attributes"])

@@ -1,0 +1,175 @@
+"""A book drafted from a source: read, surveyed, typed, judged, and published as a folder of two files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from loan_platform.adapters.drafting.source_profile import RawSource, count_target, read_source, stage_source
+from loan_platform.adapters.sources.resolve import resolve
+from loan_platform.adapters.warehouse.warehouse import StageSummary, Warehouse
+from loan_platform.core.book.policies import Source
+from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.finish import features_of, judged_columns, policies_of
+from loan_platform.core.drafting.judging.draft import Counts, Draft, contract_of
+from loan_platform.core.drafting.judging.judged_columns import leaks_of
+from loan_platform.core.drafting.judging.keys import check_key, key_candidates, stated_key
+from loan_platform.core.drafting.judging.target import (
+    TargetChoice,
+    guessed_target,
+    stated_column,
+    stated_target,
+    target_of_column,
+)
+from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
+from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.drafting.reading.survey import RawColumn, survey
+from loan_platform.core.staging.table import TARGET
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BookRequest:
+    """What the user asks for.
+
+    Attributes:
+        name: of the book.
+        source: path, glob or gs:// URI of the loans; a relative path is below the working directory.
+        target: SQL condition that is true for a default, or the column with the outcome; None: guess.
+        key: the column that identifies a loan; None: find one.
+    """
+
+    name: str
+    source: str
+    target: str | None = None
+    key: str | None = None
+
+
+def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, tell: Progress) -> Draft:
+    """Profile the source and draft a book.
+
+    Raises:
+        SourceError: a file as a whole cannot be used.
+        DraftError: no book can be drafted from it; with what to do.
+        SplitError: the loans are too few to split.
+    """
+    policy = Source(path=absolute(request.source))
+    files = resolve(policy, home=cache, cache=cache)
+    with TemporaryDirectory(dir=cache, prefix="draft-") as scratch:
+        folder = Path(scratch)
+        raw = read_source(warehouse, files, policy, folder)
+        tell(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
+        columns = survey(raw.texts(), raw.labels)
+        target = _target(request.target, columns)
+        _check_target(raw, target)
+        key, why, others = _key(request.key, raw, columns, target)
+        plan = make_plan(columns, target, key)
+        tell(f"{len(plan.kept)} columns to type and judge")
+        return _judged(request, raw, plan, (why, others), _Staging(warehouse, folder, threads), columns)
+
+
+def absolute(source: str) -> str:
+    """The source as it stands in `defs.yaml`: a path from the root, or a URI."""
+    return source if source.startswith("gs://") else str(Path(source).expanduser().absolute())
+
+
+@dataclass(frozen=True)
+class _Staging:
+    warehouse: Warehouse
+    folder: Path
+    threads: int
+
+    def typed(self, raw: RawSource, plan: Plan) -> tuple[pl.DataFrame, StageSummary]:
+        return stage_source(self.warehouse, raw, plan.contract, self.folder)
+
+
+def _target(text: str | None, columns: dict[str, RawColumn]) -> TargetChoice:
+    if text is None:
+        few = {raw: column.counts for raw, column in columns.items() if column.counts}
+        return guessed_target(few, {raw: column.label for raw, column in columns.items()})
+    known = {raw: column.name for raw, column in columns.items()}
+    raw = stated_column(text, known)
+    if raw is None:
+        return stated_target(text, known)
+    return target_of_column(raw, columns[raw].counts, columns[raw].distinct, columns[raw].label)
+
+
+def _check_target(raw: RawSource, target: TargetChoice) -> None:
+    counts = count_target(raw, target)
+    if counts.failed:
+        raise DraftError(
+            f"the SQL of TARGET fails, or gives something else than true, false, 1, 0 and null, in {counts.failed:,} "
+            f"of {raw.read.rows:,} rows. Every raw value is text: compare with '...', or cast: try_cast(... AS DOUBLE)."
+        )
+    check_counts(raw.read.rows, counts.defaults, counts.repaid, target.sql)
+
+
+def _key(
+    text: str | None, raw: RawSource, columns: dict[str, RawColumn], target: TargetChoice
+) -> tuple[str | None, str, tuple[str, ...]]:
+    """Raw column of the key (None: a hash), how it was found, and what else could be it."""
+    if text is not None:
+        key = stated_key(text, columns)
+        check_key(columns[key].label, raw.read.rows, *raw.distinct(key))
+        return key, "The key, as stated", ()
+    unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
+    if not unique:
+        return None, "No column is complete and different in every row, so the key is a hash", ()
+    others = tuple(columns[key].label for key in unique[1:])
+    return unique[0], f"{columns[unique[0]].label!r} is complete and different in every row", others
+
+
+def _judged(
+    request: BookRequest,
+    raw: RawSource,
+    plan: Plan,
+    key: tuple[str, tuple[str, ...]],
+    staging: _Staging,
+    columns: dict[str, RawColumn],
+) -> Draft:
+    typed, staged = staging.typed(raw, plan)
+    nulled: dict[str, int] = {}
+    for (column, _), rows in staged.nulled.items():
+        nulled[column] = nulled.get(column, 0) + rows
+    found = judged_columns(plan, typed, nulled)
+    event, judged = found.event, found.columns
+    leaks = frozenset(leaks_of({item.column.name: item for item in judged}))
+    if plan.key_source is None and (changed := hash_of(plan.kept, columns, leaks)) != plan.key:
+        plan = replace(plan, key=changed)
+        typed, staged = staging.typed(raw, plan)
+    features = features_of(judged, event, typed.height)
+    contract = contract_of(
+        (plan.key, *((event.column,) if event else ()), *(item.column for item in judged)),
+        plan.key.name,
+        event.column.name if event else None,
+        plan.missing,
+        plan.target,
+        tuple(feature for feature, _ in features),
+        request.name,
+    )
+    loans = typed.filter(pl.col(event.column.name).is_not_null()) if event else typed
+    return Draft(
+        name=request.name,
+        source=absolute(request.source),
+        files=tuple(file.name for file in raw.read.files),
+        raw_columns=len(raw.labels),
+        missing=plan.missing,
+        counts=_counts(raw, loans),
+        target=plan.target,
+        key=DraftColumn(plan.key, plan.key_source),
+        key_why=key[0],
+        other_keys=key[1],
+        event=event,
+        judged=judged,
+        features=features,
+        left_out=(*plan.left_out, *found.left_out),
+        policies=policies_of(contract, loans, staging.threads),
+    )
+
+
+def _counts(raw: RawSource, loans: pl.DataFrame) -> Counts:
+    defaults = int(loans[TARGET].sum())
+    return Counts(raw.read.rows, raw.read.rejected, loans.height, defaults, loans[TARGET].count() - defaults)

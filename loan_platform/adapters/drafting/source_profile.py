@@ -1,0 +1,113 @@
+"""A source as it is, before any contract exists: every column as text, and SQL over its raw rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from loan_platform.adapters.sources.labels import source_labels
+from loan_platform.adapters.warehouse.warehouse import RawSummary, StageSummary, Warehouse
+from loan_platform.core.book.contract import MISSING_MARKERS, Column, Contract
+from loan_platform.core.book.policies import Source
+from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.target import TargetChoice
+from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.table import Table
+
+
+@dataclass(frozen=True)
+class TargetCounts:
+    """Rows by outcome; `failed`: the SQL fails or gives neither 0, 1 nor null."""
+
+    defaults: int
+    repaid: int
+    unknown: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """The raw rows of a source in one Parquet file.
+
+    Attributes:
+        labels: each column's name as the file has it, by its lower-case name.
+        read: what was read.
+        raw: the rows as text; `rejects`: lines that are no record.
+    """
+
+    labels: dict[str, str]
+    read: RawSummary
+    raw: Path
+    rejects: Path
+
+    def texts(self) -> pl.DataFrame:
+        """Every column as text, of at most about 200,000 rows."""
+        columns = [raw for raw in self.labels if raw not in ("source_file", "source_line")]
+        step = max(1, -(-self.read.rows // SAMPLE_ROWS))
+        frame = pl.scan_parquet(self.raw).select(columns).gather_every(step).collect()
+        absent = [pl.lit(None, pl.String).alias(raw) for raw in self.labels if raw not in columns]
+        return frame.with_columns(absent).select(self.labels.keys())
+
+    def distinct(self, raw: str) -> tuple[int, int]:
+        """Rows without a value in the column, and different values in all others."""
+        values = pl.scan_parquet(self.raw).select(pl.col(raw).str.strip_chars().replace("", None))
+        missing, distinct = (
+            values.select(missing=pl.col(raw).null_count(), distinct=pl.col(raw).drop_nulls().n_unique())
+            .collect()
+            .row(0)
+        )
+        return int(missing), int(distinct)
+
+
+def read_source(warehouse: Warehouse, files: list[Path], source: Source, folder: Path) -> RawSource:
+    """Read every column of the files as text into `folder`, by the platform's own reader.
+
+    Raises:
+        SourceError: a file as a whole cannot be used.
+    """
+    labels = source_labels(files, source.max_bytes)
+    raw, rejects = folder / "raw.parquet", folder / "rejects.parquet"
+    read = warehouse.read_raw(files, _all_columns(labels), source, raw, rejects)
+    return RawSource(labels, read, raw, rejects)
+
+
+def stage_source(
+    warehouse: Warehouse, source: RawSource, contract: Contract, folder: Path
+) -> tuple[pl.DataFrame, StageSummary]:
+    """The accepted rows of a contract, and what became of all."""
+    accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
+    staged = warehouse.stage(source.raw, Table.of(contract), accepted, quarantined, rejects=source.rejects)
+    return pl.read_parquet(accepted), staged
+
+
+def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
+    """Evaluate the target on every raw row.
+
+    Raises:
+        DraftError: its SQL does not run.
+    """
+    value = "TRY_CAST(own.x AS INTEGER)"
+    bad, good = f"coalesce({value} = 1, false)", f"coalesce({value} = 0, false)"
+    unknown = "own IS NOT NULL AND own.x IS NULL"
+    query = (
+        f"SELECT count(*) FILTER ({bad}), count(*) FILTER ({good}), count(*) FILTER ({unknown}), count(*) "
+        f"FROM (SELECT TRY({{'x': ({target.sql})}}) AS own FROM read_parquet({quoted(str(source.raw))}))"
+    )
+    try:
+        with duckdb.connect() as connection:
+            defaults, repaid, open_, rows = connection.execute(query).fetchall()[0]
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+        reason = str(error).splitlines()[0]
+        raise DraftError(
+            f"the SQL of TARGET does not run: {reason}. Every raw value is text: compare with '...'."
+        ) from error
+    except duckdb.Error as error:  # its text may hold values of a row
+        raise DraftError("the SQL of TARGET fails on a row. Every raw value is text: compare with '...'.") from error
+    return TargetCounts(defaults, repaid, open_, rows - defaults - repaid - open_)
+
+
+def _all_columns(labels: dict[str, str]) -> Table:
+    columns = tuple(Column(name=f"c{i}", description="-", type="text", sql=name(raw)) for i, raw in enumerate(labels))
+    return Table(columns, key=(), event_date=None, target=None, target_required=False, missing=MISSING_MARKERS)

@@ -1,0 +1,142 @@
+"""The platform home: folders and databases, made once however many processes start at the same time.
+
+Dagster's and MLflow's own first start is not safe: several at once on an empty SQLite database leave a schema
+that no later start repairs. So each database is built aside, by one process, and moved into place whole. What
+is in place is therefore complete, and a start that was killed is simply done again.
+"""
+
+import hashlib
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.storage.atomic_files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
+from loan_platform.core.errors import ExplainedError
+from loan_platform.settings import Settings, checkout_root
+
+_LAYOUT = 1
+_LOCK_SECONDS = 180
+
+
+class HomeError(ExplainedError, RuntimeError):
+    """The platform home cannot be set up; the message says where and what to do."""
+
+
+def ensure_home(settings: Settings) -> None:
+    """Make the home usable: folders, `dagster.yaml` and the schemas of Dagster, MLflow and the ledger.
+
+    Safe in any number of processes at once; where all is done already it costs about a millisecond.
+
+    Raises:
+        HomeError: the folder cannot be made or written, or another process holds the set-up lock for minutes.
+        DiskFullError: no space is left; the next start continues.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        if not _is_ready(settings):
+            with FileLock(settings.home / ".init.lock", timeout=_LOCK_SECONDS):
+                if not _is_ready(settings):
+                    _initialise(settings)
+    except Timeout as error:
+        raise HomeError(
+            f"another process has held {error.lock_file} for {_LOCK_SECONDS} s: end it and start again"
+        ) from error
+    except OSError as error:
+        raise HomeError(
+            f"{settings.home} cannot be set up ({error.filename}: {error.strerror}): give this user the "
+            "rights to it, or name another folder in LOAN_PLATFORM_HOME"
+        ) from error
+
+
+def _is_ready(settings: Settings) -> bool:
+    marker = settings.home / ".initialised"
+    databases = [_runs_database(settings.dagster_home)] if _dagster_on_sqlite() else []
+    databases += [settings.mlflow_database] if settings.embedded_tracking else []
+    return (
+        marker.is_file()
+        and marker.read_text() == _identity(settings)
+        and all(database.is_file() for database in databases)
+        and _same_text(settings.dagster_home / "dagster.yaml", _dagster_yaml())
+    )
+
+
+def _initialise(settings: Settings) -> None:
+    building = settings.home / ".building"
+    remove(building)  # of a start that was killed
+    with explained_disk_full(building):
+        for folder in (settings.dagster_home, settings.lake, settings.reports, settings.data, settings.cache):
+            folder.mkdir(exist_ok=True)
+        atomic_write(settings.dagster_home / "dagster.yaml", _dagster_yaml().read_text())
+        if _dagster_on_sqlite():
+            _build_dagster(building / "dagster", settings.dagster_home)
+        if settings.embedded_tracking:
+            settings.mlartifacts.mkdir(exist_ok=True)
+            _build_mlflow(building / "mlflow.db", settings)
+        Ledger(settings.ledger_url).create()
+        remove(building)
+        atomic_write(settings.home / ".initialised", _identity(settings))
+
+
+def _build_dagster(building: Path, home: Path) -> None:
+    parts = [part for part in ("history", "schedules") if not (home / part).exists()]
+    if not parts:
+        return
+    import dagster as dg
+
+    building.mkdir(parents=True)
+    (building / "dagster.yaml").write_text(_dagster_yaml().read_text())
+    with dg.DagsterInstance.from_config(str(building)):
+        pass  # opening it creates the schema
+    for part in parts:
+        _move_in(building / part, home / part)
+
+
+def _build_mlflow(building: Path, settings: Settings) -> None:
+    if settings.mlflow_database.exists():
+        return
+    # Its messages about table creation are news to nobody.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    building.parent.mkdir(parents=True, exist_ok=True)
+    SqlAlchemyStore(f"sqlite:///{building}", str(settings.mlartifacts)).engine.dispose()
+    with closing(sqlite3.connect(building)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # stays with the file: readers and a writer side by side
+    _move_in(building, settings.mlflow_database)
+
+
+def _move_in(built: Path, final: Path) -> None:
+    fsync_tree(built) if built.is_dir() else fsync(built)
+    if final.exists():  # made meanwhile by somebody who did not wait for the lock: theirs is in use
+        return
+    built.rename(final)
+    fsync(final.parent)
+
+
+def _runs_database(dagster_home: Path) -> Path:
+    return dagster_home / "history" / "runs.db"
+
+
+def _dagster_on_sqlite() -> bool:
+    # A `storage` of its own, such as PostgreSQL, is created by Dagster under the server's locks.
+    return not any(line.startswith("storage:") for line in _dagster_yaml().read_text().splitlines())
+
+
+def _dagster_yaml() -> Path:
+    root = checkout_root() or Path(__file__).resolve().parent.parent  # an installed package carries a copy
+    return root / "dagster.yaml"
+
+
+def _same_text(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def _identity(settings: Settings) -> str:
+    """Which databases were set up; hashed, since their addresses may hold a password."""
+    which = f"{_LAYOUT} {settings.tracking_uri} {settings.ledger_url}"
+    return hashlib.sha256(which.encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""A book against DuckDB and its source files, where they are there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loan_platform.adapters.sources.missing_columns import lacking_columns
+from loan_platform.adapters.sources.resolve import resolve
+from loan_platform.adapters.sources.sample import Sample, read_sample
+from loan_platform.adapters.sources.sql_check import binding_problems
+from loan_platform.adapters.sources.target_check import target_findings
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Mistake, Problem
+from loan_platform.core.book.key_paths import path_parts
+from loan_platform.core.book.sql import columns_read
+from loan_platform.core.checking.book_check import BookCheck
+from loan_platform.core.errors import SourceError
+from loan_platform.core.staging.table import Table
+
+BUCKET = "gs://"
+
+
+@dataclass
+class SourceFindings:
+    """What was found beyond the two files.
+
+    Attributes:
+        mistakes: the book would fail.
+        notes: what may be meant so, or could not be looked at.
+        files: source and name of each file that the contract was held against.
+    """
+
+    mistakes: list[Mistake] = field(default_factory=list[Mistake])
+    notes: list[Mistake] = field(default_factory=list[Mistake])
+    files: list[str] = field(default_factory=list[str])
+
+
+def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], prefix: str) -> SourceFindings:
+    """Try the SQL of the contract in DuckDB, and hold it against each source; nothing is raised.
+
+    Args:
+        check: what is known of the book's two files.
+        home: the platform home; relative paths are below it.
+        overrides: path, glob or URI that the environment gives, by source.
+        prefix: of the environment variables of the book, for messages.
+    """
+    found = SourceFindings()
+    contract, attributes = check.contract.contract, check.attributes
+    if contract is None or attributes is None:
+        return found
+    if getattr(contract, "tables", ()):
+        what = "linked files are not held against the contract here; the job that reads them does it"
+        found.notes.append(check.contract.file.mistake(("tables",), what, ""))
+        return found
+    wrong = {mistake.path.partition("]")[0] for mistake in check.contract.mistakes}
+    refused = [problem for problem in binding_problems(contract) if problem.path.partition("]")[0] not in wrong]
+    found.mistakes += [_mistake(check, problem) for problem in refused]
+    if found.mistakes or check.contract.mistakes:  # what such SQL reads says nothing yet
+        return found
+    for name in attributes.sources:
+        _check_source(found, check, contract, name, _files(found, check, name, home, overrides, prefix))
+    return found
+
+
+def _files(
+    found: SourceFindings, check: BookCheck, name: str, home: Path, overrides: Mapping[str, str], prefix: str
+) -> list[Path]:
+    """Local files of a source; none where it is not there or in a bucket."""
+    assert check.attributes is not None
+    source, override = check.attributes.sources[name], overrides.get(name)
+    place = ("attributes", "sources", name, "path")
+    if (override or source.path).startswith(BUCKET):
+        found.notes.append(check.defs.mistake(place, "the source is in a bucket and was not looked at", ""))
+        return []
+    variable = f"{prefix}_{name}".upper()
+    try:
+        return resolve(source, home=home, cache=home, override=override, variable=variable)
+    except SourceError as error:
+        what = f"{error.file} {error.problem}, so the contract was not held against it"
+        found.notes.append(check.defs.mistake(place, what, error.remedy))
+        return []
+
+
+def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
+    assert check.attributes is not None
+    table = Table.of(contract, outcomes=name == "outcomes")
+    target = columns_read(contract.target.sql)
+    samples: list[Sample] = []
+    for path in files:
+        try:
+            sample = read_sample(path, table, check.attributes.sources[name], target)
+        except SourceError as error:
+            place = ("attributes", "sources", name, "path")
+            found.mistakes.append(check.defs.mistake(place, f"{path} {error.problem}", error.remedy))
+            continue
+        samples.append(sample)
+        found.files.append(f"{name} {path.name}")
+        columns = lacking_columns(contract, table, path.name, sample.names, needs_target=name == "loans")
+        found.mistakes += [_mistake(check, problem) for problem in columns.mistakes]
+        found.notes += [_mistake(check, problem) for problem in columns.notes]
+    if name == "loans" and samples and not found.mistakes:
+        outcome = target_findings(contract, samples)
+        found.mistakes += [_mistake(check, problem) for problem in outcome.mistakes]
+        found.notes += [_mistake(check, problem) for problem in outcome.notes]
+
+
+def _mistake(check: BookCheck, problem: Problem) -> Mistake:
+    return check.contract.file.mistake(path_parts(problem.path), problem.reason, problem.mend)

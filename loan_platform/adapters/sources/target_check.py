@@ -1,0 +1,58 @@
+"""What the target's SQL makes of the first rows of the loans."""
+
+from collections import Counter
+from dataclasses import replace
+
+import duckdb
+import polars as pl
+
+from loan_platform.adapters.sources.missing_columns import ColumnFindings
+from loan_platform.adapters.sources.sample import Sample
+from loan_platform.adapters.sources.sql_check import empty_rows
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.issues import Problem
+from loan_platform.core.staging.parsing import name
+from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import typed_sql
+
+_MEND = "Compare the SQL with the values of the columns that it reads."
+
+
+def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings:
+    """A target that is the same for every loan is a mistake where all rows were seen, else a note."""
+    found = ColumnFindings()
+    table = replace(Table.of(contract), columns=())
+    rows = pl.concat([sample.rows.select(sorted(sample.rows.columns)) for sample in samples])
+    values = _values(table, rows)
+    if values is None or not rows.height:
+        return found
+    whole = all(sample.whole for sample in samples)
+    seen = f"{rows.height:,} loans" if whole else f"the first {rows.height:,} loans"
+    known = values["1"] + values["0"]
+    if values["wrong"] == rows.height or (not known and whole):
+        told = "neither 0 nor 1 nor null" if values["wrong"] else "null: no outcome is known"
+        found.mistakes.append(Problem("target.sql", f"for all of {seen} the target is {told}", _MEND))
+    elif not (values["1"] and values["0"]):
+        told = "null" if not known else "1 (default) or null" if values["1"] else "0 (repaid) or null"
+        problem = Problem("target.sql", f"for all of {seen} the target is {told}: there is nothing to learn", _MEND)
+        (found.mistakes if whole else found.notes).append(problem)
+    elif values["wrong"]:
+        reason = f"for {values['wrong']:,} of {seen} the target is neither 0 nor 1 nor null: they would be quarantined"
+        found.notes.append(Problem("target.sql", reason, _MEND))
+    return found
+
+
+def _values(table: Table, rows: pl.DataFrame) -> Counter[str] | None:
+    """How many rows have which target; None where the SQL fails, of which staging knows the row."""
+    columns = ", ".join(name(column) for column in rows.columns)
+    with empty_rows(table) as connection:
+        try:
+            connection.register("sample", rows.to_arrow())
+            connection.execute(f"INSERT INTO raw BY NAME SELECT {columns} FROM sample")
+            counts = connection.execute(
+                "SELECT CASE WHEN target_failed THEN 'wrong' ELSE coalesce(CAST(target AS VARCHAR), 'null') END "
+                f"AS value, count(*) FROM ({typed_sql(table, 'raw', {})}) GROUP BY value"
+            ).fetchall()
+        except duckdb.Error:
+            return None
+    return Counter({str(value): int(count) for value, count in counts})

@@ -1,0 +1,50 @@
+"""Query results as Parquet, in the order of the rows' source file and line."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from loan_platform.adapters.sources.raw_files import RawFile
+from loan_platform.core.staging.parsing import quoted
+
+# Writing a dictionary for many different texts costs more than it saves.
+RAW_TEXT = "DICTIONARY_SIZE_LIMIT 2000"
+_PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+_METADATA_KEY = "loan_platform"
+
+
+def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
+    """Write the rows of a query."""
+    connection.execute(f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
+
+
+def copy_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
+    """`copy`, and again on one thread if DuckDB lost the order of row groups, as it does short of memory, rarely."""
+    copy(connection, query, path, *options)
+    if not _in_order(path):
+        connection.execute("SET threads = 1")
+        copy(connection, query, path, *options)
+
+
+def about_files(files: Sequence[RawFile]) -> str:
+    """An option of `copy` that keeps in the Parquet file which files its rows came from."""
+    return f"KV_METADATA {{{_METADATA_KEY}: {quoted(json.dumps([asdict(file) for file in files]))}}}"
+
+
+def files_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> list[RawFile]:
+    """What `about_files` kept."""
+    query = f"SELECT decode(value) FROM parquet_kv_metadata({quoted(str(path))}) WHERE decode(key) = '{_METADATA_KEY}'"
+    value = str(connection.execute(query).fetchall()[0][0])
+    return [RawFile(**{**item, "missing": tuple(item["missing"])}) for item in json.loads(value)]
+
+
+def _in_order(path: Path) -> bool:
+    places = pl.read_parquet(path, columns=["source_file", "source_line"])
+    file, line = places["source_file"], places["source_line"]
+    later = (line > line.shift()) | (file != file.shift())
+    runs = file.rle().struct.field("value").to_list()
+    return runs == sorted(runs) and later.fill_null(True).all()
