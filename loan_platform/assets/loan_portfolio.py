@@ -6,19 +6,19 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from loan_platform.assets.automation import jobs, sensors
-from loan_platform.assets.drift import drift_assets
-from loan_platform.assets.evaluation import evaluation_assets
-from loan_platform.assets.features import feature_assets
-from loan_platform.assets.inference import inference_assets
-from loan_platform.assets.ingestion import ingestion_assets, ingestion_checks
-from loan_platform.assets.performance import performance_assets
+from loan_platform.assets.automation.jobs_and_sensors import jobs, sensors
+from loan_platform.assets.inference.predictions import inference_assets
+from loan_platform.assets.ingestion.loans import ingestion_assets, ingestion_checks
+from loan_platform.assets.monitoring.drift import drift_assets
+from loan_platform.assets.monitoring.performance import performance_assets
+from loan_platform.assets.monitoring.served import served_assets
 from loan_platform.assets.platform import Platform
-from loan_platform.assets.registry import registry_assets
+from loan_platform.assets.registry.versions import registry_assets
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
-from loan_platform.assets.served import served_assets
-from loan_platform.assets.service import service_assets, service_checks
-from loan_platform.assets.training import training_assets
+from loan_platform.assets.serving.service import service_assets, service_checks
+from loan_platform.assets.training.evaluation import evaluation_assets
+from loan_platform.assets.training.features import feature_assets
+from loan_platform.assets.training.trained_model import training_assets
 from loan_platform.core.book.issues import ContractError, Mistake
 from loan_platform.core.book.portfolio import Attributes, Portfolio
 from loan_platform.core.checking.book_check import DEFS, check_book, load_book, other_component

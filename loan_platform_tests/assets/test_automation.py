@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from loan_platform.assets.automation import retrain_on_drift
+from loan_platform.assets.automation.jobs_and_sensors import retrain_on_drift
 from loan_platform_tests.books import car_loans
 
 BOOK = car_loans()

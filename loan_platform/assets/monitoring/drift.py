@@ -11,7 +11,7 @@ import polars as pl
 
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key
-from loan_platform.assets.inference import BATCH, WHOLE, batch_of, partition_name
+from loan_platform.assets.inference.predictions import BATCH, WHOLE, batch_of, partition_name
 from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError

@@ -17,8 +17,8 @@ from loan_platform.assets.graph import (
     linked_with,
     spec_of,
 )
+from loan_platform.assets.ingestion.staging import stage_source, staged_metadata, staging_checks, staging_results
 from loan_platform.assets.platform import Platform
-from loan_platform.assets.staging import stage_source, staged_metadata, staging_checks, staging_results
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.scoring.answer import DECLINED, Answers
 from loan_platform.core.scoring.decisions import DECISIONS

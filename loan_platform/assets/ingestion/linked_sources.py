@@ -5,16 +5,16 @@ from pathlib import Path
 
 import dagster as dg
 
-from loan_platform.assets.contract_checks import contract_checks
 from loan_platform.assets.graph import JOINED, asset_of, clean_asset, explained, key, spec_of
-from loan_platform.assets.platform import Platform
-from loan_platform.assets.staging import (
+from loan_platform.assets.ingestion.contract_checks import contract_checks
+from loan_platform.assets.ingestion.staging import (
     cleaned_tables,
     staged_metadata,
     staging_checks,
     staging_report,
     staging_results,
 )
+from loan_platform.assets.platform import Platform
 from loan_platform.core.book.contract import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
