@@ -15,8 +15,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from bento.champion import Serving
-from bento.records import Asked, Records
+from bento.model.champion import Serving
+from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows

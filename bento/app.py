@@ -12,19 +12,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bento.answer_json import answer_json
 from bento.batch.routes import ONE, PATH, Batches
-from bento.champion import Champions, Serving
-from bento.drain import Drain
-from bento.drift import OnlineDrift
-from bento.guard import Route
-from bento.metrics import Metrics
-from bento.pages import PAGE_ROUTES, Pages
-from bento.problems import HttpError, defect
-from bento.records import Asked, Records, row_state
-from bento.requests import Row, csv_rows, json_object, scoring_rows
-from bento.responses import json_response
-from bento.scoring import Scorer
+from bento.http.bodies import Row, csv_rows, json_object, scoring_rows
+from bento.http.drain import Drain
+from bento.http.guard import Route
+from bento.http.problems import HttpError, defect
+from bento.http.responses import json_response
+from bento.model.answer_json import answer_json
+from bento.model.champion import Champions, Serving
+from bento.model.micro_batch import Scorer
+from bento.model.records import Asked, Records, row_state
+from bento.pages.routes import PAGE_ROUTES, Pages
+from bento.telemetry.drift import OnlineDrift
+from bento.telemetry.metrics import Metrics
 from loan_platform.core.applications.reader import ApplicationError
 from loan_platform.core.scoring.answer import Answer, as_rows
 

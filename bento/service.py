@@ -17,17 +17,17 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 
 from bento.app import ROUTES, LoanApp  # noqa: E402
 from bento.batch.routes import Batches, batch_routes  # noqa: E402
-from bento.built import built, check_can_follow  # noqa: E402
-from bento.champion import Champions, Named  # noqa: E402
-from bento.drain import Drain  # noqa: E402
-from bento.drift import OnlineDrift  # noqa: E402
-from bento.guard import Guard  # noqa: E402
-from bento.limiting import Limiter, storage_for  # noqa: E402
-from bento.logs import configure  # noqa: E402
-from bento.overload import Line  # noqa: E402
-from bento.records import Records  # noqa: E402
+from bento.http.drain import Drain  # noqa: E402
+from bento.http.guard import Guard  # noqa: E402
+from bento.http.overload import Line  # noqa: E402
+from bento.http.rate_limit import Limiter, storage_for  # noqa: E402
+from bento.model.baked_model import built, check_can_follow  # noqa: E402
+from bento.model.champion import Champions, Named  # noqa: E402
+from bento.model.records import Records  # noqa: E402
 from bento.supervisor import end_with_supervisor, metrics_in_memory, watch_closely  # noqa: E402
-from bento.watch import Watch, watched  # noqa: E402
+from bento.telemetry.drift import OnlineDrift  # noqa: E402
+from bento.telemetry.logs import configure  # noqa: E402
+from bento.telemetry.middleware import Watch, watched  # noqa: E402
 from loan_platform.adapters.audit.keys import AuditKey  # noqa: E402
 from loan_platform.adapters.service.api_keys import KeyFile  # noqa: E402
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, cast
 
 import polars as pl
 
-from bento.problems import HttpError
-from bento.requests import json_object
+from bento.http.bodies import json_object
+from bento.http.problems import HttpError
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_files.header import Header, check_unique
 from loan_platform.adapters.csv_files.record_splitter import RecordSorter

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from bento.batch.jobs import Job
-from bento.champion import Serving
-from bento.records import json_bytes, key_of, stated
+from bento.model.champion import Serving
+from bento.model.records import json_bytes, key_of, stated
 from loan_platform.adapters.audit.job_records import ROW, ROWS, STORED, job_file, retired, row_id
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256

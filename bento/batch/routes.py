@@ -11,10 +11,10 @@ from bento.batch.input import JSON, MEDIA, NDJSON, PARQUET, json_lines
 from bento.batch.jobs import Job, JobStore
 from bento.batch.output import FORMATS, file_of, page
 from bento.batch.worker import BatchWorker
-from bento.champion import Champions
-from bento.guard import Route
-from bento.problems import HttpError
-from bento.responses import json_response
+from bento.http.guard import Route
+from bento.http.problems import HttpError
+from bento.http.responses import json_response
+from bento.model.champion import Champions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, explained_disk_full, remove
 
 PATH = "/api/v1/predict/batch"

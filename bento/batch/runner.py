@@ -26,8 +26,8 @@ from filelock import FileLock  # noqa: E402
 from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
 from bento.batch.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
-from bento.champion import Serving  # noqa: E402
-from bento.problems import places  # noqa: E402
+from bento.http.problems import places  # noqa: E402
+from bento.model.champion import Serving  # noqa: E402
 from loan_platform.adapters.audit.job_records import ROWS  # noqa: E402
 from loan_platform.adapters.storage.atomic_files import (  # noqa: E402
     DiskFullError,

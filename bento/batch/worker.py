@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bento.batch.jobs import OPEN, JobStore
-from bento.problems import places
+from bento.http.problems import places
 
 log = logging.getLogger("loan_platform.service")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bento.batch.input import CSV, JSON, NDJSON, PARQUET
 from bento.batch.routes import ONE, PATH
-from bento.champion import Serving
+from bento.model.champion import Serving
 from bento.openapi.errors import KEY, problem_responses
 from bento.openapi.parts import about, content, ok
 from bento.openapi.schemas import DECISION, PROBABILITY, SCORE, Schema, exactly

@@ -5,11 +5,11 @@ What stands here is held against the running service by a test, so an answer tha
 
 from collections.abc import Mapping
 
-from bento.champion import Serving
-from bento.form import FORM
+from bento.model.champion import Serving
 from bento.openapi.batch import BATCH_SCHEMAS, batch_paths
 from bento.openapi.errors import KEY, LOCAL, PROBLEM, problem_responses
 from bento.openapi.examples import answer_examples, scoring_examples
+from bento.openapi.form_fields import FORM
 from bento.openapi.open import page_paths, service_paths
 from bento.openapi.parts import about, content, ok, open_route, text
 from bento.openapi.schemas import (

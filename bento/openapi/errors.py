@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from bento.champion import Serving
+from bento.model.champion import Serving
 from bento.openapi.schemas import Schema, exactly
 from loan_platform.core.applications.reader import ApplicationError
 

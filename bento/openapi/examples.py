@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from bento.answer_json import answer_json
-from bento.champion import Serving
+from bento.model.answer_json import answer_json
+from bento.model.champion import Serving
 from bento.openapi.errors import REQUEST_ID
 from bento.openapi.schemas import Schema
 

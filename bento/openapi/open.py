@@ -1,6 +1,6 @@
 """Routes of the service's document that take no body: the model in force, probes, metrics and the pages."""
 
-from bento.champion import Serving
+from bento.model.champion import Serving
 from bento.openapi.errors import KEY, LOCAL, problem_responses
 from bento.openapi.parts import JSON, about, content, ok, open_route, text
 from bento.openapi.schemas import Schema

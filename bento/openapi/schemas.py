@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from bento.champion import Serving
+from bento.model.champion import Serving
 from loan_platform.core.applications.json_values import EXACT
 from loan_platform.core.book.contract import Column
 from loan_platform.core.scoring.decisions import DECISIONS, RISKS

@@ -14,8 +14,8 @@ from prometheus_client import REGISTRY
 
 from bento.batch.jobs import Job
 from bento.batch.records import JobRecords
-from bento.champion import Serving
-from bento.records import Asked, Records
+from bento.model.champion import Serving
+from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.chain_files import chains, segments
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.storage.lake import Lake

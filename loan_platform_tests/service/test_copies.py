@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bento.champion import Champions, Named
+from bento.model.champion import Champions, Named
 from loan_platform_tests.bundles import make_bundle
 
 
@@ -29,7 +29,7 @@ def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monk
     def broken(*_: Any, **__: Any) -> None:
         raise IndexError("Kanarienvogel")
 
-    monkeypatch.setattr("bento.champion.load_bundle", broken)
+    monkeypatch.setattr("bento.model.champion.load_bundle", broken)
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
     champions = followed(tmp_path, Named(1, sha256, tmp_path / "lake" / "bundle"))
     assert champions.serving is None

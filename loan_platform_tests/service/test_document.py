@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from bento.app import ROUTES
 from bento.batch.routes import batch_routes
+from bento.http.overload import CODE as OVERLOADED
 from bento.openapi.errors import CODES
 from bento.openapi.open import ASSETS
-from bento.overload import CODE as OVERLOADED
-from bento.pages import FOLDER, PAGE_ROUTES
+from bento.pages.routes import FOLDER, PAGE_ROUTES
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform_tests.bundles import make_ranged_bundle
 from loan_platform_tests.service.running import Home, serving, stated

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from prometheus_client import REGISTRY
 
-from bento.champion import Champions, Named, Serving
-from bento.drift import OnlineDrift
-from bento.drift_window import SharedCounts
+from bento.model.champion import Champions, Named, Serving
+from bento.telemetry.drift import OnlineDrift
+from bento.telemetry.drift_window import SharedCounts
 from loan_platform.core.book.policies import Drift
 from loan_platform.core.monitoring.psi import drift_table
 from loan_platform.core.monitoring.reference import Reference

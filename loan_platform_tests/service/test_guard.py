@@ -12,13 +12,13 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Message
 
-from bento import guard as module
 from bento.app import ROUTES, LoanApp
-from bento.champion import Champions, Named
-from bento.drain import Drain
-from bento.drift import OnlineDrift
-from bento.guard import Guard
-from bento.records import Records
+from bento.http import guard as module
+from bento.http.drain import Drain
+from bento.http.guard import Guard
+from bento.model.champion import Champions, Named
+from bento.model.records import Records
+from bento.telemetry.drift import OnlineDrift
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies

@@ -9,8 +9,8 @@ from limits import parse
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from bento.limiting import Limiter, SharedWindows, storage_for
-from bento.problems import HttpError
+from bento.http.problems import HttpError
+from bento.http.rate_limit import Limiter, SharedWindows, storage_for
 from loan_platform.settings.environment import SettingsError
 from loan_platform.settings.service import WatchSettings
 from loan_platform_tests.bundles import typed_rows

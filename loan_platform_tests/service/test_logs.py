@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bento.logs import JsonLines
+from bento.telemetry.logs import JsonLines
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.running import Home, bodies, serving
 from loan_platform_tests.waiting import until

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bento.nesting import is_deeper
+from bento.http.nesting import is_deeper
 
 
 @pytest.mark.parametrize(

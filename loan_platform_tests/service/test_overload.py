@@ -11,9 +11,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from bento.app import ROUTES
-from bento.drain import Drain
-from bento.guard import Guard
-from bento.overload import PACE, Line, Pace
+from bento.http.drain import Drain
+from bento.http.guard import Guard
+from bento.http.overload import PACE, Line, Pace
 from loan_platform_tests.bundles import typed_rows
 from loan_platform_tests.service.flood import flood
 from loan_platform_tests.service.running import Home, bodies, serving

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bento.champion import Serving
-from bento.problems import HttpError
-from bento.records import Asked
-from bento.scoring import MOST_ROWS, Scorer
+from bento.http.problems import HttpError
+from bento.model.champion import Serving
+from bento.model.micro_batch import MOST_ROWS, Scorer
+from bento.model.records import Asked
 from loan_platform.core.scoring.answer import Answer, Answers
 from loan_platform_tests.bundles import make_bundle, typed_rows
 from loan_platform_tests.service.running import bodies

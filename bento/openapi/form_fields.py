@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bento.champion import Serving
+from bento.model.champion import Serving
 from bento.openapi.schemas import NUMBERS, Schema, exactly
 from loan_platform.core.applications.examples import MadeUp
 from loan_platform.core.book.contract import Column

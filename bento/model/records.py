@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import polars as pl
 from prometheus_client import Counter
 
-from bento.champion import Serving
-from bento.problems import HttpError
+from bento.http.problems import HttpError
+from bento.model.champion import Serving
 from loan_platform.adapters.audit.job_records import row_id
 from loan_platform.adapters.audit.keys import AuditKey, plain_hash
 from loan_platform.adapters.audit.writer import AuditLog, AuditOptions

@@ -49,7 +49,7 @@ def configure(level: str) -> None:
     config = {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": "bento.logs.JsonLines"}},
+        "formatters": {"json": {"()": "bento.telemetry.logs.JsonLines"}},
         "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
         "loggers": {
             "bentoml": plain,

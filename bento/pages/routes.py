@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bento.champion import Serving
-from bento.docs_page import docs_page, waiting_page
-from bento.form import form_json
-from bento.guard import Route
+from bento.http.guard import Route
+from bento.http.problems import HttpError
+from bento.model.champion import Serving
 from bento.openapi.document import openapi
+from bento.openapi.form_fields import form_json
 from bento.openapi.open import ASSETS
-from bento.problems import HttpError
+from bento.pages.docs_page import docs_page, waiting_page
 from loan_platform.core.applications.examples import MadeUp
 
 FOLDER = Path(__file__).parent / "page"

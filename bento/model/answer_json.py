@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bento.champion import Serving
+from bento.model.champion import Serving
 from loan_platform.core.scoring.answer import DECLINED, Answer
 
 MESSAGES = {

@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage, Storage
 from limits.storage.base import MovingWindowSupport
 from limits.strategies import MovingWindowRateLimiter
 
-from bento.problems import HttpError
+from bento.http.problems import HttpError
 from loan_platform.settings.service import UNLIMITED
 
 FIXED = "limits of fixed windows are not counted here: use a moving window"

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from bento.champion import Serving
-from bento.records import Asked
+from bento.model.champion import Serving
+from bento.model.records import Asked
 from loan_platform.core.scoring.answer import Answer
 
 MOST_ROWS = 64  # of one frame: no answer waits for more

@@ -4,7 +4,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from bento.champion import Named
+from bento.model.champion import Named
 from loan_platform.settings.environment import SettingsError
 
 CHAMPION = Path(__file__).resolve().parent.parent / "champion"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
-from bento.nesting import DEEPEST, is_deeper
-from bento.problems import HttpError
+from bento.http.nesting import DEEPEST, is_deeper
+from bento.http.problems import HttpError
 from loan_platform.core.applications.reader import FieldProblem
 from loan_platform.core.book.contract import Column
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.drain import Drain
-from bento.limiting import Limiter
-from bento.overload import Line
-from bento.problems import HttpError, defect
+from bento.http.drain import Drain
+from bento.http.overload import Line
+from bento.http.problems import HttpError, defect
+from bento.http.rate_limit import Limiter
 from loan_platform.adapters.service.api_keys import KeyFile
 
 BODY_SECONDS = 3.0

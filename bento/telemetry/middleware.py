@@ -9,10 +9,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.http_metrics import HttpMetrics
-from bento.logs import RequestLog
-from bento.overload import CODE
-from bento.traces import Traces
+from bento.http.overload import CODE
+from bento.telemetry.http_metrics import HttpMetrics
+from bento.telemetry.logs import RequestLog
+from bento.telemetry.traces import Traces
 from loan_platform.settings.service import WatchSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from prometheus_client import Gauge
 
-from bento.champion import Champions, Serving
-from bento.drift_window import PARTS, SharedCounts
+from bento.model.champion import Champions, Serving
+from bento.telemetry.drift_window import PARTS, SharedCounts
 from loan_platform.core.book.policies import Drift
 from loan_platform.core.monitoring.psi import DriftTable, VariableDrift, table_of_counts
 from loan_platform.core.monitoring.reference import SCORE_COLUMN, Reference, count, with_scores
