@@ -8,7 +8,7 @@ import pytest
 from loan_platform.assets.graph import batches
 from loan_platform.core.book.policies import Partitions
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform_tests.books import car_loans
+from loan_platform_tests.support.books import car_loans
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
 from loan_platform.settings import Settings
-from loan_platform_tests.bundles import make_bundle
-from loan_platform_tests.service.running import BOOK, REPOSITORY
+from loan_platform_tests.support.bundles import make_bundle
+from loan_platform_tests.support.running import BOOK, REPOSITORY
 
 pytestmark = pytest.mark.slow
 

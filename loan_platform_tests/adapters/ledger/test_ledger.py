@@ -1,0 +1,201 @@
+import json
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
+from loan_platform_tests.support.crashes import start
+from loan_platform_tests.support.postgres import postgres
+
+WHO: dict[str, Any] = {"actor": "policy", "run_id": "run-1", "verdict": {"promote": True, "auc": 0.7}}
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    server = request.getfixturevalue("postgres_url")
+    name = f"ledger_{os.getpid()}_{random.getrandbits(40)}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def ledger(url: str) -> Ledger:
+    moments = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=i) for i in range(1000))
+    ledger = Ledger(url, clock=lambda: next(moments))
+    ledger.create()
+    ledger.create()
+    return ledger
+
+
+def test_an_address_need_not_name_the_driver(url: str, ledger: Ledger) -> None:
+    assert Ledger(url.replace("+psycopg2", "")).champion("book") is None
+
+
+def test_a_promotion_makes_the_champion_and_a_rejection_changes_nothing(ledger: Ledger) -> None:
+    assert ledger.champion("book") is None
+    first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    assert (first.epoch, first.version, first.model_sha256) == (1, 1, "aaa")
+    ledger.reject("book", 2, "bbb", actor="policy", run_id="run-2", verdict={"promote": False})
+    assert ledger.champion("book") == first
+    second = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
+    assert ledger.champion("book") == second
+    ledger.promote("other", 1, "ddd", expected_epoch=0, **WHO)
+    rows = ledger.history("book")
+    assert [(r.sequence, r.epoch, r.version, r.previous_version, r.action) for r in rows] == [
+        (1, 1, 1, None, "promoted"),
+        (2, 1, 2, 1, "rejected"),
+        (3, 2, 3, 1, "promoted"),
+    ]
+    assert json.loads(rows[0].verdict) == WHO["verdict"]
+    assert rows[1].decided_at == "2026-01-01T01:00:00.000000+00:00"
+    assert ledger.verify() == ledger.history()[-1].hash
+
+
+def test_a_stale_promotion_is_refused(ledger: Ledger) -> None:
+    ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    for stale in (0, 2):
+        with pytest.raises(StalePromotionError, match=f"compared at epoch {stale}.*is version 1, epoch 1"):
+            ledger.promote("book", 2, "bbb", expected_epoch=stale, **WHO)
+    assert [row.version for row in ledger.history()] == [1]
+
+
+def test_the_database_itself_refuses_changes_and_a_second_champion(ledger: Ledger, url: str) -> None:
+    ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    engine = sa.create_engine(url)
+    copy = (
+        "INSERT INTO promotions SELECT 2, portfolio, epoch, 9, model_sha256, previous_version, action, "
+        "actor, run_id, verdict, decided_at, previous_hash, 'x' FROM promotions"
+    )
+    for statement in ("UPDATE promotions SET actor = 'eve'", "DELETE FROM promotions", copy):
+        with pytest.raises(DBAPIError, match=r"append-only|(?i:unique)"), engine.begin() as connection:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+    assert [row.actor for row in ledger.history()] == ["policy"]
+
+
+def test_every_changed_value_is_found(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.create()
+    _fill(ledger)
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as database:
+        database.execute("DROP TRIGGER promotions_no_update")
+        columns = [row[1] for row in database.execute("PRAGMA table_info(promotions)")]
+        assert len(columns) == 13
+        for sequence in range(1, 7):
+            for column in columns:
+                where = f"FROM promotions WHERE sequence = {sequence}"
+                (before,) = database.execute(f"SELECT {column} {where}").fetchone()
+                now = {"action": "rejected" if before == "promoted" else "promoted"}.get(column, _other(before))
+                if column == "action" and now == "promoted":  # else the index refuses it already
+                    database.execute("DROP INDEX IF EXISTS one_champion_per_epoch")
+                database.execute(f"UPDATE promotions SET {column} = ? WHERE sequence = {sequence}", (now,))
+                with pytest.raises(BrokenLedgerError, match=f"ledger row {sequence}:"):
+                    ledger.verify()
+                changed = now if column == "sequence" else sequence
+                database.execute(f"UPDATE promotions SET {column} = ? WHERE sequence = {changed}", (before,))
+        ledger.verify()
+
+
+@pytest.mark.parametrize("removed", range(1, 7))
+def test_a_removed_row_is_found(tmp_path: Path, removed: int) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.create()
+    _fill(ledger)
+    head = ledger.verify()
+    assert ledger.verify(head) == head
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        database.execute("DROP TRIGGER promotions_no_delete")
+        database.execute(f"DELETE FROM promotions WHERE sequence = {removed}")
+    with pytest.raises(BrokenLedgerError, match=f"ledger row {removed}:"):
+        ledger.verify(head)
+
+
+def test_sixteen_promoters_with_kills_never_make_two_champions(url: str, tmp_path: Path) -> None:
+    ledger, draw = Ledger(url), random.Random(7)
+    turns = 15 if url.startswith("sqlite") else 8
+    ledger.create()
+    workers = [start(promote_many, url, tmp_path / f"{number}.log", number, turns) for number in range(16)]
+    for victim in draw.sample(workers, 6):
+        time.sleep(draw.uniform(0.02, 0.12))
+        victim.kill()
+    for worker in workers:
+        worker.join(90)
+    assert {worker.exitcode for worker in workers} == {0, -signal.SIGKILL}
+    rows = [row for row in ledger.history("book") if row.action == "promoted"]
+    assert [row.epoch for row in rows] == list(range(1, len(rows) + 1))
+    assert [row.previous_version for row in rows] == [None, *(row.version for row in rows[:-1])]
+    assert ledger.verify() == ledger.history()[-1].hash
+    recorded = {(row.epoch, row.version) for row in rows}
+    answered = [tuple(json.loads(x)) for f in tmp_path.glob("*.log") for x in f.read_text().splitlines()]
+    assert len(answered) >= 10 * turns
+    assert set(answered) <= recorded
+    assert len(recorded) - len(answered) <= 6  # a killed worker may not have noted its last one
+    champion = ledger.champion("book")
+    assert champion is not None
+    assert (champion.epoch, champion.version) == max(recorded)
+
+
+def test_many_processes_create_the_schema_at_once(url: str) -> None:
+    workers = [start(create, url) for _ in range(12)]
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 12
+    assert Ledger(url).history() == []
+
+
+def promote_many(url: str, log: Path, worker: int, times: int) -> None:
+    ledger = Ledger(url)
+    with log.open("w") as answered:
+        for turn in range(times):
+            version = worker * 1000 + turn
+            while True:
+                champion = ledger.champion("book")
+                try:
+                    made = ledger.promote(
+                        "book",
+                        version,
+                        f"sha{version}",
+                        expected_epoch=champion.epoch if champion else 0,
+                        **WHO,
+                    )
+                except StalePromotionError:
+                    continue
+                break
+            answered.write(f"{json.dumps([made.epoch, made.version])}\n")
+            answered.flush()
+
+
+def create(url: str) -> None:
+    Ledger(url).create()
+
+
+def _fill(ledger: Ledger) -> None:
+    for epoch in range(3):
+        ledger.promote("book", epoch + 1, f"sha{epoch}", expected_epoch=epoch, **WHO)
+        ledger.reject("book", epoch + 10, f"sha{epoch}", **WHO)
+
+
+def _other(value: Any) -> Any:
+    return value + 1000 if isinstance(value, int) else f"{value or ''}x"

@@ -1,0 +1,66 @@
+"""What people type: the commands of the README, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loan_platform_tests.conftest import REPOSITORY
+
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str, code: int = 0, **environment: str) -> str:
+    ran = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        env=os.environ | environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stdout[-2000:] + ran.stderr[-2000:]
+    return ran.stdout + ran.stderr
+
+
+def test_the_definitions_are_sound() -> None:
+    assert "All definitions loaded successfully" in run("dg", "check", "defs")
+
+
+def test_the_definitions_are_listed() -> None:
+    told = run("dg", "list", "defs", "--json")
+    listed = json.loads(told[told.index("{\n") : told.rindex("}") + 1])
+    assert "lending_club/promoted_model" in {asset["asset_key"] for asset in listed["assets"]}
+    assert "lending_club_pipeline" in {job["name"] for job in listed["jobs"]}
+
+
+def test_a_job_that_cannot_find_its_file_says_which_setting_to_change() -> None:
+    told = run("dagster", "job", "execute", "-m", "loan_platform.definitions", "-j", "lending_club_training", code=1)
+    assert "loans.csv: does not exist" in told
+    assert "LENDING_CLUB_LOANS" in told
+
+
+def test_a_wrong_setting_is_named() -> None:
+    assert "LOAN_THREADS" in run("loan-platform", "init", code=2, LOAN_THREADS="many")
+
+
+@pytest.mark.slow
+def test_a_mistake_in_a_contract_is_told_with_its_line(tmp_path: Path) -> None:
+    from loan_platform_tests.support.books import write_project
+
+    project = write_project(tmp_path)
+    contract = project / "small_bank" / "defs" / "car_loans" / "contract.yaml"
+    contract.write_text(contract.read_text().replace("ln(salary + 1)", "ln(salry + 1)"))
+    (project / "small_bank" / "definitions.py").write_text(
+        "from pathlib import Path\nimport dagster as dg\n"
+        "@dg.definitions\ndef defs():\n"
+        "    from loan_platform.assets.loan_portfolio import location\n"
+        "    return location(Path(__file__).parent)\n"
+    )
+    told = run("dagster", "definitions", "validate", "-m", "small_bank.definitions", code=1, PYTHONPATH=str(project))
+    line = next(i for i, text in enumerate(contract.read_text().splitlines(), 1) if "salry" in text)
+    assert f"contract.yaml:{line}: features[0].sql" in told
+    assert "Did you mean 'salary'?" in told

@@ -1,0 +1,100 @@
+import polars as pl
+import pytest
+
+from loan_platform.core.features.feature_set import FeatureError, FeatureSet
+from loan_platform_tests.support.lending import contract, odd_rows
+
+
+def test_one_row_has_the_bits_of_the_bulk():
+    features, frame = FeatureSet(contract(log="ln(amount)")), odd_rows()
+    bulk = features.compute(frame)
+    alone = pl.concat([features.compute(frame.slice(row, 1)) for row in range(frame.height)])
+    assert alone.equals(bulk)
+
+
+@pytest.mark.parametrize("rows", [2, 16, 17, 333])
+def test_batch_size_changes_no_bit(rows: int):
+    features, frame = FeatureSet(contract()), odd_rows()
+    parts = [features.compute(part) for part in frame.iter_slices(rows)]
+    assert pl.concat(parts).equals(features.compute(frame))
+
+
+def test_a_repeated_value_has_the_bits_of_a_column():
+    """Polars keeps a literal as a scalar, and divides it otherwise than a column."""
+    features, frame = FeatureSet(contract()), odd_rows(50)
+    for income in frame["income"].drop_nulls().to_list()[:20]:
+        column = frame.with_columns(pl.Series("income", [income] * 50))
+        assert features.compute(frame.with_columns(income=pl.lit(income))).equals(features.compute(column))
+
+
+def test_numbers_are_float_and_categories_text():
+    schema = FeatureSet(contract()).compute(odd_rows(5)).schema
+    assert {name for name, dtype in schema.items() if dtype == pl.String} == {"purpose"}
+    assert {dtype for name, dtype in schema.items() if name != "purpose"} == {pl.Float64()}
+
+
+def test_a_result_that_is_not_finite_is_missing():
+    frame = pl.DataFrame({"amount": [5.0, float("nan"), 0.0, 5.0], "income": [0.0, 1.0, 0.0, 2.0]})
+    features = FeatureSet(contract())
+    assert features.compute(frame)["burden"].to_list() == [None, None, None, 2.5]
+    assert features.compute(frame.head(1))["burden"].to_list() == [None]
+
+
+def test_absent_columns_are_missing_and_others_are_ignored():
+    features = FeatureSet(contract()).compute(pl.DataFrame({"amount": [7, 8], "unknown": ["a", "b"]}))
+    assert features["amount"].to_list() == [7.0, 8.0]
+    assert features.columns == [*FeatureSet(contract()).names, "exposure"]
+    assert features["exposure"].to_list() == [7.0, 8.0]
+    assert features.drop("amount", "exposure").null_count().row(0) == (2,) * 7
+
+
+def test_lazy_and_eager_frames_agree():
+    features, frame = FeatureSet(contract()), odd_rows(100)
+    assert features.compute(frame.lazy()).equals(features.compute(frame))
+
+
+def test_no_rows_give_no_rows():
+    assert FeatureSet(contract()).compute(odd_rows(5).clear()).height == 0
+
+
+def test_pricing_is_left_out_unless_allowed():
+    assert "rate" not in FeatureSet(contract()).names
+    assert "rate" in FeatureSet(contract(), use_pricing=True).names
+
+
+def test_a_category_made_of_an_integer_reads_as_an_integer():
+    base = contract()
+    grade = base.features[4].model_copy(update={"name": "grade", "kind": "category", "monotone": None})
+    features = FeatureSet(base.model_copy(update={"features": (grade,)}))
+    assert features.compute(pl.DataFrame({"inquiries": [2.0, None]}))["grade"].to_list() == ["2", None]
+    with pytest.raises(FeatureError, match="'inquiries' is integer in the contract and holds fractions"):
+        features.compute(pl.DataFrame({"inquiries": [2.5]}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("amount / AVG(amount)", "looks at others"),
+        ("RANK() OVER (ORDER BY amount)", "looks at others"),
+        ("no_such_function(amount)", "unsupported function"),
+        ("purpose", "gives text, not a number"),
+    ],
+)
+def test_a_feature_that_does_not_compile_is_named(sql: str, reason: str):
+    with pytest.raises(FeatureError, match=f"(?s)feature 'bad'.*{reason}.*its SQL is"):
+        FeatureSet(contract(bad=sql))
+
+
+def test_text_where_a_number_belongs_is_refused_without_its_value():
+    with pytest.raises(FeatureError, match="'income' is number in the contract and holds String") as error:
+        FeatureSet(contract()).compute(pl.DataFrame({"income": ["secret"]}))
+    assert "secret" not in str(error.value)
+
+
+def test_what_single_precision_has_no_number_for_is_missing():
+    frame = pl.DataFrame({"amount": [1e39, -1e39, 3e38, 1.0], "income": [1e-39, 1.0, 1.0, 1.0]})
+    bulk = FeatureSet(contract()).compute(pl.concat([frame] * 10))
+    assert bulk["amount"].head(4).to_list() == [None, None, 3e38, 1.0]
+    assert bulk["burden"].head(4).to_list() == [None, None, 3e38, 1.0]
+    alone = [FeatureSet(contract()).compute(row) for row in frame.iter_slices(1)]
+    assert pl.concat(alone).equals(bulk.head(4))

@@ -1,0 +1,64 @@
+"""Answers: what `score` says, with the reasons of what is declined."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from loan_platform.core.scoring import answer as module
+from loan_platform.core.scoring.answer import Answers, as_rows
+from loan_platform.core.scoring.reasons import Explainer
+from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform_tests.support.lending import odd_rows, trained
+
+
+def strict(share: float) -> ScoringModel:
+    """The trained model; about that share of its loans is declined."""
+    model = trained().model
+    cut_off = model.score(odd_rows())["probability"].quantile(1 - share) or 0.0
+    rule = model.policy.decision.model_copy(update={"approve_below": cut_off / 2, "decline_from": cut_off})
+    return replace(model, policy=model.policy.model_copy(update={"decision": rule}))
+
+
+def test_declined_loans_and_only_they_have_reasons():
+    model, frame = strict(0.3), odd_rows()
+    answers = Answers(model).of(frame)
+    assert answers.drop("reasons").equals(model.score(frame))
+    declined = answers["decision"] == "decline"
+    assert 250 < declined.sum() < 350
+    assert (answers["reasons"].list.len() > 0).equals(declined)
+    told = Explainer(model).reasons(model.features(frame.filter(declined)))
+    for found, reasons in zip(answers.filter(declined)["reasons"].to_list(), told, strict=True):
+        assert [entry["code"] for entry in found] == [reason.code for reason in reasons]
+        assert [entry["points"] for entry in found] == [reason.points for reason in reasons]
+        assert [entry["text"] for entry in found] == [reason.text for reason in reasons]
+
+
+def test_one_row_is_answered_as_in_the_bulk():
+    answers, frame = Answers(strict(0.5)), odd_rows(200)
+    bulk = answers.of(frame)
+    assert pl.concat([answers.of(frame.slice(row, 1)) for row in range(200)]).equals(bulk)
+
+
+def test_chunks_change_no_answer(monkeypatch: pytest.MonkeyPatch):
+    answers, frame = Answers(strict(0.3)), odd_rows()
+    whole = answers.of(frame)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 37)
+    assert answers.of(frame).equals(whole)
+
+
+def test_one_application_is_answered_as_in_the_bulk():
+    answers, frame = Answers(strict(0.5)), odd_rows(100)
+    for row, bulk in zip(frame.iter_slices(1), answers.of(frame).to_dicts(), strict=True):
+        one = answers.one(row)
+        assert as_rows([one]) == [bulk]
+        asked = answers.one(row, explain=True)
+        assert asked.reasons[: len(one.reasons)] == one.reasons
+
+
+def test_nothing_declined_and_no_rows():
+    model, frame = trained().model, odd_rows(40)
+    rule = model.policy.decision.model_copy(update={"decline_from": 1.0})
+    lenient = Answers(replace(model, policy=model.policy.model_copy(update={"decision": rule})))
+    assert lenient.of(frame)["reasons"].to_list() == [[]] * 40
+    assert lenient.of(frame.clear()).schema == lenient.of(frame).schema

@@ -1,0 +1,107 @@
+"""Reason codes: complete in points, in the contract's words, once for each cause."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.models.calibration import Isotonic
+from loan_platform.core.scoring import reasons as module
+from loan_platform.core.scoring.reasons import LEAST_POINTS, MOST, Explainer, Reason
+from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform_tests.support.lending import loans, odd_rows, trained
+
+BENDS = Isotonic(margins=(-3.0, -2.0, -1.0), values=(-3.5, -2.4, -0.2), outside=0.8)
+
+
+def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+    return Explainer(model).reasons(features, most)
+
+
+def with_causes(model: ScoringModel, cause: str, *names: str, **more: str) -> ScoringModel:
+    features = tuple(
+        feature.model_copy(update={"cause": cause, **more} if feature.name in names else {})
+        for feature in model.contract.features
+    )
+    return replace(model, contract=model.contract.model_copy(update={"features": features}))
+
+
+@pytest.mark.parametrize("calibration", [None, BENDS])
+def test_parts_and_the_average_loan_are_the_score(calibration: Isotonic | None):
+    for candidate in trained().candidates:
+        model = replace(candidate.model, calibration=calibration or candidate.model.calibration)
+        features = model.features(odd_rows())
+        explainer = Explainer(model)
+        parts = explainer.parts(features)
+        average = model.score(odd_rows())["score"].to_numpy() - parts.sum(axis=1)
+        assert explainer.features == model.design.features
+        assert np.ptp(average) < 1e-3
+        assert np.isfinite(parts).all()
+        assert np.array_equal(explainer.parts(features.slice(3, 1)), parts[3:4])
+
+
+def test_reasons_are_few_weighty_and_the_heaviest_first():
+    model = trained().model
+    found = reasons(model, model.features(loans()))
+    assert len(found) == loans().height
+    assert max(map(len, found)) == MOST
+    for row in found:
+        points = [reason.points for reason in row]
+        assert points == sorted(points)
+        assert all(lost <= -LEAST_POINTS for lost in points)
+        assert len({reason.code for reason in row}) == len(row)
+
+
+def test_a_risky_loan_is_told_why_and_a_safe_one_nothing_much():
+    model = trained().model
+    scored = loans().with_columns(model.score(loans()))
+    risky, safe = (scored.sort("score", descending=order).head(200) for order in (False, True))
+    worst = [sum(r.points for r in row) for row in reasons(model, model.features(risky))]
+    best = [sum(r.points for r in row) for row in reasons(model, model.features(safe))]
+    assert max(worst) < min(best)
+    burdened = sum(row[0].code == "burden" for row in reasons(model, model.features(risky)))
+    assert burdened > 100  # what the loans of this book default of
+
+
+def test_one_row_has_the_reasons_of_the_bulk(monkeypatch: pytest.MonkeyPatch):
+    for candidate in trained().candidates:
+        features = candidate.model.features(odd_rows())
+        bulk = reasons(candidate.model, features)
+        assert [reasons(candidate.model, features.slice(i, 1))[0] for i in range(features.height)] == bulk
+        monkeypatch.setattr(module, "CHUNK_ROWS", 50)
+        assert reasons(candidate.model, features) == bulk
+        monkeypatch.undo()
+
+
+def test_a_value_that_is_not_known_names_itself():
+    model = trained().model
+    unknown = loans(400).with_columns(pl.lit(None, pl.Float64).alias("income"))
+    codes = {r.code: r for row in reasons(model, model.features(unknown), most=99) for r in row}
+    assert not {"income", "burden", "monthly_income"} & set(codes)
+    named = next(r for code, r in codes.items() if code.endswith("_not_known"))
+    assert named.value is None
+    assert named.text.endswith("is not known")
+    feature = named.code.removesuffix("_not_known")
+    told = with_causes(model, "none_else", feature, reason_not_known="Income was not stated")
+    texts = {r.text for row in reasons(told, model.features(unknown), most=99) for r in row if r.code == named.code}
+    assert texts == {"Income was not stated"}
+
+
+def test_one_cause_is_named_once_in_the_words_of_its_weightiest_feature():
+    plain = trained().model
+    members = [name for name in plain.design.features if name in ("income", "burden", "monthly_income")]
+    grouped, features = with_causes(plain, "affordability", *members), plain.features(loans(400))
+    explainer = Explainer(plain)
+    parts, at = explainer.parts(features), [explainer.features.index(name) for name in members]
+    for i, row in enumerate(reasons(grouped, features)):
+        named = [reason for reason in row if reason.code in members]
+        assert len(named) <= 1
+        for reason in named:
+            assert reason.points == round(float(parts[i, at].sum()), 2)
+            assert reason.code == members[parts[i, at].argmin()]
+
+
+def test_no_rows_have_no_reasons():
+    model = trained().model
+    assert reasons(model, model.features(loans(10).clear())) == []

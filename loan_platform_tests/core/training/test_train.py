@@ -1,0 +1,144 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.book.policies import Split
+from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.evaluation.metrics import evaluate
+from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.training.splits import SplitError
+from loan_platform.core.training.train import train
+from loan_platform_tests.support.lending import book, contract, feature_frame, loans, trained
+
+SAME_BYTES = """
+import sys
+from pathlib import Path
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.training.train import train
+from loan_platform_tests.support.lending import book, feature_frame, loans
+directory, threads, shuffle = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+frame = loans().sample(fraction=1, shuffle=True, seed=shuffle) if shuffle else loans()
+result = train(book(threads=threads), feature_frame(frame))
+for candidate in result.candidates:
+    print(write_bundle(directory / candidate.family, candidate.model, {}, loans().head(32), {}))
+print(result.summary())
+"""
+
+
+def test_every_family_competes_and_the_reason_is_told():
+    result = trained()
+    assert [c.family for c in result.candidates] == [
+        *("scorecard", "random_forest", "gradient_boosting", "mlp", "blend"),
+    ]
+    assert result.choice.family in result.choice.reason
+    assert result.model.family == result.choice.family
+    assert all(len(c.fold_aucs) == 2 and c.test.auc > 0.6 for c in result.candidates)
+    assert {c.family for c in result.candidates if c.gain is None} == {"scorecard"}
+
+
+def test_test_predictions_are_what_score_gives():
+    result, frame = trained(), loans()
+    rows = frame[result.test_predictions["row"]]
+    assert rows["loan_id"].equals(result.test_predictions["loan_id"])
+    for candidate in result.candidates:
+        scored = candidate.model.score(rows)["probability"]
+        assert scored.to_list() == result.test_predictions[candidate.family].to_list()
+        assert candidate.test == evaluate(result.test_predictions["target"], scored)
+
+
+def test_probabilities_are_calibrated():
+    assert all(abs(c.test.mean_probability - c.test.base_rate) < 0.06 for c in trained().candidates)
+    assert all(c.test.brier < c.test.brier_base for c in trained().candidates)
+
+
+def test_the_test_set_decides_nothing():
+    """Flipped outcomes in the test months change no candidate and no choice."""
+    frame = feature_frame(loans())
+    cut = pl.col("issued") >= trained().split.parts["test"].first
+    flipped = frame.with_columns(pl.when(cut).then(1 - pl.col("target")).otherwise(pl.col("target")).alias("target"))
+    other = train(book(), flipped)
+    assert other.choice == trained().choice
+    for one, two in zip(trained().candidates, other.candidates, strict=True):
+        assert one.model.model == two.model.model
+        assert one.model.calibration == two.model.calibration
+        assert one.test != two.test
+
+
+def test_summary_is_json():
+    summary = json.loads(json.dumps(trained().summary()))
+    assert summary["chosen"] == trained().choice.family
+    assert summary["split"]["rows"] == 4_000
+    assert len(summary["candidates"]) == 5
+
+
+def test_same_bytes_over_threads_hash_seed_time_zone_and_row_order(tmp_path: Path):
+    seen: set[str] = set()
+    for run, (threads, shuffle, seed, zone) in enumerate([(1, 0, "0", "UTC"), (2, 5, "77", "Asia/Kolkata")]):
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "TZ": zone,
+            "OMP_NUM_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": str(3 - threads),
+            "OMP_WAIT_POLICY": "passive",
+        }
+        command = [sys.executable, "-c", SAME_BYTES, str(tmp_path / str(run)), str(threads), str(shuffle)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        files = sorted(path for path in (tmp_path / str(run)).rglob("*") if path.is_file())
+        content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+        assert len(files) == 5 * 7
+        seen.add(content + done.stdout)
+    assert len(seen) == 1
+
+
+def test_a_book_without_dates_is_split_by_hash():
+    undated = contract().model_copy(update={"event_date": None})
+    policies = book(families=("scorecard",)).model_copy(
+        update={"contract": undated, "split": Split(kind="hash", folds=2)}
+    )
+    result = train(policies, feature_frame(loans()).drop("issued"))
+    assert result.split.report()["test"]["first"] is None
+    assert result.candidates[0].test.auc > 0.6
+    assert "issued" not in result.test_predictions.columns
+
+
+def test_progress_is_told():
+    lines: list[str] = []
+    train(book(families=("scorecard",), trials=1), feature_frame(loans(1_500)), lines.append)
+    assert lines[0].startswith("split: fit ")
+    assert any(line.startswith("scorecard: mean AUC ") for line in lines)
+    assert any(line.startswith("choice: ") for line in lines)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(SplitError, match="with 0 defaults"):
+        train(book(), feature_frame(loans(500).with_columns(target=pl.lit(0))))
+
+
+def test_pricing_is_used_where_it_is_allowed():
+    frame = loans(1_500)
+    with_rate = pl.concat([feature_frame(frame), frame.select("rate")], how="horizontal")
+    assert "rate" in train(book(families=("scorecard",), use_pricing=True, trials=1), with_rate).model.importance
+    assert "rate" not in train(book(families=("scorecard",), trials=1), with_rate).model.importance
+
+
+def test_lending_club_features_compile():
+    path = Path(__file__).parents[2] / "loan_platform" / "defs" / "lending_club" / "contract.yaml"
+    lending_club = load_contract(path)
+    assert len(FeatureSet(lending_club, use_pricing=True).names) - len(FeatureSet(lending_club).names) == 3
+    empty = FeatureSet(lending_club).compute(pl.DataFrame({"loan_amnt": [1000.0, 2000.0]}))
+    assert empty["loan_amnt"].to_list() == empty["exposure"].to_list() == [1000, 2000]
+    assert np.all([empty[name].null_count() == 2 for name in empty.columns if name not in ("loan_amnt", "exposure")])
+
+
+def test_a_bundle_of_the_champion_is_written_twice_alike(tmp_path: Path):
+    one = write_bundle(tmp_path / "1", trained().model, {"a": 1}, loans().head(40), {"b": 2})
+    assert write_bundle(tmp_path / "2", trained().model, {"a": 1}, loans().head(40), {"b": 2}) == one

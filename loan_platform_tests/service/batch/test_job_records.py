@@ -1,0 +1,103 @@
+"""Records of batch jobs: written before an answer can be fetched, replayed to the bit, and tampering is found."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from loan_platform.adapters.audit.job_records import ROW, STORED, job_file
+from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform_tests.service.batch.test_batch import BATCH, ended
+from loan_platform_tests.service.model.test_records import CANARY, PERSONAL, ROWS, audit_of, command, records_of
+from loan_platform_tests.support.running import Home, serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.promote(0.1)
+    AuditKey.create(audit_of(home).key)
+    return home
+
+
+def done(home: Home, **more: str) -> dict[str, Any]:
+    """A job of the rows, with one between them that is refused."""
+    with serving(home, LOAN_ENV="development", **more) as client:
+        return ended(client, client.post(BATCH, json=[*ROWS[:5], {"income": "none"}, *ROWS[5:]]))
+
+
+def recorded_jobs(home: Home) -> list[tuple[dict[str, Any], pl.DataFrame]]:
+    records = records_of(home)
+    return [job for chain in records.chains() for job in records.jobs(chain)]
+
+
+@pytest.mark.parametrize("inputs", ["omitted", "encrypted", "plain"])
+def test_each_answer_of_a_job_has_a_record_that_replays(home: Home, inputs: str) -> None:
+    told = done(home, LOAN_AUDIT_INPUTS=inputs)
+    assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", len(ROWS), 1)
+    ((line, rows),) = recorded_jobs(home)
+    assert (line["job"], line["scored"], line["refused"], line["inputs"]) == (told["job_id"], len(ROWS), 1, inputs)
+    assert line["model_sha256"] == told["model_sha256"]
+    for recorded, answer in zip(rows.iter_rows(named=True), told["answers"], strict=True):
+        same = ("row", "probability", "score", "risk", "decision", "expected_loss")
+        assert {name: recorded[name] for name in same} == {name: answer[name] for name in same}
+        assert recorded["reasons"] == [
+            {name: reason[name] for name in ("code", "points")} for reason in answer["reasons"]
+        ]
+    assert command(home, "verify").returncode == 0
+    if inputs != "plain":
+        assert [value for value in PERSONAL if value in str(rows.to_dicts())] == []
+    for row in (1, len(ROWS) + 1):
+        replayed = command(home, "replay", f"{told['job_id']}.{row}")
+        if inputs == "omitted":
+            assert (replayed.returncode, "omitted" in replayed.stderr) == (2, True)
+        else:
+            assert (replayed.returncode, "the same to the last bit" in replayed.stdout) == (0, True), replayed.stderr
+            stored = records_of(home).stored(records_of(home).find(f"{told['job_id']}.{row}"))
+            assert stored is not None
+            assert stored.entity == f"{CANARY}-{0 if row == 1 else len(ROWS) - 1}"
+    assert command(home, "replay", f"{told['job_id']}.6").returncode == 2  # which was refused
+
+
+def test_a_changed_or_missing_file_of_rows_is_found(home: Home) -> None:
+    job = done(home)["job_id"]
+    path = job_file(audit_of(home).directory, job)
+    pl.read_parquet(path).with_columns(decision=pl.lit("approve")).write_parquet(path)
+    verified = command(home, "verify")
+    assert (verified.returncode, f"jobs/{job}.parquet" in verified.stdout) == (1, True)
+    assert "was changed" in verified.stdout
+    assert command(home, "replay", f"{job}.1").returncode == 2
+    assert recorded_jobs(home) == []
+    path.unlink()
+    assert "is gone, and no line says why" in command(home, "verify").stdout
+
+
+@pytest.mark.parametrize(("fail", "status"), [("closed", "FAILED"), ("open", "SUCCEEDED")])
+def test_a_job_that_cannot_be_recorded_gives_no_answer_unless_it_may(home: Home, fail: str, status: str) -> None:
+    audit_of(home).directory.mkdir(parents=True)
+    job_file(audit_of(home).directory, "").parent.write_bytes(b"in the way")
+    told = done(home, LOAN_AUDIT_FAIL=fail)
+    assert told["status"] == status
+    assert ("answers" in told) == (fail == "open")
+    verified = command(home, "verify")
+    assert (f"{len(ROWS)} answers without a record" in verified.stdout) == (fail == "open")
+    if fail == "closed":
+        assert told["message"] == "No answer is given: the records cannot be written: File exists."
+
+
+def test_old_files_of_rows_go_and_the_chain_says_so(home: Home) -> None:
+    path = job_file(audit_of(home).directory, done(home)["job_id"])
+    os.utime(path, (0, 0))
+    later = done(home, LOAN_AUDIT_KEEP_DAYS="30")["job_id"]
+    assert [found.stem for found in path.parent.iterdir()] == [later]
+    assert command(home, "verify").returncode == 0
+
+
+def test_rows_hold_nothing_but_what_is_recorded(home: Home) -> None:
+    rows = pl.read_parquet(job_file(audit_of(home).directory, done(home)["job_id"]))
+    assert rows.columns == [ROW, "probability", "score", "risk", "decision", "expected_loss", "reasons", STORED]
+    assert rows[STORED].null_count() == rows.height

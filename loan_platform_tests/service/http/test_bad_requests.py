@@ -1,0 +1,119 @@
+"""Requests that cannot be answered: each is told why with a code, soon, and nothing of it is kept."""
+
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from loan_platform_tests.support.bundles import typed_rows
+from loan_platform_tests.support.running import Home, bodies
+
+pytestmark = pytest.mark.slow
+
+BODIES = bodies(typed_rows())
+CANARY = "Kanarienvogel"
+
+
+def post(content: bytes, media: str = "application/json", path: str = "/api/v1/predict") -> dict[str, Any]:
+    return {"method": "POST", "url": path, "content": content, "headers": {"content-type": media}}
+
+
+BAD = {
+    "unknown_path": ({"method": "GET", "url": "/admin"}, 404, "unknown_path"),
+    "wrong_method": ({"method": "GET", "url": "/predict"}, 405, "method_not_allowed"),
+    "no_media": ({"method": "POST", "url": "/predict", "content": b"{}"}, 415, "media_type"),
+    "form_media": (post(b"a=1", "application/x-www-form-urlencoded"), 415, "media_type"),
+    "multipart": (post(b"--x\r\n", "multipart/form-data; boundary=x"), 415, "media_type"),
+    "empty": (post(b""), 400, "malformed_json"),
+    "half_a_letter": (post(b'{"income": 1, "region": "\\ud800"}'), 422, "invalid_application"),
+    "half_a_letter_in_rows": (
+        post(b'{"instances": [{"income": 1, "region": "\\ud800"}]}', path="/invocations"),
+        422,
+        "invalid_application",
+    ),
+    "rows_without_income": (post(b'{"instances": [{}]}', path="/invocations"), 422, "invalid_application"),
+    "columns_twice": (
+        post(b'{"dataframe_split": {"columns": ["income", "income"], "data": [[1, 2]]}}', path="/invocations"),
+        422,
+        "unknown_form",
+    ),
+    "cut": (post(b'{"income": 1'), 400, "malformed_json"),
+    "latin": (post('{"region": "Süd"}'.encode("latin-1")), 400, "malformed_json"),
+    "deep": (post(b"[" * 60_000), 422, "too_deep"),
+    "deep_rows": (post(b'{"a":' * 100_000, path="/invocations"), 422, "too_deep"),
+    "long_number": (post(b'{"income": ' + b"9" * 5_000 + b"}"), 400, "malformed_json"),
+    "list": (post(b"[1, 2]"), 422, "not_an_object"),
+    "nan": (post(b'{"income": NaN}'), 422, "not_finite"),
+    "twice": (post(b'{"income": 1, "income": 2}'), 422, "duplicate_field"),
+    "too_large": (post(b'{"income": 1}' + b" " * 70_000), 413, "too_large"),
+    "infinite": (post(b'{"income": 1e400}'), 422, "invalid_application"),
+    "parameter": (post(b'{"income": 1}', path="/api/v1/predict?explain=maybe"), 422, "unknown_parameter"),
+    "form": (post(b'{"rows": []}', path="/invocations"), 422, "unknown_form"),
+    "two_forms": (post(b'{"inputs": [], "instances": []}', path="/invocations"), 422, "unknown_form"),
+    "ragged": (post(b'{"inputs": {"income": [1], "term": []}}', path="/invocations"), 422, "unknown_form"),
+    "no_csv": (post(b'a,b\n"1,2', "text/csv", "/invocations"), 400, "malformed_csv"),
+    "empty_csv": (post(b"", "text/csv", "/invocations"), 400, "malformed_csv"),
+    "latin_csv": (post(b"income\n\xfc", "text/csv", "/invocations"), 400, "malformed_csv"),
+    "ragged_csv": (post(b"income,term\n1", "text/csv", "/invocations"), 422, "unknown_form"),
+    "header_twice": (post(b"income,income\n1,2", "text/csv", "/invocations"), 422, "unknown_form"),
+    "words_in_csv": (post(b"income\nmuch", "text/csv", "/invocations"), 422, "invalid_application"),
+    "csv_to_json": (post(b"income\n1", "text/csv"), 415, "media_type"),
+    "typed": (post(b'{"inputs": [{"income": "x"}]}', path="/invocations"), 422, "invalid_application"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_is_told_why_with_a_code(service: httpx.Client, name: str) -> None:
+    request, status, code = BAD[name]
+    answer = service.request(**request)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert service.post("/predict", json=BODIES[0]).status_code == 200
+
+
+def test_every_field_at_fault_is_named_and_no_value_repeated(service: httpx.Client, home: Home) -> None:
+    body = {"income": CANARY, "term": 36.5, "owner": "yes", "opened": "last year", "region": 7, "incme": CANARY}
+    answer = service.post("/api/v1/predict", json=body)
+    errors = {error["field"]: (error["code"], error["detail"]) for error in answer.json()["errors"]}
+    assert errors == {
+        "income": ("wrong_type", "must be a number"),
+        "term": ("wrong_type", "must be a whole number"),
+        "owner": ("wrong_type", "must be true or false"),
+        "opened": ("wrong_type", "must be a date as in 2015-06-30"),
+        "region": ("wrong_type", "must be a text"),
+        "incme": ("unknown_field", "is not a field of an application. Did you mean 'income'?"),
+    }
+    missing = service.post("/api/v1/predict", json={}).json()["errors"]
+    assert missing == [{"field": "income", "code": "required", "detail": "must be stated"}]
+    assert CANARY not in answer.text
+    assert CANARY not in (home.root / "service.log").read_text()
+
+
+def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -> None:
+    def answered(head: bytes, body: bytes) -> bytes:
+        with socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + body)
+            answer = b""
+            while (part := connection.recv(65_536)) and not (answer := answer + part).endswith(b"}"):
+                pass
+            return answer
+
+    slow = answered(b"Content-Length: 100\r\n\r\n", b"{")
+    assert slow.startswith(b"HTTP/1.1 408")
+    assert b'"code": "too_slow"' in slow
+    zeros = answered(b"Content-Length: " + b"0" * 5_000 + b"2\r\n\r\n", b"{}")
+    assert zeros.startswith(b"HTTP/1.1 4")
+    rows = b'{"inputs": {' + b",".join(b'"c%d": [1]' % i for i in range(60_000)) + b', "c59999": [1]}}'
+    assert service.request(**post(rows, path="/invocations")).json()["code"] == "duplicate_field"
+    assert service.post("/predict", json={f"x{i}": 1 for i in range(4_000)}).status_code == 422
+
+
+def test_what_callers_send_is_in_no_log_and_no_metric(service: httpx.Client, home: Home) -> None:
+    service.get(f"/predict/{CANARY}", headers={"baggage": f"a@={CANARY}", "traceparent": CANARY, "x-api-key": CANARY})
+    service.post(f"/predict?{CANARY}={CANARY}", json=BODIES[0], headers={"user-agent": CANARY})
+    assert CANARY not in service.get("/metrics").text
+    assert CANARY not in (home.root / "service.log").read_text()

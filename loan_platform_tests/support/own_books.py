@@ -1,0 +1,84 @@
+"""Files of loans that no contract knows, made from nothing."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from loan_platform_tests.support.books import forget_package
+
+GERMAN_HEADER = (
+    "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;"
+    "Bonität;Inkasso-Erlös;Rückstand nach Auszahlung;Bemerkung;Kreditstatus"
+)
+PROJECT = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "anyone"\n'
+DEFINITIONS = (
+    "from pathlib import Path\nimport dagster as dg\n@dg.definitions\ndef defs():\n"
+    "    from loan_platform.assets.loan_portfolio import location\n    return location(Path(__file__).parent)\n"
+)
+
+
+def write_project(folder: Path) -> Path:
+    """An empty project of somebody else; returns its folder of books."""
+    forget_package("anyone")
+    books = folder / "anyone" / "defs"
+    books.mkdir(parents=True)
+    (folder / "anyone" / "__init__.py").touch()
+    (folder / "anyone" / "definitions.py").write_text(DEFINITIONS)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    return books
+
+
+def write_german(path: Path, rows: int = 3_000, seed: int = 1) -> None:
+    """Semicolons, decimal commas, thousands in points, days first, the outcome as text, a leak and free text."""
+    draw = np.random.default_rng(seed)
+    days = np.sort(draw.integers(0, 3 * 365, rows))
+    income = np.exp(draw.normal(7.8, 0.4, rows))
+    amount = np.exp(draw.normal(9.0, 0.6, rows))
+    score = draw.normal(600, 60, rows).round()
+    job = draw.choice(["Angestellt", "Selbständig", "Rentner"], rows, p=[0.7, 0.2, 0.1])
+    logit = (
+        -1.9
+        + 0.9 * (np.log(amount) - 9)
+        - 1.2 * (np.log(income) - 7.8)
+        - (score - 600) / 90
+        + 0.6 * (job == "Selbständig")
+    )
+    bad = draw.random(rows) < 1 / (1 + np.exp(-logit))
+    sex, term = draw.choice(["m", "w"], rows), draw.choice([12, 24, 48], rows)
+    lines = [GERMAN_HEADER]
+    for i in range(rows):
+        day = date(2020, 1, 1) + timedelta(days=int(days[i]))
+        collected = german(draw.uniform(10, 500)) if bad[i] else "0,00"
+        late = int(bad[i] or draw.random() < 0.01)
+        stated = german(income[i]) if draw.random() > 0.05 else ""
+        note = f"Kundin {i} fragt nach {draw.integers(1, 9999)} und möchte eine schnelle Antwort per Post"
+        status = "ausgefallen" if bad[i] else "getilgt"
+        lines.append(
+            f"K-{seed}-{i:06};{day:%d.%m.%Y};{german(amount[i])};{term[i]};{stated};{german(draw.uniform(3, 12))}%;"
+            f"{job[i]};{sex[i]};{int(score[i])};{collected};{late};{note};{status}"
+        )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def german(value: float) -> str:
+    """`1.234,56`."""
+    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+def write_wide(path: Path, rows: int = 12_000, columns: int = 60, rate: float = 0.01, seed: int = 2) -> None:
+    """Commas, rare defaults, many columns of numbers, no dates, values missing."""
+    draw = np.random.default_rng(seed)
+    numbers = draw.normal(0, 1, (rows, columns - 2))
+    weight = np.zeros(columns - 2)
+    weight[:8] = 0.7
+    logit = numbers @ weight
+    bad = logit + draw.logistic(0, 1, rows)
+    worst = bad >= np.sort(bad)[-int(rows * rate)]
+    gone = draw.random(numbers.shape) < np.linspace(0, 0.4, columns - 2)
+    header = ["AccountID", *(f"Var {i}" for i in range(columns - 2)), "bad_flag"]
+    lines = [",".join(header)]
+    for i in range(rows):
+        cells = ["" if gone[i, j] else f"{numbers[i, j]:.4f}" for j in range(columns - 2)]
+        lines.append(",".join([str(100_000 + i), *cells, str(int(worst[i]))]))
+    path.write_text("\n".join(lines) + "\n")

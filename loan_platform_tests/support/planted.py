@@ -1,0 +1,57 @@
+"""Mistakes planted in the two files of a small book, for tests."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from loan_platform.core.checking.book_check import check_book
+from loan_platform_tests.support.books import write_project
+
+
+class Planted(NamedTuple):
+    """One mistake: what to replace by what, a piece of the line to be blamed, and what is told after it."""
+
+    old: str
+    new: str
+    blamed: str
+    told: str
+
+
+def book_in(folder: Path) -> Path:
+    """A sound book; the folder with its two files."""
+    return write_project(folder) / "small_bank" / "defs" / "car_loans"
+
+
+def edited(folder: Path, file: str, *edits: tuple[str, str]) -> str:
+    """Replace pieces of a file, each at its first place."""
+    path = folder / file
+    text = path.read_text()
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+    return text
+
+
+def line_of(text: str, piece: str) -> int:
+    """The only line with a piece of text."""
+    (line,) = [i for i, line in enumerate(text.splitlines(), 1) if piece in line]
+    return line
+
+
+def told(folder: Path) -> list[str]:
+    """Every mistake of a book."""
+    return [str(mistake) for mistake in check_book(folder).mistakes]
+
+
+def ids(cases: list[Planted]) -> list[str]:
+    """Names of test cases."""
+    return [re.sub(r"\W+", "-", case.new)[:40] for case in cases]
+
+
+def assert_only_mistake(folder: Path, file: str, case: Planted) -> None:
+    """The planted mistake is told with its line, and nothing else is."""
+    line = line_of(edited(folder, file, (case.old, case.new)), case.blamed)
+    found = told(folder)
+    assert found[0].startswith(f"{folder / file}:{line}: {case.told}")
+    assert len(found) == 1
