@@ -91,7 +91,7 @@ mlflow: $(READY) ## MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	  --artifacts-destination "$(LOAN_PLATFORM_HOME)/mlartifacts"
 
 data: $(READY) ## generated raw files: make data ROWS=2260000 OUT=/tmp/loans
-	@$(BIN)/python -m loan_platform.core.synthetic --rows $(or $(ROWS),60000) --out "$(OUT)"
+	@$(BIN)/python -m loan_platform.sample_data.lending_club --rows $(or $(ROWS),60000) --out "$(OUT)"
 
 lint: $(READY) ## style and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

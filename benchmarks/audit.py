@@ -20,7 +20,7 @@ from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
-from loan_platform_tests.support.running import bodies
+from loan_platform_tests.support.service.running import bodies
 
 ANSWERS = 4_000
 

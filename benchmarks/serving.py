@@ -33,7 +33,7 @@ from servers import applications, listener, uvicorn, wait
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.settings.service import ServiceSettings
-from loan_platform_tests.support.flood import flood
+from loan_platform_tests.support.service.flood import flood
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]

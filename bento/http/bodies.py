@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 from bento.http.nesting import DEEPEST, is_deeper
 from bento.http.problems import HttpError
 from loan_platform.core.applications.reader import FieldProblem
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 Row = dict[str, Any]
 NOT_STATED = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # as MLflow's servers read CSV

@@ -7,7 +7,7 @@ from pathlib import Path
 from bento.model.champion import Named
 from loan_platform.settings.environment import SettingsError
 
-CHAMPION = Path(__file__).resolve().parent.parent / "champion"
+CHAMPION = Path(__file__).resolve().parents[2] / "champion"
 
 
 def built(folder: Path = CHAMPION) -> tuple[str, Named] | None:

@@ -6,7 +6,7 @@ from typing import Any
 from bento.model.champion import Serving
 from bento.openapi.schemas import NUMBERS, Schema, exactly
 from loan_platform.core.applications.examples import MadeUp
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.decisions import RISKS
 
 SLIDER_STEPS = 100

@@ -5,7 +5,7 @@ from typing import Any
 
 from bento.model.champion import Serving
 from loan_platform.core.applications.json_values import EXACT
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.decisions import DECISIONS, RISKS
 from loan_platform.core.scoring.reasons import MOST
 

@@ -20,7 +20,7 @@ from bento.openapi.open import ASSETS
 from bento.pages.docs_page import docs_page, waiting_page
 from loan_platform.core.applications.examples import MadeUp
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "static"
 PAGE_ROUTES = {path: Route("GET") for path in ("/", "/form.json", "/docs", "/docs.json", *ASSETS)}
 HTML, JSON = "text/html", "application/json"
 STRICT = {

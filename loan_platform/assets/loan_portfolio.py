@@ -12,8 +12,8 @@ from loan_platform.assets.ingestion.loans import ingestion_assets, ingestion_che
 from loan_platform.assets.monitoring.drift import drift_assets
 from loan_platform.assets.monitoring.performance import performance_assets
 from loan_platform.assets.monitoring.served import served_assets
-from loan_platform.assets.platform import Platform
 from loan_platform.assets.registry.versions import registry_assets
+from loan_platform.assets.resources.platform import Platform
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
 from loan_platform.assets.serving.service import service_assets, service_checks
 from loan_platform.assets.training.evaluation import evaluation_assets

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from loan_platform.assets.loan_portfolio import LoanPortfolio, book_definitions
-from loan_platform.assets.platform import Platform
-from loan_platform.core.book.portfolio import Portfolio, load_contract
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.definitions import defs
 from loan_platform.sample_data.lending_club.files import (
     Applications,
@@ -19,6 +20,7 @@ from loan_platform.sample_data.lending_club.files import (
 )
 from loan_platform.sample_data.lending_club.people import Drift
 from loan_platform.settings import Settings
+from loan_platform_tests.support.paths import REPOSITORY
 
 BOOK = "lending_club"
 MONTHS = {"dagster/asset_partition_range_start": "2018-07", "dagster/asset_partition_range_end": "2018-12"}
@@ -55,13 +57,13 @@ def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.Monke
 
 def quick_book() -> Portfolio:
     """The book with less to tune."""
-    tree = dg.ComponentTree.for_project(Path(__file__).parents[1] / "loan_platform")
+    tree = dg.ComponentTree.for_project(REPOSITORY / "loan_platform")
     component = tree.load_component(Path(BOOK))
     assert isinstance(component, LoanPortfolio)
     policies = component.attributes.model_dump(exclude={"contract"})
     policies["training"] |= {"families": ["scorecard", "gradient_boosting", "blend"], "trials": 2}
     policies["promotion"]["max_ece"] = 0.06  # 2,400 test loans alone give an ECE of .02
-    contract = load_contract(Path(__file__).parents[1] / "loan_platform" / "defs" / BOOK / "contract.yaml")
+    contract = load_contract(REPOSITORY / "loan_platform" / "defs" / BOOK / "contract.yaml")
     return Portfolio(name=BOOK, contract=contract, **policies)
 
 

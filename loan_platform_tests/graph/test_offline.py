@@ -11,6 +11,7 @@ import pytest
 
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans, write_project
+from loan_platform_tests.support.paths import REPOSITORY
 
 # Python runs it at the start of every process of the graph, the helpers of Great Expectations and Evidently included.
 WATCH = """
@@ -80,7 +81,7 @@ def test_a_connection_of_a_helper_would_be_seen(tmp_path: Path) -> None:
         "from loan_platform_tests.graph.test_offline import look_up\n"
         "HelperProcess(look_up, imports='sqlite3')('telemetry.invalid')\n"
     )
-    told = watched(tmp_path, code, modules=Path(__file__).parents[1])
+    told = watched(tmp_path, code, modules=REPOSITORY)
     assert [line for line in told if line.startswith("BEYOND")] == ["BEYOND lookup of telemetry.invalid"]
 
 

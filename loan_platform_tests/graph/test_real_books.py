@@ -10,12 +10,13 @@ from loan_platform.adapters.warehouse.linked_tables import LinkedTables
 from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.cli.books import book_folder
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.book_check import load_book
 from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.table import Table
 from loan_platform.core.training.train import train
 from loan_platform_tests.support.ingest import ingest
 

@@ -9,7 +9,7 @@ import pytest
 import loan_platform
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.ingest import Ingested, ingest
 

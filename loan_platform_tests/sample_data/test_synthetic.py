@@ -10,8 +10,8 @@ import pytest
 from loan_platform.sample_data.lending_club import files
 from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS
 from loan_platform.sample_data.lending_club.files import write_loan_book
+from loan_platform_tests.support.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 RESOLVED = ["Fully Paid", "Charged Off"]
 
 
@@ -181,7 +181,7 @@ def test_wrong_parameters_are_named(tmp_path: Path, wrong: dict[str, str], messa
 
 
 def test_command_line_writes_three_files(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "loan_platform.core.synthetic", "--rows", "500", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "loan_platform.sample_data.lending_club", "--rows", "500", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "applications.csv",

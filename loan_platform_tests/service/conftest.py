@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from loan_platform_tests.support.running import Home, serving
+from loan_platform_tests.support.service.running import Home, serving
 
 
 @pytest.fixture(scope="module")

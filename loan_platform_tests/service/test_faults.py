@@ -21,7 +21,7 @@ import pytest
 
 from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving
 from loan_platform_tests.support.small_disk import run_on_small_disk
 from loan_platform_tests.support.waiting import until
 
@@ -204,7 +204,7 @@ FULL_DISK = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from loan_platform_tests.support.running import Home, serving
+from loan_platform_tests.support.service.running import Home, serving
 from loan_platform_tests.service.test_faults import BODIES
 home, small = Home(Path(sys.argv[1])), Path(sys.argv[2])
 with serving(home, LOAN_ENV="development", BENTOML_HOME=str(small)) as client:

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.core.book.contract import Column, Contract, Feature, Target
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, Feature, Target
 from loan_platform.core.book.policies import Scorecard
 from loan_platform.core.features.design_matrix import Design, DesignColumn
 from loan_platform.core.models.calibration import Platt

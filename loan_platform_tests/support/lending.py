@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source, Split, Training
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.core.staging.table import TARGET
 from loan_platform.core.training.train import TrainingResult, train
 
 _COLUMNS = {

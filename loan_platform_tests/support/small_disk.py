@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+from loan_platform_tests.support.paths import REPOSITORY
 
 
 def run_on_small_disk(disk: Path, script: str, *arguments: Path) -> "subprocess.CompletedProcess[str]":

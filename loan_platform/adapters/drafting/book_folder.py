@@ -19,10 +19,11 @@ from loan_platform.adapters.storage.atomic_files import (
 )
 from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.adapters.warehouse.warehouse import Warehouse
-from loan_platform.core.book.portfolio import Portfolio, load_contract
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.checking.json_schemas import editor_line
-from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.reading.names import snake_case
 from loan_platform.core.drafting.writing.contract_text import contract_text
 from loan_platform.core.drafting.writing.policies_text import policies_text

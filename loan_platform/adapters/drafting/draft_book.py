@@ -10,10 +10,11 @@ import polars as pl
 from loan_platform.adapters.drafting.source_profile import RawSource, count_target, read_source, stage_source
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.warehouse.warehouse import StageSummary, Warehouse
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.policies import Source
-from loan_platform.core.drafting.errors import DraftError
 from loan_platform.core.drafting.finish import features_of, judged_columns, policies_of
 from loan_platform.core.drafting.judging.draft import Counts, Draft, contract_of
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.judged_columns import leaks_of
 from loan_platform.core.drafting.judging.keys import check_key, key_candidates, stated_key
 from loan_platform.core.drafting.judging.target import (
@@ -26,7 +27,6 @@ from loan_platform.core.drafting.judging.target import (
 from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
-from loan_platform.core.staging.table import TARGET
 
 Progress = Callable[[str], None]
 

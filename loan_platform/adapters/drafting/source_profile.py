@@ -8,9 +8,10 @@ import polars as pl
 
 from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.adapters.warehouse.warehouse import RawSummary, StageSummary, Warehouse
-from loan_platform.core.book.contract import MISSING_MARKERS, Column, Contract
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
 from loan_platform.core.book.policies import Source
-from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
 from loan_platform.core.staging.parsing import name, quoted

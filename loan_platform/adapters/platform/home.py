@@ -128,7 +128,7 @@ def _dagster_on_sqlite() -> bool:
 
 
 def _dagster_yaml() -> Path:
-    root = checkout_root() or Path(__file__).resolve().parent.parent  # an installed package carries a copy
+    root = checkout_root() or Path(__file__).resolve().parents[2]  # an installed package carries a copy
     return root / "dagster.yaml"
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from loan_platform.adapters.csv_files.header import closest_names
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import columns_read
-from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.table import Table
 
 _SHOWN = 12
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import duckdb
 
-from loan_platform.core.book.contract import Column, Contract, Target
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, Target
 from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.staging.parsing import name

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 
 class InputError(ValueError):

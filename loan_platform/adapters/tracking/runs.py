@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 if TYPE_CHECKING:
     import pandas as pd

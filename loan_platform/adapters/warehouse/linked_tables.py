@@ -10,8 +10,8 @@ import duckdb
 from loan_platform.adapters.sources.raw_files import RawFile
 from loan_platform.adapters.warehouse.ordered_parquet import about_files, copy
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
+from loan_platform.core.book.constants import MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.join_rules import MAIN, PLACE
 from loan_platform.core.staging.parsing import name, quoted
 
 DAYS_TRIED = 3
@@ -63,12 +63,12 @@ class LinkedTables:
         with self._session.connection() as (connection, _):
             _views(connection, tables)
             if newcomers:
-                self._add_newcomers(connection, tables[MAIN], newcomers)
+                self._add_newcomers(connection, tables[MAIN_TABLE], newcomers)
             self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if newcomers else "")
             rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-            wanted = _NEW if newcomers else name(MAIN)
+            wanted = _NEW if newcomers else name(MAIN_TABLE)
             lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
-            ordered = f"FROM {_JOINED} ORDER BY {', '.join(PLACE)}, {key}"
+            ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
             copy(connection, ordered, out, about_files([RawFile("joined rows", rows, 0, ())]))
             return JoinSummary(rows, _one(connection, lost))
 
@@ -101,7 +101,7 @@ class LinkedTables:
         key = name(self._contract.entity_key)
         connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(newcomers))})")
         others = f"FROM read_parquet({quoted(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
-        connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN)} AS FROM {_NEW} UNION ALL BY NAME {others}")
+        connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}")
 
     def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str, rows: str = "") -> None:
         # One thread: a mean or a spread of fractions depends on the order in which they are added up.
@@ -110,7 +110,7 @@ class LinkedTables:
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM ({self._contract.join}) {rows}")
         connection.execute(f"SET threads = {threads}")
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-        if missing := sorted({*PLACE, self._contract.entity_key} - set(columns)):
+        if missing := sorted({*SOURCE_LOCATION, self._contract.entity_key} - set(columns)):
             raise WarehouseError(f"the join of the contract does not give {', '.join(missing)}: add it to its SELECT")
 
     def _days(self, connection: duckdb.DuckDBPyConnection) -> tuple[date, ...]:
@@ -128,7 +128,7 @@ class LinkedTables:
     def _changed_sql(self, day: date) -> str:
         """Loans of a day, and how many of them the join of that day does not have as that of today has them."""
         known = [c.raw_columns for c in self._contract.columns if c.known != "after_origination"]
-        columns = ", ".join(name(column) for column in sorted(frozenset[str]().union(*known) - set(PLACE)))
+        columns = ", ".join(name(column) for column in sorted(frozenset[str]().union(*known) - set(SOURCE_LOCATION)))
         of_day = f"WHERE {self._decided} = DATE {quoted(day.isoformat())}"
         now, then = (f"SELECT {columns} FROM {table} {of_day}" for table in (_JOINED, _THEN))
         return f"SELECT (SELECT count(*) FROM ({now})), (SELECT count(*) FROM ({now} EXCEPT ALL {then}))"

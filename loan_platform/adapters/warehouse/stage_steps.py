@@ -6,9 +6,10 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.raw_files import raw_columns
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.staging.parsing import name, quoted
 from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
-from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import (
     Fractions,
     accepted_sql,

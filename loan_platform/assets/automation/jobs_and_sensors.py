@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import JOINED, clean_asset, every_batch, key
+from loan_platform.assets.specs.graph import JOINED, clean_asset, every_batch, key
 from loan_platform.core.book.portfolio import Portfolio
 
 TRAINING = (

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.graph import (
+from loan_platform.assets.ingestion.staging import stage_source, staged_metadata, staging_checks, staging_results
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import (
     asset_of,
     batch_options,
     batches,
@@ -17,8 +19,6 @@ from loan_platform.assets.graph import (
     linked_with,
     spec_of,
 )
-from loan_platform.assets.ingestion.staging import stage_source, staged_metadata, staging_checks, staging_results
-from loan_platform.assets.platform import Platform
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.scoring.answer import DECLINED, Answers
 from loan_platform.core.scoring.decisions import DECISIONS

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from loan_platform.assets.graph import explained, key
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import explained, key
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import Rule, RuleOutcome
 

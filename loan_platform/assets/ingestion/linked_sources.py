@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from loan_platform.assets.graph import JOINED, asset_of, clean_asset, explained, key, spec_of
 from loan_platform.assets.ingestion.contract_checks import contract_checks
 from loan_platform.assets.ingestion.staging import (
     cleaned_tables,
@@ -14,8 +13,9 @@ from loan_platform.assets.ingestion.staging import (
     staging_report,
     staging_results,
 )
-from loan_platform.assets.platform import Platform
-from loan_platform.core.book.contract import SourceTable
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import JOINED, asset_of, clean_asset, explained, key, spec_of
+from loan_platform.core.book.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
 from loan_platform.core.staging.table import Table

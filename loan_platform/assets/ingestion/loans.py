@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_platform.assets.graph import JOINED, asset_of, explained, key, spec_of
 from loan_platform.assets.ingestion.contract_checks import contract_checks
 from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans, source_checks
 from loan_platform.assets.ingestion.staging import staged_metadata, staging_checks, staging_report, staging_results
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import JOINED, asset_of, explained, key, spec_of
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for
 from loan_platform.core.staging.table import Table

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import clean_asset, key
-from loan_platform.assets.platform import Platform
-from loan_platform.core.book.join_rules import MAIN
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import clean_asset, key
+from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.table import Table
 
@@ -52,7 +52,7 @@ def stage_source(
         if not contract.tables:
             warehouse.read_raw(files, table, policy, raw, rejects)
             return warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
-        main = Table.of_source(contract, next(t for t in contract.tables if t.name == MAIN))
+        main = Table.of_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
         tables = cleaned_tables(platform, book)
         warehouse.read_raw(files, main, policy, raw, rejects)
         warehouse.stage(raw, main, clean, refused, rejects=rejects)

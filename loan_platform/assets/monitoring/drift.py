@@ -10,9 +10,9 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.model_store import StoredModel
-from loan_platform.assets.graph import asset_of, batch_options, chosen_batches, key
 from loan_platform.assets.inference.predictions import BATCH, WHOLE, batch_of, partition_name
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of, batch_options, chosen_batches, key
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.psi import DriftTable, drift_table

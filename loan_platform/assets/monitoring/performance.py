@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.graph import asset_of, key, linked_with
 from loan_platform.assets.ingestion.staging import stage_source
 from loan_platform.assets.monitoring.served import SERVED
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of, key, linked_with
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.performance import Performance, performance
 from loan_platform.core.monitoring.served_table import last_answers

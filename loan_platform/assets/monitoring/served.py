@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.graph import asset_of, explained, key, spec_of
 from loan_platform.assets.monitoring.drift import ORDER, drift_check, reason_of
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of, explained, key, spec_of
 from loan_platform.core.audit.replay import inputs_frame
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError

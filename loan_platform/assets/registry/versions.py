@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from loan_platform.adapters.storage.model_store import StoredModel
-from loan_platform.assets.graph import asset_of
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.bootstrap import auc_difference

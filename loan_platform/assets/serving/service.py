@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from loan_platform.assets.graph import asset_of, explained, key
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of, explained, key
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 

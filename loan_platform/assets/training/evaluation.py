@@ -9,15 +9,15 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.model_store import StoredModel
-from loan_platform.assets.graph import asset_of, key
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of, key
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.bootstrap import intervals
 from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
 from loan_platform.core.evaluation.model_card import model_card
 from loan_platform.core.scoring.decisions import ProfitCurve, decision_table
-from loan_platform.core.staging.table import TARGET
 
 
 def evaluation_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

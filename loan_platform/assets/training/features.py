@@ -6,11 +6,11 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import write_in_slices
-from loan_platform.assets.graph import asset_of
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.core.staging.table import TARGET
 
 SLICE_ROWS = 250_000
 

@@ -12,14 +12,14 @@ from loan_platform.adapters.platform.code_version import code_version
 from loan_platform.adapters.storage.model_store import StoredModel, Tracked
 from loan_platform.adapters.tracking.runs import Dataset
 from loan_platform.adapters.tracking.tracked_run import tracked_run
-from loan_platform.assets.graph import asset_of
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.specs.graph import asset_of
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.scoring.bundle import write_bundle
-from loan_platform.core.staging.table import TARGET
 from loan_platform.core.training.train import TrainingResult, train
 
 GOLDEN_ROWS = 64

@@ -10,7 +10,7 @@ import polars as pl
 
 from loan_platform.core.applications.json_values import FIRST_DATE, LAST_DATE, exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 ROW, KEY = "row", "key"
 NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # of JSON

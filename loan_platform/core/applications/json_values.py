@@ -6,7 +6,7 @@ from datetime import date, datetime
 from math import isfinite
 from typing import Any
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 EXACT = 2**53  # whole numbers above it are not exact in JSON
 FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)  # as in files

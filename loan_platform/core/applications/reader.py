@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from loan_platform.core.applications.json_values import LOOSE, STRICT, WrongValueError, exact_range
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.book.issues import did_you_mean
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.scoring.scoring_model import ScoringModel

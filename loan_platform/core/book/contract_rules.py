@@ -1,20 +1,17 @@
 """What can be wrong with a contract that is well-formed: every mistake, with its key path, why, and what to do."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from loan_platform.core.book.constants import RESERVED_NAMES
+from loan_platform.core.book.contract_parts import Column, ContractParts, Feature
 from loan_platform.core.book.date_formats import format_problem
 from loan_platform.core.book.issues import Problem, did_you_mean
 from loan_platform.core.book.sql import SqlError, columns_read
 
-if TYPE_CHECKING:
-    from loan_platform.core.book.contract import Column, Contract, Feature
-
-RESERVED = frozenset({"target", "source_file", "source_line", "probability", "score", "row", "exposure"})
 RANGED = ("number", "integer", "percent")
 
 
-def problems_of(contract: "Contract") -> Iterator[Problem]:
+def problems_of(contract: ContractParts) -> Iterator[Problem]:
     """Every mistake of a contract, in the order of its keys."""
     yield from _duplicates("columns", [c.name for c in contract.columns])
     yield from _duplicates("features", [f.name for f in contract.features])
@@ -31,7 +28,7 @@ def problems_of(contract: "Contract") -> Iterator[Problem]:
             yield _no_column(f"forbidden_features[{i}]", "excludes", name, contract)
 
 
-def column_problems(path: str, column: "Column") -> Iterator[Problem]:
+def column_problems(path: str, column: Column) -> Iterator[Problem]:
     """Every mistake of one column, which stands at a key path."""
     yield from _sql_problems(f"{path}.sql", column.source_sql)
     low, high = column.minimum, column.maximum
@@ -49,7 +46,7 @@ def column_problems(path: str, column: "Column") -> Iterator[Problem]:
     yield from _format_problems(path, column)
 
 
-def _format_problems(path: str, column: "Column") -> Iterator[Problem]:
+def _format_problems(path: str, column: Column) -> Iterator[Problem]:
     if column.decimal is not None and column.type not in RANGED:
         reason = f"only a number has a decimal sign, {column.name!r} is {column.type}"
         yield Problem(f"{path}.decimal", reason, "Remove it, or make the column a number.")
@@ -72,19 +69,19 @@ def _duplicates(path: str, names: list[str]) -> Iterator[Problem]:
         first.setdefault(name, i)
 
 
-def _reserved(contract: "Contract") -> Iterator[Problem]:
+def _reserved(contract: ContractParts) -> Iterator[Problem]:
     mend = "Choose another name."
     for i, column in enumerate(contract.columns):
-        if column.name in RESERVED:
+        if column.name in RESERVED_NAMES:
             yield Problem(f"columns[{i}].name", f"{column.name!r} is a name that the platform uses itself", mend)
-    taken = RESERVED | {contract.entity_key, contract.event_date}
+    taken = RESERVED_NAMES | {contract.entity_key, contract.event_date}
     for i, feature in enumerate(contract.features):
         if feature.name in taken:
             reason = f"{feature.name!r} is the key, the date or the platform's own"
             yield Problem(f"features[{i}].name", reason, mend)
 
 
-def _key_and_date(contract: "Contract") -> Iterator[Problem]:
+def _key_and_date(contract: ContractParts) -> Iterator[Problem]:
     for key in ("entity_key", "event_date"):
         if (name := getattr(contract, key)) is not None and name not in contract.by_name:
             yield _no_column(key, "names", name, contract)
@@ -105,7 +102,7 @@ def _categories(path: str, words: Iterable[str]) -> Iterator[Problem]:
         first.setdefault(plain, word)
 
 
-def _target_problems(contract: "Contract") -> Iterator[Problem]:
+def _target_problems(contract: ContractParts) -> Iterator[Problem]:
     if problems := list(_sql_problems("target.sql", contract.target.sql)):
         yield from problems
     elif not columns_read(contract.target.sql):
@@ -113,7 +110,7 @@ def _target_problems(contract: "Contract") -> Iterator[Problem]:
         yield Problem("target.sql", reason, "Derive it from the raw column that tells how the loan went.")
 
 
-def _exposure_problems(contract: "Contract") -> Iterator[Problem]:
+def _exposure_problems(contract: ContractParts) -> Iterator[Problem]:
     if contract.exposure is None:
         return
     if problems := list(_sql_problems("exposure.sql", contract.exposure.sql)):
@@ -128,7 +125,7 @@ def _exposure_problems(contract: "Contract") -> Iterator[Problem]:
             yield Problem("exposure.sql", reason, "Compute it from what the applicant asks for.")
 
 
-def _feature_problems(path: str, feature: "Feature", contract: "Contract") -> Iterator[Problem]:
+def _feature_problems(path: str, feature: Feature, contract: ContractParts) -> Iterator[Problem]:
     if problems := list(_sql_problems(f"{path}.sql", feature.sql)):
         yield from problems
         return
@@ -142,7 +139,7 @@ def _feature_problems(path: str, feature: "Feature", contract: "Contract") -> It
         yield Problem(f"{path}.monotone", "a category has no direction", "Remove it, or make the kind number.")
 
 
-def _reading_problem(path: str, where: str, name: str, contract: "Contract") -> Problem | None:
+def _reading_problem(path: str, where: str, name: str, contract: ContractParts) -> Problem | None:
     column = contract.by_name.get(name)
     if column is None:
         return _no_column(path, where, name, contract)
@@ -163,7 +160,7 @@ def _sql_problems(path: str, sql: str) -> Iterator[Problem]:
         yield Problem(path, str(error), "Correct the SQL.")
 
 
-def _no_column(path: str, where: str, name: str, contract: "Contract") -> Problem:
+def _no_column(path: str, where: str, name: str, contract: ContractParts) -> Problem:
     made = [column.name for column in contract.columns if column.sql and name in _raw(column)]
     if made:
         mend = f"It is a raw column: the column made of it is {made[0]!r}."
@@ -172,7 +169,7 @@ def _no_column(path: str, where: str, name: str, contract: "Contract") -> Proble
     return Problem(path, f"{where} {name!r}, which is no column", mend)
 
 
-def _raw(column: "Column") -> frozenset[str]:
+def _raw(column: Column) -> frozenset[str]:
     try:
         return column.raw_columns
     except SqlError:

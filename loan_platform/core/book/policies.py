@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from loan_platform.core.book.contract import Strict, Text
+from loan_platform.core.book.contract_parts import Strict, Text
 from loan_platform.core.book.issues import InconsistentError, Problem, closest
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,15 +1,14 @@
 """One loan book: its name, contract and policies."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from loan_platform.core.book.contract import Contract, Name, Strict, Text
-from loan_platform.core.book.issues import ContractError, InconsistentError, Problem, closest, did_you_mean
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Name, Strict, Text
+from loan_platform.core.book.issues import InconsistentError, Problem, closest, did_you_mean
 from loan_platform.core.book.policies import UNDIRECTED, Policies
-from loan_platform.core.checking.contract_check import check_contract
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 SOURCES = ("loans", "applications", "outcomes")
@@ -87,15 +86,3 @@ def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Probl
             yield Problem("split.kind", f"{why} there are no vintages to split by", f"Write 'hash', {remedy}.")
         if policies.partitions.every != "none":
             yield Problem("partitions.every", f"{why} batches cannot be cut by it", f"Write 'none', {remedy}.")
-
-
-def load_contract(path: Path) -> Contract:
-    """Read a contract file.
-
-    Raises:
-        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to mend it.`
-    """
-    checked = check_contract(path)
-    if checked.mistakes or checked.contract is None:
-        raise ContractError(checked.mistakes)
-    return checked.contract

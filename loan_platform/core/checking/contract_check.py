@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import Mistake
+from loan_platform.core.book.issues import ContractError, Mistake
 from loan_platform.core.checking.file_check import FileCheck, check_file
 from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
 from loan_platform.core.features.feature_set import input_schema
@@ -37,6 +37,18 @@ def check_contract(path: Path) -> ContractCheck:
     if check.judged:
         _check_features(check, contract)
     return ContractCheck(check.file, contract, tuple(check.mistakes))
+
+
+def load_contract(path: Path) -> Contract:
+    """Read a contract file.
+
+    Raises:
+        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to mend it.`
+    """
+    checked = check_contract(path)
+    if checked.mistakes or checked.contract is None:
+        raise ContractError(checked.mistakes)
+    return checked.contract
 
 
 def _check_features(check: FileCheck[Contract], contract: Contract) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import DefsFile
 
-FOLDER = Path(__file__).parents[1] / "schemas"
+FOLDER = Path(__file__).parents[2] / "schemas"
 MODELS: dict[str, type[BaseModel]] = {"contract": Contract, "defs": DefsFile}
 DRAFT = "http://json-schema.org/draft-07/schema#"  # the newest that every YAML editor reads
 

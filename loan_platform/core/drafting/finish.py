@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from loan_platform.core.book.contract import Contract, Feature
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.policies import Partitions
-from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import event_date
 from loan_platform.core.drafting.judging.judged_columns import Judged, event_column, judge
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies, promotion_for, training_for
@@ -20,7 +22,6 @@ from loan_platform.core.drafting.judging.windows import choose_split, first_mont
 from loan_platform.core.drafting.plan import Plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.core.staging.table import TARGET
 
 
 @dataclass(frozen=True)

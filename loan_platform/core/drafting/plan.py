@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loan_platform.core.book.contract import MISSING_MARKERS, Column, Contract, Feature
-from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
 from loan_platform.core.drafting.judging.draft import contract_of
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.columns import hashed_key, key_column, plain_column

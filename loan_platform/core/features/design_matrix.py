@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract import Feature, Strict
+from loan_platform.core.book.contract_parts import Feature, Strict
 
 Matrix = NDArray[np.float32]
 

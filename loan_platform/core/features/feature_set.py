@@ -6,7 +6,8 @@ from functools import cached_property
 
 import polars as pl
 
-from loan_platform.core.book.contract import Column, Contract, Feature
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, Feature
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_problems, first_line
 

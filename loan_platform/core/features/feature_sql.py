@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 from sqlglot import exp
 
-from loan_platform.core.book.contract import Feature
+from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import SqlError, parsed
 

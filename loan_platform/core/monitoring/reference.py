@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract import Strict
+from loan_platform.core.book.contract_parts import Strict
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from loan_platform.core.book.contract import Strict
+from loan_platform.core.book.contract_parts import Strict
 from loan_platform.core.book.policies import Decision, Scorecard, Share
 
 Floats = NDArray[np.float64]

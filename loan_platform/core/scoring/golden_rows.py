@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from loan_platform.core.book.contract import Strict
+from loan_platform.core.book.contract_parts import Strict
 from loan_platform.core.features.feature_set import POLARS_TYPES
 from loan_platform.core.scoring.scoring_model import ScoringModel
 

@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract import EXPOSURE, Column, Contract
+from loan_platform.core.book.constants import EXPOSURE
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.book.policies import Scorecard
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.features.design_matrix import Design

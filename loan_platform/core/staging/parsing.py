@@ -1,6 +1,6 @@
 """DuckDB SQL that turns the text of a column into its type, or null where the text is no such value."""
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.contract_parts import Column
 
 NUMERIC = frozenset({"number", "percent", "integer"})
 

@@ -4,9 +4,10 @@
 e{i} whether the column's own SQL failed. A message names the column and the rule, never the value.
 """
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.staging.parsing import NUMERIC, quoted
-from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.table import Table
 
 FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from loan_platform.core.book.contract import Column, Contract, SourceTable
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, SourceTable
 
 Severity = Literal["critical", "warning"]
 Kind = Literal[

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from loan_platform.core.book.contract import Column, Contract, SourceTable, Target
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, SourceTable, Target
 from loan_platform.core.book.sql import columns_read
-
-TARGET = "target"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from loan_platform.core.book.contract import Column
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.staging.parsing import first_try_sql, name, plain_number_sql, quoted, value_sql
 from loan_platform.core.staging.quarantine_reasons import (
     clean_aggregate,
@@ -11,7 +12,7 @@ from loan_platform.core.staging.quarantine_reasons import (
     target_fault_case,
     value_inside,
 )
-from loan_platform.core.staging.table import TARGET, Table
+from loan_platform.core.staging.table import Table
 
 Fractions = Mapping[str, frozenset[str]]  # percent column -> files that write it as fractions
 FRACTION_SHARE = 0.95  # of a file's values above 0 without % sign: at most 1 means that it writes fractions

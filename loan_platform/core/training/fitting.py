@@ -8,7 +8,9 @@ from typing import Any, Self, cast
 import numpy as np
 import polars as pl
 
-from loan_platform.core.book.contract import EXPOSURE, Contract, Feature
+from loan_platform.core.book.constants import EXPOSURE, TARGET
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
@@ -20,7 +22,6 @@ from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 from loan_platform.core.scoring.decisions import AnswerPolicy, ProfitCurve, decision_rule, profit_curve
 from loan_platform.core.scoring.scoring_model import ScoringModel, needed
-from loan_platform.core.staging.table import TARGET
 from loan_platform.core.training.parallel_fits import fit_each
 from loan_platform.core.training.splits import LoanSplit, split_loans
 

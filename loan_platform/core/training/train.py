@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.policies import UNDIRECTED
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.bootstrap import Interval
@@ -17,7 +18,6 @@ from loan_platform.core.models.blend import blended
 from loan_platform.core.models.families import BLEND, FITTED
 from loan_platform.core.scoring.decisions import ProfitCurve
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.core.staging.table import TARGET
 from loan_platform.core.training.fitting import TrainingData, fit_calibrated, test_probability
 from loan_platform.core.training.model_selection import Choice, FoldScores, choose
 from loan_platform.core.training.splits import LoanSplit

@@ -1,4 +1,4 @@
-"""Write the three files: `python -m loan_platform.core.synthetic --rows N --out DIR`."""
+"""Write the three files: `python -m loan_platform.sample_data.lending_club --rows N --out DIR`."""
 
 import argparse
 import sys
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loan_platform.core.synthetic")
+    parser = argparse.ArgumentParser(prog="python -m loan_platform.sample_data.lending_club")
     parser.add_argument("--rows", type=int, required=True, help="loans in the book; a tenth as many applications")
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=20190331)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from loan_platform.adapters.audit.chain_files import HEAD, chains, read, segments
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
+from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.small_disk import run_on_small_disk
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def put(log: AuditLog, *names: str) -> str | None:

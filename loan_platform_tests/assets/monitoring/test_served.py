@@ -20,7 +20,7 @@ from loan_platform.adapters.audit.chain_files import chains, segments
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.assets.loan_portfolio import book_definitions
-from loan_platform.assets.platform import Platform
+from loan_platform.assets.resources.platform import Platform
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.book.portfolio import Portfolio
@@ -28,7 +28,7 @@ from loan_platform.core.scoring.answer import Answers
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
-from loan_platform_tests.support.running import BOOK, Home, bodies
+from loan_platform_tests.support.service.running import BOOK, Home, bodies
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 400, 40)])
 ASKED = bodies(pl.concat([typed_rows(seed) for seed in range(0, 1_000, 40)]))  # 1,000 applications

@@ -10,7 +10,7 @@ from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.core.scoring.bundle import Bundle, load_bundle
 from loan_platform_tests.support.bundles import make_bundle, make_ranged_bundle
-from loan_platform_tests.support.running import stated
+from loan_platform_tests.support.service.running import stated
 
 
 @pytest.fixture(scope="module")

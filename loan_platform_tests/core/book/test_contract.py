@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from loan_platform.core.book.portfolio import ContractError, load_contract
+from loan_platform.core.book.issues import ContractError
+from loan_platform.core.checking.contract_check import load_contract
 
 
 def contract(**changes: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 import loan_platform
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.staging.rules import QualityResult, Rule, RuleOutcome, expectations_for
 from loan_platform_tests.support.books import car_loans
 

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.policies import Split
-from loan_platform.core.book.portfolio import load_contract
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.evaluation.metrics import evaluate
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.training.splits import SplitError
 from loan_platform.core.training.train import train
 from loan_platform_tests.support.lending import book, contract, feature_frame, loans, trained
+from loan_platform_tests.support.paths import REPOSITORY
 
 SAME_BYTES = """
 import sys
@@ -131,7 +132,7 @@ def test_pricing_is_used_where_it_is_allowed():
 
 
 def test_lending_club_features_compile():
-    path = Path(__file__).parents[2] / "loan_platform" / "defs" / "lending_club" / "contract.yaml"
+    path = REPOSITORY / "loan_platform" / "defs" / "lending_club" / "contract.yaml"
     lending_club = load_contract(path)
     assert len(FeatureSet(lending_club, use_pricing=True).names) - len(FeatureSet(lending_club).names) == 3
     empty = FeatureSet(lending_club).compute(pl.DataFrame({"loan_amnt": [1000.0, 2000.0]}))

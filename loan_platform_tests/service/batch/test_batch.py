@@ -14,7 +14,7 @@ import pytest
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

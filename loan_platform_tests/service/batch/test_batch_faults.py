@@ -21,7 +21,7 @@ from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.service.batch.test_batch import BATCH, ended, parquet
 from loan_platform_tests.service.test_faults import worker
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import BOOK, Home, serving
+from loan_platform_tests.support.service.running import BOOK, Home, serving
 from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from loan_platform.adapters.audit.job_records import ROW, STORED, job_file
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform_tests.service.batch.test_batch import BATCH, ended
 from loan_platform_tests.service.model.test_records import CANARY, PERSONAL, ROWS, audit_of, command, records_of
-from loan_platform_tests.support.running import Home, serving
+from loan_platform_tests.support.service.running import Home, serving
 
 pytestmark = pytest.mark.slow
 

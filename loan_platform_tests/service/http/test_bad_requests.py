@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import Home, bodies
+from loan_platform_tests.support.service.running import Home, bodies
 
 pytestmark = pytest.mark.slow
 

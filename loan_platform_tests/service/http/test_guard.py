@@ -21,7 +21,7 @@ from bento.model.records import Records
 from bento.telemetry.drift import OnlineDrift
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
-from loan_platform_tests.support.running import bodies
+from loan_platform_tests.support.service.running import bodies
 
 BODY = bodies(typed_rows().head(1))[0]
 

@@ -15,8 +15,8 @@ from bento.http.drain import Drain
 from bento.http.guard import Guard
 from bento.http.overload import PACE, Line, Pace
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.flood import flood
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.flood import flood
+from loan_platform_tests.support.service.running import Home, bodies, serving
 
 BODY = bodies(typed_rows().head(1))[0]
 

@@ -14,7 +14,7 @@ from bento.http.rate_limit import Limiter, SharedWindows, storage_for
 from loan_platform.settings.environment import SettingsError
 from loan_platform.settings.service import WatchSettings
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving
 
 BODY = bodies(typed_rows().head(1))[0]
 

@@ -12,7 +12,7 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from bento.app import FEW_ROWS
 from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import Home, bodies
+from loan_platform_tests.support.service.running import Home, bodies
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from bento.model.micro_batch import MOST_ROWS, Scorer
 from bento.model.records import Asked
 from loan_platform.core.scoring.answer import Answer, Answers
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
-from loan_platform_tests.support.running import bodies
+from loan_platform_tests.support.service.running import bodies
 
 ROWS = typed_rows()
 BODIES = bodies(ROWS)

@@ -21,7 +21,7 @@ from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.settings.service import AuditSettings
 from loan_platform_tests.service.test_faults import worker
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import BOOK, REPOSITORY, Home, bodies, serving
+from loan_platform_tests.support.service.running import BOOK, REPOSITORY, Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
 CANARY = "Kanarienvogel-4711"

@@ -23,7 +23,8 @@ from bento.pages.routes import FOLDER, PAGE_ROUTES
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform_tests.service.http.test_bad_requests import BAD
 from loan_platform_tests.support.bundles import make_ranged_bundle
-from loan_platform_tests.support.running import Home, serving, stated
+from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.running import Home, serving, stated
 
 pytestmark = pytest.mark.slow
 
@@ -135,7 +136,7 @@ def test_another_method_is_a_problem(service: httpx.Client, path: str, method: s
 
 def test_no_code_is_answered_that_is_not_documented() -> None:
     found: set[tuple[int, str]] = {(503, OVERLOADED)}  # whose answer is made before
-    for path in FOLDER.parent.rglob("*.py"):
+    for path in (REPOSITORY / "bento").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpError":
                 status, code = (argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant))

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from loan_platform_tests.support.browser import CHROMIUM, Page, browser
 from loan_platform_tests.support.bundles import MARKUP, make_ranged_bundle
-from loan_platform_tests.support.running import Home, serving
+from loan_platform_tests.support.service.browser import CHROMIUM, Page, browser
+from loan_platform_tests.support.service.running import Home, serving
 from loan_platform_tests.support.waiting import until
 
 pytestmark = [

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.browser import CHROMIUM, browser
 from loan_platform_tests.support.bundles import make_ranged_bundle
-from loan_platform_tests.support.running import Home, serving
+from loan_platform_tests.support.service.browser import CHROMIUM, browser
+from loan_platform_tests.support.service.running import Home, serving
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ from loan_platform.core.book.policies import Drift
 from loan_platform.core.monitoring.psi import drift_table
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 2_000, 40)])

@@ -13,7 +13,7 @@ import pytest
 
 from bento.telemetry.logs import JsonLines
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
 BODY = bodies(typed_rows().head(1))[0]

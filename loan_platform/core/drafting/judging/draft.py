@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from loan_platform.core.book.contract import Column, Contract, Feature, Target
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Column, Feature, Target
 from loan_platform.core.drafting.judging.judged_columns import Judged
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut

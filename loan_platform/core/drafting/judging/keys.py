@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_personal
 from loan_platform.core.drafting.judging.target import closest, stated_column
 from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn

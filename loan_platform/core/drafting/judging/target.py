@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from loan_platform.core.book.sql import SqlError, columns_read
-from loan_platform.core.drafting.errors import DraftError
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.outcomes import Outcome, name_score, read_outcome
 from loan_platform.core.drafting.reading.names import words_of
 from loan_platform.core.staging.parsing import name, quoted

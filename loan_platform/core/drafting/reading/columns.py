@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loan_platform.core.book.contract import Column, KnownAt
+from loan_platform.core.book.contract_parts import Column, KnownAt
 from loan_platform.core.drafting.reading.names import spelled_out
 from loan_platform.core.drafting.reading.numbers import unit_of
 from loan_platform.core.drafting.reading.survey import RawColumn

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from loan_platform.core.book.contract_rules import RESERVED
+from loan_platform.core.book.constants import RESERVED_NAMES
 from loan_platform.core.book.sql import SqlError, columns_read
 
 LONGEST = 63
 # Columns of predictions and of the test set stand beside the key and the event date.
-TAKEN = RESERVED | {
+TAKEN = RESERVED_NAMES | {
     *("partition", "model_version", "vintage", "key", "part", "block"),
     *("scorecard", "random_forest", "gradient_boosting", "mlp", "blend"),
 }

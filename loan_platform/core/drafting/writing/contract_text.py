@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from loan_platform.core.book.contract import MISSING_MARKERS, Column, Feature
+from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
 from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.reading.columns import DraftColumn

@@ -23,10 +23,10 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings import Settings
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.support.bundles import make_bundle
+from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 BOOK = "tiny_loans"
-REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass

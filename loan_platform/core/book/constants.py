@@ -1,0 +1,7 @@
+"""Names that the platform gives a meaning of its own."""
+
+TARGET = "target"  # 1 default, 0 repaid, null not known yet
+EXPOSURE = "exposure"  # what is at stake, computed beside the features
+SOURCE_LOCATION = ("source_file", "source_line")  # where a row came from
+RESERVED_NAMES = frozenset({TARGET, EXPOSURE, *SOURCE_LOCATION, "probability", "score", "row"})
+MAIN_TABLE = "loans"  # of a book of linked files: applications take its place when they are scored
