@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from loan_platform.settings import quiet_environment
+from loan_platform_tests.support.paths import REPOSITORY
 
 quiet_environment()
 
-REPOSITORY = Path(__file__).parents[1]
 BOOKS = tuple(f"{path.parent.name.upper()}_" for path in REPOSITORY.glob("loan_platform/defs/*/defs.yaml"))
 
 

@@ -13,8 +13,8 @@ from loan_platform.cli.books import UnknownBookError
 from loan_platform.cli.check import run_check
 from loan_platform.core.book.issues import ContractError
 from loan_platform.settings import Settings
-from loan_platform_tests.cli.test_commands import run
 from loan_platform_tests.support.books import write_loans
+from loan_platform_tests.support.commands import run
 from loan_platform_tests.support.planted import book_in, edited, line_of
 
 Capture = pytest.CaptureFixture[str]

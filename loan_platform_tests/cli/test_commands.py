@@ -1,29 +1,11 @@
 """What people type: the commands of the README, in processes of their own."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.conftest import REPOSITORY
-
-BIN = Path(sys.executable).parent
-
-
-def run(*command: str, code: int = 0, **environment: str) -> str:
-    ran = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        env=os.environ | environment,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == code, ran.stdout[-2000:] + ran.stderr[-2000:]
-    return ran.stdout + ran.stderr
+from loan_platform_tests.support.commands import run
 
 
 def test_the_definitions_are_sound() -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
-from loan_platform_tests.support.service.running import Home, bodies, serving
+from loan_platform_tests.support.service.running import Home, bodies, serving, worker
 from loan_platform_tests.support.small_disk import run_on_small_disk
 from loan_platform_tests.support.waiting import until
 
@@ -204,14 +204,14 @@ FULL_DISK = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from loan_platform_tests.support.service.running import Home, serving
-from loan_platform_tests.service.test_faults import BODIES
+from loan_platform_tests.support.service.running import Home, bodies, serving
+from loan_platform_tests.support.bundles import typed_rows
 home, small = Home(Path(sys.argv[1])), Path(sys.argv[2])
 with serving(home, LOAN_ENV="development", BENTOML_HOME=str(small)) as client:
     with suppress(OSError), (small / "other").open("wb", buffering=0) as other:
         while True:
             other.write(bytes(4096))
-    for body in BODIES[:20]:
+    for body in bodies(typed_rows())[:20]:
         asked = [client.post(path, json=body) for path in ("/predict", "/api/v1/predict")]
         asked += [client.post("/invocations", json={"instances": [body]}), client.post("/predict", json={})]
         asked += [client.get(path) for path in ("/metrics", "/readyz", "/docs", "/api/v1/model/info", "/none")]
@@ -225,12 +225,3 @@ def test_a_full_disk_under_bentoml_ends_no_worker(tmp_path: Path) -> None:
     small.mkdir()
     done = run_on_small_disk(small, FULL_DISK, root, small)
     assert done.returncode == 0, done.stderr
-
-
-def worker(client: httpx.Client) -> int:
-    """The process that answers."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # a zombie, which the arbiter has not yet looked at
-            if any("_bentoml_impl.worker.service" in part for part in process.cmdline()):
-                return process.pid
-    raise AssertionError(client.base_url)

@@ -1,19 +1,19 @@
-"""Waiting in tests for what must come."""
+"""Waiting in tests for a condition. No test sleeps for a fixed time, and none measures one."""
 
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-PATIENCE_SECONDS = 60.0  # no measurement: a busy machine may take many times what is usual
+PATIENCE_SECONDS = 300.0  # when a test gives up: many times what a step takes on an idle machine
 T = TypeVar("T")
 
 
 def until(done: Callable[[], T | None], shown: Callable[[], Any] = str) -> T:
-    """What `done` gives, once that is true.
+    """The value of `done`, once it is true.
 
     Args:
-        done: asked again and again.
-        shown: what the failure tells, where it never is.
+        done: called again and again.
+        shown: called for the failure's message, if it never is.
     """
     end = time.monotonic() + PATIENCE_SECONDS
     while not (found := done()):

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from loan_platform.core.checking.json_schemas import MODELS, editor_line, schema_path
-from loan_platform_tests.conftest import REPOSITORY
 from loan_platform_tests.support.own_books import write_german, write_project
+from loan_platform_tests.support.paths import REPOSITORY
 
 BIN = Path(sys.executable).parent
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"

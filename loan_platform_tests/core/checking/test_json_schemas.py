@@ -12,8 +12,8 @@ import yaml
 import loan_platform
 from loan_platform.core.checking.json_schemas import MODELS, editor_line, schema_path, schema_text
 from loan_platform.core.checking.reference_page import reference
-from loan_platform_tests.conftest import REPOSITORY
 from loan_platform_tests.support.books import ATTRIBUTES, CONTRACT
+from loan_platform_tests.support.paths import REPOSITORY
 
 BOOKS = sorted(path.parent for path in (Path(loan_platform.__file__).parent / "defs").glob("*/defs.yaml"))
 DEFS = {"type": "loan_platform.assets.loan_portfolio.LoanPortfolio", "attributes": ATTRIBUTES}

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import polars as pl
@@ -14,13 +13,12 @@ import pytest
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
+from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.running import Home, bodies, serving
-from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
 ROWS = typed_rows()
-BATCH = "/api/v1/predict/batch"
 CANARY = "Kanarienvogel"
 
 
@@ -40,25 +38,6 @@ def service(home: Home, model: ScoringModel) -> Iterator[httpx.Client]:
     with serving(home, LOAN_RATE="unlimited", LOAN_BATCH_MEGABYTES="1") as client:
         client.headers["x-api-key"] = key
         yield client
-
-
-def ended(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
-    """What is told of a job once it is at its end."""
-    assert answer.status_code == 202, answer.text
-    job = answer.json()["job_id"]
-    assert answer.headers["location"] == f"{BATCH}/{job}"
-
-    def at_its_end() -> dict[str, Any] | None:
-        told = client.get(f"{BATCH}/{job}", params={"limit": 1000}).json()
-        return None if told["status"] in ("PENDING", "RUNNING") else told
-
-    return until(at_its_end)
-
-
-def parquet(frame: pl.DataFrame) -> bytes:
-    written = io.BytesIO()
-    frame.write_parquet(written)
-    return written.getvalue()
 
 
 FORMS = {

@@ -18,10 +18,9 @@ from bento.batch.jobs import MOST_STARTS, JobStore
 from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.settings.service import AuditSettings
-from loan_platform_tests.service.batch.test_batch import BATCH, ended, parquet
-from loan_platform_tests.service.test_faults import worker
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import BOOK, Home, serving
+from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
+from loan_platform_tests.support.service.running import BOOK, Home, serving, worker
 from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

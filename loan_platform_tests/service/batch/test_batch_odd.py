@@ -12,10 +12,9 @@ import psutil
 import pytest
 
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
-from loan_platform_tests.service.batch.test_batch import BATCH, ended, parquet
-from loan_platform_tests.service.test_faults import worker
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import Home, bodies, serving
+from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
+from loan_platform_tests.support.service.running import Home, bodies, serving, worker
 from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

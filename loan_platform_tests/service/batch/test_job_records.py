@@ -9,8 +9,8 @@ import pytest
 
 from loan_platform.adapters.audit.job_records import ROW, STORED, job_file
 from loan_platform.adapters.audit.keys import AuditKey
-from loan_platform_tests.service.batch.test_batch import BATCH, ended
-from loan_platform_tests.service.model.test_records import CANARY, PERSONAL, ROWS, audit_of, command, records_of
+from loan_platform_tests.support.service.audited import CANARY, PERSONAL, ROWS, audit_of, command, records_of
+from loan_platform_tests.support.service.batch_jobs import BATCH, ended
 from loan_platform_tests.support.service.running import Home, serving
 
 pytestmark = pytest.mark.slow

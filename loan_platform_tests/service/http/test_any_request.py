@@ -15,9 +15,8 @@ import httpx
 import pytest
 
 from bento.openapi.errors import CODES
-from loan_platform_tests.service.test_faults import worker
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import Home, bodies
+from loan_platform_tests.support.service.running import Home, bodies, worker
 
 pytestmark = pytest.mark.slow
 

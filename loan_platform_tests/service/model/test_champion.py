@@ -13,7 +13,8 @@ import pytest
 
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import BOOK, REPOSITORY, Home, bodies, serving
+from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.running import BOOK, Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

@@ -17,16 +17,10 @@ import pytest
 
 from loan_platform.adapters.audit import chain_files as audit_files
 from loan_platform.adapters.audit.keys import AuditKey
-from loan_platform.adapters.audit.reader import AuditRecords
-from loan_platform.settings.service import AuditSettings
-from loan_platform_tests.service.test_faults import worker
-from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import BOOK, REPOSITORY, Home, bodies, serving
+from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.audited import CANARY, PERSONAL, ROWS, audit_of, command, records_of
+from loan_platform_tests.support.service.running import BOOK, Home, serving, worker
 from loan_platform_tests.support.waiting import until
-
-CANARY = "Kanarienvogel-4711"
-ROWS = [{**row, "loan_id": f"{CANARY}-{number}"} for number, row in enumerate(bodies(typed_rows()))]
-PERSONAL = (CANARY, "Süd", "S\\u00fcd", "1990-", "17000.0")
 
 
 @pytest.fixture
@@ -36,24 +30,9 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def audit_of(home: Home, **more: str) -> AuditSettings:
-    return AuditSettings.of(BOOK, {**home.environment, **more})
-
-
-def records_of(home: Home) -> AuditRecords:
-    settings = audit_of(home)
-    return AuditRecords(settings.directory, AuditKey.read(settings.key) if settings.key.exists() else None)
-
-
 def text_of(home: Home) -> str:
     directory = audit_of(home).directory
     return "".join(path.read_text() for path in directory.rglob("*") if path.is_file())
-
-
-def command(home: Home, *words: str) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-c", "import sys; from loan_platform.cli.main import main; sys.exit(main())", "audit"]
-    environment = {**os.environ, **home.environment}
-    return subprocess.run([*line, *words, "--book", BOOK], env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("inputs", ["omitted", "encrypted"])

@@ -21,9 +21,9 @@ from bento.openapi.errors import CODES
 from bento.openapi.open import ASSETS
 from bento.pages.routes import FOLDER, PAGE_ROUTES
 from loan_platform.core.scoring.bundle import load_bundle
-from loan_platform_tests.service.http.test_bad_requests import BAD
 from loan_platform_tests.support.bundles import make_ranged_bundle
 from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.bad_requests import BAD
 from loan_platform_tests.support.service.running import Home, serving, stated
 
 pytestmark = pytest.mark.slow

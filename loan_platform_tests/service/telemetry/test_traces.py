@@ -13,7 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from loan_platform_tests.support.bundles import typed_rows
-from loan_platform_tests.support.service.running import REPOSITORY, Home, bodies, serving
+from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.running import Home, bodies, serving
 
 BODY = bodies(typed_rows().head(1))[0]
 CANARY = "Kanarienvogel"

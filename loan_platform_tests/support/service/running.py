@@ -95,7 +95,7 @@ def serving(home: Home, **more: str) -> Iterator[httpx.Client]:
             _wait(client, process, log)
             yield client
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     finally:
         if process.poll() is None:
             workers = psutil.Process(process.pid).children(recursive=True)  # each is in a group of its own
@@ -115,6 +115,15 @@ def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) -
             return False
 
     until(listens, log.read_text)
+
+
+def worker(client: httpx.Client) -> int:
+    """Process id of the service's worker."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a zombie, which the arbiter has not yet looked at
+            if any("_bentoml_impl.worker.service" in part for part in process.cmdline()):
+                return process.pid
+    raise AssertionError(client.base_url)
 
 
 def stated(row: dict[str, Any]) -> dict[str, Any]:
