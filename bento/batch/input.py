@@ -14,7 +14,7 @@ from bento.http.bodies import json_object
 from bento.http.problems import HttpError
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_files.header import Header, check_unique
-from loan_platform.adapters.csv_files.record_splitter import RecordSorter
+from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.applications.frame_reader import KEY, REFUSALS, ROW, FrameReader, ReadRows
 from loan_platform.core.applications.reader import ApplicationError
@@ -124,7 +124,7 @@ class Pieces:
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
             clean = cast("BinaryIO", pieces)
-            RecordSorter("The file", header, clean, cast("BinaryIO", rejects), 10**9).run(
+            CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), 10**9).run(
                 blocks(path, self._most_bytes)
             )
         if not pieces.count:  # no line is sound, and what is wrong with the others is told with the first piece

@@ -12,7 +12,7 @@ import polars as pl
 from bento.batch.jobs import Job
 from bento.model.champion import Serving
 from bento.model.records import json_bytes, key_of, stated
-from loan_platform.adapters.audit.job_records import ROW, ROWS, STORED, job_file, retired, row_id
+from loan_platform.adapters.audit.job_records import ROW, ROWS, STORED, job_file, retire_job_files, row_id
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256
 from loan_platform.core.applications.frame_reader import ReadRows
@@ -58,7 +58,7 @@ class JobRecords:
         rows = zip(read.rows, read.keys, read.frame.iter_rows(named=True), strict=True)
         for i, (row, entity, inputs) in enumerate(rows):
             text = stated(inputs, entity, None if dates is None or dates[i] is None else dates[i].isoformat())
-            yield key.encrypted(text, row_id(job.id, row)) if kept == "encrypted" and key else text.decode()
+            yield key.encrypt(text, row_id(job.id, row)) if kept == "encrypted" and key else text.decode()
 
     def keep(self, job: Job, serving: Serving, write: Callable[[Path], None]) -> None:
         """Put the rows in their place, and a line that vouches for them into a chain.
@@ -112,7 +112,7 @@ class JobRecords:
         try:
             problem = _written(chain, json_bytes(line))
             if days is not None and problem is None:
-                retired(directory, time.time() - days * DAY, lambda body: _written(chain, body))
+                retire_job_files(directory, time.time() - days * DAY, lambda body: _written(chain, body))
         finally:
             chain.stop()
         return problem

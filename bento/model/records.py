@@ -150,7 +150,7 @@ class Records:
         if self._kept == "plain":
             return found | {"plain": json.loads(text)}
         if self._kept == "encrypted" and self._key:
-            return found | {"key": self._key.id, "encrypted": self._key.encrypted(text, request_id)}
+            return found | {"key": self._key.id, "encrypted": self._key.encrypt(text, request_id)}
         return found
 
     async def _written(self, bodies: list[bytes]) -> None:
@@ -166,7 +166,7 @@ class Records:
         if self._closed:
             raise _unavailable(problem)
         self._lost.inc(len(bodies))
-        self._log.lost(len(bodies))
+        self._log.add_lost(len(bodies))
 
 
 def row_state(state: Any, number: int) -> SimpleNamespace:

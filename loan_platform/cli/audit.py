@@ -5,10 +5,10 @@ import json
 import sys
 from typing import Any
 
-from loan_platform.adapters.audit.chain_files import chains, vouch
+from loan_platform.adapters.audit.chain_files import chains, sign_head
 from loan_platform.adapters.audit.job_records import job_lines
 from loan_platform.adapters.audit.keys import AuditKey
-from loan_platform.adapters.audit.reader import AuditRecords, NoRecordError
+from loan_platform.adapters.audit.reader import AuditRecordError, AuditRecords
 from loan_platform.core.audit.hash_chain import Chain
 from loan_platform.settings import Settings
 from loan_platform.settings.service import AuditSettings
@@ -21,7 +21,7 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
         AuditKey.create(audit.key)
         for directory in sorted(settings.service.glob("*/audit")):
             for chain in chains(directory):
-                vouch(chain, AuditKey.read(audit.key))
+                sign_head(chain, AuditKey.read(audit.key))
         sys.stdout.write(f"{audit.key}\n")
         sys.stderr.write("Keep a copy of it apart from the records: without it their inputs cannot be read.\n")
         return 0
@@ -30,7 +30,7 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.action == "verify":
         return _verify(list(records.chains()), arguments)
     if not arguments.request:
-        raise NoRecordError("Name the request: loan-platform audit replay <request id>")
+        raise AuditRecordError("Name the request: loan-platform audit replay <request id>")
     record = records.find(arguments.request)
     sha256 = record["model_sha256"]
     lake, copy = settings.lake / arguments.book / "trained_model" / sha256 / "bundle", audit.directory.parent / sha256

@@ -167,11 +167,11 @@ def rejoined(
         tables[table.name] = folder / f"{table.name}.parquet"
         changed.get(table.name, finished.lake(f"clean_{table.name}")).write_parquet(tables[table.name])
     joined, accepted = folder / "joined.parquet", folder / "accepted.parquet"
-    session, newcomers = DuckDbSession(temp_directory=folder), None
+    session, new_rows = DuckDbSession(temp_directory=folder), None
     if applications is not None:
-        newcomers = folder / "applications.parquet"
-        applications.write_parquet(newcomers)
-    assert LinkedTables(session, contract).join(tables, joined, newcomers).lost == 0
+        new_rows = folder / "applications.parquet"
+        applications.write_parquet(new_rows)
+    assert LinkedTables(session, contract).join(tables, joined, new_rows).lost == 0
     Warehouse(session).stage(joined, Table.of(contract), accepted, folder / "quarantined.parquet")
     return features_of(finished.book, pl.read_parquet(accepted))
 

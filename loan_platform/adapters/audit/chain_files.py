@@ -1,7 +1,11 @@
-"""The files of a chain of records: numbered segments, the head beside them, a lock that its writer holds.
+"""The files of an audit chain: numbered segments, the head file beside them, and the writer's lock.
 
-`<directory>/<chain>/00000001.ndjson`, ...; `head` has number and hash of the last line, and a code of the key where
-there is one. What a crash tore off the last line is kept beside the segment as `.torn`.
+| file in `<directory>/<chain>/` | content |
+| --- | --- |
+| `00000001.ndjson`, ... | segments: one audit record per line |
+| `head` | number and hash of the last line, and a MAC of both where there is a key |
+| `lock` | locked by the process that writes the chain |
+| `*.torn` | bytes of an incomplete last line that a crash left |
 """
 
 import fcntl
@@ -18,15 +22,15 @@ from loan_platform.core.errors import ExplainedError
 
 SEGMENT = "*.ndjson"
 HEAD, LOCK = "head", "lock"
-MOST_CHAINS = 1_000
+MAX_CHAINS = 1_000
 
 
 class BrokenChainError(ExplainedError, ValueError):
-    """A chain does not end where its head says; it is left as it is, for whoever looks into it."""
+    """A chain does not end where its head says. It is left unchanged for an investigation."""
 
 
 def chains(directory: Path) -> list[Path]:
-    """The folders of all chains, in order."""
+    """The folders of all chains, in order of their numbers."""
     if not directory.is_dir():
         return []
     found = (path for path in directory.iterdir() if path.is_dir() and path.name.startswith("chain-"))
@@ -34,12 +38,12 @@ def chains(directory: Path) -> list[Path]:
 
 
 def segments(chain: Path) -> list[Path]:
-    """The files of a chain, in order."""
+    """The segment files of a chain, oldest first."""
     return sorted(chain.glob(SEGMENT))
 
 
-def read(chain: Path, key: AuditKey | None) -> Chain:
-    """Walk a chain; its writer may be at work: what it has not yet finished is not looked at."""
+def load_chain(chain: Path, key: AuditKey | None) -> Chain:
+    """Read a chain and check its hashes. A line that its writer has not finished yet is skipped."""
     head = read_head(chain, key)
     return read_chain(chain.name, _lines(chain), head)
 
@@ -48,19 +52,22 @@ def _lines(chain: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
     found = segments(chain)
     for path in found:
         data = path.read_bytes()
-        if path == found[-1]:  # a line in the making, or torn, has no answer; the head tells where one is missing
+        if path == found[-1]:  # an incomplete last line was never acknowledged; the head shows a missing one
             data = data[: data.rfind(b"\n") + 1]
         yield path.name, lines_of(data)
 
 
-def locked(directory: Path) -> tuple[Path, int]:
-    """The first chain that no living process writes to, and the descriptor that holds its lock.
+def acquire_chain(directory: Path) -> tuple[Path, int]:
+    """Lock the first chain that no running process writes to.
+
+    Returns:
+        The chain's folder, and the file descriptor that holds its lock.
 
     Raises:
         OSError: the directory cannot be written to.
     """
     make_directory(directory)
-    for number in range(1, MOST_CHAINS):
+    for number in range(1, MAX_CHAINS):
         chain = directory / f"chain-{number}"
         make_directory(chain)
         descriptor = os.open(chain / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -70,39 +77,39 @@ def locked(directory: Path) -> tuple[Path, int]:
             os.close(descriptor)
             continue
         return chain, descriptor
-    raise OSError("no chain of records is free")
+    raise OSError(f"all {MAX_CHAINS - 1} audit chains are locked by other processes")
 
 
-def healed(chain: Path, key: AuditKey | None) -> tuple[Head, list[str]]:
-    """Where a chain ends, once what a crash left after its last whole line was put aside.
+def repair_tail(chain: Path, key: AuditKey | None) -> tuple[Head, list[str]]:
+    """Move an incomplete last line, which a crash left, to a `.torn` file.
 
     Returns:
-        The head, and the names of files that were put aside.
+        The head after the repair, and the names of the `.torn` files.
 
     Raises:
-        BrokenChainError: it does not end where its head says.
-        OSError: it cannot be read or written.
+        BrokenChainError: the chain does not end where its head says.
+        OSError: the chain cannot be read or written.
     """
-    head, aside = read_head(chain, key), list[str]()
+    head, torn = read_head(chain, key), list[str]()
     for path in reversed(segments(chain)):
         last, good, size = _end(path)
         if last is None and size == 0:
             path.unlink()
             continue
         if head is None or (head.n and last is None and path == segments(chain)[0]) or (last and last.n < head.n):
-            raise BrokenChainError(f"{chain}: does not end where its head says: look at it with loan-platform audit")
+            raise BrokenChainError(f"{chain}: does not end where its head says. Run: loan-platform audit verify.")
         if good < size:
-            aside.append(_put_aside(path, good))
+            torn.append(_move_torn(path, good))
         if last is not None:
-            return last, aside
+            return last, torn
         path.unlink()
     if head is not None and head.n:
-        raise BrokenChainError(f"{chain}: its lines are gone: look at it with loan-platform audit")
-    return Head(), aside
+        raise BrokenChainError(f"{chain}: its lines are missing. Run: loan-platform audit verify.")
+    return Head(), torn
 
 
 def _end(path: Path) -> tuple[Head | None, int, int]:
-    """The last line up to which a segment is whole, where it ends, and the segment's size."""
+    """Head after the last intact line of a segment, the byte where that line ends, and the segment's size."""
     data, last, good = path.read_bytes(), None, 0
     for line in lines_of(data):
         entry = opened(line[:-1]) if line.endswith(b"\n") else None
@@ -112,7 +119,8 @@ def _end(path: Path) -> tuple[Head | None, int, int]:
     return last, good, len(data)
 
 
-def _put_aside(path: Path, good: int) -> str:
+def _move_torn(path: Path, good: int) -> str:
+    """Move the bytes from `good` on to a `.torn` file and give its name."""
     number = 1
     while (torn := path.with_suffix(f".{number}.torn")).exists():
         number += 1
@@ -127,13 +135,13 @@ def _put_aside(path: Path, good: int) -> str:
 
 
 def head_bytes(head: Head, key: AuditKey | None) -> bytes:
-    """The content of the file `head`, of one length: it is written over in place."""
+    """Content of the head file. Its length is constant, so it can be overwritten in place."""
     mac = key.mac(head) if key else ""
     return f'{{"n":{head.n:>12},"sha256":"{head.sha256}","mac":"{mac:64}"}}\n'.encode()
 
 
 def read_head(chain: Path, key: AuditKey | None) -> Head | None:
-    """The head of a chain; None where it is gone, damaged, or, if there is a key, not written with it."""
+    """The head of a chain. None: the file is missing, damaged, or not signed with the given key."""
     try:
         value = json.loads((chain / HEAD).read_bytes())
         head, mac = Head(int(value["n"]), str(value["sha256"])), str(value["mac"]).strip()
@@ -144,12 +152,12 @@ def read_head(chain: Path, key: AuditKey | None) -> Head | None:
     return head
 
 
-def vouch(chain: Path, key: AuditKey) -> None:
-    """Give the head of a chain that was begun without a key the code of one; nothing is done where it is not whole.
+def sign_head(chain: Path, key: AuditKey) -> None:
+    """Sign the head of a chain that was started without a key. A damaged chain is left unchanged.
 
-    Its writer must not be at work.
+    No process may be writing the chain meanwhile.
     """
     head = read_head(chain, None)
-    if head is not None and not read(chain, None).faults:
+    if head is not None and not load_chain(chain, None).faults:
         (chain / HEAD).write_bytes(head_bytes(head, key))
         fsync(chain / HEAD)

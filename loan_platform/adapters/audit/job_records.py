@@ -1,7 +1,7 @@
-"""The records of batch jobs: a file of rows for each, for which a line of a chain vouches.
+"""Audit records of batch jobs: a Parquet file of rows per job, and one line of a chain that holds its hash.
 
-`<directory>/jobs/<job>.parquet` has a row for each answer; the line, written before the job's answers can be fetched,
-has the file's SHA-256 and what all its rows have in common.
+`<directory>/jobs/<job>.parquet` has one row per application. The line is written before the job's answers can be
+fetched. It has the file's SHA-256 and the fields that all rows share.
 """
 
 import json
@@ -27,48 +27,57 @@ ROWS = {
     STORED: pl.String(),
 }
 COMMON = ("time", "key_id", "portfolio", "model_version", "model_sha256", "policy_version")
-_OF_JOB = re.compile(r"([0-9a-f]{32})\.(\d{1,12})")
+_JOB_ROW_ID = re.compile(r"([0-9a-f]{32})\.(\d{1,12})")
 
 JobLine = dict[str, Any]
 
 
 def job_file(directory: Path, job_id: str) -> Path:
-    """Where the rows of a job are."""
+    """Path of a job's row file."""
     return directory / "jobs" / f"{job_id}.parquet"
 
 
-def row_id(asked_as: str, row: int) -> str:
-    """What the record of one row is called: by the job, or the request to /invocations, that it came with."""
-    return f"{asked_as}.{row}"
+def row_id(request_id: str, row: int) -> str:
+    """Id of one row's audit record: `<job id>.<row>`, or `<request id>.<row>` of a request to /invocations."""
+    return f"{request_id}.{row}"
 
 
 def job_lines(chain: Chain) -> list[JobLine]:
-    """What a chain says of jobs; nothing where it cannot be relied on."""
+    """The lines of a chain about batch jobs. Empty if the chain is invalid."""
     spoilt = any(fault.spoils for fault in chain.faults)
     return [] if spoilt else [event for event in chain.events if "job" in event]
 
 
 def job_faults(directory: Path, chain: Chain) -> Iterator[Fault]:
-    """Files that are gone, or not what the chain vouches for."""
+    """Row files that are missing or have another hash than the chain records."""
     retired = {event["retired_job"] for event in chain.events if "retired_job" in event}
     for job_id, line in {line["job"]: line for line in job_lines(chain)}.items():
         path = job_file(directory, job_id)
         if not path.exists():
             if job_id not in retired:
-                yield Fault(chain.name, f"../jobs/{path.name}", 0, "is gone, and no line says why", False)
+                yield Fault(chain.name, f"../jobs/{path.name}", 0, "is missing, and no line says why", False)
         elif sha256(path) != line["rows_sha256"]:
             yield Fault(chain.name, f"../jobs/{path.name}", 0, "was changed", False)
 
 
 def job_rows(directory: Path, line: JobLine) -> pl.DataFrame | None:
-    """The rows of a job; None where the file is not the one that the line vouches for."""
+    """The rows of a job. None: the file is missing or has another hash than the line records."""
     path = job_file(directory, line["job"])
     return pl.read_parquet(path) if path.exists() and sha256(path) == line["rows_sha256"] else None
 
 
-def find_row(directory: Path, chains: Iterable[Chain], asked: str) -> dict[str, Any] | None:
-    """The record of a row of a job, as that of a single answer; None where there is none that stands."""
-    found = _OF_JOB.fullmatch(asked)
+def find_row(directory: Path, chains: Iterable[Chain], record_id: str) -> dict[str, Any] | None:
+    """The audit record of one row of a job, in the form of a single answer's record.
+
+    Args:
+        directory: of the audit records.
+        chains: all chains of the directory.
+        record_id: `<job id>.<row>`.
+
+    Returns:
+        None: there is no valid record of that id.
+    """
+    found = _JOB_ROW_ID.fullmatch(record_id)
     if found is None:
         return None
     lines = {line["job"]: line for chain in chains for line in job_lines(chain)}
@@ -81,7 +90,7 @@ def find_row(directory: Path, chains: Iterable[Chain], asked: str) -> dict[str, 
 
 
 def row_record(line: JobLine, row: dict[str, Any]) -> dict[str, Any]:
-    """What the record of a single answer would have of a row, beside what all rows of the job have in common."""
+    """The fields of one row's audit record that differ from row to row."""
     record = {name: value for name, value in row.items() if name not in (ROW, STORED)}
     record |= {
         "request_id": row_id(line["job"], row[ROW]),
@@ -93,14 +102,14 @@ def row_record(line: JobLine, row: dict[str, Any]) -> dict[str, Any]:
     return record | ({"plain": json.loads(row[STORED])} if line["inputs"] == "plain" else {"encrypted": row[STORED]})
 
 
-def retired(directory: Path, before: float, told: Callable[[bytes], str | None]) -> None:
-    """Delete files that are older, once a chain says so.
+def retire_job_files(directory: Path, before: float, append: Callable[[bytes], str | None]) -> None:
+    """Delete old row files. Each deletion is recorded in a chain first.
 
     Args:
-        directory: of the records.
-        before: seconds since the epoch.
-        told: writes a line to a chain; the reason where that fails.
+        directory: of the audit records.
+        before: files older than this are deleted; seconds since the epoch.
+        append: writes a line to a chain and returns None, or the reason why it failed.
     """
     for path in sorted(job_file(directory, "").parent.glob("*.parquet")):
-        if path.stat().st_mtime < before and told(json.dumps({"retired_job": path.stem}).encode()) is None:
+        if path.stat().st_mtime < before and append(json.dumps({"retired_job": path.stem}).encode()) is None:
             path.unlink()

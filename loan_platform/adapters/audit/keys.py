@@ -1,4 +1,4 @@
-"""The secret of the records: encrypts inputs, and makes hashes of them that cannot be guessed from likely inputs."""
+"""The audit key: it encrypts inputs, hashes them with a secret, and signs the heads of chains."""
 
 import base64
 import hashlib
@@ -16,14 +16,14 @@ BYTES = 32
 
 
 class AuditKeyError(ExplainedError, ValueError):
-    """The file of the key cannot be used, or a record was encrypted with another key."""
+    """The key file cannot be used, or an audit record was encrypted with another key."""
 
 
 class AuditKey:
-    """One secret; what it is used for has keys of its own, derived from it.
+    """One secret. Each purpose (encryption, hash, MAC, id) uses its own key derived from it.
 
     Attributes:
-        id: names the key in the records, without telling it.
+        id: identifies the key in the audit records without revealing it.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -38,59 +38,62 @@ class AuditKey:
 
     @classmethod
     def read(cls, path: Path) -> "AuditKey":
-        """The key of a file.
+        """Read the key from its file.
 
         Raises:
-            AuditKeyError: there is none, or it holds something else.
+            AuditKeyError: the file is missing, cannot be read, or holds no audit key.
         """
         try:
             secret = base64.b64decode(path.read_bytes(), validate=False)
         except FileNotFoundError:
             raise AuditKeyError(
-                f"{path} does not exist: create a key for the records with make audit-key, or name its file in "
-                "LOAN_AUDIT_KEY."
+                f"{path} does not exist. Create an audit key with make audit-key, or set LOAN_AUDIT_KEY to its file."
             ) from None
         except (OSError, ValueError) as error:
-            raise AuditKeyError(f"{path}: cannot be read ({type(error).__name__}).") from None
+            raise AuditKeyError(f"{path}: cannot be read ({type(error).__name__}). Check its permissions.") from None
         if len(secret) != BYTES:
-            raise AuditKeyError(f"{path}: not a key of the records, which has {BYTES} bytes in base64.")
+            raise AuditKeyError(
+                f"{path}: not an audit key. An audit key has {BYTES} bytes in base64; restore it from its backup."
+            )
         return cls(secret)
 
     @staticmethod
     def create(path: Path) -> None:
-        """Write a new key, readable by its owner alone.
+        """Write a new key file that only its owner can read.
 
         Raises:
-            AuditKeyError: there is a file already; records encrypted with it could not be read without it.
+            AuditKeyError: the file exists. Without it, records encrypted with it could not be read.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            raise AuditKeyError(f"{path} exists: it is kept, or records could not be read any more.") from None
+            raise AuditKeyError(
+                f"{path} exists and is kept. Audit records encrypted with it could not be read without it."
+            ) from None
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(secrets.token_bytes(BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def hash(self, inputs: bytes) -> str:
-        """A hash of inputs: the same for the same ones, and not to be found by trying likely ones without the key."""
+        """HMAC-SHA-256 of inputs. Without the key nobody can test guesses of the inputs against it."""
         return hmac.digest(self._hash, inputs, "sha256").hex()
 
     def mac(self, head: Head) -> str:
-        """Who has not the key cannot write another end of a chain."""
+        """HMAC-SHA-256 of a chain's head. Without the key nobody can forge the end of a chain."""
         return hmac.digest(self._mac, f"{head.n} {head.sha256}".encode(), "sha256").hex()
 
-    def encrypted(self, inputs: bytes, request_id: str) -> str:
-        """AES-256-GCM, bound to the request, in base64."""
+    def encrypt(self, inputs: bytes, request_id: str) -> str:
+        """Encrypt with AES-256-GCM, bound to the request id; nonce and ciphertext in base64."""
         nonce = os.urandom(12)
         return base64.b64encode(nonce + self._aes().encrypt(nonce, inputs, request_id.encode())).decode()
 
-    def decrypted(self, text: str, request_id: str) -> dict[str, Any]:
-        """What `encrypted` took.
+    def decrypt(self, text: str, request_id: str) -> dict[str, Any]:
+        """The JSON object that `encrypt` was given.
 
         Raises:
-            AuditKeyError: another key, another request, or it was changed.
+            AuditKeyError: the text is of another key or request, or was changed.
         """
         from cryptography.exceptions import InvalidTag
 
@@ -98,18 +101,19 @@ class AuditKey:
             box = base64.b64decode(text, validate=True)
             return cast("dict[str, Any]", json.loads(self._aes().decrypt(box[:12], box[12:], request_id.encode())))
         except (InvalidTag, ValueError):
-            raise AuditKeyError(f"the inputs of request {request_id} cannot be decrypted with key {self.id}") from None
+            raise AuditKeyError(
+                f"The inputs of request {request_id} cannot be decrypted with key {self.id}. Use the key that "
+                "encrypted them."
+            ) from None
 
     def _aes(self) -> Any:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError as error:
-            raise AuditKeyError(
-                "encrypted inputs need the package cryptography: install it beside the service."
-            ) from error
+            raise AuditKeyError("Encrypted inputs need the package cryptography. Install it.") from error
         return AESGCM(self._box)
 
 
 def plain_hash(inputs: bytes) -> str:
-    """SHA-256, where the inputs stand beside it anyway."""
+    """SHA-256 of inputs, for records that hold the inputs unencrypted anyway."""
     return hashlib.sha256(inputs).hexdigest()

@@ -1,4 +1,4 @@
-"""Writes records of answers: those that wait together are written and brought to the disk together."""
+"""Writes audit records. Records that wait at the same time share one write and one disk flush."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ from typing import Any
 from loan_platform.adapters.audit.chain_files import (
     HEAD,
     BrokenChainError,
+    acquire_chain,
     head_bytes,
-    healed,
-    locked,
     read_head,
+    repair_tail,
     segments,
 )
 from loan_platform.adapters.audit.keys import AuditKey
@@ -27,7 +27,7 @@ from loan_platform.core.audit.hash_chain import Head, opened, sealed
 log = logging.getLogger("loan_platform.service")
 
 RETRY_SECONDS = 1.0
-MOST_TOGETHER = 512  # batches of one write
+MAX_BATCHES = 512  # per write
 DAY = 86_400.0
 
 Done = Callable[[str | None], None]
@@ -35,12 +35,12 @@ Done = Callable[[str | None], None]
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """How records are kept.
+    """How audit records are stored.
 
     Attributes:
         directory: of the chains.
-        segment_bytes: a segment is not written to any more from this size on.
-        keep_days: segments whose last line is older are deleted; None: none are.
+        segment_bytes: size from which on a new segment is started.
+        keep_days: segments whose last line is older are deleted; None: keep all.
     """
 
     directory: Path
@@ -56,44 +56,44 @@ class _Batch:
 
 
 class AuditLog:
-    """One chain of records, written by a thread of its own.
+    """One audit chain, written by its own thread.
 
     Attributes:
-        problem: why nothing can be written at present; None: it can.
+        problem: why the chain cannot be written at present; None: it can.
     """
 
     def __init__(self, options: AuditOptions, key: AuditKey | None) -> None:
-        self.problem: str | None = "the records are not opened yet"
+        self.problem: str | None = "the audit log is not open yet"
         self._options, self._key = options, key
         self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._chain: Path | None = None
         self._lock = self._file = self._head_file = -1
         self._head, self._size, self._number, self._day = Head(), 0, 0, 0
-        self._lost, self._told = 0, 0  # each is changed by one thread alone
-        self._said, self._tried = 0.0, 0.0
+        self._lost, self._lost_written = 0, 0  # each is changed by one thread only
+        self._logged_at, self._opened_at = 0.0, 0.0  # monotonic seconds
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
     def start(self) -> None:
-        """Open the chain, where that is possible, and begin to write."""
+        """Open the chain if possible, and start the writer's thread."""
         self._try_to_open()
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits, and close the chain."""
+        """Write the waiting records and close the chain."""
         self._waiting.put(None)
         self._thread.join()
 
     def put(self, bodies: Sequence[bytes], done: Done) -> None:
-        """Hand records over.
+        """Queue records for writing.
 
         Args:
             bodies: JSON objects without line ends.
-            done: called in the writer's thread: with None when they are on the disk, else with the reason why not.
+            done: called in the writer's thread with None once the records are on disk, else with the reason.
         """
         self._waiting.put(_Batch(bodies, done))
 
-    def lost(self, count: int) -> None:
-        """So many answers went out without a record; the chain says so once it can be written again."""
+    def add_lost(self, count: int) -> None:
+        """Count answers that were sent without a record. The next segment records the count."""
         self._lost += count
 
     def _run(self) -> None:
@@ -103,7 +103,7 @@ class AuditLog:
             except queue.Empty:
                 self._try_to_open()
                 continue
-            while len(batches) < MOST_TOGETHER:
+            while len(batches) < MAX_BATCHES:
                 try:
                     batches.append(self._waiting.get_nowait())
                 except queue.Empty:
@@ -116,7 +116,7 @@ class AuditLog:
     def _commit(self, batches: list[_Batch]) -> None:
         if not batches:
             return
-        if self.problem and time.monotonic() - self._tried > RETRY_SECONDS:
+        if self.problem and time.monotonic() - self._opened_at > RETRY_SECONDS:
             self._try_to_open()
         if not self.problem:
             self._attempt(lambda: self._write([body for batch in batches for body in batch.bodies]))
@@ -126,39 +126,24 @@ class AuditLog:
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # of the disk, or a defect: either way nothing is recorded
-            self._failed(error)
+        except Exception as error:  # a disk error or a defect: in both cases nothing was recorded
+            self._set_problem(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _set_problem(self, error: Exception) -> None:
         self._close()
         why = error.strerror if isinstance(error, OSError) else None
-        self.problem = f"the records cannot be written: {why or type(error).__name__}"
-        if time.monotonic() - self._said > 60 or not self._said:
-            self._said = time.monotonic()
+        self.problem = f"the audit log cannot be written: {why or type(error).__name__}"
+        if time.monotonic() - self._logged_at > 60 or not self._logged_at:
+            self._logged_at = time.monotonic()
             log.error("%s (%s)", self.problem, self._options.directory)
 
     def _try_to_open(self) -> None:
-        self._tried = time.monotonic()
+        self._opened_at = time.monotonic()
         self._attempt(self._open)
 
     def _open(self) -> None:
-        """Take a chain, heal it, and begin a segment; a chain that is broken is left, and the next one taken."""
-        kept: list[int] = []
-        try:
-            while True:
-                self._chain, self._lock = locked(self._options.directory)
-                try:
-                    self._head, aside = healed(self._chain, self._key)
-                    break
-                except BrokenChainError as error:
-                    log.error("%s A new chain is begun.", error)
-                    kept.append(self._lock)  # so that the next one is found
-                    self._lock = -1
-        finally:
-            for descriptor in kept:
-                os.close(descriptor)
-        for name in aside:
-            log.warning("%s: a line that was torn off is kept aside in %s", self._chain, name)
+        """Lock an intact chain and start a segment."""
+        self._chain = self._acquire_intact_chain()
         if read_head(self._chain, None) is None:
             (self._chain / HEAD).write_bytes(head_bytes(Head(), self._key))
         self._head_file = os.open(self._chain / HEAD, os.O_WRONLY | os.O_CLOEXEC)
@@ -166,12 +151,32 @@ class AuditLog:
         self._number = int(found[-1].stem) if found else 0
         self._next_segment()
         self.problem = None
-        if self._said:
-            log.warning("the records can be written again")
-            self._said = 0.0
+        if self._logged_at:
+            log.warning("the audit log can be written again")
+            self._logged_at = 0.0
+
+    def _acquire_intact_chain(self) -> Path:
+        """Lock a chain and repair its tail. A broken chain is left unchanged, and the next one is taken."""
+        broken: list[int] = []  # locked until an intact chain is found, so that they are not tried again
+        try:
+            while True:
+                chain, self._lock = acquire_chain(self._options.directory)
+                try:
+                    self._head, torn = repair_tail(chain, self._key)
+                    break
+                except BrokenChainError as error:
+                    log.error("%s A new chain is started.", error)
+                    broken.append(self._lock)
+                    self._lock = -1
+        finally:
+            for descriptor in broken:
+                os.close(descriptor)
+        for name in torn:
+            log.warning("%s: moved an incomplete last line to %s", chain, name)
+        return chain
 
     def _next_segment(self) -> None:
-        """Begin a segment; its first line says when, and what was lost before it."""
+        """Start a segment. Its first line has the time, and the number of answers without a record."""
         assert self._chain is not None
         if self._file >= 0:
             os.close(self._file)
@@ -182,10 +187,10 @@ class AuditLog:
         self._file = os.open(path, flags, 0o600)
         self._size, self._day = 0, int(time.time() // DAY)
         fsync(self._chain)
-        lost = self._lost - self._told
-        told: dict[str, Any] = {"time": time.time(), "opened": path.name, "pid": os.getpid()}
-        self._append([_body(told | ({"lost": lost} if lost else {}))])
-        self._told += lost
+        lost = self._lost - self._lost_written
+        line: dict[str, Any] = {"time": time.time(), "opened": path.name, "pid": os.getpid()}
+        self._append([_body(line | ({"lost": lost} if lost else {}))])
+        self._lost_written += lost
         self._retire()
 
     def _write(self, bodies: list[bytes]) -> None:
@@ -206,7 +211,7 @@ class AuditLog:
         os.pwrite(self._head_file, head_bytes(head, self._key), 0)
 
     def _retire(self) -> None:
-        """Delete segments that are older than the settings keep; the chain says so first."""
+        """Delete segments older than `keep_days`. The chain records each deletion first."""
         if self._options.keep_days is None or self._chain is None:
             return
         oldest = time.time() - self._options.keep_days * DAY

@@ -19,7 +19,7 @@ _BROKEN = "a quote stands inside a value"
 _QUOTED = re.compile(rb'(?:"[^"]*")+')
 
 
-class RecordSorter:
+class CsvRecordSplitter:
     """Writes good records to `clean`, each after its 1-based physical line, and bad lines to `rejects`.
 
     A record whose quoted value holds line ends has the number of its first line. Where a quote is opened and

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, ParamSpec, TypeVar
 
-from loan_platform.adapters.platform.gc_tuning import collect_seldom
+from loan_platform.adapters.platform.gc_tuning import tune_gc
 from loan_platform.core.errors import ExplainedError
 
 P = ParamSpec("P")
@@ -111,7 +111,7 @@ class HelperProcess(Generic[P, R]):
 
 def main() -> None:
     """Answer calls until standard input ends. What libraries print goes to standard error."""
-    collect_seldom()
+    tune_gc()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt ends
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loan_platform.adapters.sources.missing_columns import lacking_columns
+from loan_platform.adapters.sources.missing_columns import find_missing_columns
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.sample import Sample, read_sample
 from loan_platform.adapters.sources.sql_check import binding_problems
@@ -95,7 +95,7 @@ def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, n
             continue
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
-        columns = lacking_columns(contract, table, path.name, sample.names, needs_target=name == "loans")
+        columns = find_missing_columns(contract, table, path.name, sample.names, needs_target=name == "loans")
         found.mistakes += [_mistake(check, problem) for problem in columns.mistakes]
         found.notes += [_mistake(check, problem) for problem in columns.notes]
     if name == "loans" and samples and not found.mistakes:

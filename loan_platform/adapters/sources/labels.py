@@ -12,7 +12,7 @@ from loan_platform.adapters.csv_files.blocks import blocks, is_parquet
 from loan_platform.adapters.csv_files.header import DELIMITERS, SEARCHED_LINES
 from loan_platform.core.errors import SourceError
 
-MOST_COLUMNS = 500
+MAX_COLUMNS = 500
 _VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")
 
 
@@ -32,10 +32,10 @@ def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
             )
         for place, label in enumerate(names):
             labels.setdefault(label.lower() or f"unnamed_{place}", label or f"unnamed {place}")
-    if len(labels) > MOST_COLUMNS:
+    if len(labels) > MAX_COLUMNS:
         raise SourceError(
             files[0].name,
-            f"has {len(labels):,} columns, and a book is drafted from at most {MOST_COLUMNS}",
+            f"has {len(labels):,} columns, and a book is drafted from at most {MAX_COLUMNS}",
             "Keep those that are known at application, with key, date and outcome; or write the contract by hand.",
         )
     return labels

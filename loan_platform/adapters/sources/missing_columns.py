@@ -22,7 +22,7 @@ class ColumnFindings:
     notes: list[Problem] = field(default_factory=list[Problem])
 
 
-def lacking_columns(
+def find_missing_columns(
     contract: Contract, table: Table, file: str, names: Sequence[str], needs_target: bool
 ) -> ColumnFindings:
     """Hold the columns of a contract of one file, and its target, against the column names of a raw file.

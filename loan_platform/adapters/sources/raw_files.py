@@ -10,7 +10,7 @@ import duckdb
 
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks, is_parquet
 from loan_platform.adapters.csv_files.header import Header, check_names, find_header
-from loan_platform.adapters.csv_files.record_splitter import RecordSorter
+from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import name, quoted
@@ -79,7 +79,7 @@ def csv_relation(
     descriptor, clean = tempfile.mkstemp(suffix=".csv", dir=scratch)
     rejects = Path(clean).with_suffix(".rejects")
     with os.fdopen(descriptor, "wb") as good, rejects.open("wb") as bad:
-        sorter = RecordSorter(label, header, good, bad, room)
+        sorter = CsvRecordSplitter(label, header, good, bad, room)
         sorter.run(blocks(path, source.max_bytes), progress)
     present = frozenset(header.names)
     file = RawFile(label, sorter.rows, sorter.rejected, table.missing_optional(present), header.line, header.delimiter)

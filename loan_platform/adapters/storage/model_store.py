@@ -19,7 +19,7 @@ TRACKED = "tracked.json"
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrainingRun:
     """Where the newest training run of a model stands in MLflow."""
 
     sha256: str
@@ -102,18 +102,18 @@ class ModelStore:
         except LookupError as error:
             raise NotMaterializedError(f"model {sha256[:12]} is not in the lake: train and promote again") from error
 
-    def note_run(self, tracked: Tracked) -> None:
+    def save_run(self, tracked: TrainingRun) -> None:
         """Keep where MLflow tracked the newest training."""
         atomic_write(self._directories.root / TRACKED, json.dumps(asdict(tracked)) + "\n")
 
-    def run_of(self, model: StoredModel) -> Tracked:
+    def load_run(self, model: StoredModel) -> TrainingRun:
         """The MLflow run of the newest model.
 
         Raises:
             NotMaterializedError: training was cut off before it was tracked.
         """
         note = self._directories.root / TRACKED
-        tracked = Tracked(**json.loads(note.read_text())) if note.is_file() else None
+        tracked = TrainingRun(**json.loads(note.read_text())) if note.is_file() else None
         if tracked is None or tracked.sha256 != model.sha256:
             raise NotMaterializedError(f"model {model.sha256[:12]} has no tracked run: materialize trained_model again")
         return tracked

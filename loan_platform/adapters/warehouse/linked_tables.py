@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.raw_files import RawFile
-from loan_platform.adapters.warehouse.ordered_parquet import about_files, copy
+from loan_platform.adapters.warehouse.ordered_parquet import copy, files_metadata
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
@@ -47,13 +47,13 @@ class LinkedTables:
         self._session = session
         self._contract = contract
 
-    def join(self, tables: Mapping[str, Path], out: Path, newcomers: Path | None = None) -> JoinSummary:
+    def join(self, tables: Mapping[str, Path], out: Path, new_rows: Path | None = None) -> JoinSummary:
         """Write one row per loan, ordered by where it came from; the same tables give the same bytes.
 
         Args:
             tables: Parquet of each table of the contract, as it was staged.
             out: where the rows go, for `Warehouse.stage`.
-            newcomers: rows in the form of the main table, staged likewise, that are joined instead of its own, which
+            new_rows: rows in the form of the main table, staged likewise, that are joined instead of its own, which
                 stay as their history: applications, or loans whose outcome has come in.
 
         Raises:
@@ -62,14 +62,14 @@ class LinkedTables:
         key = name(self._contract.entity_key)
         with self._session.connection() as (connection, _):
             _views(connection, tables)
-            if newcomers:
-                self._add_newcomers(connection, tables[MAIN_TABLE], newcomers)
-            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if newcomers else "")
+            if new_rows:
+                self._add_new_rows(connection, tables[MAIN_TABLE], new_rows)
+            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if new_rows else "")
             rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-            wanted = _NEW if newcomers else name(MAIN_TABLE)
+            wanted = _NEW if new_rows else name(MAIN_TABLE)
             lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
             ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
-            copy(connection, ordered, out, about_files([RawFile("joined rows", rows, 0, ())]))
+            copy(connection, ordered, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
             return JoinSummary(rows, _one(connection, lost))
 
     def hindsight(self, tables: Mapping[str, Path], joined: Path) -> Hindsight:
@@ -96,10 +96,10 @@ class LinkedTables:
                 loans, changed = loans + int(counted[0]), changed + int(counted[1])
             return Hindsight(days, loans, changed)
 
-    def _add_newcomers(self, connection: duckdb.DuckDBPyConnection, history: Path, newcomers: Path) -> None:
-        """The main table becomes the newcomers and the history of all other loans."""
+    def _add_new_rows(self, connection: duckdb.DuckDBPyConnection, history: Path, new_rows: Path) -> None:
+        """The main table becomes the new_rows and the history of all other loans."""
         key = name(self._contract.entity_key)
-        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(newcomers))})")
+        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(new_rows))})")
         others = f"FROM read_parquet({quoted(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
         connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}")
 

@@ -22,7 +22,7 @@ def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options
     connection.execute(f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
 
 
-def copy_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
+def write_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
     """`copy`, and again on one thread if DuckDB lost the order of row groups, as it does short of memory, rarely."""
     copy(connection, query, path, *options)
     if not _in_order(path):
@@ -30,13 +30,13 @@ def copy_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
         copy(connection, query, path, *options)
 
 
-def about_files(files: Sequence[RawFile]) -> str:
+def files_metadata(files: Sequence[RawFile]) -> str:
     """An option of `copy` that keeps in the Parquet file which files its rows came from."""
     return f"KV_METADATA {{{_METADATA_KEY}: {quoted(json.dumps([asdict(file) for file in files]))}}}"
 
 
-def files_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> list[RawFile]:
-    """What `about_files` kept."""
+def read_files_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> list[RawFile]:
+    """What `files_metadata` kept."""
     query = f"SELECT decode(value) FROM parquet_kv_metadata({quoted(str(path))}) WHERE decode(key) = '{_METADATA_KEY}'"
     value = str(connection.execute(query).fetchall()[0][0])
     return [RawFile(**{**item, "missing": tuple(item["missing"])}) for item in json.loads(value)]

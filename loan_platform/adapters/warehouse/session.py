@@ -18,7 +18,7 @@ class WarehouseError(ExplainedError, RuntimeError):
     """Rows cannot be read, joined or staged; nothing that was written may be used."""
 
 
-class EscapedError(WarehouseError):
+class ContractSqlError(WarehouseError):
     """The contract's SQL failed on a row: an optimizer shares a part of it, and so takes it out of its TRY."""
 
 
@@ -68,7 +68,7 @@ class DuckDbSession:
                 reason = str(error).splitlines()[0]
                 raise WarehouseError(f"the SQL of the contract does not run: {reason}") from error
             except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
-                raise EscapedError(_NO_VALUE) from None
+                raise ContractSqlError(_NO_VALUE) from None
             except duckdb.Error as error:  # its text may hold values of a row, so it goes no further
                 raise WarehouseError(f"{type(error).__name__}: {_ADVICE}") from None
             finally:

@@ -6,8 +6,14 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.raw_files import Progress, RawFile, Relation, read_parquet_or_csv
-from loan_platform.adapters.warehouse.ordered_parquet import RAW_TEXT, about_files, copy, copy_in_order, files_behind
-from loan_platform.adapters.warehouse.session import DuckDbSession, EscapedError, WarehouseError
+from loan_platform.adapters.warehouse.ordered_parquet import (
+    RAW_TEXT,
+    copy,
+    files_metadata,
+    read_files_metadata,
+    write_in_order,
+)
+from loan_platform.adapters.warehouse.session import ContractSqlError, DuckDbSession, WarehouseError
 from loan_platform.adapters.warehouse.stage_steps import (
     Refusals,
     accepted_rows_sql,
@@ -89,7 +95,7 @@ class Warehouse:
             if progress:
                 progress(f"{summary.rows:,} rows to Parquet")
             query = _one_by_one(connection, relations, scratch)
-            copy_in_order(connection, query, out, RAW_TEXT, about_files(summary.files))
+            write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))
             copy(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
         return summary
@@ -122,7 +128,7 @@ class Warehouse:
         """
         try:
             return self._stage(raw, table, accepted, quarantined, rejects, before)
-        except EscapedError:
+        except ContractSqlError:
             return self._stage(raw, table, accepted, quarantined, rejects, before, "common_subexpressions")
 
     def _stage(
@@ -137,9 +143,9 @@ class Warehouse:
     ) -> StageSummary:
         with self._session.connection(without) as (connection, _):
             refusals = find_refusals(connection, table, raw)
-            copy_in_order(connection, accepted_rows_sql(table, refusals), accepted)
+            write_in_order(connection, accepted_rows_sql(table, refusals), accepted)
             copy(connection, quarantined_rows_sql(rejects, before), quarantined)
-            files = files_behind(connection, raw)
+            files = read_files_metadata(connection, raw)
             rows_in = sum(file.rows + file.rejected for file in files) + (_rows(connection, before) if before else 0)
             return _summary(connection, table, files, rows_in, refusals, accepted, quarantined)
 
@@ -150,7 +156,7 @@ def _one_by_one(connection: duckdb.DuckDBPyConnection, relations: list[Relation]
         return relations[0].sql
     parts = [scratch / f"part-{i:06}.parquet" for i in range(len(relations))]
     for relation, part in zip(relations, parts, strict=True):
-        copy_in_order(connection, relation.sql, part, RAW_TEXT)
+        write_in_order(connection, relation.sql, part, RAW_TEXT)
     return f"FROM read_parquet([{', '.join(quoted(str(part)) for part in parts)}])"
 
 

@@ -56,7 +56,7 @@ def stage_source(
         tables = cleaned_tables(platform, book)
         warehouse.read_raw(files, main, policy, raw, rejects)
         warehouse.stage(raw, main, clean, refused, rejects=rejects)
-        platform.linked_tables(book).join(tables, joined, newcomers=clean)
+        platform.linked_tables(book).join(tables, joined, new_rows=clean)
         return warehouse.stage(joined, table, accepted, quarantined, before=refused)
 
 

@@ -91,7 +91,7 @@ def _rows(
     unread = 0
     for record in found:
         try:
-            stored = records.stored(record)
+            stored = records.stored_application(record)
         except AuditKeyError:
             stored, unread = None, unread + 1
         yield Served(record, stored.inputs, stored.entity, stored.date) if stored else Served(record)

@@ -33,7 +33,7 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
         models = platform.models(book)
         model = models.newest()
         _require_evaluated(platform, book, model)
-        tracked = models.run_of(model)
+        tracked = models.load_run(model)
         version = platform.registry.register(
             book.name, tracked.model_uri, model.sha256, tracked.run_id, {"dagster_run_id": context.run.run_id}
         )

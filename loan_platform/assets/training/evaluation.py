@@ -56,7 +56,7 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
         content = json.dumps(found, indent=1) + "\n"
         for name in (f"evaluation/{model.sha256}.json", "evaluation.json"):
             platform.write_report(book, name, content)
-        _track(platform, models.run_of(model).run_id, found, plots)
+        _track(platform, models.load_run(model).run_id, found, plots)
         context.log.info(f"out of time: AUC {found['test']['auc']:.4f}, ECE {found['test']['ece']:.4f}")
         yield dg.MaterializeResult(metadata=_metadata(found, plots))
         yield from _results(book, found)

@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.platform.code_version import code_version
-from loan_platform.adapters.storage.model_store import StoredModel, Tracked
+from loan_platform.adapters.storage.model_store import StoredModel, TrainingRun
 from loan_platform.adapters.tracking.runs import Dataset
 from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.assets.resources.platform import Platform
@@ -44,7 +44,7 @@ def _trained_model(book: Portfolio) -> dg.AssetsDefinition:
             result = train(book, features, context.log.info)
             model = _store(platform, book, features, result)
             tracked = _track(platform, book, result, model, run_id)
-        platform.models(book).note_run(tracked)
+        platform.models(book).save_run(tracked)
         return dg.MaterializeResult(metadata=_metadata(result, model, tracked))
 
     return trained_model
@@ -108,7 +108,7 @@ def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _track(platform: Platform, book: Portfolio, result: TrainingResult, model: StoredModel, run_id: str) -> Tracked:
+def _track(platform: Platform, book: Portfolio, result: TrainingResult, model: StoredModel, run_id: str) -> TrainingRun:
     """Parameters, fold metrics, data and the model itself into the MLflow run."""
     tracking, lake = platform.tracking, platform.lake
     used = lake.published(book.name, "loan_features")
@@ -130,14 +130,14 @@ def _track(platform: Platform, book: Portfolio, result: TrainingResult, model: S
     uri = tracking.log_bundle(
         run_id, model.path / "bundle", model.sha256, bundle.model.inputs, bundle.golden.frame(bundle.model).head(5)
     )
-    return Tracked(model.sha256, run_id, uri)
+    return TrainingRun(model.sha256, run_id, uri)
 
 
 def _hash_of(contract: Contract) -> str:
     return hashlib.sha256(contract.model_dump_json().encode()).hexdigest()
 
 
-def _metadata(result: TrainingResult, model: StoredModel, tracked: Tracked) -> dict[str, Any]:
+def _metadata(result: TrainingResult, model: StoredModel, tracked: TrainingRun) -> dict[str, Any]:
     rows = [
         f"| {'**' + c.family + '**' if c.family == result.choice.family else c.family} | {c.mean_auc:.4f} | "
         f"{c.trials} | {c.pruned} | {c.seconds:.1f} |"

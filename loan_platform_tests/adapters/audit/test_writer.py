@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from loan_platform.adapters.audit.chain_files import HEAD, chains, read, segments
+from loan_platform.adapters.audit.chain_files import HEAD, chains, load_chain, segments
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.small_disk import run_on_small_disk
@@ -35,11 +35,11 @@ def written(directory: Path, *names: str, keep_days: float | None = None, segmen
 
 
 def recorded(directory: Path) -> list[list[str]]:
-    return [[record["request_id"] for record in read(chain, None).records] for chain in chains(directory)]
+    return [[record["request_id"] for record in load_chain(chain, None).records] for chain in chains(directory)]
 
 
 def faults(directory: Path) -> list[str]:
-    return [str(fault) for chain in chains(directory) for fault in read(chain, None).faults]
+    return [str(fault) for chain in chains(directory) for fault in load_chain(chain, None).faults]
 
 
 def test_a_torn_line_is_kept_aside_and_the_chain_goes_on(tmp_path: Path) -> None:

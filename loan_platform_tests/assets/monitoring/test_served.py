@@ -112,7 +112,7 @@ def test_a_thousand_records_replay_to_the_bit_and_come_back_as_a_table(home: Hom
     assert checks(result) == {"audit_chain": True, "no_critical_served_drift": True}
     records, answers = Platform().records(book()), Answers(serving.bundle.model)
     ((chain,),) = [list(records.chains())]
-    stored = [records.stored(record) for record in chain.records]
+    stored = [records.stored_application(record) for record in chain.records]
     assert len(chain.records) == 1_000
     assert [differences(answers, r, s.inputs) for r, s in zip(chain.records, stored, strict=True) if s] == [{}] * 1_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.audit import chain_files as audit_files
+from loan_platform.adapters.audit import chain_files
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain, sealed
 
@@ -137,11 +137,11 @@ def test_the_end_of_a_chain_needs_its_key(tmp_path: Path) -> None:
     AuditKey.create(tmp_path / "key")
     AuditKey.create(tmp_path / "other")
     key, other = AuditKey.read(tmp_path / "key"), AuditKey.read(tmp_path / "other")
-    (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), key))
-    assert audit_files.read_head(tmp_path, key) == Head(3, "a" * 64)
-    assert audit_files.read_head(tmp_path, other) is None
-    (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), None))
-    assert audit_files.read_head(tmp_path, key) is None
-    (tmp_path / "head").write_bytes(audit_files.head_bytes(Head(3, "a" * 64), key))
+    (tmp_path / "head").write_bytes(chain_files.head_bytes(Head(3, "a" * 64), key))
+    assert chain_files.read_head(tmp_path, key) == Head(3, "a" * 64)
+    assert chain_files.read_head(tmp_path, other) is None
+    (tmp_path / "head").write_bytes(chain_files.head_bytes(Head(3, "a" * 64), None))
+    assert chain_files.read_head(tmp_path, key) is None
+    (tmp_path / "head").write_bytes(chain_files.head_bytes(Head(3, "a" * 64), key))
     (tmp_path / "head").write_bytes((tmp_path / "head").read_bytes().replace(b" 3,", b" 2,"))
-    assert audit_files.read_head(tmp_path, key) is None
+    assert chain_files.read_head(tmp_path, key) is None

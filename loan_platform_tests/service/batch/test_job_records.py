@@ -57,7 +57,7 @@ def test_each_answer_of_a_job_has_a_record_that_replays(home: Home, inputs: str)
             assert (replayed.returncode, "omitted" in replayed.stderr) == (2, True)
         else:
             assert (replayed.returncode, "the same to the last bit" in replayed.stdout) == (0, True), replayed.stderr
-            stored = records_of(home).stored(records_of(home).find(f"{told['job_id']}.{row}"))
+            stored = records_of(home).stored_application(records_of(home).find(f"{told['job_id']}.{row}"))
             assert stored is not None
             assert stored.entity == f"{CANARY}-{0 if row == 1 else len(ROWS) - 1}"
     assert command(home, "replay", f"{told['job_id']}.6").returncode == 2  # which was refused
@@ -73,7 +73,7 @@ def test_a_changed_or_missing_file_of_rows_is_found(home: Home) -> None:
     assert command(home, "replay", f"{job}.1").returncode == 2
     assert recorded_jobs(home) == []
     path.unlink()
-    assert "is gone, and no line says why" in command(home, "verify").stdout
+    assert "is missing, and no line says why" in command(home, "verify").stdout
 
 
 @pytest.mark.parametrize(("fail", "status"), [("closed", "FAILED"), ("open", "SUCCEEDED")])

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from loan_platform.adapters.audit import chain_files as audit_files
+from loan_platform.adapters.audit import chain_files
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.service.audited import CANARY, PERSONAL, ROWS, audit_of, command, records_of
@@ -58,11 +58,11 @@ def test_every_answer_is_a_record_without_personal_values(home: Home, inputs: st
     if inputs == "encrypted":
         _replayed(home, chain.records)
     else:
-        assert records_of(home).stored(first) is None
+        assert records_of(home).stored_application(first) is None
 
 
 def _replayed(home: Home, records: tuple[dict[str, Any], ...]) -> None:
-    stored = records_of(home).stored(records[0])
+    stored = records_of(home).stored_application(records[0])
     assert stored is not None
     assert stored.entity == ROWS[0]["loan_id"]
     for record in (records[0], records[-1]):
@@ -72,7 +72,7 @@ def _replayed(home: Home, records: tuple[dict[str, Any], ...]) -> None:
     assert command(home, "verify").returncode == 0
     ends = home.root / "ends.json"
     assert command(home, "verify", "--save", str(ends)).returncode == 0
-    path = audit_files.segments(audit_files.chains(audit_of(home).directory)[0])[0]
+    path = chain_files.segments(chain_files.chains(audit_of(home).directory)[0])[0]
     path.write_bytes(path.read_bytes().replace(b'"approve"', b'"decline"', 1).replace(b'"refer"', b'"decline"', 1))
     done = command(home, "verify", "--against", str(ends))
     assert (done.returncode, f"{path.name}:" in done.stdout) == (1, True)
