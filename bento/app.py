@@ -238,9 +238,9 @@ def _rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], pl.Da
 
 
 def _refused(error: ApplicationError) -> HttpError:
-    count = len(error.problems)
+    count = len(error.issues)
     detail = "One field keeps" if count == 1 else f"{count} fields keep"
-    return HttpError(422, "invalid_application", f"{detail} the application from being scored.", tuple(error.problems))
+    return HttpError(422, "invalid_application", f"{detail} the application from being scored.", tuple(error.issues))
 
 
 def _flag(request: Request, name: str) -> bool:

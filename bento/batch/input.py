@@ -61,7 +61,7 @@ class Pieces:
             try:
                 told = self._cut_csv() if self._media == CSV else self._cut_lines()
             except SourceError as error:  # whose remedies are for sources of the graph
-                raise InputError(f"The file {error.problem}.") from None
+                raise InputError(f"The file {error.message}.") from None
             atomic_write(done, json.dumps(told))
         self._told = json.loads(done.read_bytes())
         return self._told["pieces"], None
@@ -106,7 +106,7 @@ class Pieces:
             if ROW in names:
                 raise InputError(f"A column is called {ROW}, which answers use: rename or remove it.")
         except ApplicationError as error:
-            told = [f"{p.field} {p.detail}" for p in error.problems if p.code == "unknown_field"]
+            told = [f"{i.path} {i.detail}" for i in error.issues if i.code == "unknown_field"]
             raise InputError(f"Columns that no application has: {'; '.join(told)}") from None
 
     def _cut_csv(self) -> dict[str, Any]:
@@ -163,9 +163,9 @@ class Pieces:
                 rows.append(int(number))
                 keys.append(None if (key := values.get(reader.key)) is None else str(key))
             except ApplicationError as error:
-                problems += [(int(number), p.field, p.code, p.detail) for p in error.problems]
+                problems += [(int(number), i.path, i.code, i.detail) for i in error.issues]
             except HttpError as error:
-                field = error.errors[0].field if error.errors else ""
+                field = error.errors[0].path if error.errors else ""
                 problems.append((int(number), field, error.code, error.detail))
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
         refused = pl.DataFrame(problems, schema=REFUSALS, orient="row")

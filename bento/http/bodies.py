@@ -8,8 +8,8 @@ from typing import Any, NoReturn, cast
 
 from bento.http.nesting import DEEPEST, is_deeper
 from bento.http.problems import HttpError
-from loan_platform.core.applications.reader import FieldProblem
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.errors import Issue
 
 Row = dict[str, Any]
 NOT_STATED = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # as MLflow's servers read CSV
@@ -133,8 +133,8 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> Row:
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         shown = "".join(letter if letter.isprintable() else "?" for letter in twice[:64])
-        problem = FieldProblem(shown, "duplicate_field", "is there twice")
-        raise HttpError(422, "duplicate_field", "A field is there twice.", (problem,))
+        issue = Issue(shown, "is there twice", code="duplicate_field")
+        raise HttpError(422, "duplicate_field", "A field is there twice.", (issue,))
     return value
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from loan_platform.core.applications.reader import FieldProblem
+from loan_platform.core.errors import Issue
 
 log = logging.getLogger("loan_platform.service")
 
@@ -30,7 +30,7 @@ class HttpError(Exception):
     status: int
     code: str
     detail: str
-    errors: tuple[FieldProblem, ...] = ()
+    errors: tuple[Issue, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def response(self, request_id: str) -> Response:
@@ -44,7 +44,7 @@ class HttpError(Exception):
             "request_id": request_id,
         }
         if self.errors:
-            body["errors"] = [error._asdict() for error in self.errors]
+            body["errors"] = [field_error(issue) for issue in self.errors]
         content = json.dumps(body, ensure_ascii=False).encode()
         headers = {**self.headers, "x-request-id": request_id}
         response = _Problem(content, self.status, headers, media_type="application/problem+json")
@@ -61,6 +61,11 @@ class _Problem(Response):
         """Send it."""
         scope.setdefault("state", {})["problem"] = self.code
         await super().__call__(scope, receive, send)
+
+
+def field_error(issue: Issue) -> dict[str, str]:
+    """An issue of a field as the entries of `errors` have it."""
+    return {"field": issue.path, "code": issue.code, "detail": issue.detail}
 
 
 def defect(error: Exception, request_id: str) -> Response:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from bento.http.problems import field_error
 from bento.model.champion import Serving
 from bento.openapi.schemas import Schema, exactly
 from loan_platform.core.applications.reader import ApplicationError
@@ -108,10 +109,10 @@ def _problem(status: int, code: str, detail: str, serving: Serving) -> Schema:
 
 
 def _refused(serving: Serving) -> list[Schema]:
-    """What the reader says of an application whose every field is wrong: its first two problems."""
+    """What the reader says of an application whose every field is wrong: its first two issues."""
     first = next(iter(serving.bundle.model.inputs)).name
     try:
         serving.reader.read({first: [], "a_field_that_is_not_there": 1})
     except ApplicationError as error:
-        return [problem._asdict() for problem in error.problems[:2]]
+        return [field_error(issue) for issue in error.issues[:2]]
     return []

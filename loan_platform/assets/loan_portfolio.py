@@ -19,9 +19,10 @@ from loan_platform.assets.serving.service import service_assets, service_checks
 from loan_platform.assets.training.evaluation import evaluation_assets
 from loan_platform.assets.training.features import feature_assets
 from loan_platform.assets.training.trained_model import training_assets
-from loan_platform.core.book.issues import ContractError, Mistake
+from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.portfolio import Attributes, Portfolio
 from loan_platform.core.checking.book_check import DEFS, check_book, load_book, other_component
+from loan_platform.core.errors import Issue
 
 
 @dg.scaffold_with(LoanPortfolioScaffolder)
@@ -75,22 +76,22 @@ def location(package: Path) -> dg.Definitions:
     Runs take one process by default: an interpreter for each step costs more than most steps.
 
     Raises:
-        ContractError: with every mistake in the files of all books.
+        ContractError: with every issue in the files of all books.
     """
     # Book by book: `dg.load_from_defs_folder` also imports every component library that is installed
     # (dagster-gcp brings BigQuery and pandas), which doubles the time to load.
     tree = dg.ComponentTree.for_project(package)
     books: list[dg.Definitions] = []
-    mistakes: list[Mistake] = []
+    issues: list[Issue] = []
     for path in sorted((package / "defs").glob(f"*/{DEFS}")):
         try:
             books.append(tree.build_defs(path.parent))
-        except Exception:  # Dagster's own errors tell of one mistake, or of one file
-            found = () if other_component(path.parent) else check_book(path.parent).mistakes
+        except Exception:  # Dagster's own errors tell of one issue, or of one file
+            found = () if other_component(path.parent) else check_book(path.parent).issues
             if not found:
                 raise
-            mistakes += found
-    if mistakes:
-        raise ContractError(mistakes)
+            issues += found
+    if issues:
+        raise ContractError(issues)
     shared = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
     return dg.Definitions.merge(shared, *books)

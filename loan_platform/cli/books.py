@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loan_platform.core.book.issues import did_you_mean
+from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.checking.book_check import DEFS
 from loan_platform.core.errors import ExplainedError
 
@@ -26,6 +26,6 @@ def book_folder(name: str, folder: Path = SHIPPED) -> Path:
     """
     if not (folder / name).is_dir():
         known = book_names(folder)
-        mend = did_you_mean(name, known) or f"The books are: {', '.join(known) or 'none yet'}."
-        raise UnknownBookError(f"{folder} has no book {name!r}. {mend}")
+        hint = did_you_mean(name, known) or f"The books are: {', '.join(known) or 'none yet'}."
+        raise UnknownBookError(f"{folder} has no book {name!r}. {hint}")
     return folder / name

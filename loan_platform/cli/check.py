@@ -1,12 +1,11 @@
-"""`loan-platform check`: every mistake in the files of a book, before anything is run."""
+"""`loan-platform check`: every issue in the files of a book, before anything is run."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from loan_platform.cli.books import SHIPPED, book_folder, book_names
-from loan_platform.core.book.issues import Mistake
 from loan_platform.core.checking.book_check import BookCheck, check_book, other_component
+from loan_platform.core.errors import Issue
 from loan_platform.settings import Settings, source_override
 
 
@@ -32,24 +31,26 @@ def _check(settings: Settings, folder: Path) -> bool:
     sources = book.attributes.sources if book.attributes else {}
     overrides = {name: text for name in sources if (text := source_override(folder.name, name))}
     found = check_sources(book, settings.home, overrides, folder.name)
-    mistakes = [*book.mistakes, *found.mistakes]
+    issues = [*book.issues, *found.issues]
     for note in found.notes:
         sys.stdout.write(f"note: {_told(note)}\n")
-    for mistake in mistakes:
-        sys.stderr.write(f"{_told(mistake)}\n")
-    sys.stdout.write(f"{folder.name}: {_summary(book, found.files, len(mistakes))}\n")
-    return not mistakes
+    for issue in issues:
+        sys.stderr.write(f"{_told(issue)}\n")
+    sys.stdout.write(f"{folder.name}: {_summary(book, found.files, len(issues))}\n")
+    return not issues
 
 
-def _told(mistake: Mistake) -> str:
+def _told(issue: Issue) -> str:
     """The mistake with its file relative to the working directory, where it is below."""
-    file, here = mistake.file.resolve(), Path.cwd()
-    return str(replace(mistake, file=file.relative_to(here) if file.is_relative_to(here) else file))
+    if issue.file is None:
+        return str(issue)
+    file, here = issue.file.resolve(), Path.cwd()
+    return str(issue._replace(file=file.relative_to(here) if file.is_relative_to(here) else file))
 
 
-def _summary(book: BookCheck, files: list[str], mistakes: int) -> str:
-    if mistakes or book.portfolio is None:
-        return f"{mistakes} {'mistake' if mistakes == 1 else 'mistakes'}"
+def _summary(book: BookCheck, files: list[str], issues: int) -> str:
+    if issues or book.portfolio is None:
+        return f"{issues} {'issue' if issues == 1 else 'issues'}"
     contract = book.portfolio.contract
     against = f"held against {', '.join(files)}" if files else "no source file to hold it against"
     return f"sound; {len(contract.columns)} columns, {len(contract.features)} features; {against}"

@@ -1,4 +1,4 @@
-"""`loan-platform check`, and what Dagster's own commands tell of the same mistakes."""
+"""`loan-platform check`, and what Dagster's own commands tell of the same issues."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import LoanPortfolio, location
 from loan_platform.cli.books import UnknownBookError
 from loan_platform.cli.check import run_check
-from loan_platform.core.book.issues import ContractError
+from loan_platform.core.book.book_errors import ContractError
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans
 from loan_platform_tests.support.commands import run
@@ -53,8 +53,8 @@ def test_mistakes_of_all_books_are_told(book: Path, capsys: Capture) -> None:
         f"{book}/contract.yaml:{line_of(contract, 'minimun')}",
         f"{other}/defs.yaml:{line_of(defs, 'folds')}",
     ]
-    assert "car_loans: 1 mistake" in out.out.splitlines()
-    assert "van_loans: 1 mistake" in out.out.splitlines()
+    assert "car_loans: 1 issue" in out.out.splitlines()
+    assert "van_loans: 1 issue" in out.out.splitlines()
 
 
 def test_one_book_is_chosen(book: Path, capsys: Capture) -> None:
@@ -99,7 +99,8 @@ def test_the_code_location_tells_the_mistakes_of_all_books(book: Path) -> None:
     edited(other, "defs.yaml", ("folds: 2", "folds: 1"), ("kind: hash", "kynd: hash"))
     with pytest.raises(ContractError) as caught:
         location(book.parents[1])
-    assert [(m.file.parent.name, m.file.name, m.path) for m in caught.value.mistakes] == [
+    places = [(*issue.file.parts[-2:], issue.path) for issue in caught.value.issues if issue.file]
+    assert places == [
         ("car_loans", "contract.yaml", "columns[1].minimun"),
         ("car_loans", "contract.yaml", "features[0].sql"),
         ("van_loans", "defs.yaml", "attributes.split.kynd"),

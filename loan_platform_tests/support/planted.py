@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loan_platform.core.checking.book_check import check_book
+from loan_platform.core.errors import Issue
 from loan_platform_tests.support.books import write_project
 
 
 class Planted(NamedTuple):
-    """One mistake: what to replace by what, a piece of the line to be blamed, and what is told after it."""
+    """One issue: what to replace by what, a piece of the line to be blamed, and what is told after it."""
 
     old: str
     new: str
@@ -39,9 +40,15 @@ def line_of(text: str, piece: str) -> int:
     return line
 
 
+def place(issue: Issue) -> tuple[str, int | None, str]:
+    """File name, line and key path of an issue in a file."""
+    assert issue.file is not None
+    return issue.file.name, issue.line, issue.path
+
+
 def told(folder: Path) -> list[str]:
     """Every mistake of a book."""
-    return [str(mistake) for mistake in check_book(folder).mistakes]
+    return [str(issue) for issue in check_book(folder).issues]
 
 
 def ids(cases: list[Planted]) -> list[str]:
@@ -49,7 +56,7 @@ def ids(cases: list[Planted]) -> list[str]:
     return [re.sub(r"\W+", "-", case.new)[:40] for case in cases]
 
 
-def assert_only_mistake(folder: Path, file: str, case: Planted) -> None:
+def assert_only_issue(folder: Path, file: str, case: Planted) -> None:
     """The planted mistake is told with its line, and nothing else is."""
     line = line_of(edited(folder, file, (case.old, case.new)), case.blamed)
     found = told(folder)

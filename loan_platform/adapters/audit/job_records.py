@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from loan_platform.adapters.storage.atomic_files import sha256
-from loan_platform.core.audit.hash_chain import Chain, Fault
+from loan_platform.core.audit.hash_chain import Chain, ChainFault
 
 ROW, STORED = "row", "stored"
 ROWS = {
@@ -48,16 +48,16 @@ def job_lines(chain: Chain) -> list[JobLine]:
     return [] if spoilt else [event for event in chain.events if "job" in event]
 
 
-def job_faults(directory: Path, chain: Chain) -> Iterator[Fault]:
+def job_faults(directory: Path, chain: Chain) -> Iterator[ChainFault]:
     """Row files that are missing or have another hash than the chain records."""
     retired = {event["retired_job"] for event in chain.events if "retired_job" in event}
     for job_id, line in {line["job"]: line for line in job_lines(chain)}.items():
         path = job_file(directory, job_id)
         if not path.exists():
             if job_id not in retired:
-                yield Fault(chain.name, f"../jobs/{path.name}", 0, "is missing, and no line says why", False)
+                yield ChainFault(chain.name, f"../jobs/{path.name}", 0, "is missing, and no line says why", False)
         elif sha256(path) != line["rows_sha256"]:
-            yield Fault(chain.name, f"../jobs/{path.name}", 0, "was changed", False)
+            yield ChainFault(chain.name, f"../jobs/{path.name}", 0, "was changed", False)
 
 
 def job_rows(directory: Path, line: JobLine) -> pl.DataFrame | None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from loan_platform.adapters.sources.missing_columns import find_missing_columns
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.sample import Sample, read_sample
-from loan_platform.adapters.sources.sql_check import binding_problems
+from loan_platform.adapters.sources.sql_check import binding_issues
 from loan_platform.adapters.sources.target_check import target_findings
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import Mistake, Problem
 from loan_platform.core.book.key_paths import path_parts
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.checking.book_check import BookCheck
-from loan_platform.core.errors import SourceError
+from loan_platform.core.errors import Issue, SourceError
 from loan_platform.core.staging.table import Table
 
 BUCKET = "gs://"
@@ -25,13 +24,13 @@ class SourceFindings:
     """What was found beyond the two files.
 
     Attributes:
-        mistakes: the book would fail.
+        issues: the book would fail.
         notes: what may be meant so, or could not be looked at.
         files: source and name of each file that the contract was held against.
     """
 
-    mistakes: list[Mistake] = field(default_factory=list[Mistake])
-    notes: list[Mistake] = field(default_factory=list[Mistake])
+    issues: list[Issue] = field(default_factory=list[Issue])
+    notes: list[Issue] = field(default_factory=list[Issue])
     files: list[str] = field(default_factory=list[str])
 
 
@@ -49,13 +48,13 @@ def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], pr
     if contract is None or attributes is None:
         return found
     if getattr(contract, "tables", ()):
-        what = "linked files are not held against the contract here; the job that reads them does it"
-        found.notes.append(check.contract.file.mistake(("tables",), what, ""))
+        message = "linked files are not held against the contract here; the job that reads them does it"
+        found.notes.append(check.contract.file.issue(("tables",), message, ""))
         return found
-    wrong = {mistake.path.partition("]")[0] for mistake in check.contract.mistakes}
-    refused = [problem for problem in binding_problems(contract) if problem.path.partition("]")[0] not in wrong]
-    found.mistakes += [_mistake(check, problem) for problem in refused]
-    if found.mistakes or check.contract.mistakes:  # what such SQL reads says nothing yet
+    wrong = {issue.path.partition("]")[0] for issue in check.contract.issues}
+    refused = [issue for issue in binding_issues(contract) if issue.path.partition("]")[0] not in wrong]
+    found.issues += [_issue(check, issue) for issue in refused]
+    if found.issues or check.contract.issues:  # what such SQL reads says nothing yet
         return found
     for name in attributes.sources:
         _check_source(found, check, contract, name, _files(found, check, name, home, overrides, prefix))
@@ -70,14 +69,14 @@ def _files(
     source, override = check.attributes.sources[name], overrides.get(name)
     place = ("attributes", "sources", name, "path")
     if (override or source.path).startswith(BUCKET):
-        found.notes.append(check.defs.mistake(place, "the source is in a bucket and was not looked at", ""))
+        found.notes.append(check.defs.issue(place, "the source is in a bucket and was not looked at", ""))
         return []
     variable = f"{prefix}_{name}".upper()
     try:
         return resolve(source, home=home, cache=home, override=override, variable=variable)
     except SourceError as error:
-        what = f"{error.file} {error.problem}, so the contract was not held against it"
-        found.notes.append(check.defs.mistake(place, what, error.remedy))
+        message = f"{error.file} {error.message}, so the contract was not held against it"
+        found.notes.append(check.defs.issue(place, message, error.hint))
         return []
 
 
@@ -91,18 +90,18 @@ def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, n
             sample = read_sample(path, table, check.attributes.sources[name], target)
         except SourceError as error:
             place = ("attributes", "sources", name, "path")
-            found.mistakes.append(check.defs.mistake(place, f"{path} {error.problem}", error.remedy))
+            found.issues.append(check.defs.issue(place, f"{path} {error.message}", error.hint))
             continue
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
         columns = find_missing_columns(contract, table, path.name, sample.names, needs_target=name == "loans")
-        found.mistakes += [_mistake(check, problem) for problem in columns.mistakes]
-        found.notes += [_mistake(check, problem) for problem in columns.notes]
-    if name == "loans" and samples and not found.mistakes:
+        found.issues += [_issue(check, issue) for issue in columns.issues]
+        found.notes += [_issue(check, issue) for issue in columns.notes]
+    if name == "loans" and samples and not found.issues:
         outcome = target_findings(contract, samples)
-        found.mistakes += [_mistake(check, problem) for problem in outcome.mistakes]
-        found.notes += [_mistake(check, problem) for problem in outcome.notes]
+        found.issues += [_issue(check, issue) for issue in outcome.issues]
+        found.notes += [_issue(check, issue) for issue in outcome.notes]
 
 
-def _mistake(check: BookCheck, problem: Problem) -> Mistake:
-    return check.contract.file.mistake(path_parts(problem.path), problem.reason, problem.mend)
+def _issue(check: BookCheck, issue: Issue) -> Issue:
+    return check.contract.file.issue(path_parts(issue.path), issue.message, issue.hint, issue.code)

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from loan_platform.adapters.csv_files.header import closest_names
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import columns_read
+from loan_platform.core.errors import Issue
 from loan_platform.core.staging.table import Table
 
 _SHOWN = 12
@@ -18,8 +18,8 @@ _SHOWN = 12
 class ColumnFindings:
     """Mistakes: the file would be refused, or teaches nothing. Notes: values would be missing."""
 
-    mistakes: list[Problem] = field(default_factory=list[Problem])
-    notes: list[Problem] = field(default_factory=list[Problem])
+    issues: list[Issue] = field(default_factory=list[Issue])
+    notes: list[Issue] = field(default_factory=list[Issue])
 
 
 def find_missing_columns(
@@ -42,16 +42,16 @@ def find_missing_columns(
         absent = column.raw_columns - present
         path = f"columns[{places[column.name]}].{'sql' if column.sql else 'name'}"
         if column.name in required:
-            reason = f"{column.name!r} is required, and {file} lacks {_listed(absent)}: the file would be refused"
-            found.mistakes.append(Problem(path, reason, _remedy(absent | {column.name}, names)))
+            message = f"{column.name!r} is required, and {file} lacks {_listed(absent)}: the file would be refused"
+            found.issues.append(Issue(path, message, _remedy(absent | {column.name}, names)))
         elif meant := _misspelt(absent, names, table.raw_columns):
-            reason = f"reads {_listed(absent)}, which {file} lacks"
-            found.notes.append(Problem(path, reason, f"Did you mean {' or '.join(repr(name) for name in meant)}?"))
+            message = f"reads {_listed(absent)}, which {file} lacks"
+            found.notes.append(Issue(path, message, f"Did you mean {' or '.join(repr(name) for name in meant)}?"))
         elif absent == column.raw_columns:
             silent.append(column.name)
     if silent:
-        reason = f"{file} has nothing for these optional columns, which would be missing: {_shortened(silent)}"
-        found.notes.append(Problem("columns", reason))
+        message = f"{file} has nothing for these optional columns, which would be missing: {_shortened(silent)}"
+        found.notes.append(Issue("columns", message))
     _target(found, contract, file, names, needs_target or TARGET in required)
     return found
 
@@ -60,12 +60,10 @@ def _target(found: ColumnFindings, contract: Contract, file: str, names: Sequenc
     reads = columns_read(contract.target.sql)
     absent = reads - frozenset(names)
     if absent == reads and needed:
-        reason = f"reads {_listed(absent)}, which {file} lacks, so no outcome would be known"
-        found.mistakes.append(Problem("target.sql", reason, _remedy(absent, names)))
+        message = f"reads {_listed(absent)}, which {file} lacks, so no outcome would be known"
+        found.issues.append(Issue("target.sql", message, _remedy(absent, names)))
     elif absent and needed:
-        found.notes.append(
-            Problem("target.sql", f"reads {_listed(absent)}, which {file} lacks", _remedy(absent, names))
-        )
+        found.notes.append(Issue("target.sql", f"reads {_listed(absent)}, which {file} lacks", _remedy(absent, names)))
 
 
 def _misspelt(absent: frozenset[str], names: Sequence[str], read: frozenset[str]) -> list[str]:

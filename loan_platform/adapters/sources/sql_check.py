@@ -8,8 +8,8 @@ import duckdb
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Target
-from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import SqlError, columns_read
+from loan_platform.core.errors import Issue
 from loan_platform.core.staging.parsing import name
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import typed_sql
@@ -18,7 +18,7 @@ _NO_TARGET = Target(sql="NULL", description="Not looked at.")
 _OFFLINE = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
-def binding_problems(contract: Contract) -> Iterator[Problem]:
+def binding_issues(contract: Contract) -> Iterator[Issue]:
     """Every SQL of a contract of one file that DuckDB would refuse when the book is staged.
 
     SQL that is no expression at all is passed over: the contract's own checks tell of it.
@@ -31,10 +31,10 @@ def binding_problems(contract: Contract) -> Iterator[Problem]:
         if _refusal(connection, sound) is None:
             return
         for i, column in columns.items():
-            if reason := _refusal(connection, replace(sound, columns=(column,), target=_NO_TARGET)):
-                yield Problem(f"columns[{i}].{_key(column)}", *_told(reason))
-        if reason := _refusal(connection, replace(sound, columns=(), target=target)):
-            yield Problem("target.sql", *_told(reason))
+            if message := _refusal(connection, replace(sound, columns=(column,), target=_NO_TARGET)):
+                yield Issue(f"columns[{i}].{_key(column)}", *_told(message))
+        if message := _refusal(connection, replace(sound, columns=(), target=target)):
+            yield Issue("target.sql", *_told(message))
 
 
 @contextmanager
@@ -73,10 +73,10 @@ def _refusal(connection: duckdb.DuckDBPyConnection, table: Table) -> str | None:
 def _told(message: str) -> tuple[str, str]:
     """DuckDB's reason without its position, which is that in a longer query; and what to do."""
     lines = [line.strip() for line in message.splitlines()]
-    kind, _, reason = lines[0].partition(": ")
+    kind, _, message = lines[0].partition(": ")
     hint = next((line for line in lines if line.startswith("Did you mean")), "")
-    if "No function matches" in reason:
+    if "No function matches" in message:
         hint = "Raw values are text: cast them, as in TRY_CAST(amount AS DOUBLE)."
-    elif "GROUP BY" in reason or "aggregate" in reason.lower():
+    elif "GROUP BY" in message or "aggregate" in message.lower():
         hint = "The SQL sees one raw row; it cannot sum or count others."
-    return f"DuckDB, which runs it, refuses it: {(reason or kind).rstrip('.!')}", hint or "Correct the SQL."
+    return f"DuckDB, which runs it, refuses it: {(message or kind).rstrip('.!')}", hint or "Correct the SQL."

@@ -10,12 +10,12 @@ from loan_platform.adapters.sources.missing_columns import ColumnFindings
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import Problem
+from loan_platform.core.errors import Issue
 from loan_platform.core.staging.parsing import name
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import typed_sql
 
-_MEND = "Compare the SQL with the values of the columns that it reads."
+_HINT = "Compare the SQL with the values of the columns that it reads."
 
 
 def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings:
@@ -31,14 +31,14 @@ def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings
     known = values["1"] + values["0"]
     if values["wrong"] == rows.height or (not known and whole):
         told = "neither 0 nor 1 nor null" if values["wrong"] else "null: no outcome is known"
-        found.mistakes.append(Problem("target.sql", f"for all of {seen} the target is {told}", _MEND))
+        found.issues.append(Issue("target.sql", f"for all of {seen} the target is {told}", _HINT))
     elif not (values["1"] and values["0"]):
         told = "null" if not known else "1 (default) or null" if values["1"] else "0 (repaid) or null"
-        problem = Problem("target.sql", f"for all of {seen} the target is {told}: there is nothing to learn", _MEND)
-        (found.mistakes if whole else found.notes).append(problem)
+        issue = Issue("target.sql", f"for all of {seen} the target is {told}: there is nothing to learn", _HINT)
+        (found.issues if whole else found.notes).append(issue)
     elif values["wrong"]:
-        reason = f"for {values['wrong']:,} of {seen} the target is neither 0 nor 1 nor null: they would be quarantined"
-        found.notes.append(Problem("target.sql", reason, _MEND))
+        message = f"for {values['wrong']:,} of {seen} the target is neither 0 nor 1 nor null: they would be quarantined"
+        found.notes.append(Issue("target.sql", message, _HINT))
     return found
 
 

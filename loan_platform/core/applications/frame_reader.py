@@ -119,17 +119,17 @@ class FrameReader:
     def _one_by_one(self, raw: pl.DataFrame, as_text: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
         rows: list[int] = []
         inputs: list[list[Any]] = []
-        problems: list[tuple[int, str, str, str]] = []
+        issues: list[tuple[int, str, str, str]] = []
         for values in raw.iter_rows(named=True):
             number = values.pop(ROW)
             try:
                 inputs.append(self.one.inputs(self._json(values, as_text)))
                 rows.append(number)
             except ApplicationError as error:
-                problems += [(number, p.field, p.code, p.detail) for p in error.problems]
+                issues += [(number, issue.path, issue.code, issue.detail) for issue in error.issues]
         frame = self.one.frame(inputs) if inputs else pl.DataFrame(schema=self.one.schema)
         numbered = frame.insert_column(0, pl.Series(ROW, rows, raw.schema[ROW]))
-        return numbered, pl.DataFrame(problems, schema=REFUSALS, orient="row")
+        return numbered, pl.DataFrame(issues, schema=REFUSALS, orient="row")
 
     def _json(self, values: dict[str, Any], as_text: bool) -> dict[str, Any]:
         """The row as a caller would have sent it alone."""

@@ -10,30 +10,22 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from loan_platform.core.applications.json_values import LOOSE, STRICT, WrongValueError, exact_range
+from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.book.issues import did_you_mean
-from loan_platform.core.errors import ExplainedError
+from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-MOST_PROBLEMS = 100  # that an answer lists
-GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
+MAX_ISSUES = 100  # that an answer lists
+MAX_GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
 NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
-
-
-class FieldProblem(NamedTuple):
-    """What is wrong with a field: a code for programs, a sentence for people."""
-
-    field: str
-    code: str
-    detail: str
 
 
 class ApplicationError(ExplainedError, ValueError):
     """An application that cannot be scored, with every field that keeps it from that."""
 
-    def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__("; ".join(f"{problem.field}: {problem.detail}" for problem in problems))
-        self.problems = problems
+    def __init__(self, issues: list[Issue]) -> None:
+        super().__init__("; ".join(f"{issue.path}: {issue.detail}" for issue in issues))
+        self.issues = issues
 
 
 class ApplicationReader:
@@ -85,7 +77,7 @@ class ApplicationReader:
             values: of the fields, as a JSON parser gives them; an absent field and null both mean: not stated.
 
         Raises:
-            ApplicationError: with every problem: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
+            ApplicationError: with every issue: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
                 `not_allowed`.
         """
         return self.frame([self.inputs(values)])
@@ -103,14 +95,14 @@ class ApplicationReader:
         Raises:
             ApplicationError: as `read` does.
         """
-        problems: list[FieldProblem] = []
+        issues: list[Issue] = []
         typed: dict[str, Any] = {}
         for name, value in values.items():
-            if len(problems) >= MOST_PROBLEMS:
-                raise ApplicationError(problems)
+            if len(issues) >= MAX_ISSUES:
+                raise ApplicationError(issues)
             if name not in self.columns:
-                unknown = sum(problem.code == "unknown_field" for problem in problems)
-                problems.append(self._unknown(name, guess=unknown < GUESSES))
+                unknown = sum(issue.code == "unknown_field" for issue in issues)
+                issues.append(self._unknown(name, guess=unknown < MAX_GUESSES))
             elif (
                 (simple := self._simple.get(name))
                 and type(value) in simple.types
@@ -121,11 +113,11 @@ class ApplicationReader:
                 try:
                     typed[name] = self._typed(name, value)
                 except WrongValueError as wrong:
-                    problems.append(FieldProblem(name, wrong.code, wrong.detail))
-        stated = {name for name, value in typed.items() if value is not None} | {problem.field for problem in problems}
-        problems += [FieldProblem(name, "required", "must be stated") for name in sorted(self.required - stated)]
-        if problems:
-            raise ApplicationError(problems)
+                    issues.append(Issue(name, wrong.detail, code=wrong.code))
+        stated = {name for name, value in typed.items() if value is not None} | {issue.path for issue in issues}
+        issues += [Issue(name, "must be stated", code="required") for name in sorted(self.required - stated)]
+        if issues:
+            raise ApplicationError(issues)
         return [typed.get(name) for name in self._inputs]
 
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -137,26 +129,26 @@ class ApplicationReader:
         Raises:
             ApplicationError: a value is of another type; its field is `rows[i].name`.
         """
-        problems: list[FieldProblem] = []
+        issues: list[Issue] = []
         typed = [
-            [self._loosely(f"rows[{i}].", name, row, problems) for name in self._inputs] for i, row in enumerate(rows)
+            [self._loosely(f"rows[{i}].", name, row, issues) for name in self._inputs] for i, row in enumerate(rows)
         ]
-        problems += [
-            FieldProblem(name, "required", "must be a column of the rows")
+        issues += [
+            Issue(name, "must be a column of the rows", code="required")
             for name in sorted(self.required)
             if rows and not any(name in row for row in rows)
         ]
-        if problems:
-            raise ApplicationError(problems[:MOST_PROBLEMS])
+        if issues:
+            raise ApplicationError(issues[:MAX_ISSUES])
         return pl.DataFrame(typed, schema=self.schema, orient="row")
 
-    def _loosely(self, where: str, name: str, row: Mapping[str, Any], problems: list[FieldProblem]) -> Any:
+    def _loosely(self, where: str, name: str, row: Mapping[str, Any], issues: list[Issue]) -> Any:
         if (value := row.get(name)) is None:
             return None
         try:
             found = LOOSE.get(self.columns[name].type, self._parsers[name])(value)
         except WrongValueError as wrong:
-            problems.append(FieldProblem(where + name, wrong.code, wrong.detail))
+            issues.append(Issue(where + name, wrong.detail, code=wrong.code))
             return None
         if isinstance(found, str):
             return None if (trimmed := found.strip(" ")) in self.missing else trimmed
@@ -184,11 +176,10 @@ class ApplicationReader:
         except KeyError:
             raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
-    def _unknown(self, name: str, guess: bool) -> FieldProblem:
+    def _unknown(self, name: str, guess: bool) -> Issue:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
         meant = did_you_mean(name[:NAME_SHOWN], self.columns) if guess else ""
-        detail = f"is not a field of an application. {meant}".strip()
-        return FieldProblem(shown, "unknown_field", detail)
+        return Issue(shown, "is not a field of an application", meant, code="unknown_field")
 
 
 class _Simple(NamedTuple):

@@ -24,7 +24,7 @@ class Head(NamedTuple):
     sha256: str = ZERO
 
 
-class Fault(NamedTuple):
+class ChainFault(NamedTuple):
     """What is wrong with a chain, and where.
 
     Attributes:
@@ -69,7 +69,7 @@ class Chain:
     name: str
     records: tuple[dict[str, Any], ...] = ()
     events: tuple[dict[str, Any], ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ChainFault, ...] = ()
     head: Head = field(default_factory=Head)
     hashes: dict[int, str] = field(default_factory=dict[int, str], repr=False)
 
@@ -113,7 +113,7 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
         head: where its end was when it was last written; None: that is gone.
     """
     at: Head | None = None
-    faults: list[Fault] = []
+    faults: list[ChainFault] = []
     found: list[Entry] = []
     hashes: dict[int, str] = {}
     first: tuple[str, Head] | None = None
@@ -121,13 +121,15 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
         for number, line in enumerate(lines, 1):
             entry = opened(line[:-1]) if line.endswith(b"\n") else None
             if entry is None:  # the hash that it states may stand: then the lines around it do
-                faults.append(Fault(name, segment, number, "was changed or is cut off: its hash is another", False))
+                faults.append(
+                    ChainFault(name, segment, number, "was changed or is cut off: its hash is another", False)
+                )
                 at = Head(at.n + 1, _stated(line)) if at else None
             else:
                 before = Head(entry.n - 1, entry.prev)
                 first = first or (segment, before)
                 if before != (at or before):
-                    faults.append(Fault(name, segment, number, _why(before, at or before), True))
+                    faults.append(ChainFault(name, segment, number, _why(before, at or before), True))
                 at = Head(entry.n, entry.sha256)
                 found.append(entry)
             if at:
@@ -137,10 +139,10 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
         hashes[first[1].n] = first[1].sha256
         if first[1] not in retired:
             reason = f"{first[1].n} lines before it are gone or damaged, and no line says why"
-            faults.append(Fault(name, first[0], 1, reason, True))
+            faults.append(ChainFault(name, first[0], 1, reason, True))
     end = at or Head()
     if why := _wrong_head(head, end, hashes | {0: ZERO}):
-        faults.append(Fault(name, "head", 1, why, True))
+        faults.append(ChainFault(name, "head", 1, why, True))
     spoilt = any(fault.spoils for fault in faults)
     records = () if spoilt else tuple(e.record for e in found if "request_id" in e.record)
     events = tuple(e.record for e in found if "request_id" not in e.record)

@@ -5,11 +5,11 @@ from typing import Self
 
 from pydantic import model_validator
 
+from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.constants import EXPOSURE
 from loan_platform.core.book.contract_parts import Column, ContractParts, Feature
-from loan_platform.core.book.contract_rules import problems_of
-from loan_platform.core.book.issues import InconsistentError
-from loan_platform.core.book.join_rules import join_problems
+from loan_platform.core.book.contract_rules import contract_issues
+from loan_platform.core.book.join_rules import join_issues
 
 
 class Contract(ContractParts):
@@ -17,8 +17,8 @@ class Contract(ContractParts):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if problems := [*problems_of(self), *join_problems(self)]:
-            raise InconsistentError(problems, self)
+        if issues := [*contract_issues(self), *join_issues(self)]:
+            raise InconsistentError(issues, self)
         return self
 
     def features_for(self, use_pricing: bool) -> tuple[Feature, ...]:

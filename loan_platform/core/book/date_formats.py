@@ -5,7 +5,7 @@ import re
 SPECIFIERS = "dmYybBHIMSfp"
 
 
-def format_problem(text: str) -> str | None:
+def format_issue(text: str) -> str | None:
     """Why a format names no date, or None."""
     found = re.findall("%(.?)", text.replace("%%", ""))
     if unknown := next((f"%{letter}" for letter in found if not letter or letter not in SPECIFIERS), None):

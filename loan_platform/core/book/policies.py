@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from loan_platform.core.book.book_errors import InconsistentError
+from loan_platform.core.book.close_names import closest
 from loan_platform.core.book.contract_parts import Strict, Text
-from loan_platform.core.book.issues import InconsistentError, Problem, closest
+from loan_platform.core.errors import Issue
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
@@ -81,8 +83,8 @@ class Training(Strict):
     @model_validator(mode="after")
     def _blend_has_parts(self) -> Self:
         if "blend" in self.families and not {"scorecard", "gradient_boosting"} <= set(self.families):
-            reason = "blend averages scorecard and gradient_boosting, and one of them is not in the list"
-            raise InconsistentError([Problem("families", reason, "Add both, or remove blend.")], self)
+            message = "blend averages scorecard and gradient_boosting, and one of them is not in the list"
+            raise InconsistentError([Issue("families", message, "Add both, or remove blend.")], self)
         return self
 
 
@@ -121,27 +123,27 @@ class Decision(Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if problems := list(_decision_problems(self)):
-            raise InconsistentError(problems, self)
+        if issues := list(_decision_issues(self)):
+            raise InconsistentError(issues, self)
         return self
 
 
-def _decision_problems(policy: Decision) -> Iterator[Problem]:
+def _decision_issues(policy: Decision) -> Iterator[Issue]:
     low, high = policy.approve_below, policy.decline_from
     if (low is None) != (high is None):
         given, lacking = ("approve_below", "decline_from") if high is None else ("decline_from", "approve_below")
-        yield Problem(given, f"is given without {lacking}", f"Add {lacking}, or remove it: both are then derived.")
+        yield Issue(given, f"is given without {lacking}", f"Add {lacking}, or remove it: both are then derived.")
     if low is not None and high is not None and low > high:
-        reason = f"{low:g} is above decline_from, {high:g}, so an application would be approved and declined"
-        yield Problem("approve_below", reason, "Lower it, or raise decline_from.")
+        message = f"{low:g} is above decline_from, {high:g}, so an application would be approved and declined"
+        yield Issue("approve_below", message, "Lower it, or raise decline_from.")
     if low is None and high is None and policy.margin <= policy.cost_of_funds:
-        reason = (
+        message = (
             f"{policy.margin:g} is not above cost_of_funds, {policy.cost_of_funds:g}, so no loan could earn anything"
         )
-        yield Problem("margin", reason, "Raise it, or give approve_below and decline_from.")
+        yield Issue("margin", message, "Raise it, or give approve_below and decline_from.")
     if policy.medium_from > policy.high_from:
-        reason = f"{policy.medium_from:g} is above high_from, {policy.high_from:g}, so no risk would be medium"
-        yield Problem("medium_from", reason, "Lower it, or raise high_from.")
+        message = f"{policy.medium_from:g} is above high_from, {policy.high_from:g}, so no risk would be medium"
+        yield Issue("medium_from", message, "Lower it, or raise high_from.")
 
 
 class Promotion(Strict):
@@ -162,8 +164,8 @@ class Promotion(Strict):
     @model_validator(mode="after")
     def _room_between(self) -> Self:
         if self.min_auc >= self.max_auc:
-            reason = f"{self.min_auc:g} is not below max_auc, {self.max_auc:g}, so no model could pass"
-            raise InconsistentError([Problem("min_auc", reason, "Lower it, or raise max_auc.")], self)
+            message = f"{self.min_auc:g} is not below max_auc, {self.max_auc:g}, so no model could pass"
+            raise InconsistentError([Issue("min_auc", message, "Lower it, or raise max_auc.")], self)
         return self
 
 
@@ -191,8 +193,8 @@ class Drift(Strict):
     @model_validator(mode="after")
     def _warning_first(self) -> Self:
         if self.warning > self.critical:
-            reason = f"{self.warning:g} is above critical, {self.critical:g}, so nothing would be a warning"
-            raise InconsistentError([Problem("warning", reason, "Lower it, or raise critical.")], self)
+            message = f"{self.warning:g} is above critical, {self.critical:g}, so nothing would be a warning"
+            raise InconsistentError([Issue("warning", message, "Lower it, or raise critical.")], self)
         return self
 
 
@@ -210,8 +212,8 @@ class Partitions(Strict):
     @model_validator(mode="after")
     def _start_comes_first(self) -> Self:
         if self.end is not None and self.end < self.start:
-            reason = f"{self.end} is before start, {self.start}, so no batch would be scored"
-            raise InconsistentError([Problem("end", reason, "Put it later, or leave it out.")], self)
+            message = f"{self.end} is before start, {self.start}, so no batch would be scored"
+            raise InconsistentError([Issue("end", message, "Put it later, or leave it out.")], self)
         return self
 
 
@@ -241,8 +243,8 @@ class Policies(Strict):
     def _has_loans(self) -> Self:
         if "loans" not in self.sources:
             meant = closest("loans", self.sources)
-            path, mend = (
+            path, hint = (
                 (f"sources.{meant}", "Did you mean 'loans'?") if meant else ("sources", "Add it, with its path.")
             )
-            raise InconsistentError([Problem(path, "there is no source 'loans', the loan book itself", mend)], self)
+            raise InconsistentError([Issue(path, "there is no source 'loans', the loan book itself", hint)], self)
         return self

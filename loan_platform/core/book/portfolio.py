@@ -5,10 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from loan_platform.core.book.book_errors import InconsistentError
+from loan_platform.core.book.close_names import closest, did_you_mean
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Name, Strict, Text
-from loan_platform.core.book.issues import InconsistentError, Problem, closest, did_you_mean
 from loan_platform.core.book.policies import UNDIRECTED, Policies
+from loan_platform.core.errors import Issue
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 SOURCES = ("loans", "applications", "outcomes")
@@ -58,31 +60,31 @@ class Portfolio(Policies):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if problems := list(portfolio_problems(self, self.contract)):
-            raise InconsistentError(problems, self)
+        if issues := list(portfolio_issues(self, self.contract)):
+            raise InconsistentError(issues, self)
         return self
 
 
-def portfolio_problems(policies: Policies, contract: Contract) -> Iterator[Problem]:
+def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
     """Where the policies do not fit the contract, by the key of the policies."""
     known = {*SOURCES, *(table.name for table in contract.tables)}
     for table in contract.tables:
         if table.name not in policies.sources and table.name != "loans":  # of loans the policies tell themselves
-            mend = f"Add `{table.name}: {{path: ...}}`, or remove the table from the contract."
-            yield Problem("sources", f"there is no source {table.name!r}, which the contract joins", mend)
+            hint = f"Add `{table.name}: {{path: ...}}`, or remove the table from the contract."
+            yield Issue("sources", f"there is no source {table.name!r}, which the contract joins", hint)
     for name in policies.sources:
         told_already = "loans" not in policies.sources and closest(name, known) == "loans"
         if name not in known and not told_already:
-            mend = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
-            yield Problem(f"sources.{name}", "is no source of a book, so nothing would read it", mend)
+            hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
+            yield Issue(f"sources.{name}", "is no source of a book, so nothing would read it", hint)
     if set(policies.training.families) <= UNDIRECTED and any(feature.monotone for feature in contract.features):
         what = f"{' and '.join(policies.training.families)} cannot keep features to the contract's directions"
-        mend = "Add scorecard, or remove `monotone` from the contract's features."
-        yield Problem("training.families", f"{what}, so no model could be chosen", mend)
+        hint = "Add scorecard, or remove `monotone` from the contract's features."
+        yield Issue("training.families", f"{what}, so no model could be chosen", hint)
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"
         if policies.split.kind != "hash":
-            yield Problem("split.kind", f"{why} there are no vintages to split by", f"Write 'hash', {remedy}.")
+            yield Issue("split.kind", f"{why} there are no vintages to split by", f"Write 'hash', {remedy}.")
         if policies.partitions.every != "none":
-            yield Problem("partitions.every", f"{why} batches cannot be cut by it", f"Write 'none', {remedy}.")
+            yield Issue("partitions.every", f"{why} batches cannot be cut by it", f"Write 'none', {remedy}.")

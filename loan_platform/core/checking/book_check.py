@@ -6,12 +6,14 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from loan_platform.core.book.issues import ContractError, Mistake, Problem, closest
+from loan_platform.core.book.book_errors import ContractError
+from loan_platform.core.book.close_names import closest
 from loan_platform.core.book.policies import Policies
-from loan_platform.core.book.portfolio import COMPONENT, Attributes, DefsFile, Portfolio, portfolio_problems
+from loan_platform.core.book.portfolio import COMPONENT, Attributes, DefsFile, Portfolio, portfolio_issues
 from loan_platform.core.checking.contract_check import ContractCheck, check_contract
 from loan_platform.core.checking.file_check import FileCheck, check_file
 from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
+from loan_platform.core.errors import Issue
 
 DEFS = "defs.yaml"
 
@@ -25,14 +27,14 @@ class BookCheck:
         defs: `defs.yaml`, for the lines of its keys.
         contract: the contract's file, and the contract as far as it can be read.
         attributes: of `defs.yaml`, as far as they can be read.
-        mistakes: every mistake, `defs.yaml` first, in the order of their lines.
+        issues: every issue, `defs.yaml` first, in the order of their lines.
     """
 
     portfolio: Portfolio | None
     defs: YamlFile
     contract: ContractCheck
     attributes: Attributes | None
-    mistakes: tuple[Mistake, ...]
+    issues: tuple[Issue, ...]
 
 
 def check_book(folder: Path) -> BookCheck:
@@ -45,13 +47,13 @@ def check_book(folder: Path) -> BookCheck:
         attributes = attributes.model_copy(update=stated)
     contract = check_contract(folder / (attributes.contract if attributes else "contract.yaml"))
     if attributes and contract.contract:
-        known = tuple(f"{mistake.path}." for mistake in defs.mistakes if mistake.path)
-        problems = portfolio_problems(attributes, contract.contract)
-        whole = [problem._replace(path=f"attributes.{problem.path}") for problem in problems]
-        defs.add(problem for problem in whole if not f"{problem.path}.".startswith(known))
-    mistakes = (*defs.mistakes, *contract.mistakes)
-    if attributes is None or contract.contract is None or mistakes:
-        return BookCheck(None, defs.file, contract, attributes, mistakes)
+        known = tuple(f"{issue.path}." for issue in defs.issues if issue.path)
+        issues = portfolio_issues(attributes, contract.contract)
+        whole = [issue._replace(path=f"attributes.{issue.path}") for issue in issues]
+        defs.add(issue for issue in whole if not f"{issue.path}.".startswith(known))
+    issues = (*defs.issues, *contract.issues)
+    if attributes is None or contract.contract is None or issues:
+        return BookCheck(None, defs.file, contract, attributes, issues)
     return _named(folder, defs, contract, attributes)
 
 
@@ -59,11 +61,11 @@ def load_book(folder: Path) -> Portfolio:
     """The book of a folder; the folder's name is the book's.
 
     Raises:
-        ContractError: with every mistake of both files, one per line, as `file:line: key path: what. How to mend it.`
+        ContractError: with every mistake of both files, one per line, as `file:line: key path: what. How to hint it.`
     """
     check = check_book(folder)
     if check.portfolio is None:
-        raise ContractError(check.mistakes)
+        raise ContractError(check.issues)
     return check.portfolio
 
 
@@ -81,8 +83,8 @@ def _named(folder: Path, defs: FileCheck[DefsFile], contract: ContractCheck, att
     try:
         portfolio = Portfolio(name=folder.name, contract=contract.contract, **policies)  # pyright: ignore[reportArgumentType]
     except ValidationError:  # all but the name is known to be sound
-        reason = f"the folder is called {folder.name!r}, and its name is that of the book and of its tables"
-        mend = "Rename it: small letters, digits and underscores, a letter first, at most 63 characters."
-        defs.add([Problem("", reason, mend)])
-        return BookCheck(None, defs.file, contract, attributes, tuple(defs.mistakes))
+        message = f"the folder is called {folder.name!r}, and its name is that of the book and of its tables"
+        hint = "Rename it: small letters, digits and underscores, a letter first, at most 63 characters."
+        defs.add([Issue("", message, hint)])
+        return BookCheck(None, defs.file, contract, attributes, tuple(defs.issues))
     return BookCheck(portfolio, defs.file, contract, attributes, ())

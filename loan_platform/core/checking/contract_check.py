@@ -1,16 +1,17 @@
-"""A contract file with every mistake in it."""
+"""A contract file with every issue in it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import ContractError, Mistake
 from loan_platform.core.checking.file_check import FileCheck, check_file
 from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
+from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
-from loan_platform.core.features.feature_sql import feature_problems
+from loan_platform.core.features.feature_sql import feature_issues
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class ContractCheck:
 
     Attributes:
         file: the file, for the lines of its keys.
-        contract: the contract as far as it can be read, for further checks; whole where there is no mistake.
-        mistakes: every mistake, in the order of their lines.
+        contract: the contract as far as it can be read, for further checks; whole where there is no issue.
+        issues: every issue, in the order of their lines.
     """
 
     file: YamlFile
     contract: Contract | None
-    mistakes: tuple[Mistake, ...]
+    issues: tuple[Issue, ...]
 
 
 def check_contract(path: Path) -> ContractCheck:
@@ -33,31 +34,31 @@ def check_contract(path: Path) -> ContractCheck:
     check = check_file(read_yaml(path), Contract)
     contract = check.value or check.parts.get(())
     if not isinstance(contract, Contract):
-        return ContractCheck(check.file, None, tuple(check.mistakes))
+        return ContractCheck(check.file, None, tuple(check.issues))
     if check.judged:
         _check_features(check, contract)
-    return ContractCheck(check.file, contract, tuple(check.mistakes))
+    return ContractCheck(check.file, contract, tuple(check.issues))
 
 
 def load_contract(path: Path) -> Contract:
     """Read a contract file.
 
     Raises:
-        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to mend it.`
+        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to hint it.`
     """
     checked = check_contract(path)
-    if checked.mistakes or checked.contract is None:
-        raise ContractError(checked.mistakes)
+    if checked.issues or checked.contract is None:
+        raise ContractError(checked.issues)
     return checked.contract
 
 
 def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
     """Compile the features, and the exposure, of which nothing else is wrong."""
-    wrong = {mistake.path.partition(".")[0] for mistake in check.mistakes}
+    wrong = {issue.path.partition(".")[0] for issue in check.issues}
     computed = contract.computed(use_pricing=True)
     paths = [*(f"features[{i}]" for i in range(len(contract.features))), "exposure"]
     sound = [i for i in range(len(computed)) if paths[i] not in wrong]
     features = tuple(computed[i] for i in sound)
     empty = pl.DataFrame(schema=input_schema(features, contract))
-    found = list(feature_problems(features, empty))
-    check.add(problem._replace(path=f"{paths[sound[i]]}.{problem.path}") for i, problem in found)
+    found = list(feature_issues(features, empty))
+    check.add(issue._replace(path=f"{paths[sound[i]]}.{issue.path}") for i, issue in found)

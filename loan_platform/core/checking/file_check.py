@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from loan_platform.core.book.issues import InconsistentError, Mistake, Problem
+from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.key_paths import Path, path_parts
 from loan_platform.core.checking.repair import Repaired, repair
-from loan_platform.core.checking.schema_errors import Found, error_items, explained
+from loan_platform.core.checking.schema_errors import error_items, explained
 from loan_platform.core.checking.yaml_file import YamlFile
+from loan_platform.core.errors import Issue
 
 M = TypeVar("M", bound=BaseModel)
 _LAYERS = 4
@@ -23,28 +24,28 @@ class FileCheck(Generic[M]):
 
     Attributes:
         value: the model; None where the file is too wrong to make one.
-        mistakes: in the order of their lines.
+        issues: in the order of their lines.
         parts: models inside the file whose values are right one by one and do not go together, by path.
         judged: False where names were lost, so that what refers to them cannot be judged.
     """
 
     file: YamlFile
     value: M | None = None
-    mistakes: list[Mistake] = field(default_factory=list[Mistake])
+    issues: list[Issue] = field(default_factory=list[Issue])
     parts: dict[Path, object] = field(default_factory=dict[Path, object])
     judged: bool = True
 
-    def add(self, problems: Iterable[Problem]) -> None:
+    def add(self, issues: Iterable[Issue]) -> None:
         """Problems by key path become mistakes with a line; what is known already is left out."""
-        self.add_found((path_parts(problem.path), problem) for problem in problems)
+        self.add_found((path_parts(issue.path), issue) for issue in issues)
 
-    def add_found(self, found: Iterable[Found]) -> None:
+    def add_found(self, found: Iterable[tuple[Path, Issue]]) -> None:
         """As `add`, for problems whose path is known part by part."""
-        for path, (_, reason, mend) in found:
-            mistake = self.file.mistake(path, reason, mend)
-            if mistake not in self.mistakes:
-                self.mistakes.append(mistake)
-        self.mistakes.sort(key=lambda mistake: mistake.line or 0)
+        for path, issue in found:
+            in_file = self.file.issue(path, issue.message, issue.hint, issue.code)
+            if in_file not in self.issues:
+                self.issues.append(in_file)
+        self.issues.sort(key=lambda issue: issue.line or 0)
 
 
 def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
@@ -52,13 +53,13 @@ def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
 
     The data is read strictly: a number in quotes is no number, as it is for editors that know the schema.
     """
-    check = FileCheck[M](file, mistakes=list(file.mistakes))
+    check = FileCheck[M](file, issues=list(file.issues))
     if not file.readable:
         return check
     try:
         text = json.dumps(file.data)
     except (ValueError, RecursionError):
-        check.add([Problem("", "a list or map contains itself", "Remove the alias (`*`).")])
+        check.add([Issue("", "a list or map contains itself", "Remove the alias (`*`).")])
         return check
     try:
         check.value = model.model_validate_json(text, strict=True)
@@ -84,8 +85,8 @@ def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationEr
             return
         except ValidationError as deeper:
             error = deeper
-            found = [(path, problem) for path, problem in explained(deeper, model) if not result.made_up(path)]
-            check.add_found((result.in_file(path), problem) for path, problem in found)
+            found = [(path, issue) for path, issue in explained(deeper, model) if not result.made_up(path)]
+            check.add_found((result.in_file(path), issue) for path, issue in found)
 
 
 def _inconsistent(error: ValidationError) -> dict[Path, object]:

@@ -7,7 +7,7 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from loan_platform.core.book.issues import closest
+from loan_platform.core.book.close_names import closest
 from loan_platform.core.book.key_paths import Path, path_text
 from loan_platform.core.checking.model_fields import BOUNDS, Slot, slot_at
 from loan_platform.core.checking.schema_errors import error_items

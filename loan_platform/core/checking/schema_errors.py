@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for people: what it is and how to mend it."""
+"""What pydantic finds wrong, in words for people: what it is and how to hint it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from loan_platform.core.book.issues import InconsistentError, Problem, closest, did_you_mean
+from loan_platform.core.book.book_errors import InconsistentError
+from loan_platform.core.book.close_names import closest, did_you_mean
 from loan_platform.core.book.key_paths import Path, path_parts, path_text
 from loan_platform.core.checking.model_fields import Slot, keys_told, slot_at, slot_of
-
-Found = tuple[Path, Problem]
+from loan_platform.core.errors import Issue
 
 _NOUNS = {
     "string_type": "a text",
@@ -34,20 +34,20 @@ _PATTERNS = {
 _INNER = re.compile(r"[\w.\[\]]+: ")
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[Found]:
+def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path, Issue]]:
     """Every mistake with its path, in the order of the model's keys."""
     for item in error_items(error):
         path: Path = item["loc"]
         inner = item.get("ctx", {}).get("error")
         if isinstance(inner, InconsistentError):
-            yield from (_below(path, problem) for problem in inner.problems)
+            yield from (_below(path, issue) for issue in inner.issues)
         elif item["type"] == "value_error":
             for line in str(item["msg"]).removeprefix("Value error, ").splitlines():
-                key, colon, reason = line.partition(": ") if _INNER.match(line) else ("", "", line)
-                yield _below(path, Problem(key, reason if colon else line))
+                key, colon, message = line.partition(": ") if _INNER.match(line) else ("", "", line)
+                yield _below(path, Issue(key, message if colon else line))
         else:
-            reason, mend = _explain(item, slot_at(model, path), slot_at(model, path[:-1]))
-            yield path, Problem(path_text(path), reason, mend)
+            message, hint = _explain(item, slot_at(model, path), slot_at(model, path[:-1]))
+            yield path, Issue(path_text(path), message, hint)
 
 
 def error_items(error: ValidationError) -> list[dict[str, Any]]:
@@ -81,9 +81,9 @@ def _told(value: object) -> str:
     return "a map of keys" if isinstance(value, Mapping) else "a list"
 
 
-def _below(path: Path, problem: Problem) -> Found:
-    whole = (*path, *path_parts(problem.path))
-    return whole, problem._replace(path=path_text(whole))
+def _below(path: Path, issue: Issue) -> tuple[Path, Issue]:
+    whole = (*path, *path_parts(issue.path))
+    return whole, issue._replace(path=path_text(whole))
 
 
 def _explain(item: dict[str, Any], slot: Slot | None, owner: Slot | None) -> tuple[str, str]:
@@ -104,8 +104,8 @@ def _wrong_value(kind: str, value: object, slot: Slot | None) -> tuple[str, str]
     if kind in ("too_short", "string_too_short"):
         return "is empty", "Write at least one." if kind == "too_short" else "Write a text."
     if kind == "string_pattern_mismatch" and slot and slot.pattern:
-        noun, mend = _PATTERNS.get(slot.pattern, (f"of the form {slot.pattern}", "Correct it."))
-        return f"{value!r} is not {noun}", mend
+        noun, hint = _PATTERNS.get(slot.pattern, (f"of the form {slot.pattern}", "Correct it."))
+        return f"{value!r} is not {noun}", hint
     if slot and slot.bounds:
         return f"{_told(value)} is out of range".removeprefix("the number "), _range(value, slot)
     return None
@@ -159,7 +159,7 @@ def _as_number(kind: str, value: object) -> str:
 
 def _range(value: object, slot: Slot) -> str:
     limits = " and ".join(f"{word} {limit:g}" for word, limit in slot.bounds)
-    mend = f"Accepted is {limits}."
+    hint = f"Accepted is {limits}."
     if {limit for _, limit in slot.bounds} == {0, 1} and isinstance(value, int | float) and 1 < value <= 100:
-        mend += f" {value:g} % is {value / 100:g}."
-    return mend
+        hint += f" {value:g} % is {value / 100:g}."
+    return hint

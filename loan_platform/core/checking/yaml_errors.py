@@ -4,12 +4,12 @@ from pathlib import Path
 
 import yaml
 
-from loan_platform.core.book.issues import Mistake
+from loan_platform.core.errors import Issue
 
 _SPACES = "Indent with spaces; most editors can convert tabs."
 _QUOTE = "Put the whole text in quotes"
 
-# A piece of the parser's problem (libyaml and PyYAML word it differently), what it means, how to mend it.
+# A piece of the parser's problem (libyaml and PyYAML word it differently), what it means, how to hint it.
 _PROBLEMS = (
     (
         ("mapping values are not allowed",),
@@ -64,31 +64,31 @@ _PROBLEMS = (
 )
 
 
-def yaml_mistake(path: Path, text: str, error: yaml.YAMLError) -> Mistake:
+def yaml_issue(path: Path, text: str, error: yaml.YAMLError) -> Issue:
     """The parser's error as a mistake on the line that a person has to change."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         problem = error.problem or ""
         if error.context_mark is not None and ("end of stream" in problem or "expected ','" in problem):
             mark = error.context_mark  # where the quote or bracket was opened
-        what, mend = _explained(problem, _character(text, error.problem_mark))
-        return _mistake(path, mark.line + 1, what, mend)
+        message, hint = _explained(problem, _character(text, error.problem_mark))
+        return _issue(path, mark.line + 1, message, hint)
     position = getattr(error, "position", 0)
     line = text.count("\n", 0, position if isinstance(position, int) else 0) + 1
-    return _mistake(path, line, "there is a control character", "Remove it.")
+    return _issue(path, line, "there is a control character", "Remove it.")
 
 
-def bytes_mistake(path: Path, error: UnicodeDecodeError) -> Mistake:
+def bytes_issue(path: Path, error: UnicodeDecodeError) -> Issue:
     """The file is not UTF-8."""
     line = error.object.count(b"\n", 0, error.start) + 1
-    return _mistake(path, line, "the file is not UTF-8 text", "Save it as UTF-8.")
+    return _issue(path, line, "the file is not UTF-8 text", "Save it as UTF-8.")
 
 
-def nesting_mistake(path: Path, error: Exception) -> Mistake:
+def nesting_issue(path: Path, error: Exception) -> Issue:
     """A value that YAML reads and Python cannot hold."""
     if isinstance(error, RecursionError):
-        return _mistake(path, 1, "lists or maps are nested too deep", "Remove the superfluous levels.")
-    return _mistake(path, 1, f"a number cannot be read ({error})", "Write it in decimal digits.")
+        return _issue(path, 1, "lists or maps are nested too deep", "Remove the superfluous levels.")
+    return _issue(path, 1, f"a number cannot be read ({error})", "Write it in decimal digits.")
 
 
 def _explained(problem: str, character: str) -> tuple[str, str]:
@@ -96,9 +96,9 @@ def _explained(problem: str, character: str) -> tuple[str, str]:
         if character == "\t":
             return "the line is indented with a tab, which YAML does not accept", _SPACES
         return f"a text cannot begin with `{character}`", f"{_QUOTE}."
-    for pieces, what, mend in _PROBLEMS:
+    for pieces, message, hint in _PROBLEMS:
         if any(piece in problem for piece in pieces):
-            return what, mend
+            return message, hint
     return problem, "Correct the line."
 
 
@@ -108,5 +108,5 @@ def _character(text: str, mark: yaml.Mark) -> str:
     return line[mark.column : mark.column + 1]
 
 
-def _mistake(path: Path, line: int, what: str, mend: str) -> Mistake:
-    return Mistake(path, line, "", f"cannot be read as YAML: {what}", mend)
+def _issue(path: Path, line: int, message: str, hint: str) -> Issue:
+    return Issue("", f"cannot be read as YAML: {message}", hint, "not_yaml", path, line)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import yaml
 
-from loan_platform.core.book.issues import Mistake
 from loan_platform.core.book.key_paths import Path, path_text
-from loan_platform.core.checking.yaml_errors import bytes_mistake, nesting_mistake, yaml_mistake
+from loan_platform.core.checking.yaml_errors import bytes_issue, nesting_issue, yaml_issue
+from loan_platform.core.errors import Issue
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a contract in a twentieth of the time
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
@@ -39,12 +39,12 @@ class YamlFile:
     path: FilePath
     data: Any
     root: yaml.Node | None
-    mistakes: tuple[Mistake, ...]
+    issues: tuple[Issue, ...]
     readable: bool
 
-    def mistake(self, path: Path, what: str, mend: str) -> Mistake:
+    def issue(self, path: Path, message: str, hint: str, code: str = "") -> Issue:
         """A mistake at a path of this file."""
-        return Mistake(self.path, self.line(path), path_text(path), what, mend)
+        return Issue(path_text(path), message, hint, code, self.path, self.line(path))
 
     def line(self, path: Path) -> int:
         """Line (from 1) of the deepest key or list item that exists on a path."""
@@ -60,14 +60,14 @@ class YamlFile:
 
 
 def read_yaml(path: FilePath) -> YamlFile:
-    """Read one document; whatever is wrong with the file is a mistake, nothing is raised."""
+    """Read one document; whatever is wrong with the file is an issue, nothing is raised."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        return _unreadable(path, bytes_mistake(path, error))
+        return _unreadable(path, bytes_issue(path, error))
     except OSError as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        return _unreadable(path, Mistake(path, None, "", reason, "Write it, or correct its name."))
+        message = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        return _unreadable(path, Issue("", message, "Write it, or correct its name.", "no_file", path))
     loader = None
     try:
         loader = _Loader(text)
@@ -75,17 +75,17 @@ def read_yaml(path: FilePath) -> YamlFile:
         data = None if root is None else loader.construct_document(root)
         repeated = tuple(_repeated_keys(path, root, "", set()))
     except yaml.YAMLError as error:
-        return _unreadable(path, yaml_mistake(path, text, error))
+        return _unreadable(path, yaml_issue(path, text, error))
     except (RecursionError, ValueError) as error:
-        return _unreadable(path, nesting_mistake(path, error))
+        return _unreadable(path, nesting_issue(path, error))
     finally:
         if loader is not None:
             loader.dispose()
     return YamlFile(path, data, root, repeated, readable=True)
 
 
-def _unreadable(path: FilePath, mistake: Mistake) -> YamlFile:
-    return YamlFile(path, None, None, (mistake,), readable=False)
+def _unreadable(path: FilePath, issue: Issue) -> YamlFile:
+    return YamlFile(path, None, None, (issue,), readable=False)
 
 
 def _entries(node: yaml.Node | None) -> Iterator[tuple[Hashable, int, yaml.Node]]:
@@ -102,7 +102,7 @@ def _text(key: yaml.Node) -> str:
     return str(key.value) if isinstance(key, yaml.ScalarNode) else ""
 
 
-def _repeated_keys(path: FilePath, node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[Mistake]:
+def _repeated_keys(path: FilePath, node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[Issue]:
     if node is None or id(node) in seen:  # an alias is looked at once
         return
     seen.add(id(node))
@@ -115,7 +115,7 @@ def _repeated_keys(path: FilePath, node: yaml.Node | None, where: str, seen: set
             name, line = _text(key), key.start_mark.line + 1
             inner = f"{where}.{name}".lstrip(".")
             if name in first and name != "<<":
-                what = f"the key is there twice, first on line {first[name]}, and YAML would keep only the last"
-                yield Mistake(path, line, inner, what, "Remove one of the two.")
+                message = f"the key is there twice, first on line {first[name]}, and YAML would keep only the last"
+                yield Issue(inner, message, "Remove one of the two.", "repeated_key", path, line)
             first.setdefault(name, line)
             yield from _repeated_keys(path, value, inner, seen)

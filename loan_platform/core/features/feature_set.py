@@ -9,7 +9,7 @@ import polars as pl
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.features.feature_sql import feature_expression, feature_problems, first_line
+from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
 
 POLARS_TYPES: dict[str, type[pl.DataType]] = {
     "number": pl.Float64,
@@ -41,9 +41,9 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         empty = pl.DataFrame(schema=self.schema)
-        for i, problem in feature_problems(self._computed, empty):
+        for i, issue in feature_issues(self._computed, empty):
             feature = self._computed[i]
-            raise FeatureError(f"feature {feature.name!r}: {problem.reason}; its SQL is: {feature.sql}")
+            raise FeatureError(f"feature {feature.name!r}: {issue.message}; its SQL is: {feature.sql}")
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:

@@ -6,8 +6,8 @@ import polars as pl
 from sqlglot import exp
 
 from loan_platform.core.book.contract_parts import Feature
-from loan_platform.core.book.issues import Problem
 from loan_platform.core.book.sql import SqlError, parsed
+from loan_platform.core.errors import Issue
 
 _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _BEYOND = (exp.AggFunc, exp.Window, exp.Subquery)
@@ -25,16 +25,16 @@ def feature_expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
     return value if empty.select(value).dtypes == [wanted] else value.cast(wanted)
 
 
-def feature_problems(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterator[tuple[int, Problem]]:
+def feature_issues(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterator[tuple[int, Issue]]:
     """Every feature whose SQL does not compile, gives another kind, or looks beyond its own row, by its number.
 
     The path of a problem is the key of the feature: `sql` or `kind`.
     """
     types = _types(features, empty)
     for i, feature in enumerate(features):
-        problem = _beyond_its_row(feature) or _compile_problem(feature, empty, types[i] if types else None)
-        if problem:
-            yield i, problem
+        issue = _beyond_its_row(feature) or _compile_issue(feature, empty, types[i] if types else None)
+        if issue:
+            yield i, issue
 
 
 def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataType] | None:
@@ -45,31 +45,31 @@ def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataTy
         return None
 
 
-def _beyond_its_row(feature: Feature) -> Problem | None:
+def _beyond_its_row(feature: Feature) -> Issue | None:
     """A sum or a rank over the batch would make a loan's features depend on its neighbours."""
     try:
         found = next(parsed(feature.sql).find_all(*_BEYOND), None)
     except SqlError as error:
-        return Problem("sql", str(error), "Correct the SQL.")
+        return Issue("sql", str(error), "Correct the SQL.")
     if found is None:
         return None
-    reason = f"a feature is computed from one row alone, and {found.sql('duckdb')} looks at others"
-    return Problem("sql", reason, "Compute it from the columns of one loan; for the largest of several use GREATEST.")
+    message = f"a feature is computed from one row alone, and {found.sql('duckdb')} looks at others"
+    return Issue("sql", message, "Compute it from the columns of one loan; for the largest of several use GREATEST.")
 
 
-def _compile_problem(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | None) -> Problem | None:
+def _compile_issue(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | None) -> Issue | None:
     try:
         if dtype is None:
             dtype = empty.select(pl.sql_expr(feature.sql).alias(feature.name)).dtypes[0]
         if feature.kind == "category" and dtype != pl.String:
             empty.select(feature_expression(feature, empty))
     except _FAILURES as error:
-        reason = f"Polars, which runs it, refuses it: {first_line(error)}"
-        return Problem("sql", reason, "Use functions of Polars' SQL, and columns of fitting types.")
+        message = f"Polars, which runs it, refuses it: {first_line(error)}"
+        return Issue("sql", message, "Use functions of Polars' SQL, and columns of fitting types.")
     is_number = dtype.is_numeric() or isinstance(dtype, pl.Boolean | pl.Null)
     if feature.kind == "number" and not is_number:
-        mend = "Write `kind: category`, or make it a number." if dtype == pl.String else "Make it a number."
-        return Problem("sql", f"gives {_noun(dtype)}, not a number", mend)
+        hint = "Write `kind: category`, or make it a number." if dtype == pl.String else "Make it a number."
+        return Issue("sql", f"gives {_noun(dtype)}, not a number", hint)
     return None
 
 

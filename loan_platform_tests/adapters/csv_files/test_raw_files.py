@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(tmp_path: Path, data: byt
     with pytest.raises(SourceError, match=problem) as caught:
         ingest([_bytes(tmp_path / "a.csv", data)], tmp_path / "out")
     assert caught.value.file == "a.csv"
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_limits_on_rows_and_on_unpacked_bytes(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_sql_that_duckdb_refuses_is_told_without_any_file(book: Path, tmp_path: 
         ("""sql: '"Region"'""", """sql: ln("Region")"""),
         ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END", 'floor("Paid back", 1, 2)'),
     )
-    told = [str(mistake) for mistake in found(book, tmp_path).mistakes]
+    told = [str(issue) for issue in found(book, tmp_path).issues]
     contract = book / "contract.yaml"
     assert [line.partition(" refuses it: ")[0] for line in told] == [
         f"{contract}:{line_of(text, piece)}: {path}: DuckDB, which runs it,"
@@ -56,7 +56,7 @@ def test_sql_that_duckdb_refuses_is_told_without_any_file(book: Path, tmp_path: 
 
 def test_absent_files_are_notes(book: Path, tmp_path: Path) -> None:
     findings = found(book, tmp_path, applications="gs://bank/applications.csv")
-    assert findings.mistakes == []
+    assert findings.issues == []
     assert findings.files == []
     loans, applications = map(str, findings.notes)
     missing = tmp_path / "home" / "data" / "car_loans" / "loans.csv"
@@ -71,19 +71,19 @@ def test_absent_files_are_notes(book: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_fits(book: Path, tmp_path: Path, loans: Path) -> None:
     findings = found(book, tmp_path)
-    assert (findings.mistakes, findings.files) == ([], ["loans loans.csv"])
+    assert (findings.issues, findings.files) == ([], ["loans loans.csv"])
 
 
 def test_the_environment_names_another_file(book: Path, tmp_path: Path) -> None:
     write_loans(tmp_path / "other.csv", 50)
     findings = found(book, tmp_path, loans=str(tmp_path / "other.csv"))
-    assert (findings.mistakes, findings.files) == ([], ["loans other.csv"])
+    assert (findings.issues, findings.files) == ([], ["loans other.csv"])
 
 
 def test_a_required_column_that_the_file_lacks(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Gross Salary", "Gros Salary", 1))
     findings = found(book, tmp_path)
-    assert [str(mistake) for mistake in findings.mistakes] == [
+    assert [str(issue) for issue in findings.issues] == [
         f"{book}/contract.yaml:12: columns[1].sql: 'salary' is required, and loans.csv lacks 'gross salary': the file "
         "would be refused. Closest in the file: 'gros salary'."
     ]
@@ -92,7 +92,7 @@ def test_a_required_column_that_the_file_lacks(book: Path, tmp_path: Path, loans
 def test_an_optional_column_that_the_file_lacks(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Debts?", "Debts ?", 1).replace(";Region;", ";Ort;", 1))
     findings = found(book, tmp_path)
-    assert findings.mistakes == []
+    assert findings.issues == []
     assert [str(note) for note in findings.notes][:2] == [
         f"{book}/contract.yaml:19: columns[2].sql: reads 'debts?', which loans.csv lacks. Did you mean 'debts ?'?",
         f"{book}/contract.yaml:3: columns: loans.csv has nothing for these optional columns, which would be "
@@ -102,8 +102,8 @@ def test_an_optional_column_that_the_file_lacks(book: Path, tmp_path: Path, loan
 
 def test_loans_without_outcomes(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Paid back", "Paid bakc", 1))
-    (mistake,) = found(book, tmp_path).mistakes
-    assert str(mistake) == (
+    (issue,) = found(book, tmp_path).issues
+    assert str(issue) == (
         f"{book}/contract.yaml:35: target.sql: reads 'paid back', which loans.csv lacks, so no outcome would be known. "
         "Closest in the file: 'paid bakc'."
     )
@@ -112,7 +112,7 @@ def test_loans_without_outcomes(book: Path, tmp_path: Path, loans: Path) -> None
 def test_applications_need_no_outcome(book: Path, tmp_path: Path, loans: Path) -> None:
     write_loans(loans.with_name("applications.csv"), 50, outcomes=False)
     findings = found(book, tmp_path)
-    assert (findings.mistakes, findings.files) == ([], ["loans loans.csv", "applications applications.csv"])
+    assert (findings.issues, findings.files) == ([], ["loans loans.csv", "applications applications.csv"])
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_applications_need_no_outcome(book: Path, tmp_path: Path, loans: Path) -
 )
 def test_a_target_that_never_changes(book: Path, tmp_path: Path, loans: Path, sql: str, told: str) -> None:
     edited(book, "contract.yaml", ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END", ">-\n    " + sql))
-    (mistake,) = found(book, tmp_path).mistakes
-    assert str(mistake).startswith(f"{book}/contract.yaml:35: target.sql: for all of 200 loans {told}")
+    (issue,) = found(book, tmp_path).issues
+    assert str(issue).startswith(f"{book}/contract.yaml:35: target.sql: for all of 200 loans {told}")
 
 
 def test_only_the_first_rows_are_a_note(
@@ -136,7 +136,7 @@ def test_only_the_first_rows_are_a_note(
     monkeypatch.setattr("loan_platform.adapters.sources.sample.SAMPLE_ROWS", 100)
     edited(book, "contract.yaml", ("WHEN 'no' THEN 1", "WHEN 'nein' THEN 1"))
     findings = found(book, tmp_path)
-    assert findings.mistakes == []
+    assert findings.issues == []
     assert "for all of the first 100 loans the target is 0 (repaid) or null" in str(findings.notes[0])
 
 
@@ -144,7 +144,7 @@ def test_parquet_is_held_against_too(book: Path, tmp_path: Path, loans: Path) ->
     frame = pl.read_csv(loans, separator=";", infer_schema=False).rename({"Region": "Place"})
     frame.write_parquet(tmp_path / "loans.parquet")
     findings = found(book, tmp_path, loans=str(tmp_path / "loans.parquet"))
-    assert (findings.mistakes, findings.files) == ([], ["loans loans.parquet"])
+    assert (findings.issues, findings.files) == ([], ["loans loans.parquet"])
     assert "loans.parquet has nothing for these optional columns" in str(findings.notes[0])
 
 
@@ -158,8 +158,8 @@ def test_parquet_is_held_against_too(book: Path, tmp_path: Path, loans: Path) ->
 )
 def test_a_file_that_cannot_be_read(book: Path, tmp_path: Path, loans: Path, content: str, told: str) -> None:
     loans.write_text(content)
-    (mistake,) = found(book, tmp_path).mistakes
-    assert str(mistake).startswith(f"{book}/defs.yaml:5: attributes.sources.loans.path: {loans} {told}")
+    (issue,) = found(book, tmp_path).issues
+    assert str(issue).startswith(f"{book}/defs.yaml:5: attributes.sources.loans.path: {loans} {told}")
 
 
 def test_a_broken_contract_is_not_held_against_files(book: Path, tmp_path: Path, loans: Path) -> None:

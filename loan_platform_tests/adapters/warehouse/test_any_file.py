@@ -74,8 +74,8 @@ def test_rows_reconcile_and_values_are_those_of_the_file(data: bytes) -> None:
             _check(data, done)
             return
         assert CANARY not in str(told)
-        assert told.problem
-        assert told.remedy
+        assert told.message
+        assert told.hint
 
 
 def _check(data: bytes, done: Ingested) -> None:
@@ -161,7 +161,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.csv")):
         done = ingest([path], path.with_suffix(""))
         print(path.stem, done.staged.accepted, "accepted", done.staged.quarantined, "quarantined")
     except SourceError as error:
-        print(path.stem, error.problem)
+        print(path.stem, error.message)
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 

@@ -34,11 +34,11 @@ TYPES: dict[str, Any] = {
 
 
 def alone(values: dict[str, Any]) -> list[Any] | set[tuple[str, ...]]:
-    """The typed inputs of a row, or its problems."""
+    """The typed inputs of a row, or its issues."""
     try:
         return READER.inputs(values)
     except ApplicationError as error:
-        return {tuple(problem) for problem in error.problems}
+        return {(issue.path, issue.code, issue.detail) for issue in error.issues}
 
 
 def held_against(raw: pl.DataFrame, as_text: bool, rows: list[dict[str, Any]]) -> None:
@@ -48,9 +48,9 @@ def held_against(raw: pl.DataFrame, as_text: bool, rows: list[dict[str, Any]]) -
     for number, values in enumerate(rows, start=1):
         expected = alone(values)
         if isinstance(expected, set):
-            problems = read.refused.filter(pl.col("row") == number).drop("row").rows()
+            issues = read.refused.filter(pl.col("row") == number).drop("row").rows()
             assert number not in told, values
-            assert set(problems) == expected
+            assert set(issues) == expected
         else:
             assert told[number] == READER.frame([expected]).row(0), values
     assert len(told) + read.refused["row"].n_unique() == raw.height
@@ -106,7 +106,7 @@ def test_an_unknown_column_is_named_with_the_closest_one() -> None:
     FRAMES.check_columns(["income", "term"])
     with pytest.raises(ApplicationError, match=r"incme: is not a field .* Did you mean 'income'") as refused:
         FRAMES.check_columns(["incme", "term"])
-    assert [problem.field for problem in refused.value.problems if problem.code == "unknown_field"] == ["incme"]
+    assert [issue.path for issue in refused.value.issues if issue.code == "unknown_field"] == ["incme"]
 
 
 @pytest.mark.parametrize("cell", ["9007199254740993", "-9007199254740993", "9007199254740992", "1\n"])

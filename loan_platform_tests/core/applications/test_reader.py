@@ -20,7 +20,7 @@ READER = ApplicationReader(MODEL)
 def problems(values: dict[str, Any], reader: ApplicationReader = READER) -> dict[str, str]:
     with pytest.raises(ApplicationError) as refused:
         reader.read(values)
-    return {problem.field: problem.code for problem in refused.value.problems}
+    return {issue.path: issue.code for issue in refused.value.issues}
 
 
 def bounded(**change: Any) -> ApplicationReader:
@@ -99,13 +99,13 @@ def test_text_is_trimmed_as_in_files():
 def test_problems_are_at_most_a_hundred_and_guesses_few():
     with pytest.raises(ApplicationError) as refused:
         READER.read({f"incom{i}": 1 for i in range(5_000)})
-    assert len(refused.value.problems) == 100
-    assert sum("Did you mean 'income'?" in problem.detail for problem in refused.value.problems) == 5
+    assert len(refused.value.issues) == 100
+    assert sum("Did you mean 'income'?" in issue.detail for issue in refused.value.issues) == 5
 
 
 def test_an_unknown_name_is_shown_short_and_printable():
-    (problem,) = problems({"income": 1, "a\x00b" + "c" * 500: 1})
-    assert problem == "a?b" + "c" * 61
+    (issue,) = problems({"income": 1, "a\x00b" + "c" * 500: 1})
+    assert issue == "a?b" + "c" * 61
 
 
 def test_columns_of_the_book_that_no_feature_reads_may_be_stated():
@@ -123,4 +123,4 @@ def test_many_rows_are_read_as_loosely_as_mlflow_does():
     assert frame["opened"].to_list() == [None, None, date(2015, 6, 30)]
     with pytest.raises(ApplicationError) as refused:
         READER.read_many([{"income": 1}, {"income": "x"}])
-    assert [problem.field for problem in refused.value.problems] == ["rows[1].income"]
+    assert [issue.path for issue in refused.value.issues] == ["rows[1].income"]

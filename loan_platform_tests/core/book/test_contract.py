@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from loan_platform.core.book.issues import ContractError
+from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.checking.contract_check import load_contract
 
 

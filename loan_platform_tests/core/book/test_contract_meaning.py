@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.planted import Planted, assert_only_mistake, book_in, edited, ids, line_of, told
+from loan_platform_tests.support.planted import Planted, assert_only_issue, book_in, edited, ids, line_of, told
 
 CASES = [
     Planted(
@@ -176,7 +176,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_the_mistake_is_told_with_its_line(tmp_path: Path, case: Planted) -> None:
-    assert_only_mistake(book_in(tmp_path), "contract.yaml", case)
+    assert_only_issue(book_in(tmp_path), "contract.yaml", case)
 
 
 def test_an_exposure_is_known_when_the_applicant_asks(tmp_path: Path) -> None:

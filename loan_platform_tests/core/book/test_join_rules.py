@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.issues import InconsistentError
 from loan_platform.core.book.sql import SqlError, query_of
 from loan_platform_tests.support.linked import BOOK, JOIN, column, contract
 
@@ -16,7 +16,7 @@ def told(**changes: Any) -> str:
         Contract.model_validate(BOOK | changes)
     error = caught.value.errors()[0].get("ctx", {})["error"]
     assert isinstance(error, InconsistentError)
-    return "\n".join(f"{path}: {reason}. {mend}" for path, reason, mend in error.problems)
+    return "\n".join(str(issue) for issue in error.issues)
 
 
 def tables(at: int, **changes: Any) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
-"""Every mistake in the two files of a book is told in one go."""
+"""Every issue in the two files of a book is told in one go."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from loan_platform.core.book.issues import ContractError
+from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.checking.book_check import check_book, load_book, other_component
-from loan_platform_tests.support.planted import book_in, edited, line_of, told
+from loan_platform_tests.support.planted import book_in, edited, line_of, place, told
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def book(tmp_path: Path) -> Path:
 
 def test_a_sound_book_is_a_portfolio(book: Path) -> None:
     found = check_book(book)
-    assert found.mistakes == ()
+    assert found.issues == ()
     assert found.portfolio == load_book(book)
     assert load_book(book).name == "car_loans"
 
@@ -33,7 +33,7 @@ def test_all_mistakes_of_both_files_are_told_in_one_go(book: Path) -> None:
         ("features:\n", "entity_key: contract_no  # again\nfeatures:\n"),
     )
     defs = edited(book, "defs.yaml", ("kind: hash", "kind: out_of_time"), ("folds: 2", "folds: 1\n    folds: 20"))
-    places = [(mistake.file.name, mistake.line, mistake.path) for mistake in check_book(book).mistakes]
+    places = [place(issue) for issue in check_book(book).issues]
     assert places == [
         ("defs.yaml", line_of(defs, "kind: out_of_time"), "attributes.split.kind"),
         ("defs.yaml", line_of(defs, "folds: 20"), "attributes.split.folds"),
@@ -48,15 +48,15 @@ def test_all_mistakes_of_both_files_are_told_in_one_go(book: Path) -> None:
 
 
 def test_one_mistake_brings_no_others_with_it(book: Path) -> None:
-    """A column without a name is one mistake, not one for each feature that reads it."""
+    """A column without a name is one issue, not one for each feature that reads it."""
     edited(book, "contract.yaml", ("- name: salary\n  description", "- description"))
-    assert [mistake.path for mistake in check_book(book).mistakes] == ["columns[1].name"]
+    assert [issue.path for issue in check_book(book).issues] == ["columns[1].name"]
 
 
 def test_a_lost_part_does_not_hide_what_is_beside_it(book: Path) -> None:
     edited(book, "defs.yaml", ("  split:\n    kind: hash\n    folds: 2", "  split: 5"), ("    loans:", "    loan:"))
     edited(book, "defs.yaml", ("every: none", "every: weekly"))
-    assert [mistake.path for mistake in check_book(book).mistakes] == [
+    assert [issue.path for issue in check_book(book).issues] == [
         "attributes.sources.loan",
         "attributes.split",
         "attributes.partitions.every",
@@ -66,7 +66,7 @@ def test_a_lost_part_does_not_hide_what_is_beside_it(book: Path) -> None:
 def test_a_file_that_does_not_parse_does_not_hide_the_other(book: Path) -> None:
     edited(book, "contract.yaml", ("features:", "features: ["))
     edited(book, "defs.yaml", ("folds: 2", "folds: 1"))
-    assert [mistake.file.name for mistake in check_book(book).mistakes] == ["defs.yaml", "contract.yaml"]
+    assert [place(issue)[0] for issue in check_book(book).issues] == ["defs.yaml", "contract.yaml"]
 
 
 @pytest.mark.parametrize(

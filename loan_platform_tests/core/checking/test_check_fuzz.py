@@ -51,7 +51,7 @@ def plant(book: Path, file: str, tree: Any) -> str:
 
 
 def told_lines(book: Path, file: str) -> set[int | None]:
-    return {mistake.line for mistake in check_book(book).mistakes if mistake.file.name == file}
+    return {issue.line for issue in check_book(book).issues if issue.file and issue.file.name == file}
 
 
 def line_of(text: str, piece: str) -> int:
@@ -151,7 +151,7 @@ def test_letters_lost_and_added(book: Path, file: str) -> None:
             )
         (book / file).write_text(text)
         found = check_book(book)
-        assert bool(found.mistakes) == (found.portfolio is None), seed
+        assert bool(found.issues) == (found.portfolio is None), seed
 
 
 def test_trees_swapped_and_emptied(book: Path) -> None:
@@ -164,5 +164,5 @@ def test_trees_swapped_and_emptied(book: Path) -> None:
         at(tree, one[:-1])[one[-1]] = value
         plant(book, file, tree)
         found = check_book(book)
-        assert bool(found.mistakes) == (found.portfolio is None), (seed, one, value)
-        assert all(mistake.line for mistake in found.mistakes), (seed, one)
+        assert bool(found.issues) == (found.portfolio is None), (seed, one, value)
+        assert all(issue.line for issue in found.issues), (seed, one)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.planted import Planted, assert_only_mistake, book_in, ids
+from loan_platform_tests.support.planted import Planted, assert_only_issue, book_in, ids
 
 CASES = [
     Planted(
@@ -140,4 +140,4 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_the_mistake_is_told_with_its_line(tmp_path: Path, case: Planted) -> None:
-    assert_only_mistake(book_in(tmp_path), "defs.yaml", case)
+    assert_only_issue(book_in(tmp_path), "defs.yaml", case)

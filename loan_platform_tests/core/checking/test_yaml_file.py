@@ -33,29 +33,29 @@ def test_text_that_is_no_yaml(tmp_path: Path, text: str, line: int, what: str) -
     path.write_text(text)
     read = read_yaml(path)
     assert not read.readable
-    (mistake,) = read.mistakes
-    assert str(mistake).startswith(f"{path}:{line}: cannot be read as YAML: {what}")
-    assert mistake.mend.endswith(".")
+    (issue,) = read.issues
+    assert str(issue).startswith(f"{path}:{line}: cannot be read as YAML: {what}")
+    assert issue.hint.endswith(".")
 
 
 def test_bytes_that_are_no_utf8(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     path.write_bytes("a: 1\nb: Zürich\n".encode("latin-1"))
-    assert str(read_yaml(path).mistakes[0]) == (
+    assert str(read_yaml(path).issues[0]) == (
         f"{path}:2: cannot be read as YAML: the file is not UTF-8 text. Save it as UTF-8."
     )
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
-    assert str(read_yaml(path).mistakes[0]) == f"{path}: does not exist. Write it, or correct its name."
+    assert str(read_yaml(path).issues[0]) == f"{path}: does not exist. Write it, or correct its name."
 
 
 def test_every_repeated_key_is_told(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     path.write_text("a: 1\nb:\n  - {c: 1, d: 2}\n  - c: 1\n    c: 2\na: 3\n")
     read = read_yaml(path)
-    assert [(m.line, m.path, m.what.partition(",")[0]) for m in read.mistakes] == [
+    assert [(m.line, m.path, m.message.partition(",")[0]) for m in read.issues] == [
         (5, "b[1].c", "the key is there twice"),
         (6, "a", "the key is there twice"),
     ]
@@ -66,7 +66,7 @@ def test_deep_nesting_and_long_numbers_are_mistakes_too(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     for text in ("[" * 5_000 + "]" * 5_000, "a: " + "9" * 5_000):
         path.write_text(text)
-        assert len(read_yaml(path).mistakes) == 1
+        assert len(read_yaml(path).issues) == 1
 
 
 def test_a_date_stays_text(tmp_path: Path) -> None:
