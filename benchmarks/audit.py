@@ -1,14 +1,18 @@
-"""What a record costs: CPU and waiting, for one caller and for 32 at once.
+"""CPU time and latency of one audit record, for one caller and for 32 at once.
 
-`python benchmarks/audit.py [FOLDER]`; the folder is on the disk that is measured.
+    python benchmarks/audit.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle [--folder FOLDER]
+
+The application is the bundle's first golden row. The folder is on the disk that is measured.
 """
 
+import argparse
 import asyncio
 import resource
 import statistics
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,20 +22,20 @@ from prometheus_client import REGISTRY
 from bento.model.champion import Serving
 from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.service import AuditSettings
-from loan_platform_tests.support.bundles import make_bundle, typed_rows
-from loan_platform_tests.support.service.running import bodies
 
 ANSWERS = 4_000
 
 
 def main() -> None:
     """Measure and print."""
-    root = sys.argv[1] if len(sys.argv) > 1 else None
-    with tempfile.TemporaryDirectory(dir=root) as folder:
-        bundle = Path(folder) / "bundle"
-        _, sha256 = make_bundle(bundle)
-        serving = Serving.of(1, sha256, bundle)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--folder", type=Path, help="where the records are written; a temporary folder without it")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        serving = Serving.of(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
         AuditKey.create(Path(folder) / "key")
         for number, inputs in enumerate(("omitted", "plain", "encrypted")):
             directory = Path(folder) / inputs
@@ -48,7 +52,7 @@ def main() -> None:
 
 
 async def _measured(records: Records, serving: Serving, callers: int) -> str:
-    row = bodies(typed_rows())[0]
+    row = _application(serving)
     inputs = serving.reader.inputs(row)
     answer = serving.answers.few(serving.reader.frame([inputs]), [True])[0]
     asked, waits = Asked(SimpleNamespace(request_id="0" * 16, key_id="k"), serving, row, inputs, True), list[float]()
@@ -65,6 +69,12 @@ async def _measured(records: Records, serving: Serving, callers: int) -> str:
     cuts = statistics.quantiles([wait * 1e3 for wait in waits], n=100)
     each = f"{cpu / len(waits) * 1e6:.0f} us CPU each"
     return f"p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(waits) / wall:,.0f}/s, {each}"
+
+
+def _application(serving: Serving) -> dict[str, Any]:
+    (row,) = serving.bundle.golden.frame(serving.bundle.model).head(1).to_dicts()
+    stated = {name: value for name, value in row.items() if value is not None}
+    return {name: str(value) if isinstance(value, date) else value for name, value in stated.items()}
 
 
 def _cpu() -> float:

@@ -27,13 +27,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from flood import flood
 from load import Load, closed_loop, open_loop, request, resident
 from servers import applications, listener, uvicorn, wait
 
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.settings.service import ServiceSettings
-from loan_platform_tests.support.service.flood import flood
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]

@@ -51,7 +51,7 @@ def test_settings_name_their_own_servers() -> None:
         ("LOAN_PLATFORM_HOME", "/tmp/50%", "without ?, # or %"),
     ],
 )
-def test_a_bad_value_is_refused_with_the_name_and_what_is_accepted(name: str, value: str, accepted: str) -> None:
+def test_a_bad_value_is_rejected_with_its_name_and_what_is_valid(name: str, value: str, accepted: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment({name: value})
     assert str(refused.value).startswith(name)

@@ -19,7 +19,7 @@ def test_the_definitions_are_listed() -> None:
     assert "lending_club_pipeline" in {job["name"] for job in listed["jobs"]}
 
 
-def test_a_job_that_cannot_find_its_file_says_which_setting_to_change() -> None:
+def test_a_job_without_its_file_names_the_setting_to_change() -> None:
     told = run("dagster", "job", "execute", "-m", "loan_platform.definitions", "-j", "lending_club_training", code=1)
     assert "loans.csv: does not exist" in told
     assert "LENDING_CLUB_LOANS" in told

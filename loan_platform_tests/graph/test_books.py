@@ -119,7 +119,7 @@ def test_garbage_is_missing_with_a_reason_and_never_zero(finished: Finished) -> 
 
 
 @LINKED
-def test_every_source_has_its_raw_and_its_clean_asset_and_they_reconcile(finished: Finished) -> None:
+def test_raw_and_clean_assets_of_every_source_reconcile(finished: Finished) -> None:
     for table in finished.book.contract.tables:
         staged = finished.report(f"{table.name}/staging.json")
         assert staged["rows_in"] == finished.made[table.name] == finished.lake(f"raw_{table.name}").height

@@ -35,7 +35,7 @@ def published(settings: Settings, asset: str) -> pl.DataFrame:
     return pl.read_parquet(settings.lake / "car_loans" / asset / "part-0.parquet")
 
 
-def test_a_folder_of_two_yaml_files_runs_from_raw_file_to_predictions(
+def test_two_yaml_files_run_from_raw_file_to_predictions(
     finished: tuple[Settings, dg.ExecuteInProcessResult],
 ) -> None:
     settings, result = finished
@@ -112,7 +112,7 @@ def test_later_files_and_a_later_model_leave_nothing_stale(
     assert published(settings, "predictions")["model_version"].unique().to_list() == [champion.version]
 
 
-def test_predictions_of_applications_that_are_gone_are_not_judged(
+def test_predictions_without_applications_are_not_judged(
     finished: tuple[Settings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = finished

@@ -43,9 +43,7 @@ def build(home: Path, bundle: tuple[Path, str], version: int = 3) -> Built:
     return BentoStore(home, REPOSITORY).build(BOOK, version, bundle[1], bundle[0])
 
 
-def test_a_bento_answers_like_the_batch_and_one_that_was_changed_does_not(
-    tmp_path: Path, bundle: tuple[Path, str]
-) -> None:
+def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bundle: tuple[Path, str]) -> None:
     built = build(tmp_path, bundle)
     assert built.tag == f"{BOOK}:3-{built.digest[:12]}"
     answers = compared(tmp_path, built, load_bundle(bundle[0]))
@@ -111,7 +109,7 @@ def test_a_builder_waits_for_the_one_before_it(tmp_path: Path, bundle: tuple[Pat
         assert waiting.result().is_intact()
 
 
-def test_a_small_image_that_shall_follow_a_ledger_says_what_it_lacks(tmp_path: Path) -> None:
+def test_a_small_image_names_what_it_lacks_for_a_ledger(tmp_path: Path) -> None:
     code = "import sys; sys.modules['sqlalchemy'] = None; import bento.service"
     environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path)}
     environment["LOAN_LEDGER_URL"] = "postgresql://u:secret@db/ledger"
@@ -157,7 +155,7 @@ def test_the_image_has_the_versions_that_are_tested_here() -> None:
         assert not {pin.name for pin in ours} & {"dagster", "mlflow", "pandas", "scikit-learn", "duckdb", "pytest"}
 
 
-def test_the_image_runs_as_nobody_in_particular_and_from_the_lock() -> None:
+def test_the_image_runs_unprivileged_and_from_the_lock() -> None:
     lines = (REPOSITORY / "bento" / "Dockerfile").read_text().splitlines()
     assert "USER 10001" in lines
     assert lines.index("USER 10001") < next(i for i, line in enumerate(lines) if line.startswith("ENTRYPOINT"))

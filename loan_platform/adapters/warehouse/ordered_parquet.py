@@ -25,7 +25,7 @@ def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options
 def write_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
     """`copy`, and again on one thread if DuckDB lost the order of row groups, as it does short of memory, rarely."""
     copy(connection, query, path, *options)
-    if not _in_order(path):
+    if not is_in_order(path):
         connection.execute("SET threads = 1")
         copy(connection, query, path, *options)
 
@@ -42,7 +42,8 @@ def read_files_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> li
     return [RawFile(**{**item, "missing": tuple(item["missing"])}) for item in json.loads(value)]
 
 
-def _in_order(path: Path) -> bool:
+def is_in_order(path: Path) -> bool:
+    """Whether the rows of a Parquet file have the order of their source files and lines."""
     places = pl.read_parquet(path, columns=["source_file", "source_line"])
     file, line = places["source_file"], places["source_line"]
     later = (line > line.shift()) | (file != file.shift())

@@ -52,7 +52,7 @@ def test_a_torn_line_is_kept_aside_and_the_chain_goes_on(tmp_path: Path) -> None
     assert (tmp_path / "chain-1" / "00000001.1.torn").read_bytes() == b'{"n":4,"prev":"12'
 
 
-def test_a_chain_whose_end_was_cut_off_is_left_and_another_is_begun(tmp_path: Path) -> None:
+def test_a_chain_with_its_end_cut_off_is_left_for_another(tmp_path: Path) -> None:
     written(tmp_path, "a", "b")
     (path,) = segments(tmp_path / "chain-1")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -70,7 +70,7 @@ def test_a_chain_without_its_head_is_left(tmp_path: Path) -> None:
     assert recorded(tmp_path) == [[], ["b"]]
 
 
-def test_a_removed_segment_is_found_and_a_retired_one_is_no_fault(tmp_path: Path) -> None:
+def test_a_removed_segment_is_a_fault_and_a_retired_one_is_not(tmp_path: Path) -> None:
     written(tmp_path, *"abcdefgh", segment_bytes=300)
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "chain-1", copy / "chain-1")
@@ -114,7 +114,7 @@ for caller in range(4):
 KILLS = 100 if os.environ.get("LOAN_FAULTS") == "full" else 12
 
 
-def test_whatever_moment_a_writer_is_killed_at_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+def test_a_writer_killed_at_any_moment_loses_no_acknowledged_row(tmp_path: Path) -> None:
     environment, acknowledged = {**os.environ, "PYTHONPATH": str(REPOSITORY)}, list[str]()
     for kill in range(KILLS):
         line = [sys.executable, "-c", ENDLESS, str(tmp_path), str(kill)]

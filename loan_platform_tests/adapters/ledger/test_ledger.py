@@ -53,7 +53,7 @@ def test_an_address_need_not_name_the_driver(url: str, ledger: Ledger) -> None:
     assert Ledger(url.replace("+psycopg2", "")).champion("book") is None
 
 
-def test_a_promotion_makes_the_champion_and_a_rejection_changes_nothing(ledger: Ledger) -> None:
+def test_a_promotion_makes_the_champion_and_a_rejection_does_not(ledger: Ledger) -> None:
     assert ledger.champion("book") is None
     first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
     assert (first.epoch, first.version, first.model_sha256) == (1, 1, "aaa")
@@ -81,7 +81,7 @@ def test_a_stale_promotion_is_refused(ledger: Ledger) -> None:
     assert [row.version for row in ledger.history()] == [1]
 
 
-def test_the_database_itself_refuses_changes_and_a_second_champion(ledger: Ledger, url: str) -> None:
+def test_the_database_rejects_changes_and_a_second_champion(ledger: Ledger, url: str) -> None:
     ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
     engine = sa.create_engine(url)
     copy = (

@@ -75,7 +75,7 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: Settings) ->
     assert client.get_experiment("0").artifact_location == f"{ready.mlartifacts}/0"
 
 
-def test_the_instance_has_telemetry_off_a_queue_and_run_monitoring(ready: Settings) -> None:
+def test_the_instance_has_a_queue_monitoring_and_no_telemetry(ready: Settings) -> None:
     with dg.DagsterInstance.from_config(str(ready.dagster_home)) as instance:
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled

@@ -88,7 +88,7 @@ def test_a_module_that_cannot_be_imported_is_named(capfd: pytest.CaptureFixture[
     assert "No module named 'no_such_library'" in capfd.readouterr().err
 
 
-def test_the_answer_to_an_interrupted_call_is_not_taken_for_the_next_one() -> None:
+def test_the_answer_to_an_interrupted_call_is_not_the_next_one_s() -> None:
     helper = HelperProcess(slept, imports="sqlite3")
     assert helper(0.0) == 0.0
     signal.signal(signal.SIGALRM, signal.default_int_handler)

@@ -39,7 +39,7 @@ def test_a_failure_at_every_file_operation_leaves_old_or_new(tmp_path: Path, fai
     assert path.read_text() == "new"
 
 
-def test_what_a_dead_process_left_is_removed_and_what_a_live_one_makes_is_kept(tmp_path: Path) -> None:
+def test_leftovers_of_dead_processes_alone_are_removed(tmp_path: Path) -> None:
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1, check=True)
     own = partial_path(tmp_path / "a")
     left = own.with_name(own.name.replace(f"~{os.getpid()}~", f"~{int(dead.stdout)}~"))

@@ -62,7 +62,7 @@ def test_a_reader_keeps_its_version_while_the_next_is_published(tmp_path: Path) 
     assert len(list(tmp_path.rglob("*.pq"))) == 2  # the present version and the one before
 
 
-def test_nothing_is_published_when_the_block_fails_or_writes_nothing(tmp_path: Path) -> None:
+def test_nothing_is_published_by_a_failed_or_empty_block(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     with pytest.raises(ZeroDivisionError), lake.publish("book", "rows") as path:
         pl.DataFrame({"x": [1 // (path.write_bytes(b"half a file") - 11)]})
@@ -79,7 +79,7 @@ def test_a_name_cannot_leave_the_lake(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("before", "failure"), [("old", "kill"), (None, "kill"), ("old", "EIO"), ("old", "ENOSPC")])
-def test_a_failure_at_every_file_operation_shows_all_old_or_all_new(
+def test_a_failure_at_any_file_operation_shows_all_old_or_new(
     tmp_path: Path, before: str | None, failure: Failure
 ) -> None:
     start_state = tmp_path / "start"

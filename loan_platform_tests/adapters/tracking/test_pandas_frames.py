@@ -12,7 +12,7 @@ from loan_platform_tests.support.bundles import every_type
 COLUMNS = every_type().columns[1:]
 
 
-def test_every_column_has_its_type_and_absent_optional_ones_are_missing() -> None:
+def test_columns_are_typed_and_absent_optional_ones_are_missing() -> None:
     typed = typed_frame(pd.DataFrame({"income": [1000]}), COLUMNS)
     assert typed.schema == {
         "income": pl.Float64,

@@ -111,7 +111,7 @@ def test_the_example_that_mlflow_shows_can_be_sent(book: Book, server: str) -> N
 
 
 @pytest.mark.slow
-def test_the_served_model_refuses_by_column_name_without_the_value(server: str, book: Book) -> None:
+def test_the_served_model_rejects_by_column_without_the_value(server: str, book: Book) -> None:
     status, answer = _post(server, {"dataframe_records": [{"income": "4711-secret"}]})
     assert status == 400
     assert "column 'income' must hold numbers or be missing" in json.dumps(answer)

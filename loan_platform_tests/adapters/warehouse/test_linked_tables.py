@@ -40,7 +40,7 @@ def test_garbage_becomes_missing_and_is_counted_by_reason(book: LinkedBook) -> N
     assert pl.read_parquet(book.clean["people"])["income"].to_list() == [100.0, 900.0, None, None]
 
 
-def test_columns_that_the_contract_does_not_read_never_leave_the_source(book: LinkedBook) -> None:
+def test_columns_outside_the_contract_never_leave_the_source(book: LinkedBook) -> None:
     for stage in ("raw", "clean", "bad"):
         assert "name" not in pl.read_parquet(book.folder / f"{stage}_people.parquet").columns
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
-from loan_platform.adapters.warehouse.ordered_parquet import _in_order
+from loan_platform.adapters.warehouse.ordered_parquet import is_in_order
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.errors import SourceError
@@ -36,7 +36,7 @@ def test_good_rows_are_typed_and_keep_their_place(tmp_path: Path) -> None:
     assert (done.staged.resolved, done.staged.target_rate) == (1, 1.0)
 
 
-def test_columns_that_the_contract_does_not_read_never_leave_the_file(tmp_path: Path) -> None:
+def test_columns_outside_the_contract_never_leave_the_file(tmp_path: Path) -> None:
     rows = [GOOD.format(id=i).replace(",x", ",CANARY-773") for i in range(3)] + [
         "CANARY-773,a,b",
         '9,"CANARY-773',
@@ -186,7 +186,7 @@ def test_bytes_do_not_depend_on_threads_or_file_order(tmp_path: Path) -> None:
 def test_lost_order_is_seen(tmp_path: Path, places: list[tuple[str, int]], in_order: bool) -> None:
     schema = {"source_file": pl.String, "source_line": pl.Int64}
     pl.DataFrame(places, schema=schema, orient="row").write_parquet(tmp_path / "rows.parquet")
-    assert _in_order(tmp_path / "rows.parquet") is in_order
+    assert is_in_order(tmp_path / "rows.parquet") is in_order
 
 
 def test_sql_of_the_contract_that_does_not_run_is_told(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_bad_report_followed_by_a_good_one_is_not_missed(instance: dg.DagsterI
     assert tags["drift_reason"].startswith("score PSI 0.4")
 
 
-def test_two_critical_reports_between_ticks_are_two_requests_and_then_none(
+def test_each_critical_report_between_ticks_is_requested_once(
     instance: dg.DagsterInstance,
 ) -> None:
     report(instance, "critical", "a" * 64)
@@ -83,7 +83,7 @@ def test_the_same_report_again_has_the_same_run_key(instance: dg.DagsterInstance
     assert keys[0] == keys[1]
 
 
-def test_drift_of_what_was_served_asks_once_for_its_batch_however_it_goes_on(instance: dg.DagsterInstance) -> None:
+def test_lasting_drift_of_a_served_batch_is_requested_once(instance: dg.DagsterInstance) -> None:
     sensor, key = retrain_on_drift(BOOK, "served_"), dg.AssetKey(["car_loans", "served_drift_report"])
     for sha in ("a" * 64, "b" * 64):
         told = {"verdict": "critical", "report_sha256": sha, "reason": "more", "asks_once_for": "served-2026-11-v3"}

@@ -99,7 +99,7 @@ def read(home: Home, name: str) -> pl.DataFrame:
     return Lake(home.root / "lake").read(BOOK, name)
 
 
-def test_a_thousand_records_replay_to_the_bit_and_come_back_as_a_table(home: Home) -> None:
+def test_a_thousand_records_replay_to_the_bit_into_a_table(home: Home) -> None:
     serving = answer(home, ASKED)
     result = materialize(*SERVED)
     table = read(home, "served_predictions").sort(pl.col("loan_id").str.slice(1).cast(pl.Int64))

@@ -25,7 +25,7 @@ def made_up(bundle: Bundle) -> MadeUp:
     return MadeUp(bundle.model, ApplicationReader(bundle.model), bundle.reference)
 
 
-def test_each_band_has_an_application_that_is_accepted_and_of_that_risk(bundle: Bundle, made_up: MadeUp) -> None:
+def test_each_risk_band_has_an_accepted_application_of_it(bundle: Bundle, made_up: MadeUp) -> None:
     reader, answers = ApplicationReader(bundle.model), Answers(bundle.model)
     assert set(made_up.by_risk) == {"low", "medium", "high"}
     found = {risk: answers.one(reader.read(values)) for risk, values in made_up.by_risk.items()}
@@ -38,7 +38,7 @@ def test_the_same_model_has_the_same_ones(bundle: Bundle, made_up: MadeUp) -> No
     assert (again.ordinary, again.by_risk, again.spans) == (made_up.ordinary, made_up.by_risk, made_up.spans)
 
 
-def test_ordinary_values_are_from_the_middle_of_the_development_sample(made_up: MadeUp) -> None:
+def test_ordinary_values_are_central_in_the_development_sample(made_up: MadeUp) -> None:
     assert 4_000 <= made_up.ordinary["income"] <= 12_000  # of 1,000 to 17,000
     assert 10 <= made_up.ordinary["utilisation"] <= 30  # of 0 to 39
     assert made_up.ordinary["term"] == 36  # two of three

@@ -110,7 +110,7 @@ def test_an_unknown_column_is_named_with_the_closest_one() -> None:
 
 
 @pytest.mark.parametrize("cell", ["9007199254740993", "-9007199254740993", "9007199254740992", "1\n"])
-def test_numbers_at_the_edge_of_what_is_exact_are_read_as_each_row_alone(cell: str) -> None:
+def test_numbers_at_the_edge_of_exactness_are_read_as_one_row_is(cell: str) -> None:
     reader = ApplicationReader(scoring_model())
     frames, whole = FrameReader(reader), int(cell)
     sent: list[tuple[pl.DataFrame, bool, Any]] = [(pl.DataFrame({"row": [1], "income": [cell]}), True, whole)]

@@ -46,7 +46,7 @@ def test_what_is_absent_is_null():
     assert READER.read({"income": 5, "region": " N/A "}).row(0, named=True)["region"] is None
 
 
-def test_names_are_the_interpreters_own_for_polars_adds_others_to_its_table_with_each_frame():
+def test_column_names_are_interned_strings():
     for name in READER.schema:
         assert sys.intern(name.encode().decode()) is name
 

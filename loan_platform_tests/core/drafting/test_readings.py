@@ -58,7 +58,7 @@ def test_numbers_and_words(name: str, texts: list[str], kind: str, decimal: str 
         assert (found.style.decimal, found.style.sql("r")) == (decimal, sql)
 
 
-def test_the_decimal_sign_of_other_columns_decides_what_either_could_be() -> None:
+def test_other_columns_decide_an_ambiguous_decimal_sign() -> None:
     assert read(a=["1.234", "2.000"], b=["0,5", "1,75"])["a"].type == "integer"
     found = read(a=["1.234", "5678"], b=["0,5", "1,75"])["a"]
     assert found.style is not None

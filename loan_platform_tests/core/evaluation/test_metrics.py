@@ -55,7 +55,7 @@ def test_true_probabilities_have_little_calibration_error():
     assert ece(*_loans(100_000)) < 0.004
 
 
-def test_lift_is_largest_on_top_and_captures_everything_at_the_bottom():
+def test_lift_falls_from_the_top_and_captures_all_at_the_bottom():
     y, p = _loans(10_000)
     lift = lift_by_decile(y, p)
     assert lift["rows"].to_list() == [1_000] * 10

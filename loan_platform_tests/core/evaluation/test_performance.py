@@ -60,7 +60,7 @@ def test_before_maturity_it_is_unknown() -> None:
     assert [(v.verdict, v.scored, v.known) for v in report.vintages] == [("unknown", 1_000, 0)] * 3
 
 
-def test_a_vintage_with_few_outcomes_is_unknown_beside_the_others() -> None:
+def test_a_vintage_with_few_outcomes_is_unknown() -> None:
     young = (pl.col("vintage").dt.month() == 3) & (pl.int_range(pl.len()) > 500)
     frame = predictions().with_columns(pl.when(~young).then("outcome"))
     report = performance(frame, 0.4, POLICY)

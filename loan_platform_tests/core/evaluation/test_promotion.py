@@ -69,7 +69,7 @@ def test_each_limit_of_its_own_rejects(change: dict[str, float], rule: str, sent
         ({"ece": 0.004}, "ece_loss"),
     ],
 )
-def test_a_version_that_may_be_worse_than_the_champion_is_rejected(change: dict[str, float], rule: str) -> None:
+def test_a_version_possibly_worse_than_the_champion_is_rejected(change: dict[str, float], rule: str) -> None:
     verdict = decide(POLICY, GOOD, replace(CHAMPION, **change))
     assert [r.rule for r in verdict.reasons if not r.passed] == [rule]
     assert not verdict.promote

@@ -19,7 +19,7 @@ def test_columns_are_numbers_then_sorted_levels():
     )
 
 
-def test_unseen_and_missing_categories_are_zero_and_missing_numbers_nan():
+def test_unseen_categories_are_zero_and_missing_numbers_nan():
     design, _ = _design()
     empty = dict.fromkeys(design.numbers, None)
     frame = pl.DataFrame(

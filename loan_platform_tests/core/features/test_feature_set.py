@@ -85,7 +85,7 @@ def test_a_feature_that_does_not_compile_is_named(sql: str, reason: str):
         FeatureSet(contract(bad=sql))
 
 
-def test_text_where_a_number_belongs_is_refused_without_its_value():
+def test_text_in_place_of_a_number_is_rejected_without_its_value():
     with pytest.raises(FeatureError, match="'income' is number in the contract and holds String") as error:
         FeatureSet(contract()).compute(pl.DataFrame({"income": ["secret"]}))
     assert "secret" not in str(error.value)

@@ -31,7 +31,7 @@ def test_platt_is_unpenalised_logistic_regression():
     assert platt.intercept == pytest.approx(model.intercept_[0], abs=1e-4)
 
 
-def test_platt_of_a_useless_margin_still_rises_and_keeps_the_base_rate():
+def test_platt_of_a_useless_margin_rises_and_keeps_the_base_rate():
     margin, y = _loans(5_000)
     platt = fit_platt(-margin, y)
     assert platt.slope == pytest.approx(1e-3)
@@ -39,7 +39,7 @@ def test_platt_of_a_useless_margin_still_rises_and_keeps_the_base_rate():
     assert fit_platt(np.zeros(5_000), y).slope > 0
 
 
-def test_few_loans_get_platt_halfway_to_the_margin_and_many_isotonic():
+def test_few_loans_get_shrunk_platt_and_many_isotonic():
     margin, y = _loans(5_000)
     platt = fit_platt(margin, y)
     halfway = calibrate(margin, y, log_odds=True)

@@ -63,7 +63,7 @@ def test_trees_too_deep_for_tables_are_left_to_xgboost(monkeypatch: pytest.Monke
     assert again.contributions(rows[:0]).shape == (0, rows.shape[1])
 
 
-def test_a_network_is_explained_along_the_line_from_the_average_loan():
+def test_a_network_is_explained_from_the_average_loan():
     """One unit, max(0, 2a + b - 1): along the line to (1, 1) it is active on the last two thirds."""
     network = MlpModel(
         low=(-9.0, -9.0),

@@ -81,7 +81,7 @@ def test_scorecard_pieces_are_the_fitted_spline():
 
 @pytest.mark.parametrize("family", ["scorecard", "random_forest", "gradient_boosting", "blend"])
 @pytest.mark.parametrize(("feature", "sign"), [("income", -1), ("burden", 1), ("inquiries", 1)])
-def test_raising_a_feature_moves_no_probability_against_its_direction(family: str, feature: str, sign: int):
+def test_no_probability_moves_against_a_feature_s_direction(family: str, feature: str, sign: int):
     model = _candidate(family).model
     features = model.features(odd_rows())
     values = np.quantile(features[feature].drop_nulls(), np.linspace(0, 1, 15))
@@ -92,7 +92,7 @@ def test_raising_a_feature_moves_no_probability_against_its_direction(family: st
     assert moved.max() > 1e-3
 
 
-def test_a_term_is_kept_to_its_direction_where_the_loans_say_otherwise():
+def test_a_term_keeps_its_direction_against_the_loans():
     """Default falls, then rises: the increasing term is flat at first, the decreasing one at the end."""
     rng = np.random.default_rng(3)
     x = rng.uniform(-2, 2, (20_000, 1)).astype(np.float32)

@@ -86,7 +86,7 @@ def test_a_batch_below_the_policy_has_no_verdict() -> None:
     assert (empty.verdict, empty.variables, empty.rows) == ("unknown", (), 0)
 
 
-def test_a_reference_survives_json_and_does_not_depend_on_row_order() -> None:
+def test_a_reference_survives_json_whatever_the_row_order() -> None:
     features, scores = loans(3_000, seed=4)
     order = np.random.default_rng(0).permutation(3_000)
     one = Reference.build(features, scores)
@@ -110,7 +110,7 @@ def test_bins_of_a_number() -> None:
     assert [round(share * 6) for share in x.batch] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1]
 
 
-def test_bins_of_few_values_tell_a_value_that_development_did_not_have() -> None:
+def test_bins_of_few_values_show_a_value_new_since_development() -> None:
     x = of_one(pl.Series([0, 0, 1, 2]), pl.Series([0, 3, 3, None])).variables[1]
     assert x.labels == ("0", "1", "2", "(other)", "(missing)")
     assert x.batch == (0.25, 0, 0, 0.5, 0.25)

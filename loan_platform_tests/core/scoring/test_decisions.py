@@ -107,7 +107,7 @@ def test_the_version_is_that_of_every_part():
     assert all(len(version) == 12 for version in versions)
 
 
-def test_a_trained_model_carries_cut_offs_from_its_calibration_window():
+def test_cut_offs_come_from_the_calibration_window():
     result = trained()
     rule = result.model.policy.decision
     assert 0 < rule.approve_below <= EVEN <= rule.decline_from < 1

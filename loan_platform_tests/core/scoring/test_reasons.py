@@ -88,7 +88,7 @@ def test_a_value_that_is_not_known_names_itself():
     assert texts == {"Income was not stated"}
 
 
-def test_one_cause_is_named_once_in_the_words_of_its_weightiest_feature():
+def test_a_cause_is_named_once_by_its_weightiest_feature():
     plain = trained().model
     members = [name for name in plain.design.features if name in ("income", "burden", "monthly_income")]
     grouped, features = with_causes(plain, "affordability", *members), plain.features(loans(400))

@@ -91,7 +91,7 @@ def test_a_book_without_dates_has_no_rule_on_dates() -> None:
     assert next(rule for rule in rules if rule.name == "region_in_set").allowed == ("north", "south", "west")
 
 
-def test_lending_club_has_about_a_hundred_rules_with_names_a_check_can_have() -> None:
+def test_lending_club_has_about_a_hundred_rules_with_valid_names() -> None:
     contract = load_contract(Path(loan_platform.__file__).parent / "defs" / "lending_club" / "contract.yaml")
     names = [rule.name for rule in expectations_for(contract)]
     assert 70 <= len(names) <= 130

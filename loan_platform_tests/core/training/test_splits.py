@@ -81,7 +81,7 @@ def test_row_order_does_not_matter():
             assert frame["key"][b].to_list() == shuffled["key"][d].to_list()
 
 
-def test_hash_split_keeps_the_shares_and_nearly_every_loan_its_part():
+def test_hash_split_keeps_shares_and_nearly_every_loan_in_place():
     frame = _book(per_month=400)
     split = split_loans(frame["key"], frame["target"], None, Split(kind="hash"))
     assert len(split.test) / frame.height == pytest.approx(0.25, abs=0.001)
@@ -94,7 +94,7 @@ def test_hash_split_keeps_the_shares_and_nearly_every_loan_its_part():
     assert len(moved) < 0.02 * half.height
 
 
-def test_hash_split_gives_every_part_the_default_rate_of_the_book():
+def test_hash_split_gives_every_part_the_book_s_default_rate():
     keys = pl.Series("key", [f"L{i}" for i in range(2_000)])
     target = pl.Series("target", [1 if i % 100 == 7 else 0 for i in range(2_000)])  # 20 defaults
     split = split_loans(keys, target, None, Split(kind="hash", folds=4))

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.running import Home, bodies, serving
+from loan_platform_tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_files_of_answers_hold_all_of_them(service: httpx.Client) -> None:
     assert [row["row"] for row in page] == [31, 32, 33]
 
 
-def test_what_cannot_be_scored_is_refused_row_by_row_and_counts_reconcile(service: httpx.Client) -> None:
+def test_bad_rows_are_rejected_one_by_one_and_counts_reconcile(service: httpx.Client) -> None:
     lines = [
         "income,term,owner,opened,region",
         "1000,36,true,2015-06-30,north",
@@ -144,10 +144,9 @@ def test_a_job_is_its_makers_alone_and_goes_when_it_is_deleted(service: httpx.Cl
     path = f"{BATCH}/{told['job_id']}"
     other = {"x-api-key": home.keys.create("other")}
     narrow = {"x-api-key": home.keys.create("narrow", ("predict",))}
-    time.sleep(1)  # until the service looks at its keys again
+    until(lambda: service.get(path, headers=narrow).json()["code"] == "not_in_scope")  # now it knows the new keys
     assert service.get(path, headers=other).json()["code"] == "unknown_job"
     assert service.delete(path, headers=other).status_code == 404
-    assert service.get(path, headers=narrow).json()["code"] == "not_in_scope"
     assert service.get(f"{BATCH}/..%2f..").status_code == 404
     assert service.get(path, params={"limit": "0"}).json()["code"] == "unknown_parameter"
     assert service.put(path).json()["code"] == "method_not_allowed"

@@ -129,7 +129,7 @@ def test_a_job_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path)
         assert client.post("/predict", json={"income": 1}).status_code == 200
 
 
-def test_ends_that_are_not_the_jobs_fault_are_not_held_against_it(tmp_path: Path) -> None:
+def test_kills_between_finished_pieces_do_not_fail_a_job(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
     store = JobStore(home.settings.cache / "jobs", 0)

@@ -77,7 +77,7 @@ def test_each_line_that_is_too_long_is_a_refused_row(service: httpx.Client) -> N
     assert [(row["row"], row["code"]) for row in refused] == [(1, "malformed_line"), (2, "malformed_line")]
 
 
-def test_a_job_beyond_the_memory_it_may_have_fails_and_the_next_one_does_not(service: httpx.Client) -> None:
+def test_a_job_beyond_its_memory_fails_and_the_next_succeeds(service: httpx.Client) -> None:
     texts = pl.DataFrame({"income": [1.0] * 50_000}).with_columns(region=pl.lit("x" * 60_000))  # 3 GB in 1.4 kB
     process = psutil.Process(worker(service))
     before = process.rlimit(psutil.RLIMIT_DATA)

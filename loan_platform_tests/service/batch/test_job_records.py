@@ -77,7 +77,7 @@ def test_a_changed_or_missing_file_of_rows_is_found(home: Home) -> None:
 
 
 @pytest.mark.parametrize(("fail", "status"), [("closed", "FAILED"), ("open", "SUCCEEDED")])
-def test_a_job_that_cannot_be_recorded_gives_no_answer_unless_it_may(home: Home, fail: str, status: str) -> None:
+def test_an_unrecorded_job_gives_answers_only_if_it_may(home: Home, fail: str, status: str) -> None:
     audit_of(home).directory.mkdir(parents=True)
     job_file(audit_of(home).directory, "").parent.write_bytes(b"in the way")
     told = done(home, LOAN_AUDIT_FAIL=fail)

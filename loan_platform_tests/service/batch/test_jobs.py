@@ -21,7 +21,7 @@ def test_a_deleted_job_is_not_made_again_by_who_works_on_it(tmp_path: Path) -> N
     assert not list(store.folder.iterdir())
 
 
-def test_what_was_cancelled_before_it_began_and_what_was_left_in_the_making_go(tmp_path: Path) -> None:
+def test_cancelled_jobs_and_unfinished_uploads_are_removed(tmp_path: Path) -> None:
     store = JobStore(tmp_path / "jobs", 10**9)
     cancelled, waiting = made(store), made(store)
     store.save(replace(cancelled, created=0.0))
@@ -45,7 +45,7 @@ def test_rows_are_counted_over_all_jobs(tmp_path: Path) -> None:
     assert list(store.all()) == []
 
 
-def test_what_applicants_stated_goes_with_the_end_of_a_job_though_its_process_was_killed(tmp_path: Path) -> None:
+def test_inputs_are_removed_with_a_job_whose_process_was_killed(tmp_path: Path) -> None:
     store = JobStore(tmp_path / "jobs", 10**9)
     finished, cancelled, waiting = made(store), made(store), made(store)
     for job in (finished, cancelled, waiting):

@@ -28,7 +28,7 @@ def test_brackets_count_outside_of_strings_alone(body: bytes, deeper: bool) -> N
 
 
 @pytest.mark.parametrize("piece", [b"[", b"[]", b'"', b'\\"', b'"\\"[', b"\\", b'""', b'"['])
-def test_eight_megabytes_are_looked_through_soon(piece: bytes) -> None:
-    started = time.monotonic()
+def test_eight_megabytes_take_little_processor_time(piece: bytes) -> None:
+    started = time.thread_time()
     is_deeper(b"[[[[{{{{[[" + piece * (8_000_000 // len(piece)))
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5

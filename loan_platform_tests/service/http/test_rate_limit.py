@@ -32,7 +32,7 @@ def passed(limiter: Limiter, key: str, rate: str | None = None) -> bool:
     return True
 
 
-def test_so_many_pass_as_the_window_has_and_the_next_when_it_was_told(storage: Storage) -> None:
+def test_a_window_lets_its_rate_pass_and_opens_as_announced(storage: Storage) -> None:
     limiter = Limiter("5/second", storage)
     assert [passed(limiter, "noisy") for _ in range(7)] == [True] * 5 + [False] * 2
     assert passed(limiter, "quiet")

@@ -48,7 +48,7 @@ def test_each_answer_is_that_of_the_batch_to_the_bit(service: httpx.Client, answ
         assert service.post("/predict", json=body).json() == {"probability": row["probability"]}
 
 
-def test_reasons_are_told_of_any_decision_where_they_are_asked_for(service: httpx.Client, answers: Answers) -> None:
+def test_reasons_are_given_for_any_decision_on_request(service: httpx.Client, answers: Answers) -> None:
     for body, row in zip(BODIES, ROWS.iter_slices(1), strict=True):
         told = service.post("/api/v1/predict?explain=true", json=body).json()["data"]["reasons"]
         expected = answers.one(row, explain=True).reasons

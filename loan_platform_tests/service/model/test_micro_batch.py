@@ -99,7 +99,7 @@ def test_a_caller_that_leaves_costs_the_others_nothing(models: list[Serving]) ->
     assert asyncio.run(one_leaves()) == models[0].answers.one(models[0].reader.frame([inputs]))
 
 
-def test_answers_that_cannot_be_recorded_are_not_given_and_later_ones_are(models: list[Serving]) -> None:
+def test_unrecorded_answers_are_not_given_and_later_ones_are(models: list[Serving]) -> None:
     inputs = models[0].reader.inputs(BODIES[0])
     fails = [True, False]
 

@@ -137,7 +137,7 @@ def _asked_until(client: httpx.Client, done: Callable[[httpx.Response], bool]) -
     return until(lambda: answer if done(answer := client.post("/predict", json=ROWS[0])) else None)
 
 
-def test_without_room_for_records_no_answer_goes_out_until_there_is_some(home: Home) -> None:
+def test_a_full_disk_stops_answers_until_records_have_room(home: Home) -> None:
     with serving(home, LOAN_ENV="development", LOAN_LOG_REQUESTS="0") as client:
         with _full_disk(home, client):
             refused = _asked_until(client, lambda answer: answer.status_code != 200)
@@ -150,7 +150,7 @@ def test_without_room_for_records_no_answer_goes_out_until_there_is_some(home: H
     assert [fault for chain in records_of(home).chains() for fault in chain.faults] == []
 
 
-def test_where_the_settings_say_so_answers_go_out_without_records_and_are_counted(home: Home) -> None:
+def test_fail_open_answers_without_records_and_counts_them(home: Home) -> None:
     lost = f'loan_audit_lost_total{{portfolio="{BOOK}"}}'
     with serving(home, LOAN_ENV="development", LOAN_LOG_REQUESTS="0", LOAN_AUDIT_FAIL="open") as client:
         sent = 0

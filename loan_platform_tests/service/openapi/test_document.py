@@ -202,9 +202,7 @@ def test_what_the_pages_are_made_of_is_beside_the_code() -> None:
     assert files == {"index.html", *(path.rpartition("/")[2] for path in ASSETS)}
 
 
-def test_the_documentation_to_read_names_every_route_field_and_error(
-    service: httpx.Client, document: dict[str, Any]
-) -> None:
+def test_the_docs_page_names_every_route_field_and_error(service: httpx.Client, document: dict[str, Any]) -> None:
     html = service.get("/docs").text
     for path, methods in document["paths"].items():
         for operation in methods.values():

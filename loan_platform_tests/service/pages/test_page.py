@@ -1,6 +1,5 @@
 """The page in a real browser: fill, score, slide, keyboard, problems beside their fields, waiting for a model."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,19 @@ pytestmark = [
 SHOWN = "document.querySelector('#main')?.hidden === false && !!document.querySelector('#field-income')"
 ANSWERED = "!document.querySelector('#answered').hidden"
 SCORE = "document.querySelector('#form button[type=submit]').click()"
+
+WATCH_REQUESTS = """(() => {
+    const real = window.fetch;
+    window.scored = [];
+    window.inFlight = 0;
+    window.fetch = (url, options) => {
+        window.inFlight += 1;
+        if (options?.body) window.scored.push(JSON.parse(options.body).utilisation);
+        const read = async (answer) => { await answer.clone().text(); return answer; };
+        return real(url, options).then(read).finally(() => setTimeout(() => { window.inFlight -= 1; }));
+    };
+})()"""
+SETTLED = "window.scored.at(-1) === 35 && window.inFlight === 0"
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +128,11 @@ def test_fill_and_score_and_see_the_answer_of_the_service(page: Page, service: h
     page.wait("document.querySelector('#said').textContent.includes('Probability of default')")
 
 
-def test_a_slider_rescores_as_it_moves_and_the_latest_answer_wins(page: Page) -> None:
+def test_a_moving_slider_rescores_and_the_latest_answer_wins(page: Page) -> None:
     page.run(SCORE)
     page.wait(ANSWERED)
     before = answer_of(page)
+    page.run(WATCH_REQUESTS)
     slider = "document.querySelector('[type=range][data-of=utilisation]')"
     moves = (
         f"for (const v of [5, 60, 10, 55, 35]) {{ {slider}.value = v; {slider}.dispatchEvent(new Event('input')); }}"
@@ -131,11 +144,12 @@ def test_a_slider_rescores_as_it_moves_and_the_latest_answer_wins(page: Page) ->
     assert page.run(f"+{slider}.max") == 90
     page.fill("#field-utilisation", "900")
     assert page.run(f"+{slider}.max") == 90
+    page.run("window.scored = []")
     page.fill("#field-utilisation", "35")
+    page.wait(SETTLED)  # every earlier request was answered or given up
     page.wait("document.querySelector('#stale').hidden")
     assert "against the application that you scored" in page.text("#change")
     page.wait("document.querySelector('#answer').getAttribute('aria-busy') === null")
-    time.sleep(0.4)  # what is on its way arrives
     settled = answer_of(page)
     page.run(SCORE)  # what is in the fields now
     page.wait("document.querySelector('#change').innerText.trim() == ''")

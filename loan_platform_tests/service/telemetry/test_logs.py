@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,8 @@ def service(home: Home, key: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def logged(home: Home) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (home.root / "service.log").read_text().splitlines()]
-
-
 def line_of(home: Home, request_id: str) -> dict[str, Any]:
-    (found,) = until(lambda: [line for line in logged(home) if line.get("request_id") == request_id])
+    (found,) = until(lambda: [line for line in home.log_lines() if line.get("request_id") == request_id])
     return found
 
 
@@ -68,14 +63,15 @@ def test_a_request_has_one_line_with_all_that_may_be_told(service: httpx.Client,
 def test_bentoml_and_the_swaps_are_in_the_same_form(service: httpx.Client, home: Home) -> None:
     home.promote(slope=0.7)
     until(lambda: service.get("/api/v1/model/info").json()["version"] == 2)
-    loggers = {line["logger"].split(".")[0] for line in logged(home)}
+    loggers = {line["logger"].split(".")[0] for line in home.log_lines()}
     assert {"bentoml", "loan_platform"} <= loggers
-    assert any(line["message"].startswith("version 2 (") for line in logged(home) if "message" in line)
+    assert any(line["message"].startswith("version 2 (") for line in home.log_lines() if "message" in line)
 
 
 @pytest.mark.slow
 def test_what_callers_send_is_in_no_line_and_no_label(service: httpx.Client, home: Home) -> None:
     headers = {"user-agent": CANARY, "baggage": f"a={CANARY}", "traceparent": CANARY, "tracestate": f"a={CANARY}"}
+    sent: list[httpx.Response] = []
     for method, path in (
         ("POST", f"/predict?{CANARY}=1"),
         ("GET", f"/{CANARY}"),
@@ -83,10 +79,14 @@ def test_what_callers_send_is_in_no_line_and_no_label(service: httpx.Client, hom
         ("PROPFIND", "/predict"),
         ("GET", f"/livez?a={CANARY}"),
     ):
-        service.request(method, path, json={**BODY, "region": CANARY, CANARY: 1}, headers=headers)
-    service.post("/invocations", json={"instances": [{**BODY, "region": CANARY, "term": CANARY}]})
-    service.get("/predict", headers={"x-api-key": f"lp_{CANARY}_x"})
-    time.sleep(0.5)
+        answer = service.request(method, path, json={**BODY, "region": CANARY, CANARY: 1}, headers=headers)
+        sent.append(answer)
+    sent.append(service.post("/invocations", json={"instances": [{**BODY, "region": CANARY, "term": CANARY}]}))
+    sent.append(service.get("/predict", headers={"x-api-key": f"lp_{CANARY}_x"}))
+    ids = [answer.headers["x-request-id"] for answer in sent if "x-request-id" in answer.headers]
+    assert len(ids) == len(sent) - 1
+    for request_id in ids:
+        line_of(home, request_id)
     assert CANARY not in (home.root / "service.log").read_text()
     metrics = service.get("/metrics").text
     assert CANARY not in metrics
@@ -103,7 +103,7 @@ def test_what_callers_send_is_in_no_line_and_no_label(service: httpx.Client, hom
     assert 0 < values['loan_model_age_seconds{portfolio="tiny_loans"}'] < 100
 
 
-def test_of_a_library_the_template_is_told_and_of_an_exception_its_place() -> None:
+def test_library_templates_and_exception_places_are_logged() -> None:
     try:
         raise KeyError(CANARY)
     except KeyError:

@@ -1,5 +1,6 @@
 """A home with a champion, and the real service on it in a process of its own."""
 
+import json
 import os
 import shutil
 import signal
@@ -47,6 +48,11 @@ class Home:
     @property
     def keys(self) -> KeyFile:
         return KeyFile(self.settings.keys)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The complete lines of the service's log."""
+        text = (self.root / "service.log").read_text()
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def promote(
         self,
