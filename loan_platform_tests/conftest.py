@@ -1,11 +1,13 @@
 """Every test has a platform home of its own and no telemetry."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from loan_platform.settings import quiet_environment
+from loan_platform_tests.support.allowed_skips import is_allowed
 from loan_platform_tests.support.paths import REPOSITORY
 
 quiet_environment()
@@ -16,6 +18,18 @@ BOOKS = tuple(f"{path.parent.name.upper()}_" for path in REPOSITORY.glob("loan_p
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are no name: packed ones may hold the time, and parallel workers must collect the same tests."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI (LOAN_CI=1) a skipped test fails, unless `support/allowed_skips.py` lists its reason."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("LOAN_CI") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not is_allowed(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}\nIn CI this skip is a failure: support/allowed_skips.py does not list it."
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -36,12 +36,6 @@ def test_a_mistake_in_a_contract_is_told_with_its_line(tmp_path: Path) -> None:
     project = write_project(tmp_path)
     contract = project / "small_bank" / "defs" / "car_loans" / "contract.yaml"
     contract.write_text(contract.read_text().replace("ln(salary + 1)", "ln(salry + 1)"))
-    (project / "small_bank" / "definitions.py").write_text(
-        "from pathlib import Path\nimport dagster as dg\n"
-        "@dg.definitions\ndef defs():\n"
-        "    from loan_platform.assets.loan_portfolio import location\n"
-        "    return location(Path(__file__).parent)\n"
-    )
     told = run("dagster", "definitions", "validate", "-m", "small_bank.definitions", code=1, PYTHONPATH=str(project))
     line = next(i for i, text in enumerate(contract.read_text().splitlines(), 1) if "salry" in text)
     assert f"contract.yaml:{line}: features[0].sql" in told

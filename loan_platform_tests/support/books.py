@@ -76,6 +76,18 @@ CONTRACT: dict[str, Any] = {
     ],
 }
 
+DEFINITIONS = """
+from pathlib import Path
+import dagster as dg
+from loan_platform.settings import quiet_environment
+quiet_environment()
+
+@dg.definitions
+def defs():
+    from loan_platform.assets.loan_portfolio import location
+    return location(Path(__file__).parent)
+"""
+
 ATTRIBUTES: dict[str, Any] = {
     "sources": {
         "loans": {"path": "data/car_loans/loans.csv"},
@@ -112,6 +124,7 @@ def write_project(folder: Path) -> Path:
     book = folder / "small_bank" / "defs" / "car_loans"
     book.mkdir(parents=True)
     (folder / "small_bank" / "__init__.py").touch()
+    (folder / "small_bank" / "definitions.py").write_text(DEFINITIONS)
     (folder / "pyproject.toml").write_text(
         '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "small_bank"\n'
     )

@@ -5,17 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from loan_platform_tests.support.books import forget_package
+from loan_platform_tests.support.books import DEFINITIONS, forget_package
 
 GERMAN_HEADER = (
     "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;"
     "Bonität;Inkasso-Erlös;Rückstand nach Auszahlung;Bemerkung;Kreditstatus"
 )
 PROJECT = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "anyone"\n'
-DEFINITIONS = (
-    "from pathlib import Path\nimport dagster as dg\n@dg.definitions\ndef defs():\n"
-    "    from loan_platform.assets.loan_portfolio import location\n    return location(Path(__file__).parent)\n"
-)
 
 
 def write_project(folder: Path) -> Path:

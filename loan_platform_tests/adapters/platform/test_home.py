@@ -3,7 +3,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,12 +14,19 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import HomeError, ensure_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings import Settings, checkout_root
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 PROCESSES = 10
-START = (
-    "from loan_platform.settings import Settings, quiet_environment; quiet_environment();"
-    "from loan_platform.adapters.platform.home import ensure_home; ensure_home(Settings.from_environment())"
-)
+START = """
+from loan_platform.settings import Settings, quiet_environment; quiet_environment()
+from loan_platform.adapters.platform.home import ensure_home; ensure_home(Settings.from_environment())
+"""
+# The process kills itself at its first step after a file of the home exists.
+KILLED = """
+import os, pathlib, signal, sys
+reached = pathlib.Path(os.environ["LOAN_PLATFORM_HOME"], sys.argv[1])
+sys.addaudithook(lambda event, arguments: reached.exists() and os.kill(os.getpid(), signal.SIGKILL))
+"""
 LAYOUT = {"dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports", "data", "cache"}
 
 
@@ -28,23 +34,19 @@ LAYOUT = {"dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports",
 def test_many_processes_start_on_an_empty_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
     started = [_start(home) for _ in range(PROCESSES)]
-    assert [process.wait(120) for process in started] == [0] * PROCESSES
+    assert [process.wait(PATIENCE_SECONDS) for process in started] == [0] * PROCESSES
     _assert_sound(home)
     assert not (home / ".building").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reached", [".building/dagster/history/runs.db", "dagster/schedules", "mlflow.db"])
-def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path, reached: str) -> None:
+def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    killed = _start(home)
-    while not (home / reached).exists():
-        assert killed.poll() is None
-        time.sleep(0.002)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert not (home / ".initialised").exists()
-    assert _start(home).wait(120) == 0
+    for reached in (".building/dagster/history/runs.db", "dagster/schedules", "mlflow.db"):
+        assert _start(home, KILLED + START, reached).wait(PATIENCE_SECONDS) == -signal.SIGKILL
+        assert (home / reached).exists()
+        assert not (home / ".initialised").exists()
+    assert _start(home).wait(PATIENCE_SECONDS) == 0
     _assert_sound(home)
     assert not (home / ".building").exists()
 
@@ -127,9 +129,9 @@ def ready(shared: Settings) -> Settings:
     return shared
 
 
-def _start(home: Path) -> "subprocess.Popen[bytes]":
+def _start(home: Path, code: str = START, *arguments: str) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "LOAN_PLATFORM_HOME": str(home)}
-    return subprocess.Popen([sys.executable, "-c", START], env=environment)
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment)
 
 
 def _assert_sound(home: Path) -> None:

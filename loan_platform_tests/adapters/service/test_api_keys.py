@@ -3,6 +3,7 @@
 import json
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ from loan_platform.adapters.service.api_keys import FRESH_SECONDS, KeyFile, KeyF
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyFile:
     return KeyFile(tmp_path / "service" / "keys.json")
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Moves the clock on, to when the file is read again."""
+    clock = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[-1])
+    return lambda: clock.append(clock[-1] + FRESH_SECONDS + 0.1)
 
 
 def test_a_key_is_told_once_and_kept_as_a_hash(keys: KeyFile) -> None:
@@ -33,13 +42,13 @@ def test_what_is_not_the_key_is_none(keys: KeyFile, spoil) -> None:
     assert keys.find(text) is not None
 
 
-def test_two_keys_of_a_name_while_clients_change_over(keys: KeyFile) -> None:
+def test_two_keys_of_a_name_while_clients_change_over(keys: KeyFile, later: Callable[[], None]) -> None:
     old, new = keys.create("shop"), keys.create("shop")
     with pytest.raises(KeyFileError, match="shop has 2 keys already"):
         keys.create("shop")
     assert keys.find(old) is not None
     keys.revoke(old.split("_")[1])
-    time.sleep(FRESH_SECONDS + 0.1)
+    later()
     assert (keys.find(old), keys.find(new) is not None) == (None, True)
     assert keys.create("shop") != old
 
@@ -63,22 +72,24 @@ def test_a_damaged_file_is_no_file_of_keys(keys: KeyFile, content: str) -> None:
         keys.keys()
 
 
-def test_known_keys_go_on_when_the_file_is_damaged(keys: KeyFile) -> None:
+def test_known_keys_go_on_when_the_file_is_damaged(keys: KeyFile, later: Callable[[], None]) -> None:
     text = keys.create("shop")
     assert keys.find(text) is not None
     keys.path.write_text("half a fi")
-    time.sleep(FRESH_SECONDS + 0.1)
+    later()
     assert keys.find(text) is not None
     keys.path.unlink()
-    time.sleep(FRESH_SECONDS + 0.1)
+    later()
     assert keys.find(text) is None
 
 
-def test_what_stands_in_a_damaged_file_is_not_told(keys: KeyFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_stands_in_a_damaged_file_is_not_told(
+    keys: KeyFile, later: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
     keys.create("shop")
     assert keys.keys()
     keys.path.write_text('[{"id": "lp_secret"}]')
-    time.sleep(FRESH_SECONDS + 0.1)
+    later()
     assert keys.keys()
     assert "not a file of keys" in caplog.text
     assert "lp_secret" not in caplog.text

@@ -9,12 +9,14 @@ from limits import parse
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
+from bento.http import rate_limit
 from bento.http.problems import HttpError
 from bento.http.rate_limit import Limiter, SharedWindows, storage_for
 from loan_platform.settings.environment import SettingsError
 from loan_platform.settings.service import WatchSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies, serving
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 BODY = bodies(typed_rows().head(1))[0]
 
@@ -32,7 +34,9 @@ def passed(limiter: Limiter, key: str, rate: str | None = None) -> bool:
     return True
 
 
-def test_a_window_lets_its_rate_pass_and_opens_as_announced(storage: Storage) -> None:
+def test_a_window_lets_its_rate_pass_and_opens_as_announced(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: clock[-1])
     limiter = Limiter("5/second", storage)
     assert [passed(limiter, "noisy") for _ in range(7)] == [True] * 5 + [False] * 2
     assert passed(limiter, "quiet")
@@ -40,7 +44,7 @@ def test_a_window_lets_its_rate_pass_and_opens_as_announced(storage: Storage) ->
         limiter.check("noisy", None)
     assert (refused.value.status, refused.value.code) == (429, "rate_limited")
     assert refused.value.headers["retry-after"] == "1"
-    time.sleep(1.02)
+    clock.append(clock[-1] + 1.02)
     assert [passed(limiter, "noisy") for _ in range(6)] == [True] * 5 + [False]
 
 
@@ -68,6 +72,7 @@ def test_several_at_once_fit_or_do_not(tmp_path: Path) -> None:
 
 
 def _ask(path: Path, times: int, found: "multiprocessing.Queue[int]") -> None:
+    rate_limit.BUSY_SECONDS = PATIENCE_SECONDS  # none is let through because another has the file
     limiter = Limiter("500/hour", SharedWindows(path))
     found.put(sum(passed(limiter, "a") for _ in range(times)))
 
@@ -79,9 +84,9 @@ def test_the_limit_is_that_of_all_workers_together(tmp_path: Path) -> None:
     ends = [context.Process(target=_ask, args=(tmp_path / "limits.db", 450, found)) for _ in range(3)]
     for process in ends:
         process.start()
-    counts = [found.get(timeout=60) for _ in ends]
+    counts = [found.get(timeout=PATIENCE_SECONDS) for _ in ends]
     for process in ends:
-        process.join(10)
+        process.join(PATIENCE_SECONDS)
     assert sum(counts) == 500
 
 
