@@ -23,7 +23,11 @@ SERVE_PORT ?= 8000
 
 NAME ?= my_book
 
-.PHONY: help setup demo book test faults dev serve bento key audit-key audit mlflow data lint format typecheck lock docs check clean
+# One process more than cores: tests also wait for services. Files that take longest come first (see conftest.py).
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help setup demo book test test-fast coverage integration faults dev serve bento key audit-key audit mlflow data lint format typecheck lock docs check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,12 +60,21 @@ book: $(READY) ## a book drafted from a file: make book NAME=my_book SOURCE=loan
 	@$(BIN)/loan-platform book "$(NAME)" --source "$$BOOK_SOURCE" \
 	  $${BOOK_TARGET:+--target "$$BOOK_TARGET"} $${BOOK_KEY:+--key "$$BOOK_KEY"}
 
-test: $(READY) ## the tests, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY) ## all tests but those of make integration
+	@$(PYTEST) -m "not integration"
+
+test-fast: $(READY) ## the quick tests of core, settings and layering
+	@$(PYTEST) -m "not slow and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
+
+coverage: $(READY) ## the tests of core, with the share of its lines that they reach
+	@$(PYTEST) --cov=loan_platform/core --cov-report=term:skip-covered --cov-fail-under=90 loan_platform_tests/core
+
+integration: $(READY) ## Dagster's webserver, daemon and command line, and the service, for real
+	@$(PYTEST) -m integration
 
 faults: $(READY) ## the tests of what goes wrong, at full size (an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
-	  loan_platform_tests/adapters loan_platform_tests/drafting
+	  loan_platform_tests/adapters
 
 dev: $(READY) ## Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init

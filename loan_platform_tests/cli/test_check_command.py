@@ -14,8 +14,8 @@ from loan_platform.cli.check import run_check
 from loan_platform.core.book.book_errors import ContractError
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans
-from loan_platform_tests.support.commands import run
 from loan_platform_tests.support.planted import book_in, edited, line_of
+from loan_platform_tests.support.processes.commands import run
 
 Capture = pytest.CaptureFixture[str]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.commands import run
+from loan_platform_tests.support.processes.commands import run
 
 
 def test_the_definitions_are_sound() -> None:

@@ -10,7 +10,7 @@ from loan_platform.adapters.ledger.ledger import Champion, Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans, write_project
-from loan_platform_tests.support.dagster_processes import daemon
+from loan_platform_tests.support.processes.dagster import daemon
 from loan_platform_tests.support.waiting import until
 
 

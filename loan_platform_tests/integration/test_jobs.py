@@ -10,7 +10,7 @@ from loan_platform.cli.books import book_folder
 from loan_platform.core.checking.book_check import load_book
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans, write_project
-from loan_platform_tests.support.commands import run
+from loan_platform_tests.support.processes.commands import run
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -6,7 +6,7 @@ import pytest
 
 from loan_platform.settings import Settings
 from loan_platform_tests.support.books import write_loans, write_project
-from loan_platform_tests.support.dagster_processes import daemon, webserver
+from loan_platform_tests.support.processes.dagster import daemon, webserver
 from loan_platform_tests.support.service.running import Home, serving
 from loan_platform_tests.support.waiting import until
 

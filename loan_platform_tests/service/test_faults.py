@@ -21,8 +21,8 @@ import pytest
 
 from loan_platform.core.scoring.answer import Answers
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
+from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 from loan_platform_tests.support.service.running import Home, bodies, serving, worker
-from loan_platform_tests.support.small_disk import run_on_small_disk
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.slow

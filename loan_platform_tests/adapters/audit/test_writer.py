@@ -10,7 +10,7 @@ from pathlib import Path
 from loan_platform.adapters.audit.chain_files import HEAD, chains, load_chain, segments
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform_tests.support.paths import REPOSITORY
-from loan_platform_tests.support.small_disk import run_on_small_disk
+from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 
 
 def put(log: AuditLog, *names: str) -> str | None:

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
-from loan_platform_tests.support.crashes import start
-from loan_platform_tests.support.postgres import postgres
+from loan_platform_tests.support.processes.crashes import start
+from loan_platform_tests.support.processes.postgres import postgres
 
 WHO: dict[str, Any] = {"actor": "policy", "run_id": "run-1", "verdict": {"promote": True, "auc": 0.7}}
 

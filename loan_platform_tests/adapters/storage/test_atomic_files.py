@@ -13,7 +13,7 @@ from loan_platform.adapters.storage.atomic_files import (
     remove_abandoned,
     sha256,
 )
-from loan_platform_tests.support.crashes import Failure, fails_at
+from loan_platform_tests.support.processes.crashes import Failure, fails_at
 
 
 def test_atomic_write_makes_folders_and_replaces(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from loan_platform.adapters.storage.directories import Directories
-from loan_platform_tests.support.crashes import Failure, fails_at
+from loan_platform_tests.support.processes.crashes import Failure, fails_at
 
 
 def test_a_published_directory_is_the_latest(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from loan_platform.adapters.storage.atomic_files import DiskFullError
 from loan_platform.adapters.storage.lake import Lake, NotPublishedError
-from loan_platform_tests.support.crashes import Failure, fails_at, start
-from loan_platform_tests.support.small_disk import run_on_small_disk
+from loan_platform_tests.support.processes.crashes import Failure, fails_at, start
+from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 
 ASSETS = ("validated_loans", "quarantined_rows")
 
