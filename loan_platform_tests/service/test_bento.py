@@ -50,7 +50,7 @@ def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bund
     assert (answers.different, answers.model_sha256) == ((), bundle[1])
     assert answers.rows >= 32
 
-    changed = built.source / "loan_platform" / "core" / "scoring.py"
+    changed = built.source / "loan_platform" / "core" / "scoring" / "scoring_model.py"
     text = changed.read_text()
     changed.write_text(text.replace("return scale.points - factor", "return scale.points + 1e-9 - factor"))
     assert changed.read_text() != text
