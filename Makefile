@@ -115,8 +115,9 @@ format: $(READY) ## format the code
 typecheck: $(READY) ## types, strict in core
 	@$(BIN)/pyright
 
-docs: $(READY) ## docs/contract.md and loan_platform/schemas from the models
+docs: $(READY) ## write docs/contract.md, docs/settings.md and loan_platform/schemas from the models
 	@$(BIN)/python -m loan_platform.core.checking.reference_page > docs/contract.md
+	@$(BIN)/python -m loan_platform.settings.reference > docs/settings.md
 	@$(BIN)/python -m loan_platform.core.checking.json_schemas
 
 check: $(READY) ## every mistake in the files of the books: make check BOOK=my_book

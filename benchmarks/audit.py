@@ -23,7 +23,7 @@ from bento.model.champion import Serving
 from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.scoring.bundle import load_bundle
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 
 ANSWERS = 4_000
 
@@ -38,8 +38,8 @@ def main() -> None:
         serving = Serving.of(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
         AuditKey.create(Path(folder) / "key")
         for number, inputs in enumerate(("omitted", "plain", "encrypted")):
-            directory = Path(folder) / inputs
-            settings = AuditSettings(directory, inputs, Path(folder) / "key", "closed", None)
+            environ = {"LOAN_PLATFORM_HOME": folder, "LOAN_AUDIT_INPUTS": inputs, "LOAN_AUDIT_KEY": f"{folder}/key"}
+            settings = AuditSettings.for_portfolio(f"book_{number}", environ)
             records = Records(f"book_{number}", settings)
             REGISTRY.unregister(REGISTRY._names_to_collectors["loan_audit_lost"])
             records.start()
@@ -47,7 +47,7 @@ def main() -> None:
                 told = asyncio.run(_measured(records, serving, callers))
                 sys.stdout.write(f"{inputs:<10} {callers:>2} callers: {told}\n")
             records.stop()
-            size = sum(path.stat().st_size for path in directory.rglob("*.ndjson")) / (3 * ANSWERS)
+            size = sum(path.stat().st_size for path in settings.directory.rglob("*.ndjson")) / (3 * ANSWERS)
             sys.stdout.write(f"{inputs:<10} {size:,.0f} bytes a record\n")
 
 

@@ -74,9 +74,9 @@ def measure(rows: int, folder: Path) -> dict:
     from loan_platform.cli.jobs import Story, run_job
     from loan_platform.definitions import defs
     from loan_platform.sample_data.lending_club.files import write_loan_book
-    from loan_platform.settings import Settings
+    from loan_platform.settings.platform import PlatformSettings
 
-    settings = Settings.from_environment()
+    settings = PlatformSettings.from_environment()
     ensure_home(settings)
     raw = folder / f"loans-{rows}.csv"
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,11 @@ import gc
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from loan_platform.settings import quiet_environment
-from loan_platform.settings.service import UNLIMITED, AuditSettings, ServiceSettings, WatchSettings
+from loan_platform.settings.audit import AuditSettings
+from loan_platform.settings.catalogue import renamed_variables
+from loan_platform.settings.quiet import quiet_environment
+from loan_platform.settings.service import UNLIMITED, LimitSettings, ServiceSettings
+from loan_platform.settings.telemetry import TelemetrySettings
 
 quiet_environment()
 
@@ -24,7 +27,7 @@ from bento.http.rate_limit import Limiter, storage_for  # noqa: E402
 from bento.model.baked_model import built, check_can_follow  # noqa: E402
 from bento.model.champion import Champions, Named  # noqa: E402
 from bento.model.records import Records  # noqa: E402
-from bento.supervisor import end_with_supervisor, metrics_in_memory, watch_closely  # noqa: E402
+from bento.supervisor import end_with_supervisor, metrics_in_memory, warn_once, watch_closely  # noqa: E402
 from bento.telemetry.drift import OnlineDrift  # noqa: E402
 from bento.telemetry.logs import configure  # noqa: E402
 from bento.telemetry.middleware import Watch, watched  # noqa: E402
@@ -35,17 +38,18 @@ BUILT = built()
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger.ledger import Ledger
 
-SETTINGS = ServiceSettings.from_environment(built_for=BUILT[0] if BUILT else None)
-if SETTINGS.ledger_stated:
+SETTINGS = ServiceSettings.for_bento(BUILT[0] if BUILT else None)
+if SETTINGS.follows_ledger:
     check_can_follow()
-WATCH = WatchSettings.from_environment()
-AUDIT = AuditSettings.of(SETTINGS.portfolio)
+LIMITS, TELEMETRY = LimitSettings.from_environment(), TelemetrySettings.from_environment()
+AUDIT = AuditSettings.for_portfolio(SETTINGS.portfolio)
 if AUDIT.inputs == "encrypted":
     AuditKey.read(AUDIT.key)  # without it the service does not start
-configure(WATCH.log_level)
+configure(TELEMETRY.log_level)
+warn_once(renamed_variables())
 watch_closely()
 metrics_in_memory()
-PATHS = ROUTES | batch_routes(SETTINGS.batch_megabytes)
+PATHS = ROUTES | batch_routes(LIMITS.batch_megabytes)
 OF_BENTOML = frozenset({"/livez", "/healthz", "/schema.json"})  # the last is what its client asks first
 
 
@@ -75,19 +79,19 @@ def _given(champion: Named) -> Named:
 def _keys() -> KeyFile | None:
     if SETTINGS.development:
         return None
-    keys = KeyFile(SETTINGS.keys)
+    keys = KeyFile(SETTINGS.api_keys)
     keys.check_not_empty()
     return keys
 
 
 def _limiter() -> Limiter | None:
-    if WATCH.rate == UNLIMITED and KEYS is None:
+    if LIMITS.rate == UNLIMITED and KEYS is None:
         return None
-    return Limiter(WATCH.rate, storage_for(WATCH.workers, SETTINGS.cache / "limits.db"))
+    return Limiter(LIMITS.rate, storage_for(LIMITS.workers, SETTINGS.cache / "limits.db"))
 
 
 KEYS = _keys()
-LINE = Line(WATCH.most_under_way)
+LINE = Line(LIMITS.max_in_flight)
 DRAIN = Drain()
 FRONT = Front()
 T = TypeVar("T")
@@ -103,13 +107,13 @@ class GuardedService(bentoml.Service[T]):
     def to_asgi(self, is_main: bool = True) -> Watch:
         """The application of one worker."""
         guard = Guard(super().to_asgi(is_main), FRONT, PATHS, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
-        return watched(guard, {*PATHS, *OF_BENTOML}, WATCH, SETTINGS.portfolio)
+        return watched(guard, {*PATHS, *OF_BENTOML}, TELEMETRY, SETTINGS.portfolio)
 
 
 @bentoml.service(
     name="loan_service",
     service_class=GuardedService,
-    workers=WATCH.workers,
+    workers=LIMITS.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
 )
@@ -119,7 +123,7 @@ class LoanService:
     def __init__(self) -> None:
         settings = SETTINGS
         at_hand = BUILT[1] if BUILT else None
-        if at_hand is None or settings.ledger_stated:
+        if at_hand is None or settings.follows_ledger:
             from loan_platform.adapters.ledger.ledger import (
                 Ledger,  # a Bento that follows none is served without SQLAlchemy
             )
@@ -130,10 +134,10 @@ class LoanService:
         champions = Champions(find, settings.cache, settings.poll_seconds, at_hand)
         champions.start()
         kept = settings.cache / "drift.db"
-        drift = OnlineDrift(settings.portfolio, champions, kept, WATCH.drift_window, WATCH.drift_sample)
+        drift = OnlineDrift(settings.portfolio, champions, kept, TELEMETRY.drift_window, TELEMETRY.drift_sample)
         drift.start()
         jobs = settings.cache / "jobs"
-        batches = Batches(settings.portfolio, jobs, settings.batch_megabytes, settings.batch_days, champions)
+        batches = Batches(settings.portfolio, jobs, LIMITS.batch_megabytes, LIMITS.batch_days, champions)
         records = Records(settings.portfolio, AUDIT)
         records.start()
         FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, records, batches)

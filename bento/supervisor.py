@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,14 @@ log = logging.getLogger("loan_platform.service")
 LOOK_SECONDS = 1.0
 MEMORY = Path("/dev/shm")  # of Linux, where files are in memory
 OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"  # that the supervisor gives each
+
+
+def warn_once(messages: Iterable[str]) -> None:
+    """Log messages in the supervisor only, so that they appear once however many workers start."""
+    if OF_WORKERS in os.environ:
+        return
+    for message in messages:
+        log.warning(message)
 
 
 def watch_closely() -> None:

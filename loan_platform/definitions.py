@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from loan_platform.adapters.platform.gc_tuning import tune_gc
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 
 quiet_environment()
 warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code references: a screenful at each start

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 from loan_platform_tests.support.allowed_skips import is_allowed
 from loan_platform_tests.support.paths import REPOSITORY
 

@@ -17,7 +17,7 @@ from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 
 log = logging.getLogger("loan_platform.service")
 

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loan_platform.settings import cores, quiet_environment
+from loan_platform.settings.platform import cores
+from loan_platform.settings.quiet import quiet_environment
 
 quiet_environment()
 
@@ -41,7 +42,7 @@ from loan_platform.core.applications.frame_reader import KEY, REFUSALS, FrameRea
 from loan_platform.core.errors import ExplainedError  # noqa: E402
 from loan_platform.core.scoring.bundle import BundleError  # noqa: E402
 from loan_platform.core.scoring.reasons import REASONS  # noqa: E402
-from loan_platform.settings.service import AuditSettings  # noqa: E402
+from loan_platform.settings.audit import AuditSettings  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")
 
@@ -76,7 +77,7 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit())
     _bound_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    store, records = JobStore(folder, most_bytes), JobRecords(portfolio, AuditSettings.of(portfolio))
+    store, records = JobStore(folder, most_bytes), JobRecords(portfolio, AuditSettings.for_portfolio(portfolio))
     with FileLock(folder / ".lock"):
         while os.getppid() == parent:
             job = next((job for job in store.all() if job.status in OPEN), None)

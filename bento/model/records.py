@@ -17,7 +17,7 @@ from loan_platform.adapters.audit.job_records import row_id
 from loan_platform.adapters.audit.keys import AuditKey, plain_hash
 from loan_platform.adapters.audit.writer import AuditLog, AuditOptions
 from loan_platform.core.scoring.answer import Answer
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 
 KEY_LENGTH = 200  # of an entity's key, where nothing else bounds it
 

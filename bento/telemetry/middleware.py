@@ -13,7 +13,7 @@ from bento.http.overload import CODE
 from bento.telemetry.http_metrics import HttpMetrics
 from bento.telemetry.logs import RequestLog
 from bento.telemetry.traces import Traces
-from loan_platform.settings.service import WatchSettings
+from loan_platform.settings.telemetry import TelemetrySettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
@@ -103,7 +103,7 @@ class Watch:
             self._traces.add(fields, scope["headers"], at, seconds)
 
 
-def watched(app: ASGIApp, routes: Collection[str], settings: WatchSettings, portfolio: str) -> Watch:
+def watched(app: ASGIApp, routes: Collection[str], settings: TelemetrySettings, portfolio: str) -> Watch:
     """The application of one worker with all that is told of it, as the settings say."""
     metrics = HttpMetrics()
     metrics.start()

@@ -32,14 +32,14 @@ class LoanPortfolioScaffolder(dg.Scaffolder[BookParameters]):
         from loan_platform.adapters.drafting.draft_book import BookRequest
         from loan_platform.core.drafting.writing.screen_text import screen_text
         from loan_platform.core.errors import ExplainedError
-        from loan_platform.settings import Settings
+        from loan_platform.settings.platform import PlatformSettings
 
         folder, asked = request.target_path, request.params
         try:
             draft = create_book(
                 BookRequest(folder.name, asked.source, asked.target, asked.key),
                 folder,
-                Settings.from_environment(),
+                PlatformSettings.from_environment(),
                 _tell,
                 may_be_empty=True,
             )

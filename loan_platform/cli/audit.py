@@ -10,13 +10,13 @@ from loan_platform.adapters.audit.job_records import job_lines
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.audit.reader import AuditRecordError, AuditRecords
 from loan_platform.core.audit.hash_chain import Chain
-from loan_platform.settings import Settings
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
+from loan_platform.settings.platform import PlatformSettings
 
 
-def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
+def run_audit(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
     """Do it; 0 where all is as it should be, 1 where it is not."""
-    audit = AuditSettings.of(arguments.book)
+    audit = AuditSettings.for_portfolio(arguments.book)
     if arguments.action == "create-key":
         AuditKey.create(audit.key)
         for directory in sorted(settings.service.glob("*/audit")):

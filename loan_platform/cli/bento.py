@@ -7,10 +7,10 @@ from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.checking.book_check import load_book
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 
-def run_bento(settings: Settings, name: str) -> int:
+def run_bento(settings: PlatformSettings, name: str) -> int:
     """Run the book's service job and tell how the Bento is served.
 
     Raises:

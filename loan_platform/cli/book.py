@@ -7,10 +7,10 @@ from pathlib import Path
 from loan_platform.adapters.drafting.book_folder import CONTRACT, POLICIES, create_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.drafting.writing.screen_text import screen_text
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 
-def run_book(settings: Settings, request: BookRequest, books: Path) -> int:
+def run_book(settings: PlatformSettings, request: BookRequest, books: Path) -> int:
     """Draft the book and show what was found.
 
     Raises:

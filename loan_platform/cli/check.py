@@ -6,22 +6,26 @@ from pathlib import Path
 from loan_platform.cli.books import SHIPPED, book_folder, book_names
 from loan_platform.core.checking.book_check import BookCheck, check_book, other_component
 from loan_platform.core.errors import Issue
-from loan_platform.settings import Settings, source_override
+from loan_platform.settings.catalogue import renamed_variables
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.source_files import source_override
 
 
-def run_check(settings: Settings, books: list[str], folder: Path | None = None) -> int:
+def run_check(settings: PlatformSettings, books: list[str], folder: Path | None = None) -> int:
     """Check books, all of a folder if none is named; the exit code is 0 when they are sound, else 2.
 
     Raises:
         UnknownBookError: there is no such book; the message has the closest.
     """
+    for note in renamed_variables():
+        sys.stdout.write(f"note: {note}\n")
     books_in = folder or SHIPPED
     folders = [book_folder(name, books_in) for name in books or book_names(books_in)]
     sound = [_check(settings, path) for path in folders]
     return 0 if all(sound) else 2
 
 
-def _check(settings: Settings, folder: Path) -> bool:
+def _check(settings: PlatformSettings, folder: Path) -> bool:
     from loan_platform.adapters.sources.book_check import check_sources
 
     if kind := other_component(folder):

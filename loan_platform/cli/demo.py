@@ -15,7 +15,8 @@ from loan_platform.cli.screen import screen
 from loan_platform.cli.summary import as_json, summarise
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.book_check import load_book
-from loan_platform.settings import Settings, source_override
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.source_files import source_override
 
 LENDING_CLUB = "lending_club"
 PURPOSES = ("training", "promotion", "scoring", "monitoring")
@@ -26,7 +27,7 @@ FIRST, LAST = "2018-07", "2018-12"
 GENERATED_MONTHS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
 
 
-def run_demo(settings: Settings, name: str, rows: int | None) -> int:
+def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     """Run a book's jobs, on generated raw files where none are named, then show and keep what they did.
 
     Raises:
@@ -65,7 +66,7 @@ def _run_jobs(book: Portfolio, story: Story, tags: dict[str, str]) -> bool:
     return True
 
 
-def _prepare(settings: Settings, book: Portfolio, script: Path, rows: int, story: Story) -> dict[str, str]:
+def _prepare(settings: PlatformSettings, book: Portfolio, script: Path, rows: int, story: Story) -> dict[str, str]:
     """Generate raw files unless the book has its own; returns the run tags that belong to them."""
     own = any(source_override(book.name, source) for source in book.sources)
     if own or (book.name != LENDING_CLUB and not script.is_file()):

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings import Settings, quiet_environment
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.quiet import quiet_environment
 
 
 def main() -> int:
@@ -14,7 +15,7 @@ def main() -> int:
     quiet_environment()
     arguments = _parser().parse_args()
     try:
-        settings = Settings.from_environment()
+        settings = PlatformSettings.from_environment()
         if arguments.command == "init":
             return _init(settings)
         if arguments.command == "key":
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _init(settings: Settings) -> int:
+def _init(settings: PlatformSettings) -> int:
     from loan_platform.adapters.platform.home import ensure_home
 
     ensure_home(settings)
@@ -86,7 +87,7 @@ def _init(settings: Settings) -> int:
     return 0
 
 
-def _key(settings: Settings, arguments: argparse.Namespace) -> int:
+def _key(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
     from loan_platform.adapters.service.api_keys import KeyFile
 
     keys = KeyFile(settings.api_keys)
@@ -99,7 +100,7 @@ def _key(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _book(settings: Settings, arguments: argparse.Namespace) -> int:
+def _book(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
     from loan_platform.adapters.drafting.draft_book import BookRequest
     from loan_platform.cli.book import run_book
     from loan_platform.cli.books import SHIPPED

@@ -7,11 +7,11 @@ from typing import Any
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.cli.jobs import Story
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 
 def summarise(
-    settings: Settings, book: Portfolio, story: Story, total_seconds: float, peak_megabytes: int
+    settings: PlatformSettings, book: Portfolio, story: Story, total_seconds: float, peak_megabytes: int
 ) -> dict[str, Any]:
     """Collect the figures of the newest run from the reports that its assets wrote; what the run did not do is null."""
     reports = settings.reports / book.name
@@ -70,7 +70,7 @@ def _drift(path: Path) -> dict[str, Any]:
     return {name: table[name] for name in ("batch", "rows", "verdict", "reason")}
 
 
-def _look_further(settings: Settings, reports: Path) -> dict[str, str]:
+def _look_further(settings: PlatformSettings, reports: Path) -> dict[str, str]:
     return {
         "Dagster UI": "make dev        http://127.0.0.1:3000",
         "MLflow UI": "make mlflow     http://127.0.0.1:5000",

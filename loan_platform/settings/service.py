@@ -1,160 +1,123 @@
-"""What the HTTP service reads from the environment."""
+"""Which portfolio the HTTP service answers for, and how much it takes on."""
 
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from loan_platform.settings import Settings
-from loan_platform.settings.environment import SettingsError, number_of, seconds_of, share_of, text_of, word_of
+from pydantic import BeforeValidator, Field
+
+from loan_platform.settings.environment import EnvironmentSettings, SettingsError, Variable, matches, setting
+from loan_platform.settings.platform import SharedSettings
 
 RATE = r"unlimited|[1-9][0-9]{0,6}/(second|minute|hour|day)"
 UNLIMITED = "unlimited"
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+WholeNumber = Annotated[int, BeforeValidator(matches("[0-9]{1,9}"))]
+Portfolio = Annotated[
+    str,
+    BeforeValidator(matches("[a-z][a-z0-9_]*")),
+    setting(
+        Variable("LOAN_PORTFOLIO", "the name of a book, such as lending_club", default="none"),
+        "Book that the service answers for. A built Bento knows its own.",
+    ),
+]
+Stage = Annotated[
+    Literal["production", "development"],
+    setting(
+        Variable("LOAN_ENV", "production or development"),
+        "In `development` the service asks for no API key and accepts requests from this machine only.",
+    ),
+]
 
 
-@dataclass(frozen=True)
-class ServiceSettings:
-    """Which portfolio the service answers for, whom, and what it reads."""
+class ServiceSettings(SharedSettings):
+    """Identity of the service: its portfolio, its clients' keys and where its model comes from."""
 
-    portfolio: str
-    development: bool
-    keys: Path
-    poll_seconds: float
-    ledger_url: str = field(repr=False)  # may hold a password
-    ledger_stated: bool
-    models: Path
-    cache: Path
-    batch_megabytes: int
-    batch_days: int
+    READ_BY: ClassVar[tuple[str, ...]] = ("HTTP service",)
+
+    portfolio: Portfolio
+    stage: Stage = "production"
+    poll_seconds: Annotated[float, BeforeValidator(matches(r"[0-9]*\.?[0-9]+"))] = setting(
+        Variable("LOAN_POLL_SECONDS", "a number of seconds from 0.1 to 3600"),
+        "Seconds between two looks at the promotion ledger for a new champion.",
+        default=5.0,
+        ge=0.1,
+        le=3_600,
+    )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ, built_for: str | None = None) -> Self:
-        """Read LOAN_PORTFOLIO and the others that docs/service.md lists, beside the platform's own settings.
+    def for_bento(cls, built_for: str | None, environ: Mapping[str, str] = os.environ) -> Self:
+        """The settings of a service, whose portfolio is fixed if it is a built Bento.
 
         Args:
+            built_for: the portfolio of the Bento; None in a checkout.
             environ: the environment.
-            built_for: the portfolio of a built Bento, which answers for no other.
 
         Raises:
-            SettingsError: a variable is missing or unusable; the message names it and what it accepts.
+            SettingsError: a variable is missing or unusable, or names another portfolio than the Bento's.
         """
-        settings = Settings.from_environment(environ)
-        portfolio = text_of(environ, "LOAN_PORTFOLIO") or built_for
-        if built_for not in (None, portfolio):
-            raise SettingsError(f"LOAN_PORTFOLIO is {portfolio}: this Bento was built for {built_for} and no other.")
-        if portfolio is None or not re.fullmatch(r"[a-z][a-z0-9_]*", portfolio):
-            raise SettingsError("LOAN_PORTFOLIO must name the book that the service answers for, such as lending_club.")
-        stage = text_of(environ, "LOAN_ENV") or "production"
-        if stage not in {"production", "development"}:
-            raise SettingsError(
-                "LOAN_ENV must be production (the default) or development (no keys, this machine alone)."
-            )
-        return cls(
-            portfolio=portfolio,
-            development=stage == "development",
-            keys=settings.api_keys,
-            poll_seconds=seconds_of(environ, "LOAN_POLL_SECONDS", 5.0),
-            ledger_url=settings.ledger_url,
-            ledger_stated=text_of(environ, "LOAN_LEDGER_URL") is not None,
-            models=settings.lake / portfolio / "trained_model",
-            cache=settings.service / portfolio,
-            batch_megabytes=number_of(environ, "LOAN_BATCH_MEGABYTES", 512, 1, 100_000),
-            batch_days=number_of(environ, "LOAN_BATCH_DAYS", 7, 1, 3_650),
-        )
+        stated = environ.get("LOAN_PORTFOLIO", "").strip()
+        if built_for and stated and stated != built_for:
+            raise SettingsError(f"LOAN_PORTFOLIO is {stated!r}. This Bento answers for {built_for} only.")
+        return cls.from_environment({**environ, "LOAN_PORTFOLIO": built_for} if built_for else environ)
+
+    @property
+    def development(self) -> bool:
+        """Whether the service asks for no API key."""
+        return self.stage == "development"
+
+    @property
+    def follows_ledger(self) -> bool:
+        """Whether a ledger was named. Without one, a built Bento answers with the model inside."""
+        return "ledger_url" in self.model_fields_set
+
+    @property
+    def models(self) -> Path:
+        """The lake's trained models of the portfolio."""
+        return self.lake / self.portfolio / "trained_model"
+
+    @property
+    def cache(self) -> Path:
+        """Files of this service: verified copies of models, drift window, rate limits, batch jobs."""
+        return self.service / self.portfolio
 
 
-@dataclass(frozen=True)
-class WatchSettings:
-    """How much the service takes on, and what it tells of itself.
+class LimitSettings(EnvironmentSettings):
+    """How much the service takes on."""
 
-    Attributes:
-        workers: processes that answer.
-        rate: of requests of a key that has none of its own.
-        most_under_way: requests of one worker without an answer yet.
-        drift_window: applications whose drift is looked at; 0 for none.
-        drift_sample: share of the applications that are looked at, 0 to 1.
-        log_level: of the log.
-        log_requests: share of the requests that get a line in the log, 0 to 1.
-        traces: where OpenTelemetry's collector is; None: no traces.
-    """
+    READ_BY: ClassVar[tuple[str, ...]] = ("HTTP service",)
 
-    workers: int
-    rate: str
-    most_under_way: int
-    drift_window: int
-    drift_sample: float
-    log_level: str
-    log_requests: float
-    traces: str | None = field(repr=False)  # may hold a password
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read LOAN_WORKERS, LOAN_RATE and the others that docs/service.md lists.
-
-        Raises:
-            SettingsError: a variable is unusable; the message names it and what it accepts.
-        """
-        rate = text_of(environ, "LOAN_RATE") or (
-            UNLIMITED if text_of(environ, "LOAN_ENV") == "development" else "100/minute"
-        )
-        if not re.fullmatch(RATE, rate):
-            raise SettingsError(
-                "LOAN_RATE must be a rate such as 100/minute (second, minute, hour, day), or unlimited."
-            )
-        level = (text_of(environ, "LOAN_LOG_LEVEL") or "INFO").upper()
-        if level not in LEVELS:
-            raise SettingsError(f"LOAN_LOG_LEVEL must be one of {', '.join(LEVELS)}.")
-        traces = text_of(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
-        if traces and not re.match(r"https?://[^/]", traces):
-            raise SettingsError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT must be the http(s) URL of a collector, such as http://host:4318."
-            )
-        return cls(
-            workers=number_of(environ, "LOAN_WORKERS", 1, 1, 64),
-            rate=rate,
-            most_under_way=number_of(environ, "LOAN_MOST_UNDER_WAY", 64, 1, 10_000),
-            drift_window=number_of(environ, "LOAN_DRIFT_WINDOW", 2_000, 0, 1_000_000),
-            drift_sample=share_of(environ, "LOAN_DRIFT_SAMPLE", 1.0),
-            log_level=level,
-            log_requests=share_of(environ, "LOAN_LOG_REQUESTS", 1.0),
-            traces=traces,
-        )
-
-
-@dataclass(frozen=True)
-class AuditSettings:
-    """How the answers of the service are recorded.
-
-    Attributes:
-        directory: of the records of the portfolio.
-        inputs: omitted, encrypted or plain.
-        key: file of the secret for inputs.
-        fail: closed: no answer without its record; open: answers go out all the same, and are counted.
-        keep_days: after which records are deleted; None: never.
-    """
-
-    directory: Path
-    inputs: str
-    key: Path
-    fail: str
-    keep_days: int | None
-
-    @classmethod
-    def of(cls, portfolio: str, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read LOAN_AUDIT_INPUTS, LOAN_AUDIT_KEY, LOAN_AUDIT_FAIL and LOAN_AUDIT_KEEP_DAYS.
-
-        Raises:
-            SettingsError: a variable is unusable; the message names it and what it accepts.
-        """
-        settings = Settings.from_environment(environ)
-        days = number_of(environ, "LOAN_AUDIT_KEEP_DAYS", 0, 0, 36_525)
-        return cls(
-            directory=settings.service / portfolio / "audit",
-            inputs=word_of(environ, "LOAN_AUDIT_INPUTS", ("omitted", "encrypted", "plain")),
-            key=Path(text_of(environ, "LOAN_AUDIT_KEY") or settings.service / "audit.key").expanduser(),
-            fail=word_of(environ, "LOAN_AUDIT_FAIL", ("closed", "open")),
-            keep_days=days or None,
-        )
+    stage: Stage = "production"
+    workers: WholeNumber = setting(
+        Variable("LOAN_WORKERS", "a whole number from 1 to 64"), "Worker processes.", default=1, ge=1, le=64
+    )
+    rate: Annotated[str, Field(pattern=f"^({RATE})$")] = setting(
+        Variable(
+            "LOAN_RATE",
+            "a rate such as 100/minute (second, minute, hour, day), or unlimited",
+            default="`100/minute`; `unlimited` in development",
+        ),
+        "Rate limit of an API key that has no rate of its own.",
+        default_factory=lambda values: UNLIMITED if values["stage"] == "development" else "100/minute",
+    )
+    max_in_flight: WholeNumber = setting(
+        Variable("LOAN_MAX_IN_FLIGHT", "a whole number from 1 to 10000", former=("LOAN_MOST_UNDER_WAY",)),
+        "In-flight requests of one worker. A request beyond it gets 503 `overloaded`.",
+        default=64,
+        ge=1,
+        le=10_000,
+    )
+    batch_megabytes: WholeNumber = setting(
+        Variable("LOAN_BATCH_MEGABYTES", "a whole number from 1 to 100000"),
+        "Largest upload of a batch job, in MB.",
+        default=512,
+        ge=1,
+        le=100_000,
+    )
+    batch_days: WholeNumber = setting(
+        Variable("LOAN_BATCH_DAYS", "a whole number from 1 to 3650"),
+        "Days after which a finished batch job is deleted.",
+        default=7,
+        ge=1,
+        le=3_650,
+    )

@@ -12,7 +12,7 @@ from loan_platform.assets.loan_portfolio import LoanPortfolio, location
 from loan_platform.cli.books import UnknownBookError
 from loan_platform.cli.check import run_check
 from loan_platform.core.book.book_errors import ContractError
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans
 from loan_platform_tests.support.planted import book_in, edited, line_of
 from loan_platform_tests.support.processes.commands import run
@@ -35,7 +35,7 @@ def two_books(book: Path) -> Path:
 
 def test_sound_books(book: Path, capsys: Capture) -> None:
     two_books(book)
-    settings = Settings.from_environment()
+    settings = PlatformSettings.from_environment()
     write_loans(settings.home / "data" / "car_loans" / "loans.csv", 50)
     assert run_check(settings, [], book.parent) == 0
     out = capsys.readouterr()
@@ -47,7 +47,7 @@ def test_mistakes_of_all_books_are_told(book: Path, capsys: Capture) -> None:
     other = two_books(book)
     contract = edited(book, "contract.yaml", ("minimum: 0", "minimun: 0"))
     defs = edited(other, "defs.yaml", ("folds: 2", "folds: 1"))
-    assert run_check(Settings.from_environment(), [], book.parent) == 2
+    assert run_check(PlatformSettings.from_environment(), [], book.parent) == 2
     out = capsys.readouterr()
     assert [line.split(": ")[0] for line in out.err.splitlines()] == [
         f"{book}/contract.yaml:{line_of(contract, 'minimun')}",
@@ -59,25 +59,25 @@ def test_mistakes_of_all_books_are_told(book: Path, capsys: Capture) -> None:
 
 def test_one_book_is_chosen(book: Path, capsys: Capture) -> None:
     edited(two_books(book), "defs.yaml", ("folds: 2", "folds: 1"))
-    assert run_check(Settings.from_environment(), ["car_loans"], book.parent) == 0
+    assert run_check(PlatformSettings.from_environment(), ["car_loans"], book.parent) == 0
     assert "van_loans" not in capsys.readouterr().out
 
 
 def test_paths_start_in_the_working_directory(book: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(book)
     edited(book, "defs.yaml", ("folds: 2", "folds: 1"))
-    run_check(Settings.from_environment(), [], book.parent)
+    run_check(PlatformSettings.from_environment(), [], book.parent)
     assert capsys.readouterr().err.startswith("defs.yaml:10: attributes.split.folds: 1 is out of range.")
 
 
 def test_an_unknown_book(book: Path) -> None:
     with pytest.raises(UnknownBookError, match=r"has no book 'car_loan'\. Did you mean 'car_loans'\?"):
-        run_check(Settings.from_environment(), ["car_loan"], book.parent)
+        run_check(PlatformSettings.from_environment(), ["car_loan"], book.parent)
 
 
 def test_a_folder_of_another_component_is_left_alone(book: Path, capsys: Capture) -> None:
     (book / "defs.yaml").write_text("type: dagster_dbt.DbtProjectComponent\nattributes: {project: x}\n")
-    assert run_check(Settings.from_environment(), [], book.parent) == 0
+    assert run_check(PlatformSettings.from_environment(), [], book.parent) == 0
     assert "car_loans: not looked at, as it is no loan book but a dagster_dbt" in capsys.readouterr().out
 
 
@@ -156,14 +156,14 @@ def test_the_component_has_the_model_of_the_schema() -> None:
 @pytest.mark.real_data
 def test_real_loans_fit_the_shipped_contract(loan_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loanstats_2007_2011.csv.gz"))
-    assert run_check(Settings.from_environment(), ["lending_club"]) == 0
+    assert run_check(PlatformSettings.from_environment(), ["lending_club"]) == 0
     assert "held against loans loanstats_2007_2011.csv.gz" in capsys.readouterr().out
 
 
 @pytest.mark.real_data
 def test_a_release_with_other_names_does_not(loan_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loans_full_schema_2018Q1.csv.gz"))
-    assert run_check(Settings.from_environment(), ["lending_club"]) == 2
+    assert run_check(PlatformSettings.from_environment(), ["lending_club"]) == 2
     told = capsys.readouterr().err
     assert "'loan_amnt' is required, and loans_full_schema_2018Q1.csv.gz lacks 'loan_amnt': the file would be " in told
     assert "Closest in the file: 'loan_amount'" in told

@@ -21,7 +21,7 @@ from loan_platform.core.checking.book_check import load_book
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.staging.table import Table
 from loan_platform.definitions import defs
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ class Finished:
     """A book's pipeline job, run once on its sample."""
 
     book: Portfolio
-    settings: Settings
+    settings: PlatformSettings
     result: dg.ExecuteInProcessResult
     made: dict[str, int]
 
@@ -52,7 +52,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     book = load_book(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOAN_PLATFORM_HOME", str(tmp_path_factory.mktemp(book.name)))
-        settings = Settings.from_environment()
+        settings = PlatformSettings.from_environment()
         files = {name: settings.home / source.path for name, source in book.sources.items()}
         made = write_sample(folder / SCRIPT, files, BOOKS[book.name])
         job = defs().resolve_job_def(f"{book.name}_pipeline")

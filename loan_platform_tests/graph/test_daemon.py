@@ -8,17 +8,17 @@ import pytest
 
 from loan_platform.adapters.ledger.ledger import Champion, Ledger
 from loan_platform.adapters.platform.home import ensure_home
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 from loan_platform_tests.support.processes.dagster import daemon
 from loan_platform_tests.support.waiting import until
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Settings]:
+def running(tmp_path: Path) -> Iterator[PlatformSettings]:
     """The home of a project with one book, and `dagster-daemon run` on both."""
     project = write_project(tmp_path / "project")
-    settings = Settings.from_environment()
+    settings = PlatformSettings.from_environment()
     ensure_home(settings)
     write_loans(settings.data / "car_loans" / "loans.csv", 1_500)
     with daemon(tmp_path / "daemon.log", settings.dagster_home, project, "small_bank.definitions"):
@@ -27,7 +27,7 @@ def running(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.mark.integration
 @pytest.mark.slow
-def test_a_critical_report_starts_one_training_run(running: Settings, tmp_path: Path) -> None:
+def test_a_critical_report_starts_one_training_run(running: PlatformSettings, tmp_path: Path) -> None:
     with dg.DagsterInstance.from_config(str(running.dagster_home)) as instance:
         report = dg.AssetMaterialization(
             dg.AssetKey(["car_loans", "drift_report"]),
@@ -46,7 +46,7 @@ def test_a_critical_report_starts_one_training_run(running: Settings, tmp_path: 
     assert wait_for_champion(running, tmp_path / "daemon.log").version == 1
 
 
-def wait_for_champion(settings: Settings, log: Path) -> Champion:
+def wait_for_champion(settings: PlatformSettings, log: Path) -> Champion:
     """The champion, once the automation has put the new version before the promotion policy."""
     return until(lambda: Ledger(settings.ledger_url).champion("car_loans"), lambda: log.read_text()[-3000:])
 

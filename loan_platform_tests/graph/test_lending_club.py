@@ -19,7 +19,7 @@ from loan_platform.sample_data.lending_club.files import (
     write_outcomes,
 )
 from loan_platform.sample_data.lending_club.people import Drift
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.paths import REPOSITORY
 
 BOOK = "lending_club"
@@ -34,7 +34,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, purpose: str)
 
 
 def report(name: str) -> dict:
-    return json.loads((Settings.from_environment().reports / BOOK / name).read_text())
+    return json.loads((PlatformSettings.from_environment().reports / BOOK / name).read_text())
 
 
 @pytest.mark.real_data
@@ -70,7 +70,7 @@ def quick_book() -> Portfolio:
 @pytest.mark.slow
 def test_the_story_of_a_generated_book() -> None:
     """Trained twice to the same bytes, promoted once, scored by month, alarmed where the applicants changed."""
-    settings = Settings.from_environment()
+    settings = PlatformSettings.from_environment()
     folder = settings.data / BOOK
     folder.mkdir(parents=True)
     drift = Drift(start="2018-12", income_factor=0.6, fico_shift=-40, purpose_shift=0.4)

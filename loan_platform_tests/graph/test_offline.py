@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 from loan_platform_tests.support.paths import REPOSITORY
 
@@ -35,7 +35,7 @@ tell(f"WATCHED {' '.join(sys.orig_argv)}")
 PIPELINE = """
 import sys
 from pathlib import Path
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 quiet_environment()
 import dagster as dg
 from loan_platform.assets.loan_portfolio import location
@@ -66,7 +66,7 @@ def watched(tmp_path: Path, code: str, *arguments: str, modules: Path) -> list[s
 @pytest.mark.slow
 def test_the_pipeline_connects_to_nothing(tmp_path: Path) -> None:
     project = write_project(tmp_path / "project")
-    data = Settings.from_environment().data / "car_loans"
+    data = PlatformSettings.from_environment().data / "car_loans"
     write_loans(data / "loans.csv", 1_500, seed=1)
     write_loans(data / "applications.csv", 200, seed=2, outcomes=False)
     told = watched(tmp_path, PIPELINE, str(project / "small_bank"), modules=project)

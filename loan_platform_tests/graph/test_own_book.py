@@ -14,15 +14,15 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.drafting.judging.draft import Draft
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.own_books import write_german, write_project, write_wide
 
 
 def run(
     folder: Path, write: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
-) -> tuple[Draft, Portfolio, Settings]:
+) -> tuple[Draft, Portfolio, PlatformSettings]:
     """Draft a book from the file and run its pipeline job."""
-    books, settings = write_project(folder), Settings.from_environment()
+    books, settings = write_project(folder), PlatformSettings.from_environment()
     source = folder / "loans.csv"
     write(source)
     draft = create_book(BookRequest("my_book", str(source)), books / "my_book", settings, lambda _: None)
@@ -35,7 +35,7 @@ def run(
     return draft, read_book(books / "my_book", "my_book"), settings
 
 
-def check_scored(settings: Settings, rows: int) -> None:
+def check_scored(settings: PlatformSettings, rows: int) -> None:
     champion = Ledger(settings.ledger_url).champion("my_book")
     assert champion is not None
     assert champion.version == 1

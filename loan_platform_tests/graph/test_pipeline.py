@@ -10,20 +10,20 @@ import pytest
 
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 
 LOANS, APPLICATIONS = 3_000, 400
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, dg.ExecuteInProcessResult]]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PlatformSettings, dg.ExecuteInProcessResult]]:
     """The book's pipeline job, run once from raw files to the drift report."""
     folder = tmp_path_factory.mktemp("third_party")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOAN_PLATFORM_HOME", str(folder / "home"))
         patch.setattr(sys, "path", [str(write_project(folder)), *sys.path])
-        settings = Settings.from_environment()
+        settings = PlatformSettings.from_environment()
         write_loans(settings.data / "car_loans" / "loans.csv", LOANS, seed=1)
         write_loans(settings.data / "car_loans" / "applications.csv", APPLICATIONS, seed=2, outcomes=False)
         job = location(folder / "small_bank").resolve_job_def("car_loans_pipeline")
@@ -31,12 +31,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Setting
             yield settings, job.execute_in_process(instance=instance)
 
 
-def published(settings: Settings, asset: str) -> pl.DataFrame:
+def published(settings: PlatformSettings, asset: str) -> pl.DataFrame:
     return pl.read_parquet(settings.lake / "car_loans" / asset / "part-0.parquet")
 
 
 def test_two_yaml_files_run_from_raw_file_to_predictions(
-    finished: tuple[Settings, dg.ExecuteInProcessResult],
+    finished: tuple[PlatformSettings, dg.ExecuteInProcessResult],
 ) -> None:
     settings, result = finished
     assert result.success
@@ -51,7 +51,7 @@ def test_two_yaml_files_run_from_raw_file_to_predictions(
 
 
 def test_its_model_is_champion_and_its_verdict_is_in_the_ledger(
-    finished: tuple[Settings, dg.ExecuteInProcessResult],
+    finished: tuple[PlatformSettings, dg.ExecuteInProcessResult],
 ) -> None:
     settings, _ = finished
     champion = Ledger(settings.ledger_url).champion("car_loans")
@@ -63,19 +63,21 @@ def test_its_model_is_champion_and_its_verdict_is_in_the_ledger(
     assert {c["family"] for c in evaluation["candidates"]} == {"scorecard", "gradient_boosting"}
 
 
-def test_protected_columns_are_in_no_feature(finished: tuple[Settings, dg.ExecuteInProcessResult]) -> None:
+def test_protected_columns_are_in_no_feature(finished: tuple[PlatformSettings, dg.ExecuteInProcessResult]) -> None:
     settings, _ = finished
     assert "sex" not in published(settings, "loan_features").columns
 
 
-def test_applications_like_the_loans_do_not_drift(finished: tuple[Settings, dg.ExecuteInProcessResult]) -> None:
+def test_applications_like_the_loans_do_not_drift(finished: tuple[PlatformSettings, dg.ExecuteInProcessResult]) -> None:
     settings, _ = finished
     drift = json.loads((settings.reports / "car_loans" / "drift" / "all.json").read_text())
     assert drift["verdict"] == "ok"
     assert drift["rows"] == APPLICATIONS
 
 
-def test_every_check_was_evaluated_and_none_failed(finished: tuple[Settings, dg.ExecuteInProcessResult]) -> None:
+def test_every_check_was_evaluated_and_none_failed(
+    finished: tuple[PlatformSettings, dg.ExecuteInProcessResult],
+) -> None:
     _, result = finished
     checks = result.get_asset_check_evaluations()
     assert len(checks) > 15
@@ -83,7 +85,7 @@ def test_every_check_was_evaluated_and_none_failed(finished: tuple[Settings, dg.
 
 
 def test_later_files_and_a_later_model_leave_nothing_stale(
-    finished: tuple[Settings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[PlatformSettings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = finished
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(settings.home))
@@ -113,7 +115,7 @@ def test_later_files_and_a_later_model_leave_nothing_stale(
 
 
 def test_predictions_without_applications_are_not_judged(
-    finished: tuple[Settings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[PlatformSettings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = finished
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(settings.home))

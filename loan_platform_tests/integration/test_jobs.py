@@ -8,7 +8,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.warehouse.sample_files import SCRIPT, write_sample
 from loan_platform.cli.books import book_folder
 from loan_platform.core.checking.book_check import load_book
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 from loan_platform_tests.support.processes.commands import run
 
@@ -16,15 +16,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(monkeypatch: pytest.MonkeyPatch) -> PlatformSettings:
     """A home that `loan-platform init` made, and the variables that the Makefile exports."""
     run("loan-platform", "init")
-    settings = Settings.from_environment()
+    settings = PlatformSettings.from_environment()
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     return settings
 
 
-def test_a_shipped_book_runs_to_its_predictions(settings: Settings) -> None:
+def test_a_shipped_book_runs_to_its_predictions(settings: PlatformSettings) -> None:
     book = load_book(book_folder("bank_customers"))
     files = {name: settings.home / source.path for name, source in book.sources.items()}
     write_sample(book_folder("bank_customers") / SCRIPT, files, 3_000)
@@ -35,7 +35,7 @@ def test_a_shipped_book_runs_to_its_predictions(settings: Settings) -> None:
     assert list((settings.lake / "bank_customers" / "predictions").rglob("part-0.parquet"))
 
 
-def test_a_blocking_check_stops_the_job(settings: Settings, tmp_path: Path) -> None:
+def test_a_blocking_check_stops_the_job(settings: PlatformSettings, tmp_path: Path) -> None:
     project = write_project(tmp_path / "project")
     loans = settings.data / "car_loans" / "loans.csv"
     write_loans(loans, 1_000)

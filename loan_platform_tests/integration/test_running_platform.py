@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 from loan_platform_tests.support.processes.dagster import daemon, webserver
 from loan_platform_tests.support.service.running import Home, serving
@@ -18,8 +18,8 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 def test_a_run_from_the_webserver_gives_the_service_its_model(tmp_path: Path) -> None:
-    project, home = write_project(tmp_path / "project"), Home(Settings.from_environment().home)
-    settings = Settings.from_environment()
+    project, home = write_project(tmp_path / "project"), Home(PlatformSettings.from_environment().home)
+    settings = PlatformSettings.from_environment()
     write_loans(settings.data / "car_loans" / "loans.csv", 1_500, seed=1)
     write_loans(settings.data / "car_loans" / "applications.csv", 200, seed=2, outcomes=False)
     logs = tmp_path / "daemon.log", tmp_path / "webserver.log"

@@ -22,7 +22,7 @@ from loan_platform.adapters.service.served_bento import compared
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.service.running import BOOK
@@ -124,7 +124,7 @@ def test_the_asset_builds_the_champion_and_its_check_asks_it(
     tmp_path: Path, bundle: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
-    settings, story = Settings.from_environment(), Story()
+    settings, story = PlatformSettings.from_environment(), Story()
     ensure_home(settings)
     directory, sha256 = bundle
     model = settings.lake / "lending_club" / "trained_model" / sha256

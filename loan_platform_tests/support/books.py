@@ -79,7 +79,7 @@ CONTRACT: dict[str, Any] = {
 DEFINITIONS = """
 from pathlib import Path
 import dagster as dg
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 quiet_environment()
 
 @dg.definitions

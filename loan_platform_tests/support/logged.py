@@ -12,7 +12,7 @@ from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.tracking.registry import Registry, Version
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
 
 ROWS = typed_rows()
@@ -23,7 +23,7 @@ ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"
 class Book:
     """A book with two logged models in an embedded MLflow."""
 
-    settings: Settings
+    settings: PlatformSettings
     tracking: Tracking
     run_id: str
     model: ScoringModel
@@ -38,7 +38,7 @@ class Book:
 @contextmanager
 def logged_book(home: Path) -> Iterator[Book]:
     """The book, and MLflow's own settings as they were before."""
-    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
     ensure_home(settings)
     tracking = Tracking(settings.tracking_uri, settings.mlartifacts)
     model, first = make_bundle(home / "first" / "bundle")

@@ -28,13 +28,17 @@ from loan_platform.core.drafting.reading.names import snake_case
 from loan_platform.core.drafting.writing.contract_text import contract_text
 from loan_platform.core.drafting.writing.policies_text import policies_text
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 CONTRACT, POLICIES = "contract.yaml", "defs.yaml"
 
 
 def create_book(
-    request: BookRequest, folder: Path, settings: Settings, tell: Callable[[str], None], may_be_empty: bool = False
+    request: BookRequest,
+    folder: Path,
+    settings: PlatformSettings,
+    tell: Callable[[str], None],
+    may_be_empty: bool = False,
 ) -> Draft:
     """Draft a book and publish its two files as `folder`.
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from importlib.metadata import version
 
-from loan_platform.settings import checkout_root
+from loan_platform.settings.checkout import checkout_root
 
 
 def code_version() -> dict[str, str]:

@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.atomic_files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings import Settings, checkout_root
+from loan_platform.settings.checkout import checkout_root
+from loan_platform.settings.platform import PlatformSettings
 
 _LAYOUT = 1
 _LOCK_SECONDS = 180
@@ -26,7 +27,7 @@ class HomeError(ExplainedError, RuntimeError):
     """The platform home cannot be set up; the message says where and what to do."""
 
 
-def ensure_home(settings: Settings) -> None:
+def ensure_home(settings: PlatformSettings) -> None:
     """Make the home usable: folders, `dagster.yaml` and the schemas of Dagster, MLflow and the ledger.
 
     Safe in any number of processes at once; where all is done already it costs about a millisecond.
@@ -52,7 +53,7 @@ def ensure_home(settings: Settings) -> None:
         ) from error
 
 
-def _is_ready(settings: Settings) -> bool:
+def _is_ready(settings: PlatformSettings) -> bool:
     marker = settings.home / ".initialised"
     databases = [_runs_database(settings.dagster_home)] if _dagster_on_sqlite() else []
     databases += [settings.mlflow_database] if settings.embedded_tracking else []
@@ -64,7 +65,7 @@ def _is_ready(settings: Settings) -> bool:
     )
 
 
-def _initialise(settings: Settings) -> None:
+def _initialise(settings: PlatformSettings) -> None:
     building = settings.home / ".building"
     remove(building)  # of a start that was killed
     with explained_disk_full(building):
@@ -95,7 +96,7 @@ def _build_dagster(building: Path, home: Path) -> None:
         _move_in(building / part, home / part)
 
 
-def _build_mlflow(building: Path, settings: Settings) -> None:
+def _build_mlflow(building: Path, settings: PlatformSettings) -> None:
     if settings.mlflow_database.exists():
         return
     # Its messages about table creation are news to nobody.
@@ -136,7 +137,7 @@ def _same_text(one: Path, other: Path) -> bool:
     return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _identity(settings: Settings) -> str:
+def _identity(settings: PlatformSettings) -> str:
     """Which databases were set up; hashed, since their addresses may hold a password."""
     which = f"{_LAYOUT} {settings.tracking_uri} {settings.ledger_url}"
     return hashlib.sha256(which.encode()).hexdigest()

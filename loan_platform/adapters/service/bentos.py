@@ -23,7 +23,7 @@ from loan_platform.adapters.storage.atomic_files import (
     remove_abandoned,
 )
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings import QUIET
+from loan_platform.settings.quiet import QUIET
 
 SERVICE = "bento"
 ENTRY = "bento.service:LoanService"

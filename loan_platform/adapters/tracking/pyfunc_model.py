@@ -16,7 +16,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from loan_platform.adapters.tracking.pandas_frames import typed_frame
 from loan_platform.core.scoring.answer import Answers
 from loan_platform.core.scoring.bundle import load_bundle
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 
 quiet_environment()
 

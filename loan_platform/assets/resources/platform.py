@@ -12,8 +12,10 @@ from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError, SourceError
-from loan_platform.settings import Settings, checkout_root, source_override
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
+from loan_platform.settings.checkout import checkout_root
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.source_files import source_override
 
 if TYPE_CHECKING:  # SQLAlchemy and DuckDB are imported when they are used: every Dagster process loads this module
     from loan_platform.adapters.audit.reader import AuditRecords
@@ -36,9 +38,9 @@ class Platform(dg.ConfigurableResource):
         ensure_home(self.settings)
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> PlatformSettings:
         """Where everything is, read from the environment."""
-        return Settings.from_environment()
+        return PlatformSettings.from_environment()
 
     @property
     def lake(self) -> Lake:
@@ -114,7 +116,7 @@ class Platform(dg.ConfigurableResource):
         from loan_platform.adapters.audit.keys import AuditKey
         from loan_platform.adapters.audit.reader import AuditRecords
 
-        settings = AuditSettings.of(book.name)
+        settings = AuditSettings.for_portfolio(book.name)
         return AuditRecords(settings.directory, AuditKey.read(settings.key) if settings.key.exists() else None)
 
     def scored_by(self, book: Portfolio, version: int) -> StoredModel:

@@ -15,7 +15,7 @@ from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.ingest import ingest
 
 FILES = int(os.environ.get("FUZZ_BOOKS", "40"))
@@ -164,7 +164,7 @@ def write(path: Path, draw: random.Random) -> None:
 def test_a_draft_accepts_its_own_file(seed: int, tmp_path: Path) -> None:
     source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
     write(source, random.Random(seed))
-    draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
+    draft = create_book(BookRequest("b", str(source)), books / "b", PlatformSettings.from_environment(), lambda _: None)
     book = read_book(books / "b", "b")
     assert book.contract == draft.contract.model_copy(update={"description": book.contract.description})
     FeatureSet(book.contract, use_pricing=True)

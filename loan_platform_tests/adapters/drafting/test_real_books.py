@@ -8,14 +8,14 @@ from loan_platform.adapters.drafting.book_folder import create_book, read_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.drafting.judging.draft import Draft
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 pytestmark = pytest.mark.real_data
 
 
 def drafted(source: Path, folder: Path) -> tuple[Draft, Portfolio]:
     books = folder / "pack" / "defs"
-    draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
+    draft = create_book(BookRequest("b", str(source)), books / "b", PlatformSettings.from_environment(), lambda _: None)
     return draft, read_book(books / "b", "b")
 
 

@@ -8,7 +8,7 @@ import pytest
 from loan_platform.adapters.drafting.book_folder import create_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 ROWS = 400
 
@@ -28,7 +28,7 @@ def refused(
     before = sorted(tmp_path.rglob("pack/**/*"))
     request = BookRequest(name, str(source), target, more.get("key"))
     with pytest.raises(ExplainedError) as caught:
-        create_book(request, books / name, Settings.from_environment(), lambda _: None)
+        create_book(request, books / name, PlatformSettings.from_environment(), lambda _: None)
     assert sorted(tmp_path.rglob("pack/**/*")) == before
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -37,7 +37,7 @@ def refused(
 def test_the_same_file_without_a_fault_is_drafted(tmp_path: Path) -> None:
     source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
     source.write_text("\n".join(rows()) + "\n")
-    draft = create_book(BookRequest("b", str(source)), books / "b", Settings.from_environment(), lambda _: None)
+    draft = create_book(BookRequest("b", str(source)), books / "b", PlatformSettings.from_environment(), lambda _: None)
     assert (draft.key.column.name, draft.counts.defaults, draft.counts.repaid) == ("id", 133, 267)
     assert sorted(path.name for path in (books / "b").iterdir()) == ["contract.yaml", "defs.yaml"]
     assert [path.name for path in (tmp_path / "pack").iterdir()] == ["defs"]

@@ -13,13 +13,14 @@ from filelock import FileLock
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import HomeError, ensure_home
 from loan_platform.adapters.tracking.runs import Tracking
-from loan_platform.settings import Settings, checkout_root
+from loan_platform.settings.checkout import checkout_root
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 PROCESSES = 10
 START = """
-from loan_platform.settings import Settings, quiet_environment; quiet_environment()
-from loan_platform.adapters.platform.home import ensure_home; ensure_home(Settings.from_environment())
+from loan_platform.settings.platform import PlatformSettings; from loan_platform.settings.quiet import quiet_environment; quiet_environment()
+from loan_platform.adapters.platform.home import ensure_home; ensure_home(PlatformSettings.from_environment())
 """
 # The process kills itself at its first step after a file of the home exists.
 KILLED = """
@@ -51,14 +52,14 @@ def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path) -> None:
     assert not (home / ".building").exists()
 
 
-def test_a_second_start_changes_nothing(ready: Settings) -> None:
+def test_a_second_start_changes_nothing(ready: PlatformSettings) -> None:
     before = _files(ready.home)
     ensure_home(ready)
     assert _files(ready.home) == before
     assert LAYOUT - {path.name for path in ready.home.iterdir()} == set()
 
 
-def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: Settings) -> None:
+def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: PlatformSettings) -> None:
     Tracking(ready.tracking_uri, ready.mlartifacts).experiment("book")
     Ledger(ready.ledger_url).reject("book", 1, "aaa", actor="a", run_id="r", verdict={})
     (ready.home / ".initialised").unlink()
@@ -77,7 +78,7 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: Settings) ->
     assert client.get_experiment("0").artifact_location == f"{ready.mlartifacts}/0"
 
 
-def test_the_instance_has_a_queue_monitoring_and_no_telemetry(ready: Settings) -> None:
+def test_the_instance_has_a_queue_monitoring_and_no_telemetry(ready: PlatformSettings) -> None:
     with dg.DagsterInstance.from_config(str(ready.dagster_home)) as instance:
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
@@ -86,14 +87,14 @@ def test_the_instance_has_a_queue_monitoring_and_no_telemetry(ready: Settings) -
         assert queue.max_concurrent_runs == 2
 
 
-def test_databases_are_in_write_ahead_mode(ready: Settings) -> None:
+def test_databases_are_in_write_ahead_mode(ready: PlatformSettings) -> None:
     for file in ("mlflow.db", "ledger.db", "dagster/history/runs.db", "dagster/schedules/schedules.db"):
         with closing(sqlite3.connect(ready.home / file)) as database:
             assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",), file
 
 
 def test_other_servers_need_no_databases_in_the_home(tmp_path: Path) -> None:
-    settings = Settings.from_environment(
+    settings = PlatformSettings.from_environment(
         {
             "LOAN_PLATFORM_HOME": str(tmp_path / "home"),
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
@@ -102,30 +103,30 @@ def test_other_servers_need_no_databases_in_the_home(tmp_path: Path) -> None:
     )
     ensure_home(settings)
     assert not settings.mlflow_database.exists()
-    assert not settings.ledger_database.exists()
+    assert not (settings.home / "ledger.db").exists()
     assert Ledger(settings.ledger_url).history() == []
     assert "elsewhere" not in (settings.home / ".initialised").read_text()
 
 
 def test_a_held_lock_and_a_read_only_home_are_clear_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
     monkeypatch.setattr("loan_platform.adapters.platform.home._LOCK_SECONDS", 0.1)
     with FileLock(tmp_path / ".init.lock"), pytest.raises(HomeError, match=r"has held .*\.init\.lock for"):
         ensure_home(settings)
-    nowhere = Settings.from_environment({"LOAN_PLATFORM_HOME": "/proc/1/home"})
+    nowhere = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": "/proc/1/home"})
     with pytest.raises(HomeError, match="LOAN_PLATFORM_HOME"):
         ensure_home(nowhere)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("ready"))})
+def shared(tmp_path_factory: pytest.TempPathFactory) -> PlatformSettings:
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("ready"))})
     ensure_home(settings)
     return settings
 
 
 @pytest.fixture
-def ready(shared: Settings) -> Settings:
+def ready(shared: PlatformSettings) -> PlatformSettings:
     return shared
 
 
@@ -139,7 +140,7 @@ def _assert_sound(home: Path) -> None:
     for database in home.rglob("*.db"):
         with closing(sqlite3.connect(database)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",), database
-    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         run = instance.create_run_for_job(_job)
         assert instance.get_run_by_id(run.run_id) is not None

@@ -11,12 +11,12 @@ from mlflow.entities import Run
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.adapters.tracking.tracked_run import tracked_run
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 
 
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
-    settings = Settings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("home"))})
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("home"))})
     ensure_home(settings)
     return Tracking(settings.tracking_uri, settings.mlartifacts)
 

@@ -25,7 +25,7 @@ from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.scoring.answer import Answers
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.promote(0.1, make=lambda folder, slope: make_bundle(folder, slope, DEVELOPMENT))
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
     monkeypatch.setenv("LOAN_AUDIT_INPUTS", "encrypted")
-    AuditKey.create(AuditSettings.of(BOOK).key)
+    AuditKey.create(AuditSettings.for_portfolio(BOOK).key)
     return home
 
 
@@ -57,7 +57,7 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
     """Let the service's own parts answer and record applications."""
     ((_, sha256),) = [(path, path.name) for path in home.settings.models.iterdir()]
     serving = Serving.of(1, sha256, home.settings.models / sha256 / "bundle")
-    settings, before = AuditSettings.of(BOOK), set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
+    settings, before = AuditSettings.for_portfolio(BOOK), set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
     records = Records(BOOK, settings)
     for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
         REGISTRY.unregister(collector)
@@ -124,7 +124,7 @@ def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
     frame = serving.reader.frame([serving.reader.inputs(row) for row in rows])
     numbers, keys = pl.Series("row", range(1, len(rows) + 1)), pl.Series("key", [f"J{i}" for i in range(len(rows))])
     read = ReadRows(numbers, keys, frame, pl.DataFrame())
-    records = JobRecords(BOOK, AuditSettings.of(BOOK))
+    records = JobRecords(BOOK, AuditSettings.for_portfolio(BOOK))
     job = Job("0" * 32, "k", "", 1, sha256, 0.0, scored=len(rows))
     table = records.rows(job, serving, read, serving.answers.of(frame))
     for _ in range(2):
@@ -157,7 +157,7 @@ def test_drift_of_what_was_asked_is_critical_where_it_is(home: Home) -> None:
 
 def test_a_changed_record_is_quarantined_and_not_used(home: Home) -> None:
     answer(home, ASKED[:20])
-    (path,) = segments(chains(AuditSettings.of(BOOK).directory)[0])
+    (path,) = segments(chains(AuditSettings.for_portfolio(BOOK).directory)[0])
     lines = path.read_bytes().splitlines(keepends=True)
     lines[5] = lines[5].replace(b'"risk":"', b'"risk":"x', 1)
     path.write_bytes(b"".join(lines))

@@ -17,7 +17,7 @@ from bento.batch.input import PIECE_ROWS
 from bento.batch.jobs import MOST_STARTS, JobStore
 from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.scoring.answer import Answers
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.running import BOOK, Home, serving, worker
@@ -49,7 +49,7 @@ def answers(client: httpx.Client, job: str) -> pl.DataFrame:
 
 def recorded(home: Home) -> int:
     """Rows of the jobs' records, all of which must stand."""
-    records = AuditRecords(AuditSettings.of(BOOK, home.environment).directory, None)
+    records = AuditRecords(AuditSettings.for_portfolio(BOOK, home.environment).directory, None)
     chains = list(records.chains())
     assert [fault for chain in chains for fault in chain.faults] == []
     return sum(rows.height for chain in chains for _, rows in records.jobs(chain))

@@ -27,7 +27,7 @@ LONG = b'{"income": 1, "region": "' + b"x" * (3 * MAX_RECORD_BYTES) + b'"}\n'
 
 @pytest.fixture(scope="module")
 def service(home: Home) -> Iterator[httpx.Client]:
-    with serving(home, LOAN_ENV="development", LOAN_MOST_UNDER_WAY="4") as client:
+    with serving(home, LOAN_ENV="development", LOAN_MAX_IN_FLIGHT="4") as client:
         yield client
 
 

@@ -19,7 +19,7 @@ from bento.http.guard import Guard
 from bento.model.champion import Champions, Named
 from bento.model.records import Records
 from bento.telemetry.drift import OnlineDrift
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
 from loan_platform_tests.support.service.running import bodies
 
@@ -36,7 +36,7 @@ def guarded(tmp_path: Path) -> Iterator[Guard]:
     champions = Champions(lambda: Named(1, sha256, tmp_path / "lake" / "bundle"), tmp_path / "cache", 60)
     champions.start()
     before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
-    records = Records("tiny_loans", AuditSettings.of("tiny_loans", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
+    records = Records("tiny_loans", AuditSettings.for_portfolio("tiny_loans", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
     drift = OnlineDrift("tiny_loans", champions, tmp_path / "drift.db", 0, 1)
     records.start()
     app = LoanApp("tiny_loans", champions, Drain(), drift, records)

@@ -24,7 +24,7 @@ BODY = bodies(typed_rows().head(1))[0]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = Home(tmp_path_factory.mktemp("home"))
     home.promote(slope=0.1)
-    with serving(home, LOAN_ENV="development", LOAN_MOST_UNDER_WAY="16") as client:
+    with serving(home, LOAN_ENV="development", LOAN_MAX_IN_FLIGHT="16") as client:
         yield client
 
 

@@ -122,7 +122,7 @@ def test_keys_are_asked_for_and_can_be_taken_away(tmp_path: Path) -> None:
         assert asked(x_api_key=new) == (200, "")
     log = (tmp_path / "service.log").read_text()
     assert key not in log
-    assert new.split("_", 2)[2] not in log + home.settings.keys.read_text()
+    assert new.split("_", 2)[2] not in log + home.settings.api_keys.read_text()
 
 
 def test_it_does_not_start_without_keys(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.audit.reader import AuditRecords
-from loan_platform.settings.service import AuditSettings
+from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
 
@@ -17,7 +17,7 @@ PERSONAL = (CANARY, "Süd", "S\\u00fcd", "1990-", "17000.0")
 
 def audit_of(home: Home, **more: str) -> AuditSettings:
     """The settings of the home's audit log."""
-    return AuditSettings.of(BOOK, {**home.environment, **more})
+    return AuditSettings.for_portfolio(BOOK, {**home.environment, **more})
 
 
 def records_of(home: Home) -> AuditRecords:

@@ -21,7 +21,7 @@ from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.settings import Settings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.paths import REPOSITORY
@@ -39,7 +39,7 @@ class Home:
 
     def __post_init__(self) -> None:
         self.environment = {"LOAN_PLATFORM_HOME": str(self.root), "LOAN_PORTFOLIO": BOOK, "LOAN_POLL_SECONDS": "0.2"}
-        ensure_home(Settings.from_environment(self.environment))
+        ensure_home(PlatformSettings.from_environment(self.environment))
 
     @property
     def settings(self) -> ServiceSettings:
@@ -47,7 +47,7 @@ class Home:
 
     @property
     def keys(self) -> KeyFile:
-        return KeyFile(self.settings.keys)
+        return KeyFile(self.settings.api_keys)
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The complete lines of the service's log."""
