@@ -8,6 +8,7 @@ from pathlib import Path
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform.settings.quiet import quiet_environment
+from loan_platform.settings.supported_platform import require_supported_platform
 
 
 def main() -> int:
@@ -15,7 +16,12 @@ def main() -> int:
     quiet_environment()
     arguments = _parser().parse_args()
     try:
+        require_supported_platform()
         settings = PlatformSettings.from_environment()
+        if arguments.command == "serve":
+            from loan_platform.cli.serve import run_serve
+
+            run_serve(settings, arguments.book, arguments.host, arguments.port)
         if arguments.command == "init":
             return _init(settings)
         if arguments.command == "key":
@@ -70,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--rate", help="how often it may ask, such as 600/minute, or unlimited; else as LOAN_RATE says")
     bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
+    serve = commands.add_parser("serve", help="start the HTTP service of a book")
+    serve.add_argument("--book", default="lending_club", help="book that the service answers for")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument("--port", default=8000, type=int, help="port to listen on")
     audit = commands.add_parser("audit", help="records of the service's answers")
     audit.add_argument("action", choices=("create-key", "verify", "replay"))
     audit.add_argument("request", nargs="?", help="id of the request to replay; <id>.<row> for a row of /invocations")

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.atomic_files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
 from loan_platform.core.errors import ExplainedError
-from loan_platform.settings.checkout import checkout_root
+from loan_platform.settings.checkout import checkout_root, code_root
 from loan_platform.settings.platform import PlatformSettings
 
 _LAYOUT = 1
@@ -129,7 +129,7 @@ def _dagster_on_sqlite() -> bool:
 
 
 def _dagster_yaml() -> Path:
-    root = checkout_root() or Path(__file__).resolve().parents[2]  # an installed package carries a copy
+    root = checkout_root() or code_root() / "loan_platform"  # the wheel puts it into the package
     return root / "dagster.yaml"
 
 

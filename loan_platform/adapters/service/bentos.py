@@ -26,6 +26,7 @@ from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.quiet import QUIET
 
 SERVICE = "bento"
+PACKAGES = (SERVICE, "loan_platform")  # other imports come from the lock
 ENTRY = "bento.service:LoanService"
 BUILD_SECONDS = 120
 LEFT_OUT = frozenset({"__pycache__"})
@@ -69,11 +70,11 @@ class BentoStore:
 
     Args:
         home: the value of BENTOML_HOME.
-        checkout: holds the service's code.
+        root: folder that holds the packages of the service and the platform.
     """
 
-    def __init__(self, home: Path, checkout: Path) -> None:
-        self.home, self._checkout = home, checkout
+    def __init__(self, home: Path, root: Path) -> None:
+        self.home, self._root = home, root
 
     def build(self, portfolio: str, version: int, sha256: str, bundle: Path) -> Built:
         """The Bento of a champion: what is there already, intact, or a new one.
@@ -82,7 +83,7 @@ class BentoStore:
         of one book wait for each other, so that none takes away what another has just built.
 
         Raises:
-            BentoError: the checkout has no service, or BentoML does not build it.
+            BentoError: the service is missing, or BentoML does not build it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         remove_abandoned(self.home)
@@ -108,8 +109,8 @@ class BentoStore:
         return f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={shlex.quote(str(self.home))} bentoml serve {tag}"
 
     def _stage(self, source: Path, portfolio: str, version: int, sha256: str, bundle: Path) -> None:
-        for file in service_files(self._checkout):
-            copy = source / file.relative_to(self._checkout)
+        for file in service_files(self._root):
+            copy = source / file.relative_to(self._root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
         shutil.copytree(bundle, source / "champion" / "bundle")
@@ -145,18 +146,18 @@ class BentoStore:
             partial.rename(built.path)
 
 
-def service_files(checkout: Path) -> list[Path]:
+def service_files(root: Path) -> list[Path]:
     """The files that the service needs: its folder, and the modules of the platform that it imports.
 
     Raises:
-        BentoError: the checkout has no service.
+        BentoError: the service is missing.
     """
-    own = _files(checkout / SERVICE)
-    if checkout / SERVICE / "service.py" not in own:
-        raise BentoError(f"{checkout} has no {SERVICE}/service.py: a Bento is built from a checkout")
+    own = _files(root / SERVICE)
+    if root / SERVICE / "service.py" not in own:
+        raise BentoError(f"{root} has no {SERVICE}/service.py: the installation is incomplete")
     found, waiting = set(own), [file for file in own if file.suffix == ".py"]
     while waiting:
-        for file in _imported(waiting.pop(), checkout):
+        for file in _imported(waiting.pop(), root):
             if file not in found:
                 found.add(file)
                 waiting.append(file)
@@ -186,8 +187,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and not LEFT_OUT & set(file.parts))
 
 
-def _imported(file: Path, checkout: Path) -> Iterator[Path]:
-    """Files of the checkout that a module imports, anywhere in it, with the packages that they are in."""
+def _imported(file: Path, root: Path) -> Iterator[Path]:
+    """Files of our packages that a module imports, anywhere in it, with the packages that they are in."""
     for node in ast.walk(ast.parse(file.read_text())):
         names: Iterable[str] = ()
         if isinstance(node, ast.Import):
@@ -195,10 +196,11 @@ def _imported(file: Path, checkout: Path) -> Iterator[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            yield from _of_module(name.split("."), checkout)
+            if name.split(".")[0] in PACKAGES:
+                yield from _of_module(name.split("."), root)
 
 
-def _of_module(parts: list[str], checkout: Path) -> Iterator[Path]:
-    path = checkout.joinpath(*parts)
-    packages = [checkout.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+def _of_module(parts: list[str], root: Path) -> Iterator[Path]:
+    path = root.joinpath(*parts)
+    packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
     yield from (file for file in (*packages, path.with_suffix(".py")) if file.is_file())

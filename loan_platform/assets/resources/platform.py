@@ -13,7 +13,7 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError, SourceError
 from loan_platform.settings.audit import AuditSettings
-from loan_platform.settings.checkout import checkout_root
+from loan_platform.settings.checkout import code_root
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform.settings.source_files import source_override
 
@@ -98,7 +98,7 @@ class Platform(dg.ConfigurableResource):
         """The services that were built."""
         from loan_platform.adapters.service.bentos import BentoStore
 
-        return BentoStore(self.settings.bentos, checkout_root() or Path.cwd())
+        return BentoStore(self.settings.bentos, code_root())
 
     def champion(self, book: Portfolio) -> "Champion":
         """The book's champion.

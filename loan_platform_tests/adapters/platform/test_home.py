@@ -19,7 +19,8 @@ from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 PROCESSES = 10
 START = """
-from loan_platform.settings.platform import PlatformSettings; from loan_platform.settings.quiet import quiet_environment; quiet_environment()
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.quiet import quiet_environment; quiet_environment()
 from loan_platform.adapters.platform.home import ensure_home; ensure_home(PlatformSettings.from_environment())
 """
 # The process kills itself at its first step after a file of the home exists.

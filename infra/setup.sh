@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Create the virtual environment from the hash-locked requirements: infra/setup.sh PYTHON VENV
+set -euo pipefail
+python=$1 venv=$2
+lock=requirements.lock
+
+say() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
+fail() { printf '%s\n' "$*" >&2; exit 2; }
+
+case "$(uname -s)" in
+  Linux | Darwin) ;;
+  *) fail "The platform runs on Linux, macOS and WSL. On Windows, run it inside WSL." ;;
+esac
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
+  fail "Python 3.11, 3.12 or 3.13 is required: make ${MAKECMDGOALS:-setup} PYTHON=/path/to/python3.11"
+
+# uv does not read pip's configuration: pass on the package index and the certificates that pip uses.
+pip_setting() { "$python" -m pip config get "global.$1" 2>/dev/null || true; }
+if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+  index=${PIP_INDEX_URL:-$(pip_setting index-url)}
+  if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
+fi
+if [ -z "${SSL_CERT_FILE:-}" ]; then
+  certificates=${PIP_CERT:-$(pip_setting cert)}
+  if [ -n "$certificates" ]; then export SSL_CERT_FILE="$certificates"; fi
+fi
+
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+  say "Installing uv into $venv"
+  "$python" -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+    -r infra/uv-requirements.txt
+  uv=$venv/bin/uv
+else
+  "$uv" venv --quiet --allow-existing --python "$python" "$venv"
+fi
+
+say "Downloading and installing $(grep -c '^[a-z].*==' "$lock") packages with $("$uv" --version)"
+# One line for each large download and each step; the list of all packages is left out.
+"$uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode -r "$lock" 2>&1 |
+  { grep --line-buffered -vE '^ ([+~-]|Downloaded) ' || true; } >&2
+say "Installing the checkout"
+"$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+"$venv/bin/python" -m compileall -q -j 0 loan_platform bento
+say "Ready: $venv, $(du -sh "$venv" | cut -f1)"
