@@ -54,7 +54,7 @@ def main() -> None:
 async def _measured(records: Records, serving: Serving, callers: int) -> str:
     row = _application(serving)
     inputs = serving.reader.inputs(row)
-    answer = serving.answers.few(serving.reader.frame([inputs]), [True])[0]
+    answer = serving.predictor.predict_rows(serving.reader.frame([inputs]), [True])[0]
     asked, waits = Asked(SimpleNamespace(request_id="0" * 16, key_id="k"), serving, row, inputs, True), list[float]()
 
     async def caller(answers: int) -> None:

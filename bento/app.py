@@ -140,7 +140,7 @@ class LoanApp:
 
     async def _many(self, state: State, serving: Serving, rows: list[Row], frame: pl.DataFrame) -> list[Row]:
         """Answers to rows that are scored by themselves, in a thread."""
-        answers = await asyncio.to_thread(serving.answers.of, frame)
+        answers = await asyncio.to_thread(serving.predictor.predict_frame, frame)
         await self._records.answered_rows(state, serving, rows, frame, answers)
         return await asyncio.to_thread(answers.to_dicts)
 

@@ -162,7 +162,7 @@ def _scored(store: JobStore, records: JobRecords, job: Job, most_bytes: int, par
 
 def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, recorded: Recorded) -> dict[str, int]:
     read = pieces.read(piece)
-    answers = serving.answers.of(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
+    answers = serving.predictor.predict_frame(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
     _write(answers.select(*ANSWERS), parts / f"{piece}.answers.parquet")
     _write(recorded(read, answers), parts / f"{piece}.record.parquet")
     _write(read.refused, parts / f"{piece}.refused.parquet")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
 
 log = logging.getLogger("loan_platform.service")
@@ -44,7 +44,7 @@ class Serving:
     version: int
     sha256: str
     bundle: Bundle
-    answers: Answers
+    predictor: Predictor
     reader: ApplicationReader
     directory: Path
 
@@ -56,9 +56,9 @@ class Serving:
             BundleError: the bundle is damaged or is not the named one.
         """
         bundle = load_bundle(directory, expected_sha256=sha256, threads=threads)
-        answers = Answers(bundle.model)
-        answers.one(bundle.golden.frame(bundle.model).head(1), explain=True)
-        return cls(version, sha256, bundle, answers, ApplicationReader(bundle.model), directory)
+        predictor = Predictor(bundle.model)
+        predictor.predict_one(bundle.golden.frame(bundle.model).head(1), explain=True)
+        return cls(version, sha256, bundle, predictor, ApplicationReader(bundle.model), directory)
 
 
 class Champions:

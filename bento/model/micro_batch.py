@@ -99,7 +99,7 @@ def _scored(serving: Serving, together: list[_Waiting]) -> list[tuple[_Waiting, 
         return []
     try:
         frame = serving.reader.frame([waiting.asked.inputs for waiting in together])
-        answers = serving.answers.few(frame, [waiting.asked.explain for waiting in together])
+        answers = serving.predictor.predict_rows(frame, [waiting.asked.explain for waiting in together])
     except Exception as error:
         if len(together) > 1:  # one of them is to blame, and the others are not
             return [answered for waiting in together for answered in _scored(serving, [waiting])]

@@ -16,7 +16,7 @@ def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tup
     full: dict[str, Any] = {}
     short: dict[str, Any] = {}
     for name, values in applications.items():
-        answer = serving.answers.one(serving.reader.read(values), explain=True)
+        answer = serving.predictor.predict_one(serving.reader.read(values), explain=True)
         summary = f"{name.capitalize()} risk"
         full[name] = {"summary": f"{summary}, explained", "value": answer_json(serving, answer, REQUEST_ID)}
         short[name] = {"summary": summary, "value": {"probability": answer.probability}}
@@ -26,7 +26,7 @@ def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tup
 def scoring_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema, Schema]:
     """The applications in MLflow's protocol: as JSON, as CSV, and their answers."""
     rows = list(applications.values())
-    answers = serving.answers.of(serving.reader.read_many(rows)).to_dicts()
+    answers = serving.predictor.predict_frame(serving.reader.read_many(rows)).to_dicts()
     text = io.StringIO()
     writer = csv.DictWriter(text, [column.name for column in serving.bundle.model.inputs], lineterminator="\n")
     writer.writeheader()

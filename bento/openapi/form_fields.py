@@ -5,7 +5,7 @@ from typing import Any
 
 from bento.model.champion import Serving
 from bento.openapi.schemas import NUMBERS, Schema, exactly
-from loan_platform.core.applications.examples import MadeUp
+from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.decisions import RISKS
 
@@ -51,7 +51,7 @@ FORM = exactly(
 )
 
 
-def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, Any]:
+def form_json(portfolio: str, serving: Serving, examples: ExampleApplications) -> dict[str, Any]:
     """The form of the model in force, as the page's script reads it: the columns that the model reads first."""
     model, reader = serving.bundle.model, serving.reader
     inputs = {column.name for column in model.inputs}
@@ -70,10 +70,10 @@ def form_json(portfolio: str, serving: Serving, made_up: MadeUp) -> dict[str, An
         "exposure": _exposure(serving),
         "fields": [
             {**_field(column, column.name in reader.required), "read": column.name in inputs}
-            | {"example": made_up.ordinary.get(column.name), "slider": _slider(column, made_up)}
+            | {"example": examples.ordinary.get(column.name), "slider": _slider(column, examples)}
             for column in ordered
         ],
-        "examples": made_up.by_risk,
+        "examples": examples.by_risk,
     }
 
 
@@ -101,9 +101,9 @@ def _exposure(serving: Serving) -> dict[str, Any] | None:
     return {"description": contract.exposure.description, "unit": units.pop() if len(units) == 1 else None}
 
 
-def _slider(column: Column, made_up: MadeUp) -> dict[str, float] | None:
+def _slider(column: Column, examples: ExampleApplications) -> dict[str, float] | None:
     """Range and step of a slider."""
-    span = made_up.spans.get(column.name)
+    span = examples.spans.get(column.name)
     if column.type not in NUMBERS or span is None:
         return None
     low, high = span

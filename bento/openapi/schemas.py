@@ -7,7 +7,7 @@ from bento.model.champion import Serving
 from loan_platform.core.applications.json_values import EXACT
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.decisions import DECISIONS, RISKS
-from loan_platform.core.scoring.reasons import MOST
+from loan_platform.core.scoring.reasons import MAX_REASONS
 
 Schema = dict[str, Any]
 
@@ -70,7 +70,7 @@ DATA = exactly(
         "reasons": {
             "type": "array",
             "items": reason(["number", "string", "null"]),
-            "maxItems": MOST,
+            "maxItems": MAX_REASONS,
             "description": "The weightiest first; of a decline, or where they are asked for.",
         },
         "expected_loss": LOSS,
@@ -97,7 +97,7 @@ PREDICTIONS = exactly(
                     "risk": {"type": "string", "enum": list(RISKS)},
                     "decision": DECISION,
                     "expected_loss": LOSS,
-                    "reasons": {"type": "array", "items": reason(["string", "null"]), "maxItems": MOST},
+                    "reasons": {"type": "array", "items": reason(["string", "null"]), "maxItems": MAX_REASONS},
                 }
             ),
         }

@@ -18,7 +18,7 @@ from bento.openapi.document import openapi
 from bento.openapi.form_fields import form_json
 from bento.openapi.open import ASSETS
 from bento.pages.docs_page import docs_page, waiting_page
-from loan_platform.core.applications.examples import MadeUp
+from loan_platform.core.applications.examples import ExampleApplications
 
 FOLDER = Path(__file__).parent / "static"
 PAGE_ROUTES = {path: Route("GET") for path in ("/", "/form.json", "/docs", "/docs.json", *ASSETS)}
@@ -70,13 +70,13 @@ class Documents:
     def of(cls, portfolio: str, serving: Serving) -> "Documents":
         """Make up applications, which takes a second at most, and write the documents with them."""
         bundle = serving.bundle
-        made_up = MadeUp(bundle.model, serving.reader, bundle.reference)
-        document = openapi(portfolio, serving, made_up.by_risk or {"ordinary": made_up.ordinary})
+        examples = ExampleApplications(bundle.model, serving.reader, bundle.reference)
+        document = openapi(portfolio, serving, examples.by_risk or {"ordinary": examples.ordinary})
         return cls(
             (serving.version, serving.sha256),
             Thing.of(_json(document), JSON),
             Thing.of(docs_page(document).encode(), HTML),
-            Thing.of(_json(form_json(portfolio, serving, made_up)), JSON),
+            Thing.of(_json(form_json(portfolio, serving, examples)), JSON),
         )
 
 

@@ -97,7 +97,7 @@ class OnlineDrift:
         table = self._table
         if table is None:
             return None
-        over = [_label(variable) for variable in table.of("critical")]
+        over = [_label(variable) for variable in table.with_status("critical")]
         return {
             "detected": bool(over),
             "verdict": table.verdict,

@@ -172,7 +172,7 @@ def rejoined(
         new_rows = folder / "applications.parquet"
         applications.write_parquet(new_rows)
     assert LinkedTables(session, contract).join(tables, joined, new_rows).lost == 0
-    Warehouse(session).stage(joined, Table.of(contract), accepted, folder / "quarantined.parquet")
+    Warehouse(session).stage(joined, Table.from_contract(contract), accepted, folder / "quarantined.parquet")
     return features_of(finished.book, pl.read_parquet(accepted))
 
 

@@ -82,7 +82,7 @@ def retail(loan_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Retail:
     nulled: dict[str, dict[tuple[str, str], int]] = {}
     for source in book.contract.tables:
         raw, rejects, clean[source.name], bad = (folder / f"{source.name}_{i}.parquet" for i in range(4))
-        table, file = Table.of_source(book.contract, source), loan_data / "cs611_medallion" / RETAIL[source.name]
+        table, file = Table.from_source(book.contract, source), loan_data / "cs611_medallion" / RETAIL[source.name]
         warehouse.read_raw([file], table, Source(path="-"), raw, rejects)
         staged = warehouse.stage(raw, table, clean[source.name], bad, rejects=rejects)
         assert staged.quarantined == 0
@@ -90,7 +90,7 @@ def retail(loan_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Retail:
     joined, accepted = folder / "joined.parquet", folder / "accepted.parquet"
     found = LinkedTables(session, book.contract).join(clean, joined)
     assert (found.rows, found.lost) == (12_500, 0)
-    warehouse.stage(joined, Table.of(book.contract), accepted, folder / "quarantined.parquet")
+    warehouse.stage(joined, Table.from_contract(book.contract), accepted, folder / "quarantined.parquet")
     return Retail(book, clean, nulled, joined, pl.read_parquet(accepted), session)
 
 

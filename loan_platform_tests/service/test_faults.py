@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
 from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 from loan_platform_tests.support.service.running import Home, bodies, serving, worker
@@ -80,7 +80,7 @@ def test_many_rows_at_once_are_the_batch_s_to_the_bit(tmp_path: Path) -> None:
     home = Home(tmp_path)
     model, _ = home.promote(slope=0.1)
     rows = [typed_rows(seed) for seed in range(0, 10_000 if FULL else 2_000, ROWS.height)]
-    wanted = [row for frame in rows for row in Answers(model).of(frame).to_dicts()]
+    wanted = [row for frame in rows for row in Predictor(model).predict_frame(frame).to_dicts()]
     asked = [body for frame in rows for body in bodies(frame)]
 
     async def all_answers(url: httpx.URL) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ def ingest(
     folder.mkdir(parents=True, exist_ok=True)
     contract = contract or book()
     warehouse = warehouse or Warehouse(DuckDbSession(memory_limit="400MB", temp_directory=folder / "scratch"))
-    table = Table.of(contract, outcomes)
+    table = Table.from_contract(contract, outcomes)
     raw, rejects = folder / "raw.parquet", folder / "rejects.parquet"
     accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
     read = warehouse.read_raw(files, table, source or Source(path="-"), raw, rejects)

@@ -138,7 +138,7 @@ class LinkedBook:
         path.write_text(text)
         raw, rejects = self.folder / f"raw_{name}.parquet", self.folder / f"rejects_{name}.parquet"
         clean, bad = self.folder / f"clean_{name}.parquet", self.folder / f"bad_{name}.parquet"
-        table = Table.of_source(self.contract, next(t for t in self.contract.tables if t.name == name))
+        table = Table.from_source(self.contract, next(t for t in self.contract.tables if t.name == name))
         self.warehouse.read_raw([path], table, Source(path="-"), raw, rejects)
         self.nulled[name] = self.warehouse.stage(raw, table, clean, bad, rejects=rejects).nulled
         self.clean[name], self.quarantined[name] = clean, bad

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.storage.atomic_files import discarded_on_error, fsync, make_directory
-from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain
+from loan_platform.core.audit.hash_chain import Chain, Head, parse_line, read_chain, split_lines
 from loan_platform.core.errors import ExplainedError
 
 SEGMENT = "*.ndjson"
@@ -54,7 +54,7 @@ def _lines(chain: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
         data = path.read_bytes()
         if path == found[-1]:  # an incomplete last line was never acknowledged; the head shows a missing one
             data = data[: data.rfind(b"\n") + 1]
-        yield path.name, lines_of(data)
+        yield path.name, split_lines(data)
 
 
 def acquire_chain(directory: Path) -> tuple[Path, int]:
@@ -111,8 +111,8 @@ def repair_tail(chain: Path, key: AuditKey | None) -> tuple[Head, list[str]]:
 def _end(path: Path) -> tuple[Head | None, int, int]:
     """Head after the last intact line of a segment, the byte where that line ends, and the segment's size."""
     data, last, good = path.read_bytes(), None, 0
-    for line in lines_of(data):
-        entry = opened(line[:-1]) if line.endswith(b"\n") else None
+    for line in split_lines(data):
+        entry = parse_line(line[:-1]) if line.endswith(b"\n") else None
         if entry is None or (last and last != Head(entry.n - 1, entry.prev)):
             break
         last, good = Head(entry.n, entry.sha256), good + len(line)

@@ -44,7 +44,7 @@ def row_id(request_id: str, row: int) -> str:
 
 def job_lines(chain: Chain) -> list[JobLine]:
     """The lines of a chain about batch jobs. Empty if the chain is invalid."""
-    spoilt = any(fault.spoils for fault in chain.faults)
+    spoilt = any(fault.invalidates_chain for fault in chain.faults)
     return [] if spoilt else [event for event in chain.events if "job" in event]
 
 

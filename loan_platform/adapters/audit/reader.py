@@ -13,7 +13,7 @@ from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.audit.hash_chain import Chain
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import load_bundle
 
 
@@ -125,4 +125,4 @@ class AuditRecords:
                 f"Model {record['model_sha256']} is missing: looked for {places}. Restore its bundle there."
             )
         model = load_bundle(bundle, expected_sha256=record["model_sha256"], threads=1).model
-        return differences(Answers(model), record, stored.inputs)
+        return differences(Predictor(model), record, stored.inputs)

@@ -22,7 +22,7 @@ from loan_platform.adapters.audit.chain_files import (
 )
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.storage.atomic_files import fsync
-from loan_platform.core.audit.hash_chain import Head, opened, sealed
+from loan_platform.core.audit.hash_chain import Head, append_hash, parse_line
 
 log = logging.getLogger("loan_platform.service")
 
@@ -201,7 +201,7 @@ class AuditLog:
     def _append(self, bodies: list[bytes]) -> None:
         head, lines = self._head, list[bytes]()
         for body in bodies:
-            line, head = sealed(body, head)
+            line, head = append_hash(body, head)
             lines.append(line)
         data = memoryview(b"".join(lines))
         while data:
@@ -218,7 +218,7 @@ class AuditLog:
         for path in segments(self._chain)[:-1]:
             if path.stat().st_mtime >= oldest:
                 return
-            last = opened(path.read_bytes().rsplit(b"\n", 2)[-2])
+            last = parse_line(path.read_bytes().rsplit(b"\n", 2)[-2])
             if last is None:
                 return
             retired = {"segment": path.name, "n": last.n, "sha256": last.sha256}

@@ -79,7 +79,7 @@ def stage_source(
 ) -> tuple[pl.DataFrame, StageSummary]:
     """The accepted rows of a contract, and what became of all."""
     accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
-    staged = warehouse.stage(source.raw, Table.of(contract), accepted, quarantined, rejects=source.rejects)
+    staged = warehouse.stage(source.raw, Table.from_contract(contract), accepted, quarantined, rejects=source.rejects)
     return pl.read_parquet(accepted), staged
 
 

@@ -164,7 +164,7 @@ def _page(page: str, title: str, table: DriftTable) -> str:
 
 
 def _heading(title: str, table: DriftTable) -> str:
-    drifted = [f"{v.name} ({v.psi:.2f})" for v in (*table.of("critical"), *table.of("warning"))]
+    drifted = [f"{v.name} ({v.psi:.2f})" for v in (*table.with_status("critical"), *table.with_status("warning"))]
     verdict = f"Verdict on all {table.rows:,} rows: {table.verdict}."
     if drifted:
         verdict += f" Population stability index at or above its threshold: {', '.join(drifted)}."

@@ -19,7 +19,7 @@ from typing import Any
 
 from loan_platform.adapters.service.bentos import BentoError, Built, plain_environment
 from loan_platform.adapters.service.ports import free_port
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import Bundle
 
 READY_SECONDS = 60
@@ -55,7 +55,7 @@ def compared(store: Path, built: Built, bundle: Bundle) -> Comparison:
         BentoError: it does not become ready, or refuses the rows.
     """
     rows = bundle.golden.frame(bundle.model)
-    wanted = Answers(bundle.model).of(rows).to_dicts()
+    wanted = Predictor(bundle.model).predict_frame(rows).to_dicts()
     columns = list(rows.columns)
     body = {"dataframe_split": {"columns": columns, "data": _json_rows(bundle, columns)}}
     with _served(store, built) as (url, seconds):

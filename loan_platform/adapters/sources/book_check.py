@@ -82,7 +82,7 @@ def _files(
 
 def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
     assert check.attributes is not None
-    table = Table.of(contract, outcomes=name == "outcomes")
+    table = Table.from_contract(contract, outcomes=name == "outcomes")
     target = columns_read(contract.target.sql)
     samples: list[Sample] = []
     for path in files:

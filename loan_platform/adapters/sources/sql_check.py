@@ -23,7 +23,7 @@ def binding_issues(contract: Contract) -> Iterator[Issue]:
 
     SQL that is no expression at all is passed over: the contract's own checks tell of it.
     """
-    table = Table.of(contract)
+    table = Table.from_contract(contract)
     columns = {i: column for i, column in enumerate(contract.columns) if _parses(column.source_sql)}
     target = contract.target if _parses(contract.target.sql) else _NO_TARGET
     sound = replace(table, columns=tuple(columns.values()), target=target)

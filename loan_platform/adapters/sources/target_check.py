@@ -21,7 +21,7 @@ _HINT = "Compare the SQL with the values of the columns that it reads."
 def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings:
     """A target that is the same for every loan is a mistake where all rows were seen, else a note."""
     found = ColumnFindings()
-    table = replace(Table.of(contract), columns=())
+    table = replace(Table.from_contract(contract), columns=())
     rows = pl.concat([sample.rows.select(sorted(sample.rows.columns)) for sample in samples])
     values = _values(table, rows)
     if values is None or not rows.height:

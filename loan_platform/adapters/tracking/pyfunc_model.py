@@ -14,7 +14,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from loan_platform.adapters.tracking.pandas_frames import typed_frame
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.quiet import quiet_environment
 
@@ -26,7 +26,7 @@ class BundleModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load and verify the bundle; a damaged one is refused."""
-        self.answers = Answers(load_bundle(Path(context.artifacts["bundle"])).model)
+        self.predictor = Predictor(load_bundle(Path(context.artifacts["bundle"])).model)
 
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  # MLflow's returns nothing
         self,
@@ -38,7 +38,7 @@ class BundleModel(PythonModel):
 
         The reasons of what is declined, as JSON: code, text, value and points of each; of the rest an empty list.
         """
-        answers = self.answers.of(typed_frame(model_input, self.answers.model.inputs))
+        answers = self.predictor.predict_frame(typed_frame(model_input, self.predictor.model.inputs))
         columns = {name: answers[name].to_list() for name in answers.columns if name != "reasons"}
         reasons = [json.dumps(row, ensure_ascii=False) for row in answers["reasons"].to_list()]
         return pd.DataFrame({**columns, "reasons": reasons}, index=model_input.index)

@@ -20,7 +20,7 @@ from loan_platform.assets.specs.graph import (
     spec_of,
 )
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.scoring.answer import DECLINED, Answers
+from loan_platform.core.scoring.answer import DECLINED, Predictor
 from loan_platform.core.scoring.decisions import DECISIONS
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _score(
     about_row = [name for name in (book.contract.entity_key, book.contract.event_date) if name]
     rows = waiting.select(dict.fromkeys([*about_row, BATCH, *(c.name for c in model.inputs)]).keys()).collect()
     version = pl.lit(champion.version, pl.Int64).alias("model_version")
-    return pl.concat([rows.select(*about_row, BATCH), Answers(model).of(rows)], how="horizontal").with_columns(version)
+    return pl.concat(
+        [rows.select(*about_row, BATCH), Predictor(model).predict_frame(rows)], how="horizontal"
+    ).with_columns(version)
 
 
 def _tell_outside(context: dg.AssetExecutionContext, book: Portfolio, waiting: pl.LazyFrame) -> None:

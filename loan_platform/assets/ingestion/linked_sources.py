@@ -52,7 +52,7 @@ def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         rows, rejects = (platform.lake.path(book.name, name) for name in (raw, f"{raw}_rejects"))
-        table = Table.of_source(book.contract, source)
+        table = Table.from_source(book.contract, source)
         with platform.lake.publish_together(book.name, names) as out:
             staged = platform.warehouse.stage(rows, table, *(out[n] for n in names), rejects=rejects)
         platform.write_report(book, f"{source.name}/staging.json", staging_report(staged))

@@ -20,8 +20,8 @@ def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
     One file: `raw_loans` is validated. Linked files: each has its raw and its clean asset, and `joined_loans` is
     validated.
     """
-    tables = {t.name: Table.of_source(book.contract, t) for t in book.contract.tables}
-    raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.of(book.contract)}).items()]
+    tables = {t.name: Table.from_source(book.contract, t) for t in book.contract.tables}
+    raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.from_contract(book.contract)}).items()]
     linked = [*cleaned_sources(book), joined_loans(book)] if tables else []
     return [*raw, *linked, _validated_loans(book)]
 
@@ -78,7 +78,9 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
         raw = platform.lake.path(book.name, upstream)
         rejects = None if book.contract.tables else platform.lake.path(book.name, "raw_loans_rejects")
         with platform.lake.publish_together(book.name, names) as out:
-            staged = platform.warehouse.stage(raw, Table.of(book.contract), *(out[n] for n in names), rejects=rejects)
+            staged = platform.warehouse.stage(
+                raw, Table.from_contract(book.contract), *(out[n] for n in names), rejects=rejects
+            )
         platform.write_report(book, "staging.json", staging_report(staged))
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
         accepted, quarantined = staged_metadata(staged)

@@ -48,11 +48,11 @@ def stage_source(
             Path(folder, f"{name}.parquet") for name in ("raw", "rejects", "clean", "refused", "joined")
         )
         accepted, quarantined = (out[name] for name in outputs)
-        table = Table.of(contract, outcomes)
+        table = Table.from_contract(contract, outcomes)
         if not contract.tables:
             warehouse.read_raw(files, table, policy, raw, rejects)
             return warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
-        main = Table.of_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
+        main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
         tables = cleaned_tables(platform, book)
         warehouse.read_raw(files, main, policy, raw, rejects)
         warehouse.stage(raw, main, clean, refused, rejects=rejects)

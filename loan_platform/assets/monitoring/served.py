@@ -54,7 +54,7 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
         about = (book.contract.entity_key, book.contract.event_date)
         tables = [served_table(rows, *about) for rows in _rows_in_parts(context, records, chains)]
         table = together(tables) if tables else served_table((), *about)
-        faults = [(f.chain, f.segment, f.line, f.reason, f.spoils) for chain in chains for f in chain.faults]
+        faults = [(f.chain, f.segment, f.line, f.reason, f.invalidates_chain) for chain in chains for f in chain.faults]
         with platform.lake.publish_together(book.name, (SERVED, REFUSED)) as paths:
             table.write_parquet(paths[SERVED])
             pl.DataFrame(faults, schema=FAULT, orient="row").write_parquet(paths[REFUSED])
@@ -101,7 +101,7 @@ def _rows(
 
 def _chain_check(book: Portfolio, chains: list["Chain"]) -> dg.AssetCheckResult:
     faults = [str(fault) for chain in chains for fault in chain.faults]
-    unused = sum(chain.head.n for chain in chains if any(fault.spoils for fault in chain.faults))
+    unused = sum(chain.head.n for chain in chains if any(fault.invalidates_chain for fault in chain.faults))
     more = f"; {unused:,} lines of broken chains are not used" if unused else ""
     return dg.AssetCheckResult(
         asset_key=key(book, SERVED),

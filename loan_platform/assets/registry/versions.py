@@ -12,7 +12,7 @@ from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.bootstrap import auc_difference
 from loan_platform.core.evaluation.metrics import auc, ece
-from loan_platform.core.evaluation.promotion import Challenger, Comparison, Verdict, decide
+from loan_platform.core.evaluation.promotion import Challenger, ChampionComparison, Verdict, decide
 
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger.ledger import Champion
@@ -93,7 +93,7 @@ def _challenger(evaluation: dict[str, Any], model: StoredModel) -> Challenger:
 
 def _comparison(
     platform: Platform, book: Portfolio, model: StoredModel, champion: "Champion | None"
-) -> Comparison | None:
+) -> ChampionComparison | None:
     if champion is None:
         return None
     rows = model.frame("test_rows")
@@ -104,7 +104,7 @@ def _comparison(
     old = current.score(rows)["probability"].to_numpy()
     new = model.bundle().model.score(rows)["probability"].to_numpy()
     gain = auc_difference(target, new, old, book.training.seed)
-    return Comparison(
+    return ChampionComparison(
         sha256=champion.model_sha256,
         auc=auc(target, old),
         ece=ece(target, old),

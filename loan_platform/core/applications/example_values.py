@@ -15,7 +15,7 @@ STEPS = 20  # of a bounded range
 YEARS_BACK = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50)
 LATEST_YEAR = 2015
 EVENT_DAY = f"{LATEST_YEAR}-06-30"
-MOST_CATEGORIES = 60
+MAX_CATEGORIES = 60
 
 
 def values_of(column: Column, model: ScoringModel, known: Sequence[VariableReference]) -> list[Any]:
@@ -36,9 +36,9 @@ def values_of(column: Column, model: ScoringModel, known: Sequence[VariableRefer
             return [f"{LATEST_YEAR - years}-06-15" for years in reversed(YEARS_BACK)]
         case "text":
             if column.allowed:
-                return list(column.allowed[:MOST_CATEGORIES])
+                return list(column.allowed[:MAX_CATEGORIES])
             levels = [level for name in alone for level in model.design.levels.get(name, ())]
-            return levels[:MOST_CATEGORIES] or ["example"]
+            return levels[:MAX_CATEGORIES] or ["example"]
         case _:
             few = [edge for variable in known if variable.name in alone and variable.kind == "values"
                    for edge in variable.edges]  # fmt: skip

@@ -22,12 +22,12 @@ Floats = NDArray[np.float64]
 Application = dict[str, Any]
 
 STEPS = 8  # columns that are changed at most, from the ordinary application to one of a risk band
-VARIANTS, MOST_VARIANTS = 20, 1_000  # values of a column that are tried on the way there; all, where few do not do
+VARIANTS, MAX_VARIANTS = 20, 1_000  # values of a column that are tried on the way there; all, where few do not do
 COMMON = 0.002  # share of a level that may stand in an example
 COMMON_GAP = 0.01  # share of loans without a value, from which on a gap may
 
 
-class MadeUp:
+class ExampleApplications:
     """Made-up applications to one model: deterministic, and each is accepted by its reader.
 
     Args:
@@ -55,7 +55,7 @@ class MadeUp:
                 values.insert(0, None)
         self._ordinary = self._most_ordinary()
         self.ordinary = _stated(self._ordinary)
-        nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MOST_VARIANTS) for risk in RISKS}
+        nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MAX_VARIANTS) for risk in RISKS}
         self.by_risk = {risk: found for risk, found in nearest.items() if found is not None}
         self.spans = {column.name: self._span(column.name) for column in model.inputs if _is_number(column.type)}
 

@@ -17,7 +17,7 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 
 MAX_ISSUES = 100  # that an answer lists
 MAX_GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
-NAME_SHOWN = 64  # characters of an unknown field's name that an answer repeats
+MAX_NAME_LENGTH = 64  # characters of an unknown field's name that an answer repeats
 
 
 class ApplicationError(ExplainedError, ValueError):
@@ -177,8 +177,8 @@ class ApplicationReader:
             raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
     def _unknown(self, name: str, guess: bool) -> Issue:
-        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_SHOWN])
-        meant = did_you_mean(name[:NAME_SHOWN], self.columns) if guess else ""
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME_LENGTH])
+        meant = did_you_mean(name[:MAX_NAME_LENGTH], self.columns) if guess else ""
         return Issue(shown, "is not a field of an application", meant, code="unknown_field")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-ZERO = "0" * 64
+ZERO_HASH = "0" * 64
 _OWN = b',"sha256":"'
 _TAIL = len(_OWN) + 64 + len(b'"}')
 
@@ -21,7 +21,7 @@ class Head(NamedTuple):
     """The end of a chain: number and hash of its last line; (0, zeros) of one that has none."""
 
     n: int = 0
-    sha256: str = ZERO
+    sha256: str = ZERO_HASH
 
 
 class ChainFault(NamedTuple):
@@ -31,14 +31,14 @@ class ChainFault(NamedTuple):
         chain, segment: names of the chain and of its file.
         line: of the file, from 1; 0: the file as a whole.
         reason: what was found.
-        spoils: whether no record of the chain can be relied on; else this line alone is at fault.
+        invalidates_chain: whether no record of the chain can be relied on; else this line alone is at fault.
     """
 
     chain: str
     segment: str
     line: int
     reason: str
-    spoils: bool
+    invalidates_chain: bool
 
     def __str__(self) -> str:
         return f"{self.chain}/{self.segment}:{self.line}: {self.reason}"
@@ -74,7 +74,7 @@ class Chain:
     hashes: dict[int, str] = field(default_factory=dict[int, str], repr=False)
 
 
-def sealed(body: bytes, head: Head) -> tuple[bytes, Head]:
+def append_hash(body: bytes, head: Head) -> tuple[bytes, Head]:
     """The next line of a chain, with its line end, and the head after it.
 
     Args:
@@ -86,7 +86,7 @@ def sealed(body: bytes, head: Head) -> tuple[bytes, Head]:
     return b'%s%s%s"}\n' % (start, _OWN, own.encode()), Head(head.n + 1, own)
 
 
-def opened(line: bytes) -> Entry | None:
+def parse_line(line: bytes) -> Entry | None:
     """What a line holds; None where its hash is not its own, or it is no line of a chain."""
     start, tail = line[:-_TAIL], line[-_TAIL:]
     own = hashlib.sha256(start).hexdigest()
@@ -119,7 +119,7 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
     first: tuple[str, Head] | None = None
     for segment, lines in segments:
         for number, line in enumerate(lines, 1):
-            entry = opened(line[:-1]) if line.endswith(b"\n") else None
+            entry = parse_line(line[:-1]) if line.endswith(b"\n") else None
             if entry is None:  # the hash that it states may stand: then the lines around it do
                 faults.append(
                     ChainFault(name, segment, number, "was changed or is cut off: its hash is another", False)
@@ -141,10 +141,10 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
             reason = f"{first[1].n} lines before it are gone or damaged, and no line says why"
             faults.append(ChainFault(name, first[0], 1, reason, True))
     end = at or Head()
-    if why := _wrong_head(head, end, hashes | {0: ZERO}):
+    if why := _wrong_head(head, end, hashes | {0: ZERO_HASH}):
         faults.append(ChainFault(name, "head", 1, why, True))
-    spoilt = any(fault.spoils for fault in faults)
-    records = () if spoilt else tuple(e.record for e in found if "request_id" in e.record)
+    invalid = any(fault.invalidates_chain for fault in faults)
+    records = () if invalid else tuple(e.record for e in found if "request_id" in e.record)
     events = tuple(e.record for e in found if "request_id" not in e.record)
     return Chain(name, records, events, tuple(faults), end, hashes)
 
@@ -171,7 +171,7 @@ def _why(before: Head, at: Head) -> str:
     return "the line before it is not the one that was written"
 
 
-def lines_of(data: bytes) -> Iterator[bytes]:
+def split_lines(data: bytes) -> Iterator[bytes]:
     """The lines of a segment, each with its line end, which is `\\n` alone; the last one may lack it."""
     start = 0
     while start < len(data):

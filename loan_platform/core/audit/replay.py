@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 FIELDS = ("probability", "score", "risk", "decision", "expected_loss", "reasons")
@@ -25,13 +25,15 @@ def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.D
     return pl.from_dicts([{name: row.get(name) for name in schema} for row in typed], schema=schema)
 
 
-def differences(answers: Answers, record: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(
+    predictor: Predictor, record: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
     """What the model says differently today than the record, to the last bit.
 
     Returns:
         By field, what was recorded and what the model says; none where it says the same.
     """
-    answer = answers.one(inputs_frame(answers.model, [inputs]), explain=bool(record["explain"]))
+    answer = predictor.predict_one(inputs_frame(predictor.model, [inputs]), explain=bool(record["explain"]))
     said: dict[str, Any] = {name: getattr(answer, name) for name in FIELDS[:-1]}
     said["reasons"] = [[reason.code, reason.points] for reason in answer.reasons]
     return {name: (record[name], said[name]) for name in FIELDS if record[name] != said[name]}

@@ -20,7 +20,7 @@ class Challenger:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ChampionComparison:
     """The champion on the challenger's test rows.
 
     `auc_gain_low` and `auc_gain_high` bound the paired bootstrap interval of challenger minus champion AUC.
@@ -34,7 +34,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Reason:
+class CriterionResult:
     """One rule, applied: the value found, the limit it had to keep and a sentence for people."""
 
     rule: str
@@ -50,7 +50,7 @@ class Verdict:
 
     promote: bool
     unchanged: bool
-    reasons: tuple[Reason, ...]
+    reasons: tuple[CriterionResult, ...]
 
     @property
     def summary(self) -> str:
@@ -73,7 +73,7 @@ class Verdict:
         }
 
 
-def decide(policy: Promotion, challenger: Challenger, champion: Comparison | None) -> Verdict:
+def decide(policy: Promotion, challenger: Challenger, champion: ChampionComparison | None) -> Verdict:
     """Apply the policy. The first version of a portfolio has only floors and ceilings to keep."""
     if champion is not None and champion.sha256 == challenger.sha256:
         return Verdict(promote=False, unchanged=True, reasons=())
@@ -83,7 +83,7 @@ def decide(policy: Promotion, challenger: Challenger, champion: Comparison | Non
     return Verdict(all(reason.passed for reason in reasons), unchanged=False, reasons=reasons)
 
 
-def _own(policy: Promotion, challenger: Challenger) -> Iterator[Reason]:
+def _own(policy: Promotion, challenger: Challenger) -> Iterator[CriterionResult]:
     auc = challenger.auc
     yield _at_least("auc_floor", "Test AUC", auc, policy.min_auc)
     yield _at_most("auc_ceiling", "Test AUC", auc, policy.max_auc, leak=True)
@@ -92,10 +92,10 @@ def _own(policy: Promotion, challenger: Challenger) -> Iterator[Reason]:
     yield _at_most("ece_ceiling", "Calibration error (ECE)", challenger.ece, policy.max_ece)
 
 
-def _against(policy: Promotion, challenger: Challenger, champion: Comparison) -> Iterator[Reason]:
+def _against(policy: Promotion, challenger: Challenger, champion: ChampionComparison) -> Iterator[CriterionResult]:
     interval = f"{champion.auc_gain_low:+.4f} to {champion.auc_gain_high:+.4f}"
     passed = champion.auc_gain_low > policy.min_auc_gain
-    yield Reason(
+    yield CriterionResult(
         rule="auc_gain",
         passed=passed,
         value=champion.auc_gain_low,
@@ -107,9 +107,9 @@ def _against(policy: Promotion, challenger: Challenger, champion: Comparison) ->
     yield _at_most("ece_loss", "Calibration error (ECE) lost to the champion", loss, policy.max_ece_loss)
 
 
-def _at_least(rule: str, what: str, value: float, limit: float) -> Reason:
+def _at_least(rule: str, what: str, value: float, limit: float) -> CriterionResult:
     passed = value >= limit  # false for NaN, as is the comparison below: an unknown number passes nothing
-    return Reason(
+    return CriterionResult(
         rule,
         passed,
         value,
@@ -118,11 +118,11 @@ def _at_least(rule: str, what: str, value: float, limit: float) -> Reason:
     )
 
 
-def _at_most(rule: str, what: str, value: float, limit: float, leak: bool = False) -> Reason:
+def _at_most(rule: str, what: str, value: float, limit: float, leak: bool = False) -> CriterionResult:
     passed = value <= limit
     alarm = "; this much is a leak, not a success" if leak and not passed else ""
     keeps = "keeps" if passed else "is above"
-    return Reason(rule, passed, value, limit, f"{what} {value:.4f} {keeps} the ceiling {limit:.4f}{alarm}.")
+    return CriterionResult(rule, passed, value, limit, f"{what} {value:.4f} {keeps} the ceiling {limit:.4f}{alarm}.")
 
 
 def _json(value: Any) -> Any:

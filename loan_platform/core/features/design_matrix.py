@@ -13,7 +13,7 @@ from loan_platform.core.book.contract_parts import Feature, Strict
 Matrix = NDArray[np.float32]
 
 CHUNK_ROWS = 65_536
-FEW_ROWS = 16
+MAX_ROWS_IN_PYTHON = 16
 MAX_LEVELS = 200
 
 
@@ -90,7 +90,7 @@ class Design:
         return matrix
 
     def _fill(self, matrix: Matrix, features: pl.DataFrame) -> None:
-        if features.height <= FEW_ROWS:
+        if features.height <= MAX_ROWS_IN_PYTHON:
             self._fill_rows(matrix, features)
             return
         if self.numbers:

@@ -19,7 +19,7 @@ POLARS_TYPES: dict[str, type[pl.DataType]] = {
     "date": pl.Date,
     "text": pl.String,
 }
-FEW_ROWS = 16
+MAX_ROWS_IN_PYTHON = 16
 LARGEST = 3.4e38  # of single precision, in which models take their inputs
 
 
@@ -133,7 +133,7 @@ def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str,
 
 def _finite(features: pl.DataFrame) -> pl.DataFrame:
     """Not a number, infinity, and what single precision has no number for become null: one kind of missing."""
-    if features.height <= FEW_ROWS and not any(_not_finite(features)):
+    if features.height <= MAX_ROWS_IN_PYTHON and not any(_not_finite(features)):
         return features  # what the expressions below would give, for a tenth of their cost on one row
     numbers = pl.col(pl.Float64)
     return features.with_columns(pl.when(numbers.abs() <= LARGEST).then(numbers))

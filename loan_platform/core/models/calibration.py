@@ -15,7 +15,7 @@ from loan_platform.core.book.contract_parts import Strict
 
 Floats = NDArray[np.float64]
 
-ISOTONIC_FROM = 20_000  # below, Platt: on 7,348 loans isotonic lost .001-.003 AUC to ties
+MIN_ISOTONIC_ROWS = 20_000  # below, Platt: on 7,348 loans isotonic lost .001-.003 AUC to ties
 KNOT_ROWS = 500
 MIN_SLOPE = 1e-3
 NEWTON_STEPS = 50
@@ -85,7 +85,7 @@ def calibrate(margin: Floats, target: Floats, log_odds: bool) -> Platt | Isotoni
         log_odds: whether the family fits log-odds by likelihood; a forest's single step falls short of them.
     """
     platt = fit_platt(margin, target)
-    if len(margin) >= ISOTONIC_FROM:
+    if len(margin) >= MIN_ISOTONIC_ROWS:
         return fit_isotonic(margin, target, platt.slope) or platt
     return Platt(slope=(platt.slope + 1) / 2, intercept=platt.intercept / 2) if log_odds else platt
 

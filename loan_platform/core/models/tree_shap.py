@@ -70,7 +70,7 @@ class TreeShap:
     """
 
     @classmethod
-    def of(cls, trees: list[dict[str, Any]], columns: int) -> Self | None:
+    def from_trees(cls, trees: list[dict[str, Any]], columns: int) -> Self | None:
         """The tables of trees in XGBoost's JSON, or none where they would take more than 64 MB: trees are too deep."""
         leaves = [path for tree in trees for path in paths(tree) if path.conditions]
         sizes = [len(path.conditions) for path in leaves]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from loan_platform.core.models.base import Matrix
 
 LEAF = -1
-MOST_STEPS = 65_536  # nodes times rows; for more, XGBoost is faster
+MAX_STEPS = 65_536  # nodes times rows; for more, XGBoost is faster
 
 Singles = NDArray[np.float32]
 Nodes = NDArray[np.intp]
@@ -40,7 +40,7 @@ class TreeWalk:
 
     def suits(self, rows: int) -> bool:
         """Whether this is the faster way for so many rows."""
-        return self._nodes * rows <= MOST_STEPS
+        return self._nodes * rows <= MAX_STEPS
 
     def margin(self, matrix: Matrix) -> Singles:
         """Log-odds of default of each row."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.tree_check import check_booster
 from loan_platform.core.models.tree_shap import TreeShap
-from loan_platform.core.models.tree_walk import MOST_STEPS, TreeWalk
+from loan_platform.core.models.tree_walk import MAX_STEPS, TreeWalk
 
 if TYPE_CHECKING:
     import optuna
@@ -59,11 +59,11 @@ class TreeModel(FittedModel):
 
     @cached_property
     def _shapley(self) -> TreeShap | None:
-        return TreeShap.of(self._trees, len(self.importance))
+        return TreeShap.from_trees(self._trees, len(self.importance))
 
     @cached_property
     def _walk(self) -> TreeWalk | None:
-        if not 0 < sum(len(tree["left_children"]) for tree in self._trees) <= MOST_STEPS:
+        if not 0 < sum(len(tree["left_children"]) for tree in self._trees) <= MAX_STEPS:
             return None
         anything = np.zeros((1, len(self.importance)), np.float32)
         return TreeWalk(self._trees, _margin(_loaded(_without_trees(self.booster)), anything)[0])

@@ -52,7 +52,7 @@ class DriftTable:
     verdict: Status
     variables: tuple[VariableDrift, ...]
 
-    def of(self, status: Status) -> tuple[VariableDrift, ...]:
+    def with_status(self, status: Status) -> tuple[VariableDrift, ...]:
         """Variables of one status, the largest PSI first."""
         return tuple(sorted((v for v in self.variables if v.status == status), key=lambda v: -v.psi))
 

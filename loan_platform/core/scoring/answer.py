@@ -28,7 +28,7 @@ class Answer:
 
 
 def as_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
-    """Answers as the rows of `Answers.of`, reasons' values as text."""
+    """Answers as the rows of `Predictor.predict_frame`, reasons' values as text."""
     return [
         {
             "probability": answer.probability,
@@ -46,14 +46,14 @@ def _text(value: float | str | None) -> str | None:
     return value if value is None or isinstance(value, str) else str(pl.Series([value]).cast(pl.String)[0])
 
 
-class Answers:
+class Predictor:
     """The answers of one model; made once for it, safe to share among threads."""
 
     def __init__(self, model: ScoringModel) -> None:
         self.model = model
         self.explainer = Explainer(model)
 
-    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def predict_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The answer to each row of typed columns.
 
         Returns:
@@ -65,23 +65,23 @@ class Answers:
         """
         if frame.height > CHUNK_ROWS:
             chunks = [frame.slice(start, CHUNK_ROWS) for start in range(0, frame.height, CHUNK_ROWS)]
-            return pl.concat([self.of(chunk) for chunk in chunks], rechunk=True)
+            return pl.concat([self.predict_frame(chunk) for chunk in chunks], rechunk=True)
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
         told = self.explainer.column(self.model.features(frame[declined]))
         return scored.with_columns(lists_of_rows(declined, told, frame.height))
 
-    def one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
-        """The answer to one row of typed columns: that of `of`, to the last bit.
+    def predict_one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
+        """The answer to one row of typed columns: that of `predict_frame`, to the last bit.
 
         Args:
             row: one row.
             explain: reasons although the application is not declined.
         """
-        return self.few(row, [explain])[0]
+        return self.predict_rows(row, [explain])[0]
 
-    def few(self, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
-        """The answers to a few rows, as `one` gives them: cheaper than `of`, which prepares columns for many.
+    def predict_rows(self, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
+        """Answer a few rows as `predict_one` does; cheaper than `predict_frame`, which prepares columns for many.
 
         Args:
             frame: rows of typed columns.

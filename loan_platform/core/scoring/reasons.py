@@ -22,10 +22,10 @@ from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.portable import sum_columns
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-MOST = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
-LEAST_POINTS = 0.5  # less would be shown as none
+MAX_REASONS = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
+MIN_POINTS = 0.5  # less would be shown as none
 CHUNK_ROWS = 8_192
-STILL = 1e-6
+EPSILON = 1e-6
 REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "value": pl.String, "points": pl.Float64}))
 
 Rows = NDArray[np.int64]
@@ -77,7 +77,7 @@ class Explainer:
         """
         return self._parts(features).T[: features.height].copy()
 
-    def reasons(self, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+    def reasons(self, features: pl.DataFrame, most: int = MAX_REASONS) -> list[tuple[Reason, ...]]:
         """The principal reasons of each row, the weightiest first; none where nothing lowered the score.
 
         Args:
@@ -90,7 +90,7 @@ class Explainer:
         values = zip(*(features.get_column(name).to_list() for name in self.features), strict=True)
         return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
 
-    def column(self, features: pl.DataFrame, most: int = MOST) -> pl.Series:
+    def column(self, features: pl.DataFrame, most: int = MAX_REASONS) -> pl.Series:
         """`reasons` of many rows, several threads at work: of each a list of code, text, value as text, and points."""
         chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
         if not chunks:
@@ -103,7 +103,7 @@ class Explainer:
         causes = self._of_causes(parts)
         weightiest = np.array([members[parts[members].argmin(axis=0)] for members in self._of_causes.members])
         heaviest = np.argsort(causes.T, axis=1, kind="stable")[:, :most]
-        row, place = np.nonzero(np.take_along_axis(causes.T, heaviest, axis=1) <= -LEAST_POINTS)
+        row, place = np.nonzero(np.take_along_axis(causes.T, heaviest, axis=1) <= -MIN_POINTS)
         cause = heaviest[row, place]
         feature = weightiest[cause, row]
         value = _as_text(features, row, feature, self.features)
@@ -135,15 +135,15 @@ class Explainer:
         margin, moved = self._model.model.margin(matrix), sum_columns(columns)
         average = margin - moved
         start = calibration.log_odds(average)
-        still = np.abs(moved) < STILL
-        steep = (calibration.log_odds(average + STILL) - start) / STILL
+        still = np.abs(moved) < EPSILON
+        steep = (calibration.log_odds(average + EPSILON) - start) / EPSILON
         return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
 
     def _of_row(
         self, row: tuple[float | str | None, ...], heaviest: list[int], causes: Floats, parts: Floats
     ) -> Iterator[Reason]:
         for cause in heaviest:
-            if causes[cause] > -LEAST_POINTS:
+            if causes[cause] > -MIN_POINTS:
                 return
             members = self._of_causes.members[cause]
             at = int(members[parts[members].argmin()])

@@ -21,7 +21,7 @@ class Table:
     missing: tuple[str, ...]
 
     @classmethod
-    def of(cls, contract: Contract, outcomes: bool = False) -> "Table":
+    def from_contract(cls, contract: Contract, outcomes: bool = False) -> "Table":
         """All of the contract; for `outcomes` only the key and the target, which then must be there."""
         return cls(
             columns=(contract.by_name[contract.entity_key],) if outcomes else contract.columns,
@@ -33,7 +33,7 @@ class Table:
         )
 
     @classmethod
-    def of_source(cls, contract: Contract, source: SourceTable) -> "Table":
+    def from_source(cls, contract: Contract, source: SourceTable) -> "Table":
         """One of the linked sources of a contract, before they are joined."""
         return cls(
             columns=source.columns,

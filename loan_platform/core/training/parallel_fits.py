@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from loan_platform.core.models.base import Family, FitContext, FittedModel, Params, Sample
 
-MANY_ROWS = 200_000  # from here on memory counts, and one fit keeps several threads busy
+MAX_PARALLEL_ROWS = 200_000  # from here on memory counts, and one fit keeps several threads busy
 
 
 def fit_each(
@@ -26,7 +26,7 @@ def fit_each(
         all_wanted: begin with the largest, so that the last fits end together; False where models that come first
             may make the rest needless.
     """
-    if context.threads == 1 or max(len(sample.target) for sample in samples) > MANY_ROWS:
+    if context.threads == 1 or max(len(sample.target) for sample in samples) > MAX_PARALLEL_ROWS:
         yield from (family.fit(sample, context, params) for sample in samples)
         return
     alone = replace(context, threads=1)

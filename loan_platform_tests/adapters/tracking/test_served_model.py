@@ -19,7 +19,7 @@ import pytest
 
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.adapters.tracking.registry import PRODUCTION
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform_tests.support.logged import ANSWER, ROWS, Book, logged_book, register
 
 
@@ -40,7 +40,7 @@ def test_a_pandas_frame_scores_as_the_platform_does(book: Book) -> None:
     for name in ANSWER[:-1]:
         assert scored[name].tolist() == expected[name].to_list()
     reasons = [json.loads(text) for text in scored["reasons"]]
-    assert reasons == Answers(book.model).of(ROWS)["reasons"].to_list()
+    assert reasons == Predictor(book.model).predict_frame(ROWS)["reasons"].to_list()
     assert [bool(told) for told in reasons] == (expected["decision"] == "decline").to_list()
 
 

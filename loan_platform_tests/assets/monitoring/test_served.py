@@ -24,7 +24,7 @@ from loan_platform.assets.resources.platform import Platform
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
@@ -67,7 +67,7 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
         for number, row in enumerate(rows):
             inputs = serving.reader.inputs(row)
             explain = number % 2 == 0
-            said = serving.answers.few(serving.reader.frame([inputs]), [explain])[0]
+            said = serving.predictor.predict_rows(serving.reader.frame([inputs]), [explain])[0]
             state = SimpleNamespace(request_id=secrets.token_hex(8), key_id="k")
             stated = {**row, "loan_id": f"{entities}{number}"}
             waiting.append(
@@ -104,17 +104,19 @@ def test_a_thousand_records_replay_to_the_bit_into_a_table(home: Home) -> None:
     result = materialize(*SERVED)
     table = read(home, "served_predictions").sort(pl.col("loan_id").str.slice(1).cast(pl.Int64))
     frame = serving.reader.frame([serving.reader.inputs(row) for row in ASKED])
-    expected = serving.answers.of(frame)
+    expected = serving.predictor.predict_frame(frame)
     same = ("probability", "score", "decision", "risk", "expected_loss")
     assert table.select(same).cast(pl.String).equals(expected.select(same).cast(pl.String))
     assert table["inputs"].null_count() == 0
     assert read(home, "quarantined_records").is_empty()
     assert checks(result) == {"audit_chain": True, "no_critical_served_drift": True}
-    records, answers = Platform().records(book()), Answers(serving.bundle.model)
+    records, predictor = Platform().records(book()), Predictor(serving.bundle.model)
     ((chain,),) = [list(records.chains())]
     stored = [records.stored_application(record) for record in chain.records]
     assert len(chain.records) == 1_000
-    assert [differences(answers, r, s.inputs) for r, s in zip(chain.records, stored, strict=True) if s] == [{}] * 1_000
+    assert [differences(predictor, r, s.inputs) for r, s in zip(chain.records, stored, strict=True) if s] == [
+        {}
+    ] * 1_000
 
 
 def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
@@ -126,7 +128,7 @@ def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
     read = ReadRows(numbers, keys, frame, pl.DataFrame())
     records = JobRecords(BOOK, AuditSettings.for_portfolio(BOOK))
     job = Job("0" * 32, "k", "", 1, sha256, 0.0, scored=len(rows))
-    table = records.rows(job, serving, read, serving.answers.of(frame))
+    table = records.rows(job, serving, read, serving.predictor.predict_frame(frame))
     for _ in range(2):
         records.keep(job, serving, table.write_parquet)
 

@@ -9,7 +9,7 @@ import pytest
 
 from loan_platform.adapters.audit import chain_files
 from loan_platform.adapters.audit.keys import AuditKey
-from loan_platform.core.audit.hash_chain import Chain, Head, lines_of, opened, read_chain, sealed
+from loan_platform.core.audit.hash_chain import Chain, Head, append_hash, parse_line, read_chain, split_lines
 
 LINES, SEGMENT = 60, 20
 Lines = list[bytes]
@@ -18,7 +18,7 @@ Lines = list[bytes]
 def whole(lines: int = LINES) -> tuple[Lines, Head]:
     head, found = Head(), Lines()
     for number in range(lines):
-        line, head = sealed(json.dumps({"request_id": f"r{number}", "probability": number / 7}).encode(), head)
+        line, head = append_hash(json.dumps({"request_id": f"r{number}", "probability": number / 7}).encode(), head)
         found.append(line)
     return found, head
 
@@ -26,7 +26,7 @@ def whole(lines: int = LINES) -> tuple[Lines, Head]:
 def read(lines: Lines, head: Head | None) -> Chain:
     data = b"".join(lines)
     cut = sum(map(len, lines[:SEGMENT]))
-    return read_chain("chain-1", [("1", lines_of(data[:cut])), ("2", lines_of(data[cut:]))], head)
+    return read_chain("chain-1", [("1", split_lines(data[:cut])), ("2", split_lines(data[cut:]))], head)
 
 
 def test_a_whole_chain_is_whole() -> None:
@@ -38,7 +38,7 @@ def test_a_whole_chain_is_whole() -> None:
 
 def test_a_chain_that_went_on_after_its_head_is_whole() -> None:
     lines, _ = whole()
-    entry = opened(lines[50][:-1])
+    entry = parse_line(lines[50][:-1])
     assert entry is not None
     assert read(lines, Head(entry.n, entry.sha256)).faults == ()
 
@@ -71,29 +71,29 @@ def put_in(lines: Lines, dice: random.Random) -> Lines:
 def forged(lines: Lines, dice: random.Random) -> Lines:
     """A record of other content whose hash is its own."""
     at = dice.randrange(len(lines))
-    entry = opened(lines[at][:-1])
+    entry = parse_line(lines[at][:-1])
     assert entry is not None
-    line, _ = sealed(json.dumps(entry.record | {"probability": 0.01}).encode(), Head(entry.n - 1, entry.prev))
+    line, _ = append_hash(json.dumps(entry.record | {"probability": 0.01}).encode(), Head(entry.n - 1, entry.prev))
     return [*lines[:at], line, *lines[at + 1 :]]
 
 
 def rewritten(lines: Lines, dice: random.Random) -> Lines:
     """A record of other content, and every line after it made anew."""
     at = dice.randrange(len(lines))
-    entries = [opened(line[:-1]) for line in lines]
+    entries = [parse_line(line[:-1]) for line in lines]
     first = entries[at]
     assert first is not None
     head, found = Head(first.n - 1, first.prev), lines[:at]
     for entry in entries[at:]:
         assert entry is not None
-        line, head = sealed(json.dumps(entry.record | {"probability": 0.01}).encode(), head)
+        line, head = append_hash(json.dumps(entry.record | {"probability": 0.01}).encode(), head)
         found.append(line)
     return found
 
 
 def cut_off(lines: Lines, dice: random.Random) -> Lines:
     data = b"".join(lines)
-    return list(lines_of(data[: dice.randrange(len(data))]))
+    return list(split_lines(data[: dice.randrange(len(data))]))
 
 
 TAMPERINGS = (byte, removed, moved, put_in, forged, rewritten, cut_off)
@@ -118,19 +118,19 @@ def test_a_changed_line_is_named_and_the_others_stand() -> None:
     lines[25] = lines[25].replace(b'"r25"', b'"r99"')
     chain = read(lines, head)
     (fault,) = chain.faults
-    assert (fault.segment, fault.line, fault.spoils) == ("2", 6, False)
+    assert (fault.segment, fault.line, fault.invalidates_chain) == ("2", 6, False)
     assert len(chain.records) == LINES - 1
 
 
 def test_lines_may_be_gone_where_the_chain_says_so() -> None:
     lines, head = whole()
-    entry = opened(lines[SEGMENT - 1][:-1])
+    entry = parse_line(lines[SEGMENT - 1][:-1])
     assert entry is not None
     told = json.dumps({"retired": {"n": entry.n, "sha256": entry.sha256}}).encode()
-    last, end = sealed(told, head)
+    last, end = append_hash(told, head)
     kept = [*lines[SEGMENT:], last]
     assert read_chain("chain-1", [("2", kept)], end).faults == ()
-    assert read_chain("chain-1", [("2", lines[SEGMENT:])], head).faults[0].spoils
+    assert read_chain("chain-1", [("2", lines[SEGMENT:])], head).faults[0].invalidates_chain
 
 
 def test_the_end_of_a_chain_needs_its_key(tmp_path: Path) -> None:

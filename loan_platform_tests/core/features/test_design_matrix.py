@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 
-from loan_platform.core.features.design_matrix import FEW_ROWS, Design
+from loan_platform.core.features.design_matrix import MAX_ROWS_IN_PYTHON, Design
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform_tests.support.lending import contract, loans, odd_rows
 
@@ -36,7 +36,7 @@ def test_unseen_categories_are_zero_and_missing_numbers_nan():
 def test_few_rows_and_bulk_give_the_same_matrix():
     design, features = _design()
     frame = features.compute(odd_rows())
-    parts = [design.matrix(part) for part in frame.iter_slices(FEW_ROWS)]
+    parts = [design.matrix(part) for part in frame.iter_slices(MAX_ROWS_IN_PYTHON)]
     assert np.array_equal(np.concatenate(parts), design.matrix(frame), equal_nan=True)
 
 

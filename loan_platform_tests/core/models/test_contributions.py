@@ -53,9 +53,9 @@ def test_trees_too_deep_for_tables_are_left_to_xgboost(monkeypatch: pytest.Monke
     rows, known = matrix(), fitted("random_forest")
     assert isinstance(known, TreeModel)
     trees = known.booster["learner"]["gradient_booster"]["model"]["trees"]
-    assert TreeShap.of(trees, rows.shape[1]) is not None
+    assert TreeShap.from_trees(trees, rows.shape[1]) is not None
     monkeypatch.setattr(tree_shap, "MAX_ENTRIES", 100)
-    assert TreeShap.of(trees, rows.shape[1]) is None
+    assert TreeShap.from_trees(trees, rows.shape[1]) is None
     again = TreeModel(family="random_forest", booster=known.booster, importance=known.importance)
     assert np.abs(again.contributions(rows) - known.contributions(rows)).max() < 1e-5
     theirs = again.loaded.predict(xgboost.DMatrix(rows), pred_contribs=True)

@@ -44,7 +44,7 @@ def test_a_few_rows_have_the_bits_of_xgboost(shape: str, monkeypatch: pytest.Mon
     model, rows = fitted(shape), loans(2_000, 2)
     theirs = model.loaded.inplace_predict(rows, predict_type="margin").astype(np.float64)
     assert shape == "leaves alone" or len(set(theirs.tolist())) > 100
-    monkeypatch.setattr(tree_walk, "MOST_STEPS", 10**9)
+    monkeypatch.setattr(tree_walk, "MAX_STEPS", 10**9)
     monkeypatch.setattr(model.loaded, "inplace_predict", None)  # what follows is walked
     for some in (1, 7, 200):
         ours = np.concatenate([model.margin(rows[i : i + some]) for i in range(0, len(rows), some)])

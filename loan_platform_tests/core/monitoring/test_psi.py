@@ -59,7 +59,7 @@ def test_every_score_moved_halfway_to_one_is_an_alarm() -> None:
     features, scores = loans(1_000, seed=7)
     table = drift_of(features, 0.5 * scores + 0.5)
     assert table.verdict == "critical"
-    assert [v.name for v in table.of("critical")] == ["score"]
+    assert [v.name for v in table.with_status("critical")] == ["score"]
     assert table.variables[0].role == "score"
 
 
@@ -67,7 +67,7 @@ def test_a_flipped_flag_is_an_alarm() -> None:
     features, scores = loans(1_000, seed=8)
     table = drift_of(features.with_columns(~pl.col("flag_2")), scores)
     assert table.verdict == "critical"
-    assert [v.name for v in table.of("critical")] == ["flag_2"]
+    assert [v.name for v in table.with_status("critical")] == ["flag_2"]
 
 
 def test_a_moderate_shift_warns() -> None:
@@ -75,7 +75,7 @@ def test_a_moderate_shift_warns() -> None:
     # exp(0.2) on a spread of about 0.5: PSI near 0.16
     table = drift_of(features.with_columns(pl.col("amount_0") * np.exp(0.2)), scores)
     assert table.verdict == "warning"
-    assert [v.name for v in table.of("warning")] == ["amount_0"]
+    assert [v.name for v in table.with_status("warning")] == ["amount_0"]
 
 
 def test_a_batch_below_the_policy_has_no_verdict() -> None:

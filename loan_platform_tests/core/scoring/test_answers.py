@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.scoring import answer as module
-from loan_platform.core.scoring.answer import Answers, as_rows
+from loan_platform.core.scoring.answer import Predictor, as_rows
 from loan_platform.core.scoring.reasons import Explainer
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.lending import odd_rows, trained
@@ -22,7 +22,7 @@ def strict(share: float) -> ScoringModel:
 
 def test_declined_loans_and_only_they_have_reasons():
     model, frame = strict(0.3), odd_rows()
-    answers = Answers(model).of(frame)
+    answers = Predictor(model).predict_frame(frame)
     assert answers.drop("reasons").equals(model.score(frame))
     declined = answers["decision"] == "decline"
     assert 250 < declined.sum() < 350
@@ -35,30 +35,30 @@ def test_declined_loans_and_only_they_have_reasons():
 
 
 def test_one_row_is_answered_as_in_the_bulk():
-    answers, frame = Answers(strict(0.5)), odd_rows(200)
-    bulk = answers.of(frame)
-    assert pl.concat([answers.of(frame.slice(row, 1)) for row in range(200)]).equals(bulk)
+    predictor, frame = Predictor(strict(0.5)), odd_rows(200)
+    bulk = predictor.predict_frame(frame)
+    assert pl.concat([predictor.predict_frame(frame.slice(row, 1)) for row in range(200)]).equals(bulk)
 
 
 def test_chunks_change_no_answer(monkeypatch: pytest.MonkeyPatch):
-    answers, frame = Answers(strict(0.3)), odd_rows()
-    whole = answers.of(frame)
+    predictor, frame = Predictor(strict(0.3)), odd_rows()
+    whole = predictor.predict_frame(frame)
     monkeypatch.setattr(module, "CHUNK_ROWS", 37)
-    assert answers.of(frame).equals(whole)
+    assert predictor.predict_frame(frame).equals(whole)
 
 
 def test_one_application_is_answered_as_in_the_bulk():
-    answers, frame = Answers(strict(0.5)), odd_rows(100)
-    for row, bulk in zip(frame.iter_slices(1), answers.of(frame).to_dicts(), strict=True):
-        one = answers.one(row)
+    predictor, frame = Predictor(strict(0.5)), odd_rows(100)
+    for row, bulk in zip(frame.iter_slices(1), predictor.predict_frame(frame).to_dicts(), strict=True):
+        one = predictor.predict_one(row)
         assert as_rows([one]) == [bulk]
-        asked = answers.one(row, explain=True)
+        asked = predictor.predict_one(row, explain=True)
         assert asked.reasons[: len(one.reasons)] == one.reasons
 
 
 def test_nothing_declined_and_no_rows():
     model, frame = trained().model, odd_rows(40)
     rule = model.policy.decision.model_copy(update={"decline_from": 1.0})
-    lenient = Answers(replace(model, policy=model.policy.model_copy(update={"decision": rule})))
-    assert lenient.of(frame)["reasons"].to_list() == [[]] * 40
-    assert lenient.of(frame.clear()).schema == lenient.of(frame).schema
+    lenient = Predictor(replace(model, policy=model.policy.model_copy(update={"decision": rule})))
+    assert lenient.predict_frame(frame)["reasons"].to_list() == [[]] * 40
+    assert lenient.predict_frame(frame.clear()).schema == lenient.predict_frame(frame).schema

@@ -8,14 +8,14 @@ import pytest
 
 from loan_platform.core.models.calibration import Isotonic
 from loan_platform.core.scoring import reasons as module
-from loan_platform.core.scoring.reasons import LEAST_POINTS, MOST, Explainer, Reason
+from loan_platform.core.scoring.reasons import MAX_REASONS, MIN_POINTS, Explainer, Reason
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.lending import loans, odd_rows, trained
 
 BENDS = Isotonic(margins=(-3.0, -2.0, -1.0), values=(-3.5, -2.4, -0.2), outside=0.8)
 
 
-def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MOST) -> list[tuple[Reason, ...]]:
+def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MAX_REASONS) -> list[tuple[Reason, ...]]:
     return Explainer(model).reasons(features, most)
 
 
@@ -45,11 +45,11 @@ def test_reasons_are_few_weighty_and_the_heaviest_first():
     model = trained().model
     found = reasons(model, model.features(loans()))
     assert len(found) == loans().height
-    assert max(map(len, found)) == MOST
+    assert max(map(len, found)) == MAX_REASONS
     for row in found:
         points = [reason.points for reason in row]
         assert points == sorted(points)
-        assert all(lost <= -LEAST_POINTS for lost in points)
+        assert all(lost <= -MIN_POINTS for lost in points)
         assert len({reason.code for reason in row}) == len(row)
 
 

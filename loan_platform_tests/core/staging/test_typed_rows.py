@@ -24,7 +24,7 @@ def test_required() -> None:
 
 
 def test_outcomes_read_key_and_target_only() -> None:
-    table = Table.of(book(), outcomes=True)
+    table = Table.from_contract(book(), outcomes=True)
     assert [column.name for column in table.columns] == ["number"]
     assert table.raw_columns == {"id", "status"}
     assert table.missing_required(frozenset({"id"})) == {"target": frozenset({"status"})}
@@ -43,6 +43,6 @@ def test_raw_columns_may_have_the_names_that_staging_uses() -> None:
 
 
 def test_what_a_file_must_have() -> None:
-    table = Table.of(book())
+    table = Table.from_contract(book())
     assert set(table.missing_required(frozenset())) == {"number", "issued", "income"}
     assert table.missing_optional(frozenset({"id", "issued", "income", "term"})) == ("rate", "home", "joint")

@@ -9,7 +9,7 @@ import httpx
 import polars as pl
 import pytest
 
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
@@ -54,7 +54,7 @@ def test_every_form_is_answered_as_the_batch(service: httpx.Client, model: Scori
     assert told["status"] == "SUCCEEDED", told
     assert (told["total_predictions"], told["scored"], told["refused_rows"]) == (ROWS.height, ROWS.height, 0)
     assert (told["progress"], told["model_version"]) == (1.0, 1)
-    wanted = Answers(model).of(ROWS).to_dicts()
+    wanted = Predictor(model).predict_frame(ROWS).to_dicts()
     assert [row.pop("row") for row in told["answers"]] == list(range(1, ROWS.height + 1))
     assert [row.pop("key") for row in told["answers"]] == [None] * ROWS.height
     assert told["answers"] == wanted

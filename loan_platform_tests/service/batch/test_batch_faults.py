@@ -16,7 +16,7 @@ import pytest
 from bento.batch.input import PIECE_ROWS
 from bento.batch.jobs import MOST_STARTS, JobStore
 from loan_platform.adapters.audit.reader import AuditRecords
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
@@ -71,7 +71,7 @@ def test_a_killed_job_goes_on_with_the_same_model(tmp_path: Path) -> None:
         assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", ROWS.height, 0)
         assert (told["model_version"], told["total_predictions"]) == (1, ROWS.height)
         found = answers(client, job)
-    wanted = Answers(model).of(ROWS)
+    wanted = Predictor(model).predict_frame(ROWS)
     assert recorded(home) == ROWS.height
     assert found["row"].to_list() == list(range(1, ROWS.height + 1))
     assert found.drop("row", "key").equals(wanted)
@@ -94,7 +94,7 @@ def test_a_job_goes_on_after_the_whole_service_was_killed(tmp_path: Path) -> Non
     assert 0 < before.done < before.parts
     with serving(home, LOAN_ENV="development") as client:
         assert ended(client, posted)["status"] == "SUCCEEDED"
-        assert answers(client, job).drop("row", "key").equals(Answers(model).of(ROWS))
+        assert answers(client, job).drop("row", "key").equals(Predictor(model).predict_frame(ROWS))
         assert store.rows() == (ROWS.height, 0)
     assert recorded(home) == ROWS.height
 

@@ -10,7 +10,7 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from bento.app import FEW_ROWS
-from loan_platform.core.scoring.answer import Answers
+from loan_platform.core.scoring.answer import Predictor
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies
 
@@ -22,15 +22,15 @@ CANARY = "Kanarienvogel"
 
 
 @pytest.fixture(scope="module")
-def answers(home: Home) -> Answers:
+def predictor(home: Home) -> Predictor:
     from loan_platform.core.scoring.bundle import load_bundle
 
     (bundle,) = home.settings.models.glob("*/bundle")
-    return Answers(load_bundle(bundle).model)
+    return Predictor(load_bundle(bundle).model)
 
 
-def test_each_answer_is_that_of_the_batch_to_the_bit(service: httpx.Client, answers: Answers) -> None:
-    batch = answers.of(ROWS)
+def test_each_answer_is_that_of_the_batch_to_the_bit(service: httpx.Client, predictor: Predictor) -> None:
+    batch = predictor.predict_frame(ROWS)
     for body, row in zip(BODIES, batch.to_dicts(), strict=True):
         answer = service.post("/api/v1/predict", json=body)
         assert answer.status_code == 200, answer.text
@@ -42,21 +42,21 @@ def test_each_answer_is_that_of_the_batch_to_the_bit(service: httpx.Client, answ
         assert data["score"] == round(row["score"], 1)
         assert data["prediction"] == int(row["decision"] == "decline")
         assert [r["code"] for r in data["reasons"]] == [r["code"] for r in row["reasons"]]
-        assert data["policy_version"] == answers.model.policy.version
+        assert data["policy_version"] == predictor.model.policy.version
         assert (data["model_version"], data["features_used"]) == (1, 6)
         assert data["request_id"] == answer.headers["x-request-id"]
         assert service.post("/predict", json=body).json() == {"probability": row["probability"]}
 
 
-def test_reasons_are_given_for_any_decision_on_request(service: httpx.Client, answers: Answers) -> None:
+def test_reasons_are_given_for_any_decision_on_request(service: httpx.Client, predictor: Predictor) -> None:
     for body, row in zip(BODIES, ROWS.iter_slices(1), strict=True):
         told = service.post("/api/v1/predict?explain=true", json=body).json()["data"]["reasons"]
-        expected = answers.one(row, explain=True).reasons
+        expected = predictor.predict_one(row, explain=True).reasons
         assert [(r["code"], r["text"], r["points"]) for r in told] == [(r.code, r.text, r.points) for r in expected]
 
 
 @pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "inputs", "instances"])
-def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, answers: Answers, form: str) -> None:
+def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, predictor: Predictor, form: str) -> None:
     body: dict[str, Any] = {
         "dataframe_split": {"columns": ROWS.columns, "data": [list(row.values()) for row in BODIES]},
         "dataframe_records": BODIES,
@@ -65,40 +65,40 @@ def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, an
     }
     answer = service.post("/invocations", json={form: body[form]})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
+    assert answer.json()["predictions"] == predictor.predict_frame(ROWS).to_dicts()
     assert service.get("/ping").status_code == 200
     assert service.get("/version").text == version("mlflow")
 
 
 @pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1])
-def test_few_rows_are_answered_as_many(service: httpx.Client, answers: Answers, rows: int) -> None:
+def test_few_rows_are_answered_as_many(service: httpx.Client, predictor: Predictor, rows: int) -> None:
     for start in range(0, len(BODIES), rows):
         body = {"dataframe_records": BODIES[start : start + rows]}
         answer = service.post("/invocations", json=body)
-        assert answer.json()["predictions"] == answers.of(ROWS[start : start + rows]).to_dicts()
+        assert answer.json()["predictions"] == predictor.predict_frame(ROWS[start : start + rows]).to_dicts()
     assert service.post("/invocations", json={"dataframe_records": []}).json() == {"predictions": []}
 
 
-def test_rows_as_csv_are_answered_as_rows_in_json(service: httpx.Client, answers: Answers) -> None:
+def test_rows_as_csv_are_answered_as_rows_in_json(service: httpx.Client, predictor: Predictor) -> None:
     written = ROWS.write_csv().replace("1.0,", "1,", 1)
     answer = service.post("/invocations", content=written, headers={"content-type": "text/csv; charset=utf-8"})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["predictions"] == answers.of(ROWS).to_dicts()
+    assert answer.json()["predictions"] == predictor.predict_frame(ROWS).to_dicts()
 
 
-def test_mlflow_s_own_client_is_answered(service: httpx.Client, answers: Answers) -> None:
+def test_mlflow_s_own_client_is_answered(service: httpx.Client, predictor: Predictor) -> None:
     client = ScoringServerClient(service.base_url.host, service.base_url.port)
     client.wait_server_ready(10)
     found = client.invoke(ROWS.to_pandas()).get_predictions()  # with NaN and NaT for what is missing
-    assert list(found["probability"]) == answers.of(ROWS)["probability"].to_list()
+    assert list(found["probability"]) == predictor.predict_frame(ROWS)["probability"].to_list()
     assert client.get_version() == version("mlflow")
 
 
-def test_bentoml_s_own_client_is_answered(service: httpx.Client, answers: Answers) -> None:
+def test_bentoml_s_own_client_is_answered(service: httpx.Client, predictor: Predictor) -> None:
     client = bentoml.SyncHTTPClient(str(service.base_url))
     assert client.is_ready(5)
     answer = client.request("POST", "/api/v1/predict", json=BODIES[0])
-    assert answer.json()["data"]["probability"] == answers.of(ROWS)["probability"][0]
+    assert answer.json()["data"]["probability"] == predictor.predict_frame(ROWS)["probability"][0]
 
 
 def test_rows_are_converted_as_loosely_as_mlflow_does(service: httpx.Client) -> None:
@@ -138,8 +138,8 @@ def test_metrics_count_what_was_answered(service: httpx.Client) -> None:
     assert answered() == before + 7
 
 
-def test_the_model_tells_who_it_is(service: httpx.Client, answers: Answers) -> None:
+def test_the_model_tells_who_it_is(service: httpx.Client, predictor: Predictor) -> None:
     info = service.get("/api/v1/model/info").json()
     assert (info["name"], info["version"], info["family"]) == ("tiny_loans", 1, "scorecard")
-    assert info["decision_policy"] == json.loads(answers.model.policy.model_dump_json())
+    assert info["decision_policy"] == json.loads(predictor.model.policy.model_dump_json())
     assert info["last_refusal"] is None

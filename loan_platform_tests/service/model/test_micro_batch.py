@@ -13,7 +13,7 @@ from bento.http.problems import HttpError
 from bento.model.champion import Serving
 from bento.model.micro_batch import MOST_ROWS, Scorer
 from bento.model.records import Asked
-from loan_platform.core.scoring.answer import Answer, Answers
+from loan_platform.core.scoring.answer import Answer, Predictor
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
 from loan_platform_tests.support.service.running import bodies
 
@@ -60,19 +60,19 @@ def asked(of: Sequence[tuple[Serving, Sequence[Any], bool]]) -> list[Any]:
 
 def test_together_each_gets_what_it_gets_alone(models: list[Serving], monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    few = Answers.few
+    few = Predictor.predict_rows
 
-    def counted(self: Answers, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
+    def counted(self: Predictor, frame: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
         sizes.append(frame.height)
         return few(self, frame, explain)
 
-    monkeypatch.setattr(Answers, "few", counted)
+    monkeypatch.setattr(Predictor, "predict_rows", counted)
     wanted = [(models[i % 7 == 0], models[0].reader.inputs(body), i % 3 == 0) for i, body in enumerate(BODIES * 3)]
     got = asked(wanted)
     assert sum(sizes) == len(wanted) > MOST_ROWS
     assert 1 < max(sizes) <= MOST_ROWS
     for (serving, inputs, explain), answer in zip(wanted, got, strict=True):
-        assert answer == few(serving.answers, serving.reader.frame([inputs]), [explain])[0]
+        assert answer == few(serving.predictor, serving.reader.frame([inputs]), [explain])[0]
         assert bool(answer.reasons) <= (explain or answer.decision == "decline")
     assert {answer.decision for answer in got} > {"decline"}
 
@@ -96,7 +96,7 @@ def test_a_caller_that_leaves_costs_the_others_nothing(models: list[Serving]) ->
         leaving.cancel()
         return await staying
 
-    assert asyncio.run(one_leaves()) == models[0].answers.one(models[0].reader.frame([inputs]))
+    assert asyncio.run(one_leaves()) == models[0].predictor.predict_one(models[0].reader.frame([inputs]))
 
 
 def test_unrecorded_answers_are_not_given_and_later_ones_are(models: list[Serving]) -> None:
@@ -115,7 +115,7 @@ def test_unrecorded_answers_are_not_given_and_later_ones_are(models: list[Servin
 
     first, later = asyncio.run(two_rounds())
     assert [type(error) for error in first] == [HttpError] * 3
-    assert later == models[0].answers.one(models[0].reader.frame([inputs]))
+    assert later == models[0].predictor.predict_one(models[0].reader.frame([inputs]))
 
 
 def test_callers_who_were_just_answered_join_those_who_waited(models: list[Serving]) -> None:

@@ -52,7 +52,7 @@ def made(champions: Champions, tmp_path: Path) -> Iterator[Callable[..., OnlineD
 
 
 def answered(drift: OnlineDrift, serving: Serving, rows: pl.DataFrame, single: bool = False) -> None:
-    probabilities = serving.answers.of(rows)["probability"].to_list()
+    probabilities = serving.predictor.predict_frame(rows)["probability"].to_list()
     if single:
         for row, probability in zip(bodies(rows), probabilities, strict=True):
             drift.seen(serving, serving.reader.inputs(row), (probability,))
@@ -94,7 +94,7 @@ def test_drift_is_found_and_goes_and_starts_anew_with_a_model(
     table = drift_table(
         Reference.from_json(first.bundle.reference),
         first.bundle.model.features(RICH),
-        first.answers.of(RICH)["probability"].to_numpy(),
+        first.predictor.predict_frame(RICH)["probability"].to_numpy(),
         Drift(),
     )
     of_batch = {v.name: v.psi - v.chance for v in table.variables}
