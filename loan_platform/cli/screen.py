@@ -58,3 +58,5 @@ def _candidates(summary: dict[str, Any]) -> Iterator[str]:
     for c in summary["candidates"]:
         mark = "→" if c["family"] == summary["chosen"] else " "
         yield f"           {mark} {c['family']:<18} {c['auc']:.4f}  {c['ks']:.4f}  {c['ece']:.4f}   {c['fold_auc']:.4f}"
+    for name, why in summary["not_trained"].items():
+        yield f"             {name:<18} not trained: {why}"

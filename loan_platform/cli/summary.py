@@ -23,6 +23,7 @@ def summarise(
         "rows": _staged(reports),
         "split": evaluation["split"],
         "candidates": evaluation["candidates"],
+        "not_trained": evaluation.get("not_trained", {}),
         "chosen": evaluation["chosen"],
         "choice": evaluation["choice"],
         "test": evaluation["test"],

@@ -12,7 +12,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source, Split, Training
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
-from loan_platform.core.training.train import TrainingResult, train
+from loan_platform.core.training.train import Candidate, TrainingResult, train
 
 _COLUMNS = {
     "loan_id": "text",
@@ -36,8 +36,11 @@ _FEATURES: dict[str, tuple[str, str | None]] = {
 }
 
 
-def contract(**features: str) -> Contract:
-    """The book's contract; `features` adds some, as name = SQL."""
+FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
+
+
+def contract(directions: bool = True, **features: str) -> Contract:
+    """The book's contract; `features` adds some, as name = SQL. `directions`: whether some features have one."""
     listed = {**_FEATURES, **{name: (sql, None) for name, sql in features.items()}}
     return Contract.model_validate(
         {
@@ -54,7 +57,7 @@ def contract(**features: str) -> Contract:
                     "sql": sql,
                     "description": name,
                     "reason": name,
-                    "monotone": monotone,
+                    "monotone": monotone if directions else None,
                     "kind": "category" if name == "purpose" else "number",
                 }
                 for name, (sql, monotone) in listed.items()
@@ -64,11 +67,11 @@ def contract(**features: str) -> Contract:
     )
 
 
-def book(**training: Any) -> Portfolio:
+def book(directions: bool = True, **training: Any) -> Portfolio:
     """The book with a small tuning budget; `training` overrides its settings."""
     return Portfolio(
         name="test_loans",
-        contract=contract(),
+        contract=contract(directions),
         sources={"loans": Source(path="loans.csv")},
         split=Split(test_months=4, calibration_months=4, folds=2),
         training=Training.model_validate({"trials": 2, "tuning_rows": 2_000, **training}),
@@ -127,6 +130,14 @@ def feature_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """Key, date, target and features, as training takes them."""
     features = FeatureSet(contract()).compute(frame)
     return pl.concat([frame.select("loan_id", "issued", TARGET), features], how="horizontal")
+
+
+@cache
+def every_candidate() -> tuple[Candidate, ...]:
+    """A candidate of each family; the small network, which keeps no directions, from a book without any."""
+    network = train(book(directions=False, families=("mlp",)), feature_frame(loans())).candidates
+    found = {candidate.family: candidate for candidate in (*trained().candidates, *network)}
+    return tuple(found[family] for family in FAMILIES)
 
 
 @cache

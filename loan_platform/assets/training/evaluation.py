@@ -83,6 +83,7 @@ def _evaluate(book: Portfolio, model: StoredModel) -> dict[str, Any]:
         "test": asdict(test),
         "intervals": {name: asdict(i) for name, i in intervals(target, probability, book.training.seed).items()},
         "candidates": [_candidate(book, predictions, candidate) for candidate in training["candidates"]],
+        "not_trained": training.get("not_trained", {}),
         "strongest_feature": strongest,
         "strongest_feature_auc": alone[strongest],
         "leak_alarms": [str(alarm) for alarm in alarms],

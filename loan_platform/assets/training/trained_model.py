@@ -143,6 +143,7 @@ def _metadata(result: TrainingResult, model: StoredModel, tracked: TrainingRun) 
         f"{c.trials} | {c.pruned} | {c.seconds:.1f} |"
         for c in result.candidates
     ]
+    rows += [f"| {name} | not trained: {why} | | | |" for name, why in result.not_trained.items()]
     table = ["| family | AUC on the folds | trials | pruned | seconds |", "| --- | --- | --- | --- | --- |", *rows]
     return {
         "family": result.choice.family,

@@ -68,7 +68,9 @@ def _choice(found: dict[str, Any]) -> str:
     ]
     heading = "| family | AUC on the folds | test AUC | test KS | test ECE | test Brier |"
     table = "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *rows])
-    return f"{found['choice']} The choice was made on the folds; the test columns are for information.\n\n{table}"
+    not_trained = "".join(f"\n\n{name} was not trained: {why}." for name, why in found.get("not_trained", {}).items())
+    how = "The choice was made on the folds; the test columns are for information."
+    return f"{found['choice']} {how}\n\n{table}{not_trained}"
 
 
 def _metrics(found: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Which candidate becomes the model: the simplest, unless another shows on the folds that it is worth more."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,6 @@ import numpy as np
 from loan_platform.core.evaluation.bootstrap import Interval, mean_auc_difference
 from loan_platform.core.models.base import Floats
 from loan_platform.core.models.families import COMPLEXITY, SIMPLEST
-
-BARRED = "is for comparison only: it cannot keep features to the directions that the contract gives them."
 
 
 @dataclass(frozen=True)
@@ -39,20 +37,17 @@ def choose(
     targets: tuple[Floats, ...],
     margin: float,
     seed: int,
-    barred: Collection[str] = frozenset(),
 ) -> Choice:
     """Choose on the folds alone.
 
     The scorecard is the rule: another family must beat its mean AUC by at least `margin`; the best of those that do is
     chosen, the simpler one at equal AUC. The paired 95 % interval of each gain is shown, and does not decide: on a
-    small book it spans zero for every family. Without a scorecard the best family is chosen. The `barred` are compared
-    and cannot be chosen.
+    small book it spans zero for every family. Without a scorecard the best family is chosen.
     """
-    ranked = sorted(scores.keys() - barred, key=lambda name: (-scores[name].mean, COMPLEXITY[name]))
-    aside = "".join(f" {name} {BARRED}" for name in sorted(scores.keys() & barred))
+    ranked = sorted(scores, key=lambda name: (-scores[name].mean, COMPLEXITY[name]))
     if SIMPLEST not in scores:
         best = ranked[0]
-        return Choice(best, f"{best} has the highest mean AUC on the folds, {scores[best].mean:.4f}.{aside}", {})
+        return Choice(best, f"{best} has the highest mean AUC on the folds, {scores[best].mean:.4f}.", {})
     base = scores[SIMPLEST].margins
     gains = {
         name: mean_auc_difference(list(zip(targets, scores[name].margins, base, strict=True)), seed)
@@ -62,7 +57,7 @@ def choose(
     others = [name for name in ranked if name != SIMPLEST]
     winners = [name for name in others if gains[name].estimate >= margin]
     mean = f"{SIMPLEST} (mean AUC {scores[SIMPLEST].mean:.4f} on the folds)"
-    return Choice(winners[0] if winners else SIMPLEST, _reason(winners, others, gains, mean, margin) + aside, gains)
+    return Choice(winners[0] if winners else SIMPLEST, _reason(winners, others, gains, mean, margin), gains)
 
 
 def _reason(winners: list[str], others: list[str], gains: Mapping[str, Interval], mean: str, margin: float) -> str:

@@ -1,7 +1,7 @@
 """Training: split, tune, choose, fit, calibrate, and only then look at the test set, once."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from loan_platform.core.book.policies import UNDIRECTED
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, auc, evaluate
-from loan_platform.core.models.base import Floats
+from loan_platform.core.models.base import FitContext, Floats
 from loan_platform.core.models.blend import blended
 from loan_platform.core.models.families import BLEND, FITTED
 from loan_platform.core.scoring.decisions import ProfitCurve
@@ -22,6 +22,8 @@ from loan_platform.core.training.fitting import TrainingData, fit_calibrated, te
 from loan_platform.core.training.model_selection import Choice, FoldScores, choose
 from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
+
+KEEPS_NO_DIRECTIONS = "it cannot keep features to the directions that the contract gives them"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class TrainingResult:
     profit: ProfitCurve
     choice: Choice
     candidates: tuple[Candidate, ...]
+    not_trained: dict[str, str]
     split: LoanSplit
     test_predictions: pl.DataFrame
 
@@ -72,6 +75,7 @@ class TrainingResult:
             "calibration": self.model.calibration.model_dump(mode="json")["method"],
             "profit": self.profit.model_dump(mode="json"),
             "candidates": [_candidate_json(candidate) for candidate in self.candidates],
+            "not_trained": self.not_trained,
         }
 
 
@@ -101,17 +105,20 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     policy = book.training
     data = TrainingData.prepare(book, loans)
     log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")
+    ineligible = _ineligible_families(policy.families, data.context)
+    for name, reason in ineligible.items():
+        log(f"{name}: not trained: {reason}")
     folds = tuning_folds(data.split, data.matrix, data.target, policy.tuning_rows)
-    tuned = _tune(book, data, folds, log)
+    tuned = _tune(book, data, folds, [name for name in policy.families if name not in ineligible], log)
     scores = {name: FoldScores(found.margins, found.aucs) for name, found in tuned.items()}
-    barred = UNDIRECTED if any(data.context.monotone) else frozenset[str]()
-    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed, barred)
+    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed)
     log(f"choice: {choice.reason}")
     fitted = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
     models = {name: one.model for name, one in fitted.items()}
     probability = {name: test_probability(model, data) for name, model in models.items()}
     return TrainingResult(
         model=models[choice.family],
+        not_trained=ineligible,
         profit=fitted[choice.family].profit,
         choice=choice,
         candidates=tuple(
@@ -123,14 +130,23 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     )
 
 
-def _tune(book: Portfolio, data: TrainingData, folds: tuple[Fold, ...], log: Callable[[str], None]) -> dict[str, Tuned]:
-    policy = book.training
+def _ineligible_families(families: Sequence[str], context: FitContext) -> dict[str, str]:
+    """Families that cannot be chosen, and why; they are neither tuned nor fitted."""
+    if not any(context.monotone):
+        return {}
+    return {name: KEEPS_NO_DIRECTIONS for name in families if name in UNDIRECTED}
+
+
+def _tune(
+    book: Portfolio, data: TrainingData, folds: tuple[Fold, ...], families: Sequence[str], log: Callable[[str], None]
+) -> dict[str, Tuned]:
+    trials = book.training.trials
     tuned = {
-        name: tune(FITTED[name], folds, data.context, policy.trials, lambda text, name=name: log(f"{name}: {text}"))
-        for name in policy.families
+        name: tune(FITTED[name], folds, data.context, trials, lambda text, name=name: log(f"{name}: {text}"))
+        for name in families
         if name != BLEND
     }
-    if BLEND in policy.families:
+    if BLEND in families:
         tuned[BLEND] = _blend_of(tuned["scorecard"], tuned["gradient_boosting"], folds)
     return tuned
 

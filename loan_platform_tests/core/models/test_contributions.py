@@ -9,13 +9,11 @@ from loan_platform.core.models.base import FittedModel
 from loan_platform.core.models.mlp import MlpModel
 from loan_platform.core.models.tree_shap import TreeShap
 from loan_platform.core.models.trees import TreeModel
-from loan_platform_tests.support.lending import odd_rows, trained
-
-FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
+from loan_platform_tests.support.lending import FAMILIES, every_candidate, odd_rows, trained
 
 
 def fitted(family: str) -> FittedModel:
-    return next(candidate for candidate in trained().candidates if candidate.family == family).model.model
+    return next(candidate for candidate in every_candidate() if candidate.family == family).model.model
 
 
 def matrix() -> np.ndarray:

@@ -10,13 +10,11 @@ from loan_platform.core.models.portable import sum_columns
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 from loan_platform.core.training.train import Candidate
-from loan_platform_tests.support.lending import odd_rows, trained
-
-FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
+from loan_platform_tests.support.lending import FAMILIES, every_candidate, odd_rows, trained
 
 
 def _candidate(family: str) -> Candidate:
-    return next(candidate for candidate in trained().candidates if candidate.family == family)
+    return next(candidate for candidate in every_candidate() if candidate.family == family)
 
 
 def _matrix() -> np.ndarray:

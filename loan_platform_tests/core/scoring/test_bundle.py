@@ -10,15 +10,13 @@ import pytest
 from loan_platform.core.scoring.bundle import PARTS, load_bundle, write_bundle
 from loan_platform.core.scoring.golden_rows import UNKNOWN
 from loan_platform.core.scoring.manifest import MANIFEST, BundleError, manifest_bytes
-from loan_platform_tests.support.lending import loans, odd_rows, trained
-
-FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "mlp", "blend")
+from loan_platform_tests.support.lending import FAMILIES, every_candidate, loans, odd_rows, trained
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "b"
-    write_bundle(path, trained().candidates[-1].model, {"psi": [0.25]}, odd_rows(64), {"portfolio": "test"})
+    write_bundle(path, every_candidate()[-1].model, {"psi": [0.25]}, odd_rows(64), {"portfolio": "test"})
     return path
 
 
@@ -38,7 +36,7 @@ def _rewrite(directory: Path, name: str, change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("number", range(len(FAMILIES)), ids=FAMILIES)
 def test_every_family_comes_back_with_the_same_bits(tmp_path: Path, number: int):
-    model = trained().candidates[number].model
+    model = every_candidate()[number].model
     sha256 = write_bundle(tmp_path / "b", model, {"x": 1.5}, loans().head(32), {"y": 2})
     loaded = load_bundle(tmp_path / "b", sha256)
     assert loaded.model.score(odd_rows()).equals(model.score(odd_rows()))

@@ -10,7 +10,7 @@ from loan_platform.core.models.calibration import Isotonic
 from loan_platform.core.scoring import reasons as module
 from loan_platform.core.scoring.reasons import MAX_REASONS, MIN_POINTS, Explainer, Reason
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform_tests.support.lending import loans, odd_rows, trained
+from loan_platform_tests.support.lending import every_candidate, loans, odd_rows, trained
 
 BENDS = Isotonic(margins=(-3.0, -2.0, -1.0), values=(-3.5, -2.4, -0.2), outside=0.8)
 
@@ -29,7 +29,7 @@ def with_causes(model: ScoringModel, cause: str, *names: str, **more: str) -> Sc
 
 @pytest.mark.parametrize("calibration", [None, BENDS])
 def test_parts_and_the_average_loan_are_the_score(calibration: Isotonic | None):
-    for candidate in trained().candidates:
+    for candidate in every_candidate():
         model = replace(candidate.model, calibration=calibration or candidate.model.calibration)
         features = model.features(odd_rows())
         explainer = Explainer(model)
@@ -65,7 +65,7 @@ def test_a_risky_loan_is_told_why_and_a_safe_one_nothing_much():
 
 
 def test_one_row_has_the_reasons_of_the_bulk(monkeypatch: pytest.MonkeyPatch):
-    for candidate in trained().candidates:
+    for candidate in every_candidate():
         features = candidate.model.features(odd_rows())
         bulk = reasons(candidate.model, features)
         assert [reasons(candidate.model, features.slice(i, 1))[0] for i in range(features.height)] == bulk

@@ -8,12 +8,12 @@ import pytest
 from loan_platform.core.book.policies import Scorecard
 from loan_platform.core.scoring import scoring_model as scoring
 from loan_platform.core.scoring.scoring_model import points
-from loan_platform_tests.support.lending import loans, odd_rows, trained
+from loan_platform_tests.support.lending import every_candidate, loans, odd_rows, trained
 
 
 def test_one_row_scores_as_in_the_bulk():
     frame = odd_rows()
-    for candidate in trained().candidates:
+    for candidate in every_candidate():
         bulk = candidate.model.score(frame)
         alone = pl.concat([candidate.model.score(frame.slice(row, 1)) for row in range(0, frame.height, 5)])
         assert alone.equals(bulk.gather_every(5))

@@ -53,16 +53,3 @@ def test_alone_and_without_a_scorecard():
     assert choose({"scorecard": _scores(1, "a")}, TARGETS, 0.001, 1).reason.endswith("is the only candidate.")
     choice = choose({"mlp": _scores(0.5, "a"), "random_forest": _scores(1, "b")}, TARGETS, 0.001, 1)
     assert (choice.family, choice.gains) == ("random_forest", {})
-
-
-def test_a_barred_family_is_compared_and_not_chosen():
-    scores = {"scorecard": _scores(0.8, "a"), "mlp": _scores(1.2, "a"), "gradient_boosting": _scores(0.9, "a")}
-    choice = choose(scores, TARGETS, 0.001, 1, barred={"mlp"})
-    assert choice.family == "gradient_boosting"
-    assert choice.gains["mlp"].estimate > choice.gains["gradient_boosting"].estimate
-    assert choice.reason.endswith(
-        "mlp is for comparison only: it cannot keep features to the directions that the contract gives them."
-    )
-    alone = choose({"scorecard": _scores(0.8, "a"), "mlp": _scores(1.2, "a")}, TARGETS, 0.001, 1, barred={"mlp"})
-    assert alone.family == "scorecard"
-    assert "is the only candidate. mlp is for comparison only" in alone.reason
