@@ -26,7 +26,7 @@ from bento.pages.routes import PAGE_ROUTES, Pages
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.metrics import Metrics
 from loan_platform.core.applications.reader import ApplicationError
-from loan_platform.core.scoring.answer import Answer, as_rows
+from loan_platform.core.scoring.answer import Answer, answer_rows
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -134,7 +134,7 @@ class LoanApp:
             for number, (values, inputs) in enumerate(zip(rows, frame.iter_rows(), strict=True))
         ]
         scored = await asyncio.gather(*map(self._scorer.answer, asked))
-        answers = as_rows(answer for answer, _ in scored)
+        answers = answer_rows(answer for answer, _ in scored)
         await asyncio.gather(*(recorded for _, recorded in scored))
         return answers
 

@@ -41,9 +41,9 @@ def _slices(path: Path, as_csv: bool) -> Iterator[bytes]:
 
 
 def _as_csv(rows: pl.DataFrame, header: bool) -> bytes:
-    if "reasons" in rows.columns:
-        told = [json.dumps(reasons, ensure_ascii=False) for reasons in rows["reasons"].to_list()]
-        rows = rows.with_columns(pl.Series("reasons", told, pl.String))
+    for name in (name for name, dtype in rows.schema.items() if dtype.is_nested()):  # CSV has no lists
+        cells = [json.dumps(value, ensure_ascii=False) for value in rows[name].to_list()]
+        rows = rows.with_columns(pl.Series(name, cells, pl.String))
     written = io.BytesIO()
     rows.write_csv(written, include_header=header)
     return written.getvalue()

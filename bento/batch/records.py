@@ -17,6 +17,7 @@ from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.scoring.answer import RECORDED_OF_REASON
 from loan_platform.settings.audit import AuditSettings
 
 log = logging.getLogger("loan_platform.service")
@@ -42,7 +43,7 @@ class JobRecords:
             read: the rows as they were read.
             answers: to each of them.
         """
-        points = pl.col("reasons").list.eval(pl.struct(pl.element().struct.field("code", "points")))
+        points = pl.col("reasons").list.eval(pl.struct(pl.element().struct.field(*RECORDED_OF_REASON)))
         stored = pl.Series(STORED, list(self._stored(job, serving, read)), pl.String)
         return answers.with_columns(points, read.rows.alias(ROW), stored).select(
             pl.col(name).cast(kind) for name, kind in ROWS.items()

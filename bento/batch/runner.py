@@ -40,24 +40,15 @@ from loan_platform.adapters.storage.atomic_files import (  # noqa: E402
 )
 from loan_platform.core.applications.frame_reader import KEY, REFUSALS, FrameReader, ReadRows  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
+from loan_platform.core.scoring.answer import ANSWER_SCHEMA  # noqa: E402
 from loan_platform.core.scoring.bundle import BundleError  # noqa: E402
-from loan_platform.core.scoring.reasons import REASONS  # noqa: E402
 from loan_platform.settings.audit import AuditSettings  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")
 
 MEMORY_BYTES = 4 << 30  # of this process; a job of a million rows takes 0.8 GB
 MEMORY_OF_CORE = 64 << 20  # for its threads
-ANSWERS = {
-    ROW: pl.Int64,
-    KEY: pl.String,
-    "probability": pl.Float64,
-    "score": pl.Float64,
-    "risk": pl.String,
-    "decision": pl.String,
-    "expected_loss": pl.Float64,
-    "reasons": REASONS,
-}
+ANSWERS = {ROW: pl.Int64(), KEY: pl.String(), **ANSWER_SCHEMA}
 
 Recorded = Callable[[ReadRows, pl.DataFrame], pl.DataFrame]
 

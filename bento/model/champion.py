@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
-from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
+from loan_platform.core.scoring.predictor import Predictor
 
 log = logging.getLogger("loan_platform.service")
 

@@ -16,7 +16,7 @@ from bento.model.champion import Serving
 from loan_platform.adapters.audit.job_records import row_id
 from loan_platform.adapters.audit.keys import AuditKey, plain_hash
 from loan_platform.adapters.audit.writer import AuditLog, AuditOptions
-from loan_platform.core.scoring.answer import Answer
+from loan_platform.core.scoring.answer import Answer, recorded_answer, recorded_row
 from loan_platform.settings.audit import AuditSettings
 
 KEY_LENGTH = 200  # of an entity's key, where nothing else bounds it
@@ -83,16 +83,7 @@ class Records:
     def _body(self, asked: Asked, answer: Answer) -> bytes:
         record = self._about(asked.state, asked.serving)
         record |= self._inputs(record["request_id"], asked.serving, asked.values, asked.inputs)
-        record |= {
-            "explain": asked.explain,
-            "probability": answer.probability,
-            "score": answer.score,
-            "risk": answer.risk,
-            "decision": answer.decision,
-            "expected_loss": answer.expected_loss,
-            "reasons": [(reason.code, reason.points) for reason in answer.reasons],
-        }
-        return json_bytes(record)
+        return json_bytes(record | {"explain": asked.explain} | recorded_answer(answer))
 
     async def answered_rows(
         self,
@@ -120,9 +111,7 @@ class Records:
         for number, (values, inputs, answer) in enumerate(given):
             identity = {"request_id": row_id(about["request_id"], number)}
             record = about | identity | self._inputs(identity["request_id"], serving, values, inputs)
-            reasons = [(reason["code"], reason["points"]) for reason in answer["reasons"]]
-            told = {name: answer[name] for name in ("probability", "score", "risk", "decision", "expected_loss")}
-            bodies.append(json_bytes(record | {"explain": False} | told | {"reasons": reasons}))
+            bodies.append(json_bytes(record | {"explain": False} | recorded_row(answer)))
         return bodies
 
     def _about(self, state: Any, serving: Serving) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from bento.batch.routes import ONE, PATH
 from bento.model.champion import Serving
 from bento.openapi.errors import KEY, problem_responses
 from bento.openapi.parts import about, content, ok
-from bento.openapi.schemas import DECISION, PROBABILITY, SCORE, Schema, exactly
+from bento.openapi.schemas import ROW_ANSWER, Schema, exactly
 
 STATUS: Schema = {"type": "string", "enum": ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]}
 ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
@@ -19,12 +19,7 @@ ANSWERED = exactly(
     {
         "row": COUNT,
         "key": {"type": ["string", "null"], "description": "The loan's key, where it was stated."},
-        "probability": PROBABILITY,
-        "score": SCORE,
-        "risk": {"type": "string", "enum": ["low", "medium", "high"]},
-        "decision": DECISION,
-        "expected_loss": {"type": ["number", "null"]},
-        "reasons": {"type": "array", "items": {"type": "object"}},
+        **ROW_ANSWER,
     }
 )
 BATCH_SCHEMAS: dict[str, Schema] = {

@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
+from bento.model.answer_json import answer_json_schemas
 from bento.model.champion import Serving
 from loan_platform.core.applications.json_values import EXACT
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.scoring.decisions import DECISIONS, RISKS
-from loan_platform.core.scoring.reasons import MAX_REASONS
+from loan_platform.core.scoring.answer import ANSWER_FIELDS, REASON_FIELDS
 
 Schema = dict[str, Any]
 
@@ -22,11 +22,6 @@ TYPES: dict[str, Schema] = {
 NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 NUMBERS = frozenset({"number", "percent", "integer"})
 NOTHING_CHECKED = {"minimum": None, "maximum": None, "allowed": None}
-PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1, "description": "Of default, calibrated."}
-LOSS = {
-    "type": ["number", "null"],
-    "description": "Probability x loss given default x exposure, in the exposure's unit; null where that is not known.",
-}
 
 
 def exactly(properties: Schema, description: str = "", optional: frozenset[str] = frozenset()) -> Schema:
@@ -42,38 +37,16 @@ def exactly(properties: Schema, description: str = "", optional: frozenset[str] 
     }
 
 
-def reason(value: list[str]) -> Schema:
-    """One reason, whose value has one of these types."""
-    return exactly(
-        {
-            "code": {"type": "string", "description": "The feature; with `_not_known` where it has no value."},
-            "text": {"type": "string", "description": "What the applicant is told."},
-            "value": {"type": value, "description": "Of the feature; null where it is not known."},
-            "points": {
-                "type": "number",
-                "maximum": 0,
-                "description": "Points of score that it cost, against the average training loan.",
-            },
-        },
-    )
+REASON = exactly({name: field.json for name, field in REASON_FIELDS.items()})
+ROW_REASON = exactly(REASON["properties"] | {"value": {**REASON_FIELDS["value"].json, "type": ["string", "null"]}})
+PROBABILITY = ANSWER_FIELDS["probability"].json
+ROW_ANSWER: Schema = {name: field.json for name, field in ANSWER_FIELDS.items()}
+ROW_ANSWER["reasons"] = {"type": "array", "items": ROW_REASON} | ROW_ANSWER["reasons"]
 
-
-SCORE = {"type": "number", "description": "Points; more are safer."}
-DECISION = {"type": "string", "enum": list(DECISIONS)}
 DATA = exactly(
     {
         "prediction": {"type": "integer", "enum": [0, 1], "description": "1 where the application is declined."},
-        "probability": PROBABILITY,
-        "default_risk": {"type": "string", "enum": [risk.capitalize() for risk in RISKS]},
-        "score": SCORE,
-        "decision": DECISION,
-        "reasons": {
-            "type": "array",
-            "items": reason(["number", "string", "null"]),
-            "maxItems": MAX_REASONS,
-            "description": "The weightiest first; of a decline, or where they are asked for.",
-        },
-        "expected_loss": LOSS,
+        **answer_json_schemas(exactly),
         "model_version": {"type": "integer", "minimum": 1},
         "model_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "policy_version": {"type": "string", "description": "Names the decision policy: the start of its hash."},
@@ -86,23 +59,7 @@ DATA = exactly(
 )
 ANSWER = exactly({"success": {"type": "boolean"}, "message": {"type": "string"}, "data": DATA})
 SHORT = exactly({"probability": PROBABILITY})
-PREDICTIONS = exactly(
-    {
-        "predictions": {
-            "type": "array",
-            "items": exactly(
-                {
-                    "probability": PROBABILITY,
-                    "score": SCORE,
-                    "risk": {"type": "string", "enum": list(RISKS)},
-                    "decision": DECISION,
-                    "expected_loss": LOSS,
-                    "reasons": {"type": "array", "items": reason(["string", "null"]), "maxItems": MAX_REASONS},
-                }
-            ),
-        }
-    }
-)
+PREDICTIONS = exactly({"predictions": {"type": "array", "items": exactly(ROW_ANSWER)}})
 READY = exactly({"status": {"const": "ready"}, "model_version": {"type": "integer", "minimum": 1}})
 MODEL = exactly(
     {

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
 from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 from loan_platform_tests.support.service.running import Home, bodies, serving, worker

@@ -14,16 +14,12 @@ import polars as pl
 
 from loan_platform.adapters.storage.atomic_files import sha256
 from loan_platform.core.audit.hash_chain import Chain, ChainFault
+from loan_platform.core.scoring.answer import RECORDED_SCHEMA, recorded_row
 
 ROW, STORED = "row", "stored"
 ROWS = {
     ROW: pl.Int64(),
-    "probability": pl.Float64(),
-    "score": pl.Float64(),
-    "risk": pl.String(),
-    "decision": pl.String(),
-    "expected_loss": pl.Float64(),
-    "reasons": pl.List(pl.Struct({"code": pl.String, "points": pl.Float64})),
+    **{name: pl.String() if dtype == pl.Enum else dtype for name, dtype in RECORDED_SCHEMA.items()},
     STORED: pl.String(),
 }
 COMMON = ("time", "key_id", "portfolio", "model_version", "model_sha256", "policy_version")
@@ -91,12 +87,7 @@ def find_row(directory: Path, chains: Iterable[Chain], record_id: str) -> dict[s
 
 def row_record(line: JobLine, row: dict[str, Any]) -> dict[str, Any]:
     """The fields of one row's audit record that differ from row to row."""
-    record = {name: value for name, value in row.items() if name not in (ROW, STORED)}
-    record |= {
-        "request_id": row_id(line["job"], row[ROW]),
-        "explain": False,
-        "reasons": [[reason["code"], reason["points"]] for reason in row["reasons"]],
-    }
+    record = recorded_row(row) | {"request_id": row_id(line["job"], row[ROW]), "explain": False}
     if row[STORED] is None:
         return record
     return record | ({"plain": json.loads(row[STORED])} if line["inputs"] == "plain" else {"encrypted": row[STORED]})

@@ -13,8 +13,8 @@ from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.audit.hash_chain import Chain
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import load_bundle
+from loan_platform.core.scoring.predictor import Predictor
 
 
 class AuditRecordError(ExplainedError, LookupError):

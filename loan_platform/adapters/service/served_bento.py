@@ -19,8 +19,8 @@ from typing import Any
 
 from loan_platform.adapters.service.bentos import BentoError, Built, plain_environment
 from loan_platform.adapters.service.ports import free_port
-from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import Bundle
+from loan_platform.core.scoring.predictor import Predictor
 
 READY_SECONDS = 60
 END_SECONDS = 20

@@ -14,8 +14,9 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from loan_platform.adapters.tracking.pandas_frames import typed_frame
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.answer import ANSWER_SCHEMA
 from loan_platform.core.scoring.bundle import load_bundle
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.quiet import quiet_environment
 
 quiet_environment()
@@ -39,9 +40,9 @@ class BundleModel(PythonModel):
         The reasons of what is declined, as JSON: code, text, value and points of each; of the rest an empty list.
         """
         answers = self.predictor.predict_frame(typed_frame(model_input, self.predictor.model.inputs))
-        columns = {name: answers[name].to_list() for name in answers.columns if name != "reasons"}
-        reasons = [json.dumps(row, ensure_ascii=False) for row in answers["reasons"].to_list()]
-        return pd.DataFrame({**columns, "reasons": reasons}, index=model_input.index)
+        columns = {name: answers[name].to_list() for name in ANSWER_SCHEMA}
+        columns["reasons"] = [json.dumps(reasons, ensure_ascii=False) for reasons in columns["reasons"]]
+        return pd.DataFrame(columns, index=model_input.index)
 
 
 set_model(BundleModel())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.scoring.answer import ANSWER_SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,8 +171,7 @@ def _signature(columns: Sequence[Column]) -> "ModelSignature":
     from mlflow.types.schema import AnyType
 
     inputs = Schema([ColSpec(AnyType(), column.name, required=False) for column in columns])
-    types = {"probability": "double", "score": "double", "risk": "string", "decision": "string"}
-    types |= {"expected_loss": "double", "reasons": "string"}
+    types = {name: "double" if dtype == pl.Float64 else "string" for name, dtype in ANSWER_SCHEMA.items()}
     outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
     return ModelSignature(inputs, outputs)
 

@@ -20,8 +20,8 @@ from loan_platform.assets.specs.graph import (
     spec_of,
 )
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.scoring.answer import DECLINED, Predictor
-from loan_platform.core.scoring.decisions import DECISIONS
+from loan_platform.core.scoring.decisions import DECISIONS, DECLINED
+from loan_platform.core.scoring.predictor import Predictor
 
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger.ledger import Champion

@@ -6,10 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.answer import recorded_answer
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
-
-FIELDS = ("probability", "score", "risk", "decision", "expected_loss", "reasons")
 
 
 def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -34,9 +33,8 @@ def differences(
         By field, what was recorded and what the model says; none where it says the same.
     """
     answer = predictor.predict_one(inputs_frame(predictor.model, [inputs]), explain=bool(record["explain"]))
-    said: dict[str, Any] = {name: getattr(answer, name) for name in FIELDS[:-1]}
-    said["reasons"] = [[reason.code, reason.points] for reason in answer.reasons]
-    return {name: (record[name], said[name]) for name in FIELDS if record[name] != said[name]}
+    said = recorded_answer(answer)
+    return {name: (record[name], value) for name, value in said.items() if record[name] != value}
 
 
 def _date(text: str | None) -> date | None:

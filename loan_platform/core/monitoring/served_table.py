@@ -7,18 +7,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from loan_platform.core.scoring.decisions import DECISIONS, RISKS
+from loan_platform.core.scoring.answer import RECORDED_OF_REASON, RECORDED_SCHEMA
 
-_ANSWER: dict[str, pl.DataType] = {
-    "probability": pl.Float64(),
-    "score": pl.Float64(),
-    "risk": pl.Enum(RISKS),
-    "decision": pl.Enum(DECISIONS),
-    "expected_loss": pl.Float64(),
-    "reasons": pl.List(pl.Struct({"code": pl.String, "points": pl.Float64})),
-    "model_version": pl.Int64(),
-}
 _ABOUT: dict[str, pl.DataType] = {
+    "model_version": pl.Int64(),
     "model_sha256": pl.String(),
     "policy_version": pl.String(),
     "request_id": pl.String(),
@@ -52,7 +44,7 @@ def served_table(rows: Iterable[Served], entity_key: str, event_date: str | None
         id, and the model's `inputs` as JSON; null where they were not kept.
     """
     dated: dict[str, pl.DataType] = {event_date: pl.String()} if event_date else {}
-    schema: dict[str, pl.DataType] = {entity_key: pl.String(), **dated, **_ANSWER, **_ABOUT}
+    schema: dict[str, pl.DataType] = {entity_key: pl.String(), **dated, **RECORDED_SCHEMA, **_ABOUT}
     values = [_row(row, entity_key, event_date) for row in rows]
     table = pl.from_dicts(values, schema=schema) if values else pl.DataFrame(schema=schema)
     if event_date:  # /invocations takes what it does not read as it comes
@@ -72,10 +64,10 @@ def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:
 
 def _row(row: Served, entity_key: str, event_date: str | None) -> dict[str, Any]:
     record = row.record
-    value = {name: record[name] for name in (*_ANSWER, *_ABOUT) if name not in ("reasons", "time", "inputs")}
+    value = {name: record[name] for name in (*RECORDED_SCHEMA, *_ABOUT) if name not in ("reasons", "time", "inputs")}
     value |= {
         entity_key: row.entity,
-        "reasons": [{"code": code, "points": points} for code, points in record["reasons"]],
+        "reasons": [dict(zip(RECORDED_OF_REASON, reason, strict=True)) for reason in record["reasons"]],
         "time": datetime.fromtimestamp(record["time"], UTC),
         "inputs": None if row.inputs is None else json.dumps(row.inputs, sort_keys=True),
     }

@@ -18,6 +18,7 @@ from loan_platform.core.book.policies import Decision, Scorecard, Share
 Floats = NDArray[np.float64]
 
 DECISIONS = ("approve", "refer", "decline")
+DECLINED = DECISIONS[-1]
 RISKS = ("low", "medium", "high")
 CUT_OFFS = 200  # points of the profit curve
 DIGITS = 4  # of a derived cut-off

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,32 +19,15 @@ from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.models.base import Floats, Matrix
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.portable import sum_columns
+from loan_platform.core.scoring.answer import MAX_REASONS, REASONS, Reason
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-MAX_REASONS = 4  # as many as a lender is asked to give at most (12 CFR 1002.9, official interpretation 9(b)(2)-1)
 MIN_POINTS = 0.5  # less would be shown as none
 CHUNK_ROWS = 8_192
 EPSILON = 1e-6
-REASONS = pl.List(pl.Struct({"code": pl.String, "text": pl.String, "value": pl.String, "points": pl.Float64}))
 
 Rows = NDArray[np.int64]
 NOT_KNOWN = "_not_known"
-
-
-class Reason(NamedTuple):
-    """One reason.
-
-    Attributes:
-        code: the feature's name; with `_not_known` after it where the feature has no value.
-        text: what the applicant is told.
-        value: of the feature; None where it is not known.
-        points: of score that it cost, against the average training loan; negative.
-    """
-
-    code: str
-    text: str
-    value: float | str | None
-    points: float
 
 
 class Explainer:

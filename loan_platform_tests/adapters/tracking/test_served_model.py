@@ -19,7 +19,7 @@ import pytest
 
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.adapters.tracking.registry import PRODUCTION
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.logged import ANSWER, ROWS, Book, logged_book, register
 
 

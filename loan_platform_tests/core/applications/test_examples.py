@@ -7,8 +7,8 @@ import pytest
 
 from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.applications.reader import ApplicationReader
-from loan_platform.core.scoring.answer import Predictor
 from loan_platform.core.scoring.bundle import Bundle, load_bundle
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import make_bundle, make_ranged_bundle
 from loan_platform_tests.support.service.running import stated
 

@@ -5,8 +5,25 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from loan_platform.core.scoring import answer as module
-from loan_platform.core.scoring.answer import Predictor, as_rows
+from bento.batch.runner import ANSWERS as JOB_ANSWERS
+from bento.model.answer_json import NAMES
+from bento.openapi.batch import ANSWERED
+from bento.openapi.schemas import PREDICTIONS
+from loan_platform.adapters.audit.job_records import ROWS as JOB_ROWS
+from loan_platform.core.monitoring.served_table import served_table
+from loan_platform.core.scoring import predictor as module
+from loan_platform.core.scoring.answer import (
+    ANSWER_SCHEMA,
+    REASONS,
+    RECORDED_SCHEMA,
+    SCORE_SCHEMA,
+    Answer,
+    Reason,
+    answer_rows,
+    recorded_answer,
+    recorded_row,
+)
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.reasons import Explainer
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.lending import odd_rows, trained
@@ -51,7 +68,7 @@ def test_one_application_is_answered_as_in_the_bulk():
     predictor, frame = Predictor(strict(0.5)), odd_rows(100)
     for row, bulk in zip(frame.iter_slices(1), predictor.predict_frame(frame).to_dicts(), strict=True):
         one = predictor.predict_one(row)
-        assert as_rows([one]) == [bulk]
+        assert answer_rows([one]) == [bulk]
         asked = predictor.predict_one(row, explain=True)
         assert asked.reasons[: len(one.reasons)] == one.reasons
 
@@ -62,3 +79,25 @@ def test_nothing_declined_and_no_rows():
     lenient = Predictor(replace(model, policy=model.policy.model_copy(update={"decision": rule})))
     assert lenient.predict_frame(frame)["reasons"].to_list() == [[]] * 40
     assert lenient.predict_frame(frame.clear()).schema == lenient.predict_frame(frame).schema
+
+
+def test_every_consumer_has_the_fields_of_the_answer():
+    model, frame = strict(0.5), odd_rows(100)
+    assert Predictor(model).predict_frame(frame).schema == pl.Schema(ANSWER_SCHEMA)
+    assert model.score(frame).schema == pl.Schema(SCORE_SCHEMA)
+    assert tuple(ANSWER_SCHEMA) == Answer._fields == tuple(RECORDED_SCHEMA)
+    (answer,) = Predictor(model).predict_rows(frame.head(1), [True])
+    assert recorded_row(answer_rows([answer])[0]) == recorded_answer(answer)
+    assert tuple(recorded_answer(answer)) == Answer._fields
+    assert [dtype.name for dtype in REASONS.inner.fields] == list(Reason._fields)
+
+
+def test_the_service_and_its_records_have_the_fields_of_the_answer():
+    served = served_table([], "loan_id", "issued").schema
+    assert {name: served[name] for name in Answer._fields} == RECORDED_SCHEMA
+    assert tuple(name for name in JOB_ROWS if name in Answer._fields) == Answer._fields
+    assert tuple(name for name in JOB_ANSWERS if name in Answer._fields) == Answer._fields
+    assert set(NAMES.values()) == set(Answer._fields)
+    for schema in (PREDICTIONS["properties"]["predictions"]["items"], ANSWERED):
+        assert [name for name in schema["required"] if name in Answer._fields] == list(Answer._fields)
+        assert schema["properties"]["reasons"]["items"]["required"] == list(Reason._fields)

@@ -8,7 +8,8 @@ import pytest
 
 from loan_platform.core.models.calibration import Isotonic
 from loan_platform.core.scoring import reasons as module
-from loan_platform.core.scoring.reasons import MAX_REASONS, MIN_POINTS, Explainer, Reason
+from loan_platform.core.scoring.answer import MAX_REASONS, Reason
+from loan_platform.core.scoring.reasons import MIN_POINTS, Explainer
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.lending import every_candidate, loans, odd_rows, trained
 

@@ -9,7 +9,7 @@ import httpx
 import polars as pl
 import pytest
 
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet

@@ -68,7 +68,7 @@ def test_a_defect_is_told_without_its_message(
     def broken(*_: Any) -> None:
         raise KeyError("Kanarienvogel")
 
-    monkeypatch.setattr("loan_platform.core.scoring.answer.Predictor.predict_rows", broken)
+    monkeypatch.setattr("loan_platform.core.scoring.predictor.Predictor.predict_rows", broken)
     with caplog.at_level(logging.ERROR):
         answer = post(guarded)
     assert (answer.status_code, answer.json()["code"]) == (500, "defect")

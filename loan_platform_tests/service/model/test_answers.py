@@ -10,7 +10,7 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from bento.app import FEW_ROWS
-from loan_platform.core.scoring.answer import Predictor
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies
 

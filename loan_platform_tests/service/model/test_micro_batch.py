@@ -13,7 +13,8 @@ from bento.http.problems import HttpError
 from bento.model.champion import Serving
 from bento.model.micro_batch import MOST_ROWS, Scorer
 from bento.model.records import Asked
-from loan_platform.core.scoring.answer import Answer, Predictor
+from loan_platform.core.scoring.answer import Answer
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
 from loan_platform_tests.support.service.running import bodies
 
