@@ -8,12 +8,11 @@ from typing import Any, NoReturn, cast
 
 from bento.http.nesting import DEEPEST, is_deeper
 from bento.http.problems import HttpError
+from loan_platform.core.book.column_types import BOOLEAN_FORMS, MISSING_CELLS, NUMBERS
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import Issue
 
 Row = dict[str, Any]
-NOT_STATED = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # as MLflow's servers read CSV
-TRUTH = {"true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
 
@@ -78,11 +77,12 @@ def csv_rows(body: bytes, columns: Mapping[str, Column], most: int) -> list[Row]
 
 
 def _cell(kind: str, cell: str) -> Any:
-    if cell in NOT_STATED:
+    if cell in MISSING_CELLS["mlflow_cell"]:
         return None
     if kind == "boolean":
-        return TRUTH.get(cell, cell)
-    if kind not in {"number", "percent", "integer"}:
+        form = BOOLEAN_FORMS["mlflow_cell"]
+        return True if cell in form.true else False if cell in form.false else cell
+    if kind not in NUMBERS:
         return cell
     try:
         return float(cell)

@@ -19,8 +19,6 @@ from bento.openapi.schemas import (
     READY,
     SHORT,
     Schema,
-    application,
-    loose_application,
     scoring_request,
 )
 
@@ -75,10 +73,10 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
         "paths": paths,
         "components": {
             "schemas": {
-                "Application": application(serving) | {"examples": list(applications.values())[:1]},
+                "Application": serving.reader.application.json_schema() | {"examples": list(applications.values())[:1]},
                 "Answer": ANSWER,
                 "Probability": SHORT,
-                "LooseApplication": loose_application(serving),
+                "LooseApplication": serving.reader.application.mlflow_json_schema(),
                 "ScoringRequest": scoring_request(serving),
                 "Predictions": PREDICTIONS,
                 "Model": MODEL,

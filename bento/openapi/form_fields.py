@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 from bento.model.champion import Serving
-from bento.openapi.schemas import NUMBERS, Schema, exactly
+from bento.openapi.schemas import Schema, exactly
 from loan_platform.core.applications.examples import ExampleApplications
+from loan_platform.core.book.column_types import NUMBERS
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.decisions import RISKS
 

@@ -1,27 +1,14 @@
 """Schemas of the service's document: an application by the contract, and every answer, exactly."""
 
-import re
 from typing import Any
 
 from bento.model.answer_json import answer_json_schemas
 from bento.model.champion import Serving
-from loan_platform.core.applications.json_values import EXACT
-from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.answer import ANSWER_FIELDS, REASON_FIELDS
 
 Schema = dict[str, Any]
 
-TYPES: dict[str, Schema] = {
-    "number": {"type": "number"},
-    "percent": {"type": "number"},
-    "integer": {"type": "integer"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date", "pattern": r"^(19[0-9]{2}|20[0-9]{2}|2100)-[0-9]{2}-[0-9]{2}$"},
-    "text": {"type": "string"},
-}
 NAMES: Schema = {"type": "array", "items": {"type": "string"}}
-NUMBERS = frozenset({"number", "percent", "integer"})
-NOTHING_CHECKED = {"minimum": None, "maximum": None, "allowed": None}
 
 
 def exactly(properties: Schema, description: str = "", optional: frozenset[str] = frozenset()) -> Schema:
@@ -96,45 +83,6 @@ MODEL = exactly(
 )
 
 
-def application(serving: Serving) -> Schema:
-    """One application: the columns that the reader of this model takes."""
-    reader, missing = serving.reader, serving.bundle.model.contract.missing
-    inputs = {column.name for column in serving.bundle.model.inputs}
-    return {
-        "type": "object",
-        "description": "What is known when the applicant asks. What is absent or null is missing.",
-        "additionalProperties": False,
-        "properties": {
-            name: {**field(column, name in reader.required, missing), "x-read-by-model": name in inputs}
-            for name, column in reader.columns.items()
-        },
-        "required": sorted(reader.required),
-    }
-
-
-def field(column: Column, required: bool, missing: tuple[str, ...]) -> Schema:
-    """One column of an application."""
-    plain = TYPES[column.type]
-    found: Schema = {**plain, "description": f"{column.description}{unit(column)}"}
-    if column.type in NUMBERS:  # larger whole numbers are not exact in JSON
-        found["minimum"] = -EXACT if column.minimum is None else column.minimum
-        found["maximum"] = EXACT if column.maximum is None else column.maximum
-    if column.allowed is not None:
-        words = [word for word in column.allowed if word not in missing]
-        found["enum"] = words if required else [*words, None]
-    elif column.type == "text" and required:  # a text that means "not stated" is none
-        found["pattern"] = f"^(?! *({'|'.join(re.escape(word) for word in missing if word)})? *$)"
-    if not required:
-        found["type"] = [plain["type"], "null"]
-    return found
-
-
-def unit(column: Column) -> str:
-    """The unit after a description."""
-    stated = column.unit or ("%" if column.type == "percent" else None)
-    return f" ({stated})" if stated else ""
-
-
 def scoring_request(serving: Serving) -> Schema:
     """The forms of MLflow's scoring protocol."""
     row = {"$ref": "#/components/schemas/LooseApplication"}
@@ -160,15 +108,4 @@ def scoring_request(serving: Serving) -> Schema:
         "description": "Exactly one of the four forms.",
         "properties": forms,
         "oneOf": [{"required": [name]} for name in forms],
-    }
-
-
-def loose_application(serving: Serving) -> Schema:
-    """A row as MLflow takes it: types alone are checked, and unknown fields ignored."""
-    model, required = serving.bundle.model, serving.reader.required
-    bare = {column.name: column.model_copy(update=NOTHING_CHECKED) for column in model.inputs}
-    return {
-        "type": "object",
-        "properties": {name: field(column, False, ()) for name, column in bare.items()},
-        "required": sorted(required),
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from loan_platform.core.applications.json_values import EXACT
+from loan_platform.core.book.column_types import EXACT
 
 Schema = dict[str, Any]
 

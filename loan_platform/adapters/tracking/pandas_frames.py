@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 
+from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract_parts import Column
 
 
@@ -32,7 +33,8 @@ def typed_frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
 
 
 def _typed(frame: pd.DataFrame, column: Column) -> pl.Series:
-    dtype, convert, expected = _TYPES[column.type]
+    kind, convert = COLUMN_TYPES[column.type], _CONVERTERS[column.type]
+    dtype = kind.dtype
     if column.name not in frame.columns:
         return pl.Series(column.name, [None] * len(frame), dtype=dtype)
     values = frame[column.name]
@@ -43,7 +45,7 @@ def _typed(frame: pd.DataFrame, column: Column) -> pl.Series:
             return _numbers(values)
         converted = [None if _is_missing(value) else convert(value) for value in values.tolist()]
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"column {column.name!r} must hold {expected} or be missing") from error
+        raise InputError(f"column {column.name!r} must hold {kind.in_frame} or be missing") from error
     return pl.Series(column.name, converted, dtype=dtype)
 
 
@@ -100,11 +102,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_TYPES: dict[str, tuple[type[pl.DataType], Callable[[Any], Any], str]] = {
-    "number": (pl.Float64, _number, "numbers"),
-    "percent": (pl.Float64, _number, "numbers"),
-    "integer": (pl.Int64, _integer, "whole numbers"),
-    "boolean": (pl.Boolean, _boolean, "true or false"),
-    "date": (pl.Date, _date, "dates (ISO 8601 in JSON)"),
-    "text": (pl.String, _text, "text"),
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "number": _number,
+    "percent": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "date": _date,
+    "text": _text,
 }

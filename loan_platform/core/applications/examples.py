@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from loan_platform.core.applications.example_values import values_of
 from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.book.column_types import NUMBERS
 from loan_platform.core.monitoring.reference import Reference, VariableReference
 from loan_platform.core.scoring.decisions import RISKS
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -57,7 +58,7 @@ class ExampleApplications:
         self.ordinary = _stated(self._ordinary)
         nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MAX_VARIANTS) for risk in RISKS}
         self.by_risk = {risk: found for risk, found in nearest.items() if found is not None}
-        self.spans = {column.name: self._span(column.name) for column in model.inputs if _is_number(column.type)}
+        self.spans = {column.name: self._span(column.name) for column in model.inputs if column.type in NUMBERS}
 
     def _most_ordinary(self) -> Application:
         row = {name: values[len(values) // 2 if not self._known else 0] for name, values in self._values.items()}
@@ -156,7 +157,3 @@ def _bins(variable: VariableReference, column: pl.Series) -> NDArray[np.int64]:
 
 def _stated(row: Application) -> Application:
     return {name: value for name, value in row.items() if value is not None}
-
-
-def _is_number(kind: str) -> bool:
-    return kind in {"number", "percent", "integer"}

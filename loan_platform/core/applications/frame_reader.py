@@ -8,17 +8,26 @@ from typing import Any
 
 import polars as pl
 
-from loan_platform.core.applications.json_values import FIRST_DATE, LAST_DATE, exact_range
+from loan_platform.core.applications.json_values import exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
+from loan_platform.core.book.column_types import (
+    BOOLEAN_FORMS,
+    DATE_FORMS,
+    FIRST_DATE,
+    JSON_DATE,
+    JSON_INTEGER,
+    JSON_NUMBER,
+    LAST_DATE,
+    MISSING_CELLS,
+    NUMBERS,
+)
 from loan_platform.core.book.contract_parts import Column
 
 ROW, KEY = "row", "key"
-NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # of JSON
-WHOLE = r"^-?(?:0|[1-9]\d*)$"
-DATE = r"^\d{4}-\d{2}-\d{2}$"
 REFUSALS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
-_NUMBER = re.compile(NUMBER, re.ASCII)
-_NUMBERS = frozenset({"number", "percent", "integer"})
+_NUMBER = re.compile(JSON_NUMBER, re.ASCII)
+_BOOLEAN = BOOLEAN_FORMS["cell"]
+_MISSING = list(MISSING_CELLS["cell"])
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class FrameReader:
         """
         if as_text:
             texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
-            raw = raw.with_columns(pl.when(pl.col(texts) != "").then(pl.col(texts)))
+            raw = raw.with_columns(pl.when(~pl.col(texts).is_in(_MISSING)).then(pl.col(texts)))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._plain(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
@@ -101,7 +110,7 @@ class FrameReader:
             return self._text(column, cell.str.strip_chars(" "))
         if as_text and dtype == pl.String:
             return _written(column, cell)
-        if column.type in _NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
+        if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
             value = cell.cast(pl.Float64)
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
@@ -143,21 +152,21 @@ def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """`_plain` of a cell of a CSV file."""
     if column.type == "boolean":
         word = cell.str.to_lowercase()
-        return word == "true", word.is_in(["true", "false"])
+        return word.is_in([*_BOOLEAN.true]), word.is_in([*_BOOLEAN.true, *_BOOLEAN.false])
     if column.type == "date":
-        day = cell.str.to_date("%Y-%m-%d", strict=False)
-        return day, cell.str.contains(DATE) & day.is_between(FIRST_DATE, LAST_DATE)
+        day = cell.str.to_date(DATE_FORMS["cell"].formats[0], strict=False)
+        return day, cell.str.contains(JSON_DATE) & day.is_between(FIRST_DATE, LAST_DATE)
     value = cell.cast(pl.Float64, strict=False)
-    written = cell.str.contains(WHOLE if column.type == "integer" else NUMBER)
+    written = cell.str.contains(JSON_INTEGER if column.type == "integer" else JSON_NUMBER)
     return value, written & value.is_between(*exact_range(column))
 
 
 def _of_text(kind: str, cell: str) -> Any:
-    if kind in _NUMBERS and _NUMBER.fullmatch(cell):
+    if kind in NUMBERS and _NUMBER.fullmatch(cell):
         try:
             return int(cell)
         except ValueError:
             return float(cell)
-    if kind == "boolean" and cell.lower() in {"true", "false"}:
-        return cell.lower() == "true"
+    if kind == "boolean" and (word := cell.lower()) in (*_BOOLEAN.true, *_BOOLEAN.false):
+        return word in _BOOLEAN.true
     return cell

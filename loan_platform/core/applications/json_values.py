@@ -1,17 +1,30 @@
-"""Single values of an application, as a JSON parser gives them: typed by the kind of their column, or refused."""
+"""Single values of an application, as a JSON parser gives them: typed by the type of their column, or rejected."""
 
 import re
 from collections.abc import Callable
 from datetime import date, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
+from loan_platform.core.book.column_types import (
+    BOOLEAN_FORMS,
+    COLUMN_TYPES,
+    DATE_FORMS,
+    EXACT,
+    FIRST_DATE,
+    INTEGER_FORMS,
+    JSON_DATE,
+    LAST_DATE,
+    NUMBER_FORMS,
+    BooleanForm,
+    DateForm,
+    NumberForm,
+)
 from loan_platform.core.book.contract_parts import Column
 
-EXACT = 2**53  # whole numbers above it are not exact in JSON
-FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)  # as in files
+Parser = Callable[[Any], Any]
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_ISO_DAY = re.compile(JSON_DATE.strip("^$"), re.ASCII)
 
 
 class WrongValueError(Exception):
@@ -22,91 +35,109 @@ class WrongValueError(Exception):
         self.code, self.detail = code, detail
 
 
+def parsers(reader: Literal["json", "mlflow_json"]) -> dict[str, Parser]:
+    """For each column type, what makes its value of a JSON value.
+
+    A parser returns None for a missing value and raises `WrongValueError` for a wrong one.
+    """
+    number = _number_parser(NUMBER_FORMS[reader])
+    return {
+        "number": number,
+        "percent": number,
+        "integer": _integer_parser(INTEGER_FORMS[reader]),
+        "boolean": _boolean_parser(BOOLEAN_FORMS[reader]),
+        "date": _date_parser(DATE_FORMS[reader]),
+        "text": _text,
+    }
+
+
 def exact_range(column: Column) -> tuple[float, float]:
-    """The least and the greatest number that a column may have and that no other whole number is rounded to."""
-    most = EXACT - 1  # one above EXACT may be rounded to it
-    low = -most if column.minimum is None else max(column.minimum, -most)
-    high = most if column.maximum is None else min(column.maximum, most)
+    """Lowest and highest number of a column that no other whole number is rounded to."""
+    largest = EXACT - 1  # one above EXACT may be rounded to it
+    low = -largest if column.minimum is None else max(column.minimum, -largest)
+    high = largest if column.maximum is None else min(column.maximum, largest)
     return low, high
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongValueError("wrong_type", "must be a number")
-    if isinstance(value, int) and abs(value) > EXACT:
-        raise WrongValueError("out_of_range", "must be at most 2^53 in size")
-    if not isfinite(value):
-        raise WrongValueError("wrong_type", "must be a finite number")
-    return float(value)
+def _wrong_type(kind: str) -> WrongValueError:
+    return WrongValueError("wrong_type", f"must be {COLUMN_TYPES[kind].in_json}")
 
 
-def _integer(value: Any) -> int:
-    number = _number(value)
-    if number != int(number) or abs(number) > EXACT:
-        raise WrongValueError("wrong_type", "must be a whole number")
-    return int(number)
+def _number_parser(form: NumberForm) -> Callable[[Any], float]:
+    assert form.largest is not None  # JSON holds larger whole numbers inexactly
+    booleans, largest = form.booleans, form.largest
+
+    def number(value: Any) -> float:
+        if isinstance(value, bool) and booleans:
+            return float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong_type("number")
+        if isinstance(value, int) and abs(value) > largest:
+            raise WrongValueError("out_of_range", "must be at most 2^53 in size")
+        if not isfinite(value):
+            raise WrongValueError("wrong_type", "must be a finite number")
+        return float(value)
+
+    return number
 
 
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise WrongValueError("wrong_type", "must be true or false")
-    return value
+def _integer_parser(form: NumberForm) -> Callable[[Any], int]:
+    number = _number_parser(form)
+
+    def integer(value: Any) -> int:
+        found = number(value)
+        if found != int(found) or abs(found) > EXACT:
+            raise _wrong_type("integer")
+        return int(found)
+
+    return integer
 
 
-def _date(value: Any) -> date:
-    try:
-        if isinstance(value, str) and _DATE.fullmatch(value):
-            found = date.fromisoformat(value)
-            if FIRST_DATE <= found <= LAST_DATE:
-                return found
-    except ValueError:
-        pass
-    raise WrongValueError("wrong_type", "must be a date as in 2015-06-30")
+def _boolean_parser(form: BooleanForm) -> Callable[[Any], bool]:
+    numbers = form.numbers
+
+    def boolean(value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if numbers and isinstance(value, int | float) and value in (0, 1):
+            return bool(value)
+        raise _wrong_type("boolean")
+
+    return boolean
+
+
+def _date_parser(form: DateForm) -> Callable[[Any], date | None]:
+    def day(value: Any) -> date:
+        try:
+            if isinstance(value, str) and _ISO_DAY.fullmatch(value):
+                found = date.fromisoformat(value)
+                if FIRST_DATE <= found <= LAST_DATE:
+                    return found
+        except ValueError:
+            pass
+        raise _wrong_type("date")
+
+    if form.formats:
+        return day
+
+    def day_of_time(value: Any) -> date | None:
+        if not isinstance(value, str):
+            raise _wrong_type("date")
+        if value in form.missing:
+            return None
+        try:
+            return day(datetime.fromisoformat(value).date().isoformat())
+        except ValueError:
+            raise _wrong_type("date") from None
+
+    return day_of_time
 
 
 def _text(value: Any) -> str:
     try:
         if isinstance(value, str):
-            value.encode()  # JSON can write half of a pair of code units, which is no text
+            value.encode()  # JSON can hold half of a surrogate pair, which is no text
             return value
     except UnicodeEncodeError:
         pass
-    raise WrongValueError("wrong_type", "must be a text")
-
-
-# By the kind of a column: what it takes from callers.
-STRICT: dict[str, Callable[[Any], Any]] = {
-    "number": _number,
-    "percent": _number,
-    "integer": _integer,
-    "boolean": _boolean,
-    "date": _date,
-    "text": _text,
-}
-
-
-def _loose_number(value: Any) -> float:
-    return _number(float(value) if isinstance(value, bool) else value)
-
-
-def _loose_boolean(value: Any) -> bool:
-    return _boolean(bool(value) if isinstance(value, int | float) and value in (0, 1) else value)
-
-
-def _loose_date(value: Any) -> date | None:
-    if value == "NaT":  # as pandas writes a date that a frame lacks
-        return None
-    try:  # frames in pandas are written with the time of day
-        day = datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else value
-    except ValueError:
-        day = value
-    return _date(day)
-
-
-# Where a model of MLflow takes more than that.
-LOOSE: dict[str, Callable[[Any], Any]] = {
-    "number": _loose_number,
-    "percent": _loose_number,
-    "boolean": _loose_boolean,
-    "date": _loose_date,
-}
+    raise _wrong_type("text")

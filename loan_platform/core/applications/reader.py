@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from loan_platform.core.applications.json_values import LOOSE, STRICT, WrongValueError, exact_range
+from loan_platform.core.applications.application_schema import ApplicationSchema
+from loan_platform.core.applications.json_values import WrongValueError, exact_range, parsers
 from loan_platform.core.book.close_names import did_you_mean
+from loan_platform.core.book.column_types import NUMBERS, spelling
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -32,7 +34,8 @@ class ApplicationReader:
     """Reads applications for one model; made once for it, safe to share among threads.
 
     Attributes:
-        columns: what an application may state, by name: the key, the date, and all columns known at application.
+        application: the fields that an application may have.
+        columns: of these fields, by name.
         key: the column that names the loan.
         required: those that must be stated.
         missing: texts that mean: not stated.
@@ -42,19 +45,14 @@ class ApplicationReader:
     def __init__(self, model: ScoringModel) -> None:
         contract, self.missing = model.contract, frozenset(model.contract.missing)
         self.key = contract.entity_key
-        about = (contract.entity_key, contract.event_date)
+        self.application = ApplicationSchema.from_model(model)
+        self.columns, self.required = self.application.columns, self.application.required
         self._inputs = [column.name for column in model.inputs]
-        self.columns = {
-            column.name: column
-            for column in contract.columns
-            if column.known == "application" or column.name in (*about, *self._inputs)
-        }
-        self.required = frozenset(
-            name for name, column in self.columns.items() if column.required and column.name in self._inputs
-        )
-        self._parsers = {name: STRICT[column.type] for name, column in self.columns.items()}
+        strict, loose = parsers("json"), parsers("mlflow_json")
+        self._parsers = {name: strict[column.type] for name, column in self.columns.items()}
+        self._loose_parsers = {name: loose[column.type] for name, column in self.columns.items()}
         self._spellings = {
-            name: {_plain(word): word for word in column.allowed}
+            name: {spelling(word): word for word in column.allowed}
             for name, column in self.columns.items()
             if column.allowed is not None
         }
@@ -67,7 +65,7 @@ class ApplicationReader:
         self._simple = {
             name: _simple(column)
             for name, column in self.columns.items()
-            if column.type in _WHOLE and self.schema.get(name, pl.Float64) == pl.Float64
+            if column.type in NUMBERS and self.schema.get(name, pl.Float64) == pl.Float64
         }
 
     def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
@@ -146,7 +144,7 @@ class ApplicationReader:
         if (value := row.get(name)) is None:
             return None
         try:
-            found = LOOSE.get(self.columns[name].type, self._parsers[name])(value)
+            found = self._loose_parsers[name](value)
         except WrongValueError as wrong:
             issues.append(Issue(where + name, wrong.detail, code=wrong.code))
             return None
@@ -172,7 +170,7 @@ class ApplicationReader:
         if column.allowed is None:
             return trimmed
         try:
-            return self._spellings[column.name][_plain(text)]
+            return self._spellings[column.name][spelling(text)]
         except KeyError:
             raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
@@ -190,12 +188,6 @@ class _Simple(NamedTuple):
     high: float
 
 
-_WHOLE = {"number": False, "percent": False, "integer": True}
-
-
 def _simple(column: Column) -> _Simple:
-    return _Simple(frozenset({int} if _WHOLE[column.type] else {int, float}), *exact_range(column))
-
-
-def _plain(word: str) -> str:
-    return " ".join(word.lower().split())
+    types = {int} if column.type == "integer" else {int, float}
+    return _Simple(frozenset(types), *exact_range(column))

@@ -6,19 +6,12 @@ from functools import cached_property
 
 import polars as pl
 
+from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
 
-POLARS_TYPES: dict[str, type[pl.DataType]] = {
-    "number": pl.Float64,
-    "percent": pl.Float64,
-    "integer": pl.Int64,
-    "boolean": pl.Boolean,
-    "date": pl.Date,
-    "text": pl.String,
-}
 MAX_ROWS_IN_PYTHON = 16
 LARGEST = 3.4e38  # of single precision, in which models take their inputs
 
@@ -125,7 +118,7 @@ def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str,
     read = frozenset[str]().union(*(f.columns for f in features))
     as_text = frozenset[str]().union(*(f.columns for f in features if f.kind == "category"))
     return {
-        c.name: pl.Float64 if c.type == "integer" and c.name not in as_text else POLARS_TYPES[c.type]
+        c.name: pl.Float64 if c.type == "integer" and c.name not in as_text else COLUMN_TYPES[c.type].dtype
         for c in contract.columns
         if c.name in read
     }

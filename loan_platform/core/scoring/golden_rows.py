@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract_parts import Strict
-from loan_platform.core.features.feature_set import POLARS_TYPES
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 MIN_ROWS = 32
@@ -23,7 +23,7 @@ class GoldenRows(Strict):
     def frame(self, model: ScoringModel) -> pl.DataFrame:
         """The rows as the model's input columns."""
         data = {c.name: _read(self.columns[c.name], c.type) for c in model.inputs}
-        return pl.DataFrame(data, schema={c.name: POLARS_TYPES[c.type] for c in model.inputs})
+        return pl.DataFrame(data, schema={c.name: COLUMN_TYPES[c.type].dtype for c in model.inputs})
 
     def problem(self, model: ScoringModel) -> str | None:
         """Why the model is not the one that wrote the rows; None if every bit agrees, in bulk and row by row."""
@@ -48,7 +48,7 @@ def golden_rows(model: ScoringModel, frame: pl.DataFrame) -> GoldenRows:
     """
     if frame.height < MIN_ROWS:
         raise ValueError(f"{frame.height} golden rows: {MIN_ROWS} are the least")
-    known = pl.DataFrame({c.name: _typed(frame, c.name, POLARS_TYPES[c.type]) for c in model.inputs})
+    known = pl.DataFrame({c.name: _typed(frame, c.name, COLUMN_TYPES[c.type].dtype) for c in model.inputs})
     empty = known.clear(1)
     text = [pl.lit(UNKNOWN).alias(c.name) for c in model.inputs if c.type == "text"]
     rows = pl.concat([known, empty, known.head(1).with_columns(text)]).rechunk()

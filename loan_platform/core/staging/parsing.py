@@ -1,29 +1,21 @@
 """DuckDB SQL that turns the text of a column into its type, or null where the text is no such value."""
 
+from datetime import timedelta
+
+from loan_platform.core.book.column_types import (
+    BOOLEAN_FORMS,
+    DATE_FORMS,
+    FIRST_DATE,
+    INTEGER_FORMS,
+    LAST_DATE,
+    LAST_SHORT_YEAR,
+    NUMBER_FORMS,
+    spelling,
+)
 from loan_platform.core.book.contract_parts import Column
 
-NUMERIC = frozenset({"number", "percent", "integer"})
-
-# A dollar sign, thousands in groups of three, a percent sign. `12,5` and `1.234,56` are no such number.
-_FORMATTED = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s*%?\s*$"
-# The same with thousands in points and a decimal comma. `12.5` is no such number.
-_FORMATTED_COMMA = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*%?\s*$"
-_DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%b-%Y",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M:%S.%f",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M:%SZ",
-    "%Y/%m/%d",
-    "%d-%b-%Y",
-)
-_SHORT_DATE_FORMATS = ("%d-%b-%y", "%b-%y")
-# `Jan-29` is 2029 and `Jan-30` is 1930: credit lines are old, loans are not in the future.
-_LAST_SHORT_YEAR = 2029
-_TRUE = "('y', 'yes', 'true', 't', '1', '1.0')"
-_FALSE = "('n', 'no', 'false', 'f', '0', '0.0')"
+_NUMBER, _INTEGER = NUMBER_FORMS["file"], INTEGER_FORMS["file"]
+_BOOLEAN, _DATE = BOOLEAN_FORMS["file"], DATE_FORMS["file"]
 
 
 def first_try_sql(column: Column, text: str) -> str:
@@ -36,7 +28,7 @@ def first_try_sql(column: Column, text: str) -> str:
         case "date" if column.date_format is not None:
             return _strptime(text, (column.date_format,), short="%y" in column.date_format)
         case "date":
-            return _strptime(text, _DATE_FORMATS)
+            return _strptime(text, _DATE.formats)
         case _:
             return text
 
@@ -97,36 +89,37 @@ def _scaled(first: str, text: str, fraction: str) -> str:
 
 def _integer(column: Column, first: str, text: str) -> str:
     number = _number(column, first, text, first, clean=False)
-    whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < 9e15 THEN {number} END"
+    whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < {_INTEGER.largest:g} THEN {number} END"
     return f"CAST({whole} AS BIGINT)"
 
 
 def _formatted(column: Column, text: str) -> str:
     if column.decimal is None:
-        pattern, digits = _FORMATTED, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
+        pattern, digits = _NUMBER.pattern, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
     else:
-        pattern, digits = _FORMATTED_COMMA, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
+        pattern, digits = _NUMBER.pattern_comma, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
     return f"CASE WHEN regexp_matches({text}, {quoted(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
 
 
 def _boolean(text: str) -> str:
     word = f"lower(trim({text}))"
-    return f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END"
+    true, false = (_words(words) for words in (_BOOLEAN.true, _BOOLEAN.false))
+    return f"CASE WHEN {word} IN ({true}) THEN true WHEN {word} IN ({false}) THEN false END"
 
 
 def _strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
     date = f"TRY_CAST(try_strptime({text}, {_list(formats)}) AS DATE)"
     if not short:
         return date
-    century = f"CASE WHEN year({date}) > {_LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
+    century = f"CASE WHEN year({date}) > {LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
     return f"CAST({date} - to_years({century}) AS DATE)"
 
 
 def _date(first: str, text: str, rare: bool) -> str:
     # DuckDB reads `Jan-0000`, and takes `epoch` and `infinity` for 1900-01-01.
     sane = (
-        f"{first} BETWEEN DATE '1900-01-02' AND DATE '2100-12-31' "
-        f"OR ({first} = DATE '1900-01-01' AND contains({text}, '1900'))"
+        f"{first} BETWEEN DATE '{FIRST_DATE + timedelta(days=1)}' AND DATE '{LAST_DATE}' "
+        f"OR ({first} = DATE '{FIRST_DATE}' AND contains({text}, '{FIRST_DATE.year}'))"
     )
     others = f" WHEN {text} IS NOT NULL THEN {_short_date(text)}" if rare else ""
     return f"CASE WHEN {sane} THEN {first}{others} END"
@@ -134,7 +127,7 @@ def _date(first: str, text: str, rare: bool) -> str:
 
 def _short_date(text: str) -> str:
     word = f"regexp_matches({text}, '[0-9]')"  # not `epoch`
-    return f"CASE WHEN {word} THEN {_strptime(text, _SHORT_DATE_FORMATS, short=True)} END"
+    return f"CASE WHEN {word} THEN {_strptime(text, _DATE.short_formats, short=True)} END"
 
 
 def _category(column: Column, text: str) -> str:
@@ -142,14 +135,14 @@ def _category(column: Column, text: str) -> str:
     if column.allowed is None:
         return text
     known = ", ".join(quoted(word) for word in column.allowed)
-    cases = " ".join(f"WHEN {quoted(_plain(word))} THEN {quoted(word)}" for word in column.allowed)
+    cases = " ".join(f"WHEN {quoted(spelling(word))} THEN {quoted(word)}" for word in column.allowed)
     plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
     return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
 
 
-def _plain(word: str) -> str:
-    return " ".join(word.lower().split())
-
-
 def _list(formats: tuple[str, ...]) -> str:
-    return "[" + ", ".join(quoted(text) for text in formats) + "]"
+    return f"[{_words(formats)}]"
+
+
+def _words(texts: tuple[str, ...]) -> str:
+    return ", ".join(quoted(text) for text in texts)

@@ -4,14 +4,13 @@
 e{i} whether the column's own SQL failed. A message names the column and the rule, never the value.
 """
 
+from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import NUMERIC, quoted
+from loan_platform.core.staging.parsing import quoted
 from loan_platform.core.staging.table import Table
 
 FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'
-
-_NOUNS = {"integer": "an integer", "number": "a number", "percent": "a percentage", "date": "a date"}
 
 
 def suspect_condition(table: Table, column: Column, i: int) -> str:
@@ -26,7 +25,7 @@ def fault_case(table: Table, column: Column, i: int) -> str:
     """The fault of the value as `FAULT_TYPE`, or null."""
     refused = column.on_invalid == "quarantine" or table.requires(column)
     if column.allowed is None:
-        reason, message = "unparseable", f"is not {_NOUNS.get(column.type, 'a ' + column.type)}"
+        reason, message = "unparseable", f"is not {COLUMN_TYPES[column.type].in_file}"
     else:
         reason, message = "unknown_category", "is not one of the allowed categories"
     unparseable = _told(column.name, reason, message, refused)
@@ -58,7 +57,7 @@ def clean_aggregate(table: Table, column: Column, i: int) -> str:
         checks.append(f"count(v{i}) = count(*)")
     if column.sql is not None:
         checks.append(f"NOT bool_or(e{i})")
-    if column.type in NUMERIC:
+    if column.type in NUMBERS:
         low = "-1e300" if column.minimum is None else repr(column.minimum)
         high = "1e300" if column.maximum is None else repr(column.maximum)
         checks.append(f"min(v{i}) >= {low} AND max(v{i}) <= {high}")
@@ -80,7 +79,7 @@ def _outside(column: Column, value: str) -> str | None:
     limits = [
         f"{value} {sign} {limit!r}"
         for sign, limit in (("<", column.minimum), (">", column.maximum))
-        if column.type in NUMERIC and limit is not None
+        if column.type in NUMBERS and limit is not None
     ]
     return " OR ".join(limits) if limits else None
 

@@ -1,0 +1,109 @@
+"""The typed model of an application, made from the contract: its fields, and the JSON schema of each."""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+from loan_platform.core.book.column_types import COLUMN_TYPES, EXACT
+from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+JsonSchema = dict[str, Any]
+
+_UNCHECKED = {"minimum": None, "maximum": None, "allowed": None}
+
+
+@dataclass(frozen=True)
+class ApplicationField:
+    """One field of an application.
+
+    Attributes:
+        column: of the contract.
+        required: an application without a value in it is rejected.
+        read: the model in force reads it.
+        missing: texts that mean a missing value.
+    """
+
+    column: Column
+    required: bool
+    read: bool
+    missing: tuple[str, ...]
+
+    @property
+    def unit(self) -> str | None:
+        """The unit of its values, for people."""
+        return self.column.unit or ("%" if self.column.type == "percent" else None)
+
+    def json_schema(self) -> JsonSchema:
+        """JSON schema of the values that `ApplicationReader.inputs` accepts."""
+        column, kind = self.column, COLUMN_TYPES[self.column.type]
+        unit = f" ({self.unit})" if self.unit else ""
+        found: JsonSchema = {**kind.json, "description": f"{column.description}{unit}"}
+        if kind.is_number:
+            found["minimum"] = -EXACT if column.minimum is None else column.minimum
+            found["maximum"] = EXACT if column.maximum is None else column.maximum
+        if column.allowed is not None:
+            words = [word for word in column.allowed if word not in self.missing]
+            found["enum"] = words if self.required else [*words, None]
+        elif column.type == "text" and self.required:
+            found["pattern"] = f"^(?! *({'|'.join(re.escape(word) for word in self.missing if word)})? *$)"
+        if not self.required:
+            found["type"] = [kind.json["type"], "null"]
+        return found
+
+    def unchecked(self) -> Self:
+        """The field as `ApplicationReader.read_many` takes it: neither range nor categories, and no value needed."""
+        return replace(self, column=self.column.model_copy(update=_UNCHECKED), required=False, missing=())
+
+
+@dataclass(frozen=True)
+class ApplicationSchema:
+    """The fields of an application to one model, in the order of the contract."""
+
+    fields: tuple[ApplicationField, ...]
+
+    @classmethod
+    def from_model(cls, model: ScoringModel) -> Self:
+        """The key, the event date, and each column that is known at application or read by the model."""
+        contract = model.contract
+        inputs = {column.name for column in model.inputs}
+        always = {contract.entity_key, contract.event_date, *inputs}
+        return cls(
+            tuple(
+                ApplicationField(column, column.required and column.name in inputs, column.name in inputs, marks)
+                for column in contract.columns
+                for marks in (tuple(contract.missing),)
+                if column.known == "application" or column.name in always
+            )
+        )
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """Columns by name."""
+        return {field.column.name: field.column for field in self.fields}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Names of the required fields."""
+        return frozenset(field.column.name for field in self.fields if field.required)
+
+    def json_schema(self) -> JsonSchema:
+        """JSON schema of an application that the strict reader accepts."""
+        return {
+            "type": "object",
+            "description": "What is known when the applicant asks. What is absent or null is missing.",
+            "additionalProperties": False,
+            "properties": {
+                field.column.name: {**field.json_schema(), "x-read-by-model": field.read} for field in self.fields
+            },
+            "required": sorted(self.required),
+        }
+
+    def mlflow_json_schema(self) -> JsonSchema:
+        """JSON schema of a row of MLflow's scoring protocol: types are checked, and unknown fields ignored."""
+        return {
+            "type": "object",
+            "properties": {f.column.name: f.unchecked().json_schema() for f in self.fields if f.read},
+            "required": sorted(self.required),
+        }
