@@ -1,4 +1,4 @@
-"""Values that a column may have, for applications that nobody made: round numbers, categories, days."""
+"""Values of a column for example applications: round numbers, categories, dates."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 
 MANTISSAS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 DECADES = range(8)
-UNBOUNDED = {"percent": 100.0, "integer": 1e3, "number": 1e6}  # the largest value of a number without bounds
+UNBOUNDED = {"percent": 100.0, "integer": 1e3, "number": 1e6}  # largest example of a number without a maximum
 STEPS = 20  # of a bounded range
 YEARS_BACK = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50)
 LATEST_YEAR = 2015
@@ -19,12 +19,12 @@ MAX_CATEGORIES = 60
 
 
 def values_of(column: Column, model: ScoringModel, known: Sequence[VariableReference]) -> list[Any]:
-    """JSON values that the column may have, at least one; smaller ones first.
+    """JSON values that the column accepts, rising; at least one.
 
     Args:
         column: of the contract.
-        model: its levels are used for a text that has no listed categories.
-        known: frozen bins of features; the few values of such as are nothing but the column are used too.
+        model: its levels are used for a text column without categories.
+        known: frozen bins of features. Where a feature is the column itself, the values of its bins are used too.
     """
     alone = {feature.name for feature in model.contract.features if feature.sql.strip() == column.name}
     match column.type:
@@ -60,5 +60,5 @@ def _numbers(column: Column, few: Iterable[float]) -> list[Any]:
 
 
 def _rounded(value: float) -> float:
-    """Two significant digits: a figure that is no one's."""
+    """Two significant digits."""
     return float(f"{value:.2g}")

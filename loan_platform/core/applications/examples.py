@@ -1,7 +1,7 @@
-"""Applications that nobody made: examples for documents and forms, of ordinary values and of each risk band.
+"""Example applications for documents and the scoring form: an ordinary one, and one of each risk band.
 
-Values come from round numbers, the contract's categories and the levels that the model knows. How ordinary they are
-is told by the frozen bins of the development sample: counts of many loans, never a loan.
+No example is a real loan. Values are round numbers, the contract's categories and the model's levels. The frozen bins
+of the development sample, which are counts of many loans, decide how ordinary a value is.
 """
 
 import math
@@ -22,24 +22,24 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 Floats = NDArray[np.float64]
 Application = dict[str, Any]
 
-STEPS = 8  # columns that are changed at most, from the ordinary application to one of a risk band
-VARIANTS, MAX_VARIANTS = 20, 1_000  # values of a column that are tried on the way there; all, where few do not do
-COMMON = 0.002  # share of a level that may stand in an example
-COMMON_GAP = 0.01  # share of loans without a value, from which on a gap may
+STEPS = 8  # largest number of columns in which an example differs from the ordinary one
+VARIANTS, MAX_VARIANTS = 20, 1_000  # values tried per column: first the smaller number, then the larger one
+COMMON = 0.002  # smallest share of a bin whose values may stand in an example
+COMMON_GAP = 0.01  # the same for a missing value
 
 
 class ExampleApplications:
-    """Made-up applications to one model: deterministic, and each is accepted by its reader.
+    """Example applications to one model. They are deterministic, and the reader accepts each of them.
 
     Args:
-        model: what scores them.
-        reader: what accepts them.
-        reference: the bundle's reference as JSON; where it is none, values in the middle of the contract's ranges.
+        model: scores them.
+        reader: accepts them.
+        reference: the bundle's reference as JSON. Without a valid one, values come from the middle of the ranges.
 
     Attributes:
-        ordinary: JSON values by column that the model reads; what is not stated is absent.
-        by_risk: an application of each risk band, by its name; a band that is not reached is absent.
-        spans: smallest and largest value of each number that is plausible in the ordinary application.
+        ordinary: JSON values by name of a column that the model reads; a missing value is absent.
+        by_risk: an application of each risk band by its name; a band that no example reaches is absent.
+        spans: for each number, the smallest and the largest plausible value in the ordinary application.
     """
 
     def __init__(self, model: ScoringModel, reader: ApplicationReader, reference: Mapping[str, Any]) -> None:
@@ -62,14 +62,14 @@ class ExampleApplications:
 
     def _most_ordinary(self) -> Application:
         row = {name: values[len(values) // 2 if not self._known else 0] for name, values in self._values.items()}
-        for _ in range(2 if self._known else 0):  # what one column should be depends on the others
+        for _ in range(2 if self._known else 0):  # the best value of one column depends on the others
             for name, values in self._values.items():
                 variants = [row, *({**row, name: value} for value in values)]
                 row = variants[int(self._ordinariness(self._features(variants)).argmax())]
         return row
 
     def _of_risk(self, risk: str, values: int) -> Application | None:
-        """The application of a band that differs from the ordinary one in few columns."""
+        """An application of a risk band that differs from the ordinary one in few columns."""
         rule = self._model.policy.decision
         low, high = {
             "low": (0.0, min(rule.medium_from, rule.approve_below)),
@@ -110,13 +110,13 @@ class ExampleApplications:
         return self._model.features(self._frame(rows))
 
     def _ordinariness(self, features: pl.DataFrame) -> Floats:
-        """How near to the middle of the development sample each row is; more is nearer."""
+        """How close each row is to the middle of the development sample; higher is closer. Shape [rows]."""
         total = np.zeros(features.height)
         for variable in self._known:
             bins = _bins(variable, features[variable.name])
             counts = np.array(variable.counts, np.float64)
             shares = counts / max(counts.sum(), 1.0)
-            if variable.kind == "number":  # a bin's middle, as a rank, and how far that is from the median
+            if variable.kind == "number":  # distance from the median, by the rank of the bin's middle
                 stated = max(counts[:-1].sum(), 1.0)
                 rank = (counts[:-1].cumsum() - counts[:-1] / 2) / stated
                 shares[:-1] = (1 - np.abs(2 * rank - 1)) * (1 - shares[-1])
@@ -124,7 +124,7 @@ class ExampleApplications:
         return total
 
     def _plausible(self, features: pl.DataFrame) -> NDArray[np.bool_]:
-        """Whether no feature of the row is far outside of the development sample."""
+        """Whether every feature of a row lies inside, or close to, the development sample. Shape [rows]."""
         found = np.ones(features.height, np.bool_)
         for variable in self._known:
             column = features[variable.name]
@@ -140,7 +140,7 @@ class ExampleApplications:
 
 
 def _bins(variable: VariableReference, column: pl.Series) -> NDArray[np.int64]:
-    """The bin of each value, as `VariableReference.counts` has them."""
+    """The index of each value's bin in `VariableReference.counts`. Shape [rows]."""
     last = len(variable.counts) - 1
     if variable.kind == "category":
         place = {level: at for at, level in enumerate(variable.levels)}

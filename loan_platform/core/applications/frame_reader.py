@@ -1,4 +1,7 @@
-"""Many applications at once, checked as strictly as one: what is plainly right by columns, the rest one by one."""
+"""Many applications as one frame: sound rows are read by column, the others one by one.
+
+Both ways accept, type and reject what `ApplicationReader.inputs` does.
+"""
 
 import re
 from collections.abc import Sequence
@@ -32,13 +35,13 @@ _MISSING = list(MISSING_CELLS["cell"])
 
 @dataclass(frozen=True)
 class ReadRows:
-    """Rows that were read.
+    """The rows of a frame: accepted ones with their values, rejected ones with their issues.
 
     Attributes:
-        rows: numbers of the accepted ones, in order.
-        keys: what each states as the loan's key, as text.
-        frame: their columns as the model reads them.
-        refused: row, field, code and detail of each problem of the others.
+        rows: numbers of the accepted rows, rising.
+        keys: the loan's key of each accepted row, as text.
+        frame: the accepted rows, with the columns and types of `ApplicationReader.schema`.
+        refused: row, field, code and detail of each issue of the rejected rows.
     """
 
     rows: pl.Series
@@ -51,17 +54,17 @@ class FrameReader:
     """Reads frames of applications for one model.
 
     Args:
-        one: reads one application; what it accepts, types and refuses is what this does.
+        one: the reader of single applications, whose rules hold.
     """
 
     def __init__(self, one: ApplicationReader) -> None:
         self.one = one
 
     def check_columns(self, names: Sequence[str]) -> None:
-        """Look at the columns of a file, before its rows.
+        """Check the column names of a file before its rows are read.
 
         Raises:
-            ApplicationError: one is no field of an application.
+            ApplicationError: a column is no field of an application.
         """
         unknown = [name for name in names if name not in self.one.columns]
         if unknown:
@@ -72,8 +75,7 @@ class FrameReader:
 
         Args:
             raw: `row`, and columns of an application.
-            as_text: the cells are those of a CSV file: numbers, dates and true or false as text, and nothing where
-                it is empty.
+            as_text: the cells come from a CSV file: every value is text, and an empty cell is missing.
         """
         if as_text:
             texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
@@ -104,7 +106,7 @@ class FrameReader:
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
 
     def _plain(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
-        """The value of a column, and where that is beyond doubt what the reader makes of it."""
+        """The value of a cell, and a condition: the single reader gives the same value."""
         cell = pl.col(column.name)
         if column.type == "text" and dtype == pl.String:
             return self._text(column, cell.str.strip_chars(" "))
@@ -141,7 +143,7 @@ class FrameReader:
         return numbered, pl.DataFrame(issues, schema=REFUSALS, orient="row")
 
     def _json(self, values: dict[str, Any], as_text: bool) -> dict[str, Any]:
-        """The row as a caller would have sent it alone."""
+        """The row as JSON values."""
         stated = {name: value for name, value in values.items() if value is not None}
         if not as_text:
             return {name: value.isoformat() if type(value) is date else value for name, value in stated.items()}
@@ -149,7 +151,7 @@ class FrameReader:
 
 
 def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """`_plain` of a cell of a CSV file."""
+    """`_plain` of a CSV cell."""
     if column.type == "boolean":
         word = cell.str.to_lowercase()
         return word.is_in([*_BOOLEAN.true]), word.is_in([*_BOOLEAN.true, *_BOOLEAN.false])

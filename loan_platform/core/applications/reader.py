@@ -1,6 +1,6 @@
 """One application as a caller sends it: JSON values by the contract's column names, checked and typed.
 
-The same rules as for rows of a file: what is refused there is refused here, field by field, and never with its value.
+The rules are those for rows of a file. A wrong value is rejected with its field and a code, never with the value.
 """
 
 import sys
@@ -17,13 +17,13 @@ from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-MAX_ISSUES = 100  # that an answer lists
-MAX_GUESSES = 5  # unknown fields for which a meant one is looked up, which takes half a millisecond
-MAX_NAME_LENGTH = 64  # characters of an unknown field's name that an answer repeats
+MAX_ISSUES = 100  # of one rejected application
+MAX_GUESSES = 5  # unknown fields that get a suggestion: each costs 0.5 ms
+MAX_NAME_LENGTH = 64  # characters of an unknown name that a message repeats
 
 
 class ApplicationError(ExplainedError, ValueError):
-    """An application that cannot be scored, with every field that keeps it from that."""
+    """An application that cannot be scored, with an issue for each wrong field."""
 
     def __init__(self, issues: list[Issue]) -> None:
         super().__init__("; ".join(f"{issue.path}: {issue.detail}" for issue in issues))
@@ -31,15 +31,15 @@ class ApplicationError(ExplainedError, ValueError):
 
 
 class ApplicationReader:
-    """Reads applications for one model; made once for it, safe to share among threads.
+    """Reads applications for one model. Make it once per model; threads may share it.
 
     Attributes:
         application: the fields that an application may have.
         columns: of these fields, by name.
-        key: the column that names the loan.
-        required: those that must be stated.
-        missing: texts that mean: not stated.
-        schema: the columns that the model reads, with the types in which it reads them.
+        key: the column that identifies the loan.
+        required: names of the required fields.
+        missing: texts that mean a missing value.
+        schema: Polars type of each column that the model reads.
     """
 
     def __init__(self, model: ScoringModel) -> None:
@@ -56,8 +56,8 @@ class ApplicationReader:
             for name, column in self.columns.items()
             if column.allowed is not None
         }
-        # Polars interns the names of each frame that it makes of dicts. Where nobody holds them they come and go, and
-        # fill the interpreter's table of such strings until that is copied into another, of 8 MB at last.
+        # Polars interns the column names of each frame that it makes of dicts. Unless they are held here, each request
+        # adds them to the interpreter's table of interned strings again, which grew to 8 MB.
         self.schema = {sys.intern(name): dtype for name, dtype in model.feature_set.schema.items()}
         self._counted = frozenset(
             name for name in self._inputs if self.columns[name].type == "integer" and self.schema[name] == pl.Float64
@@ -69,23 +69,23 @@ class ApplicationReader:
         }
 
     def read(self, values: Mapping[str, Any]) -> pl.DataFrame:
-        """One row of the columns that the model reads, in the types in which it reads them.
+        """Read one application into a frame of one row, with the columns and types of `schema`.
 
         Args:
-            values: of the fields, as a JSON parser gives them; an absent field and null both mean: not stated.
+            values: JSON values by field name. An absent field and null are missing.
 
         Raises:
-            ApplicationError: with every issue: `unknown_field`, `required`, `wrong_type`, `out_of_range`,
-                `not_allowed`.
+            ApplicationError: with every issue. Its code is `unknown_field`, `required`, `wrong_type`, `out_of_range`
+                or `not_allowed`.
         """
         return self.frame([self.inputs(values)])
 
     def frame(self, rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
-        """Rows that `inputs` gave, as one frame."""
+        """Rows of `inputs` as one frame, with the columns and types of `schema`."""
         return pl.from_dicts([dict(zip(self._inputs, row, strict=True)) for row in rows], schema=self.schema)
 
     def inputs(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values that the model reads, in its order and typed; None where one is not stated.
+        """Read one application into typed values in the order of `schema`; None where one is missing.
 
         Args:
             values: as `read` takes them.
@@ -113,19 +113,19 @@ class ApplicationReader:
                 except WrongValueError as wrong:
                     issues.append(Issue(name, wrong.detail, code=wrong.code))
         stated = {name for name, value in typed.items() if value is not None} | {issue.path for issue in issues}
-        issues += [Issue(name, "must be stated", code="required") for name in sorted(self.required - stated)]
+        issues += [Issue(name, "is required", code="required") for name in sorted(self.required - stated)]
         if issues:
             raise ApplicationError(issues)
         return [typed.get(name) for name in self._inputs]
 
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Rows as `read` gives them, checked as loosely as a model of MLflow does.
+        """Read rows of MLflow's scoring protocol into a frame with the columns and types of `schema`.
 
-        Ranges and categories are not checked, fields that the model does not read are ignored, and a required column
-        must be there, though not in each row.
+        Types are checked; ranges and categories are not. Unknown fields are ignored. A required column must be in at
+        least one row.
 
         Raises:
-            ApplicationError: a value is of another type; its field is `rows[i].name`.
+            ApplicationError: a value has another type; the path of its issue is `rows[i].name`.
         """
         issues: list[Issue] = []
         typed = [
@@ -164,7 +164,7 @@ class ApplicationReader:
         return float(found) if name in self._counted else found
 
     def _text(self, column: Column, text: str) -> str | None:
-        trimmed = text.strip(" ")  # as in files
+        trimmed = text.strip(" ")
         if trimmed in self.missing:
             return None
         if column.allowed is None:
@@ -181,7 +181,7 @@ class ApplicationReader:
 
 
 class _Simple(NamedTuple):
-    """Numbers that need no closer look: most of an application's fields, at a third of the time."""
+    """Types and range of numbers that need no further check. This fast path takes a third of the time."""
 
     types: frozenset[type]
     low: float

@@ -1,9 +1,11 @@
-"""Records of answers as lines of a hash chain: what a line holds, and whether a chain is whole.
+"""Audit records as lines of a hash chain: the format of a line, and the check of a chain.
 
-A line is a JSON object that begins with its number `n` and `prev`, the hash of the line before it, and ends with its
-own hash, `sha256`, of all bytes before that field. A changed line has another hash than it says; one that was removed,
-put in or moved breaks the numbers and the hashes of its neighbours. What nobody after it vouches for, the end of a
-chain, is held against its head: number and hash of the last line, kept beside it.
+A line is a JSON object. It begins with its number `n` and with `prev`, the hash of the line before. It ends with
+`sha256`, the hash of all its bytes before that field.
+
+- A changed line has another hash than its `sha256`.
+- A line that was removed, inserted or moved breaks the numbers and hashes of its neighbours.
+- No line follows the last one, so it is compared with the head: number and hash of the last line, kept in another file.
 """
 
 import hashlib
@@ -18,20 +20,20 @@ _TAIL = len(_OWN) + 64 + len(b'"}')
 
 
 class Head(NamedTuple):
-    """The end of a chain: number and hash of its last line; (0, zeros) of one that has none."""
+    """The end of a chain: number and hash of its last line; (0, zeros) if it has none."""
 
     n: int = 0
     sha256: str = ZERO_HASH
 
 
 class ChainFault(NamedTuple):
-    """What is wrong with a chain, and where.
+    """A fault of a chain, with its place.
 
     Attributes:
         chain, segment: names of the chain and of its file.
-        line: of the file, from 1; 0: the file as a whole.
-        reason: what was found.
-        invalidates_chain: whether no record of the chain can be relied on; else this line alone is at fault.
+        line: of the file, from 1; 0 for the file as a whole.
+        reason: what is wrong.
+        invalidates_chain: no record of the chain can be relied on. Otherwise only this line is damaged.
     """
 
     chain: str
@@ -45,7 +47,7 @@ class ChainFault(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line of a chain whose own hash is right."""
+    """A line of a chain with the right hash."""
 
     n: int
     prev: str
@@ -55,15 +57,15 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Chain:
-    """What became of reading a chain.
+    """A chain that was read and checked.
 
     Attributes:
         name: of the chain.
-        records: of answers, in order; only those that can be relied on.
-        events: what the chain says of itself.
-        faults: none where it is whole.
-        head: its last line.
-        hashes: of each line, by number.
+        records: audit records in order; only those that can be relied on.
+        events: lines about the chain itself.
+        faults: empty if the chain is intact.
+        head: number and hash of its last line.
+        hashes: of each line by number.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Chain:
 
 
 def append_hash(body: bytes, head: Head) -> tuple[bytes, Head]:
-    """The next line of a chain, with its line end, and the head after it.
+    """Make the next line of a chain, with its line end, and the head after it.
 
     Args:
         body: a JSON object with at least one field, without line ends.
@@ -87,7 +89,7 @@ def append_hash(body: bytes, head: Head) -> tuple[bytes, Head]:
 
 
 def parse_line(line: bytes) -> Entry | None:
-    """What a line holds; None where its hash is not its own, or it is no line of a chain."""
+    """Parse a line; None if its hash is wrong, or it is not a line of a chain."""
     start, tail = line[:-_TAIL], line[-_TAIL:]
     own = hashlib.sha256(start).hexdigest()
     if tail != _OWN + own.encode() + b'"}':
@@ -105,12 +107,12 @@ def parse_line(line: bytes) -> Entry | None:
 
 
 def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head: Head | None) -> Chain:
-    """Walk a chain from its first line to its last.
+    """Read and check a chain from its first line to its last.
 
     Args:
         name: of the chain.
-        segments: names of its files and their lines, in order.
-        head: where its end was when it was last written; None: that is gone.
+        segments: names and lines of its files, in order.
+        head: of the chain when it was last written; None if it is missing.
     """
     at: Head | None = None
     faults: list[ChainFault] = []
@@ -120,10 +122,8 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
     for segment, lines in segments:
         for number, line in enumerate(lines, 1):
             entry = parse_line(line[:-1]) if line.endswith(b"\n") else None
-            if entry is None:  # the hash that it states may stand: then the lines around it do
-                faults.append(
-                    ChainFault(name, segment, number, "was changed or is cut off: its hash is another", False)
-                )
+            if entry is None:  # its own hash field may be right: then its neighbours fit
+                faults.append(ChainFault(name, segment, number, "was changed or is cut off: its hash is wrong", False))
                 at = Head(at.n + 1, _stated(line)) if at else None
             else:
                 before = Head(entry.n - 1, entry.prev)
@@ -138,7 +138,7 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
     if first and first[1] != Head():
         hashes[first[1].n] = first[1].sha256
         if first[1] not in retired:
-            reason = f"{first[1].n} lines before it are gone or damaged, and no line says why"
+            reason = f"{first[1].n} lines before it are missing or damaged, and no line says why"
             faults.append(ChainFault(name, first[0], 1, reason, True))
     end = at or Head()
     if why := _wrong_head(head, end, hashes | {0: ZERO_HASH}):
@@ -151,11 +151,9 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
 
 def _wrong_head(head: Head | None, end: Head, hashes: dict[int, str]) -> str | None:
     if head is None:
-        return (
-            None if end == Head() else "is gone, or not what the service wrote: the end of the chain is not vouched for"
-        )
+        return None if end == Head() else "is missing or was changed: the end of the chain cannot be checked"
     if head.n > end.n:
-        return f"{head.n - end.n} lines at the end of the chain are gone"
+        return f"{head.n - end.n} lines at the end of the chain are missing"
     return None if hashes.get(head.n) == head.sha256 else f"line {head.n} is not the one that was written"
 
 
@@ -165,14 +163,14 @@ def _stated(line: bytes) -> str:
 
 def _why(before: Head, at: Head) -> str:
     if before.n > at.n:
-        return f"{before.n - at.n} lines before it are gone"
+        return f"{before.n - at.n} lines before it are missing"
     if before.n < at.n:
-        return "is there twice, was put in or was moved"
+        return "is duplicated, or was inserted or moved"
     return "the line before it is not the one that was written"
 
 
 def split_lines(data: bytes) -> Iterator[bytes]:
-    """The lines of a segment, each with its line end, which is `\\n` alone; the last one may lack it."""
+    """The lines of a segment, each with its line end `\\n`. The last one may lack it."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start) + 1 or len(data)

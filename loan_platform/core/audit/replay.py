@@ -1,4 +1,4 @@
-"""A record's answer, worked out again from its inputs and the model that it names."""
+"""Replay of an audit record: its answer is computed again from its inputs and its model."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,11 +12,11 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 
 
 def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Inputs as records hold them, in the types in which the model reads them.
+    """A frame of the inputs of audit records, with the columns and types of the model's inputs.
 
     Args:
-        model: that reads them.
-        rows: the inputs of records, by column.
+        model: reads the inputs.
+        rows: inputs of audit records by column.
     """
     schema = model.feature_set.schema
     dates = [name for name, kind in schema.items() if kind == pl.Date]
@@ -27,10 +27,10 @@ def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.D
 def differences(
     predictor: Predictor, record: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
-    """What the model says differently today than the record, to the last bit.
+    """Compare the answer in an audit record with the model's answer, to the last bit.
 
     Returns:
-        By field, what was recorded and what the model says; none where it says the same.
+        For each field that differs, the recorded value and the model's; empty if all are the same.
     """
     answer = predictor.predict_one(inputs_frame(predictor.model, [inputs]), explain=bool(record["explain"]))
     said = recorded_answer(answer)

@@ -72,15 +72,15 @@ class NumberForm:
     """How a reader takes a number. Infinity is none, and NaN is missing where a frame holds it.
 
     Attributes:
-        pattern: of a number written as text; None: text is no number.
+        pattern: of a number written as text; empty: text is no number.
         pattern_comma: the same, in a column with a decimal comma.
         any_float: instead of a pattern, every text that Python's `float` takes.
         booleans: true and false count as 1 and 0.
         largest: size of a number above which it is rejected; None: any finite number.
     """
 
-    pattern: str | None = None
-    pattern_comma: str | None = None
+    pattern: str = ""
+    pattern_comma: str = ""
     any_float: bool = False
     booleans: bool = False
     largest: float | None = None

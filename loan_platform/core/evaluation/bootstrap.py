@@ -1,8 +1,8 @@
-"""Bootstrap intervals of metrics: seeded, and fast on a million loans.
+"""Bootstrap intervals of metrics, seeded and fast on a million loans.
 
-The Poisson bootstrap (each loan counted Poisson(1) times) of loans grouped by score draws one number per group
-instead of one per loan: a sum of c Poisson(1) counts is Poisson(c). So loans are first grouped into at most 4,096
-cells of adjacent scores; the point estimate stays that of all loans.
+The Poisson bootstrap counts each loan Poisson(1) times. A sum of c such counts is Poisson(c), so a group of c loans
+needs one draw instead of c. Loans are grouped into at most 4,096 cells of adjacent scores. The point estimate is that
+of all loans.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ def auc_difference(
 ) -> Interval:
     """AUC of the challenger minus the champion's on the same loans, with a paired 95 % interval.
 
-    Up to 50,000 loans the interval is a paired Poisson bootstrap; above, where that distribution is normal to all
-    purposes, it is the normal interval of DeLong et al. (1988), which costs two sorts.
+    Up to 50,000 loans the interval is a paired Poisson bootstrap. Above, the distribution is practically normal, and
+    the interval is that of DeLong, DeLong and Clarke-Pearson (1988), which costs two sorts.
 
     Raises:
         ValueError: empty, of different lengths, or only one class.
@@ -62,7 +62,7 @@ def auc_difference(
 def mean_auc_difference(
     folds: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], seed: int, resamples: int = RESAMPLES
 ) -> Interval:
-    """`auc_difference` averaged over folds (target, challenger, champion) that share no loan.
+    """Mean of `auc_difference` over folds (target, challenger, champion) that share no loan.
 
     Raises:
         ValueError: as `auc_difference`, in any fold.
@@ -88,7 +88,7 @@ def _interval(estimate: float, deviations: Floats) -> Interval:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Loans of adjacent scores: for each cell and class the count and the mean of each error, [cells, 2]."""
+    """Loans of adjacent scores: for each cell and class the count and the mean of each error, shape [cells, 2]."""
 
     rows: Floats
     probability: Floats
@@ -136,7 +136,7 @@ def _metrics(cells: _Cells, counts: Floats) -> dict[str, float]:
 
 
 def _weighted_auc(y: Floats, score: Floats, weights: Floats) -> Floats:
-    """AUC of each resample: `weights` [resamples, n]; loop by resample, so that memory stays one row."""
+    """AUC of each resample, shape [resamples], for `weights` [resamples, n]. The loop keeps one resample in memory."""
     order = np.argsort(score, kind="stable")
     ordered = score[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -161,7 +161,7 @@ def _delong_variance(y: Floats, a: Floats, b: Floats) -> float:
 
 
 def _placements(bad: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
-    """For each defaulted loan the share of repaid ones below it, for each repaid the share of defaulted above."""
+    """For each defaulted loan the share of repaid ones below it; for each repaid one the share of defaulted above."""
     bads, goods = np.sort(scores[bad]), np.sort(scores[~bad])
 
     def share(of: Floats, among: Floats) -> Floats:

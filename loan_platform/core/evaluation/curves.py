@@ -1,4 +1,4 @@
-"""Curves of a model as small tables, thinned for plotting."""
+"""Curves of a model as small tables for plots."""
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ def pr_curve(target: ArrayLike, score: ArrayLike, points: int = POINTS) -> pl.Da
 
 
 def _from_the_top(target: ArrayLike, score: ArrayLike, points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Repaid and defaulted loans at or above each threshold, from none to all."""
+    """Counts of repaid and of defaulted loans at or above each threshold, from none to all."""
     y, s = np.asarray(target, np.float64), np.asarray(score, np.float64)
     good, bad = (np.concatenate(([0.0], np.cumsum(counts[::-1]))) for counts in score_steps(y, s))
     keep = np.unique(np.linspace(0, len(good) - 1, min(points + 1, len(good))).astype(np.int64))

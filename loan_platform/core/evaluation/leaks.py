@@ -1,4 +1,4 @@
-"""Leak alarms: a model, or a single feature, that is too good to be known at application."""
+"""Leak alarms: a model, or a single feature, predicts better than information at application allows."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ MAX_ROWS = 200_000
 
 @dataclass(frozen=True)
 class LeakAlarm:
-    """An AUC above its ceiling; `feature` is None for the model's own."""
+    """An AUC above its ceiling. `feature` is None for the AUC of the model."""
 
     feature: str | None
     auc: float
@@ -21,22 +21,23 @@ class LeakAlarm:
 
     def __str__(self) -> str:
         what = "the test AUC" if self.feature is None else f"the AUC of feature {self.feature!r} alone"
-        return f"{what} is {self.auc:.4f}, above the ceiling of {self.ceiling:.2f}: it knows the outcome (a leak)"
+        return f"{what} is {self.auc:.4f}, above the ceiling of {self.ceiling:.2f}: the outcome leaks into it"
 
 
 def leak_alarms(
     test_auc: float, feature_aucs: dict[str, float], max_auc: float, max_feature_auc: float
 ) -> list[LeakAlarm]:
-    """The model's and the features' AUCs that lie above their ceilings, largest first."""
+    """The AUCs above their ceilings: first the model's, then the features', largest first."""
     found = [LeakAlarm(None, test_auc, max_auc)] if test_auc > max_auc else []
     ranked = sorted(feature_aucs.items(), key=lambda item: -item[1])
     return found + [LeakAlarm(name, area, max_feature_auc) for name, area in ranked if area > max_feature_auc]
 
 
 def single_feature_auc(features: pl.DataFrame, target: ArrayLike) -> dict[str, float]:
-    """AUC of each feature alone, at least 0.5: in the better direction, with missing below and above all.
+    """AUC of each feature alone, at least 0.5.
 
-    A category is ranked by its default rate. Above 200,000 loans every k-th is taken, in frame order.
+    A feature counts in its better direction, with missing values below or above all others. A category is ranked by its
+    default rate. Above 200,000 loans every k-th loan in frame order is taken.
 
     Raises:
         ValueError: only one class.

@@ -1,4 +1,4 @@
-"""How well a probability of default ranks and how true it is: pure functions over arrays.
+"""Metrics of how well a probability of default ranks and how well it is calibrated.
 
 `target` is 1 for default and 0 for repaid, `probability` is the predicted probability of default, both of shape [n].
 """
@@ -17,7 +17,7 @@ DECILES = 10
 
 @dataclass(frozen=True)
 class Metrics:
-    """Quality of a model on one set of loans; rates and errors are fractions."""
+    """Metrics of a model on one set of loans. Rates and errors are fractions."""
 
     rows: int
     defaults: int
@@ -35,9 +35,10 @@ class Metrics:
 def evaluate(target: ArrayLike, probability: ArrayLike) -> Metrics:
     """All metrics of a set of loans.
 
-    Gini is 2 AUC - 1; KS the largest distance between the score distributions of defaulted and repaid loans;
-    `brier_base` the Brier score of the base rate; ECE the mean distance of predicted and observed rate over 10 bins
-    of equal size, weighted by size (Naeini et al. 2015, equal-mass bins).
+    - Gini is 2 AUC - 1.
+    - KS is the largest distance between the score distributions of defaulted and repaid loans.
+    - `brier_base` is the Brier score of the base rate.
+    - ECE is the mean distance of predicted and observed rate over 10 bins of equal size (Naeini et al. 2015).
 
     Raises:
         ValueError: empty, of different lengths, or only one class.
@@ -61,7 +62,7 @@ def evaluate(target: ArrayLike, probability: ArrayLike) -> Metrics:
 
 
 def auc(target: ArrayLike, score: ArrayLike) -> float:
-    """Area under the ROC curve by ranks (Mann-Whitney), ties counted half.
+    """Area under the ROC curve by ranks (Mann-Whitney). A tie counts as half.
 
     Raises:
         ValueError: empty, of different lengths, or only one class.
@@ -106,7 +107,7 @@ def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = EC
 
 
 def lift_by_decile(target: ArrayLike, probability: ArrayLike) -> pl.DataFrame:
-    """Default rate of each tenth of the loans, riskiest first, over the base rate.
+    """Default rate of each tenth of the loans divided by the base rate, riskiest tenth first.
 
     Returns:
         Columns decile (1 = riskiest), rows, observed, lift, captured (share of all defaults down to here).

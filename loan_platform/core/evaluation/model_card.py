@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was made from, how well it does and where it must not be used.
+"""The model card: the model, its data, its performance and its limits.
 
 After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
@@ -14,11 +14,11 @@ SHOWN = ("auc", "gini", "ks", "brier", "log_loss", "ece")
 
 
 def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> str:
-    """Markdown; the same model and evaluation give the same text.
+    """The card as Markdown. The same model and evaluation give the same text.
 
     Args:
         book: contract and policies.
-        model: what the card is about.
+        model: the model of the card.
         found: the content of `evaluation.json`.
     """
     return (

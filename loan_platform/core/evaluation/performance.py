@@ -1,4 +1,4 @@
-"""How past predictions turned out once their loans matured: out-of-sample loans only, or no number."""
+"""How past predictions performed once their loans matured. Only out-of-sample loans count."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -17,9 +17,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class VintagePerformance:
-    """One month of issue; the metrics are there when the policy's number of outcomes of both kinds is known.
+    """One month of issue. It has metrics if enough outcomes, of both kinds, are known.
 
-    `scored` counts out-of-sample predictions, `known` those of them whose outcome is known.
+    `scored` counts out-of-sample predictions. `known` counts those whose outcome is known.
     """
 
     vintage: date | None
@@ -32,7 +32,7 @@ class VintagePerformance:
 
 @dataclass(frozen=True)
 class Performance:
-    """All vintages together (`overall`) and one by one, in order of time."""
+    """All vintages together (`overall`), and one by one in order of time."""
 
     overall: VintagePerformance
     vintages: tuple[VintagePerformance, ...]
@@ -45,7 +45,7 @@ class Performance:
         return self.overall.verdict
 
     def to_json(self) -> dict[str, object]:
-        """The report as plain values, the same for the same input."""
+        """The report as JSON values. The same input gives the same values."""
         return {
             "verdict": self.verdict,
             "gini_floor": self.gini_floor,
@@ -64,21 +64,21 @@ class Performance:
 
 
 def performance(predictions: pl.DataFrame, champion_gini: float, policy: Drift) -> Performance:
-    """Judge past predictions by the outcomes that are known by now.
+    """Judge past predictions by the outcomes that are known.
 
-    A loan that the model was developed on says nothing about its performance, so it is left out and counted.
-    The verdict is `degraded` when the Gini of the rest is below the policy's share of the champion's on its
-    test set, and `unknown` with too few known outcomes or only one kind of them.
+    Loans on which the model was developed are left out and counted. The verdict is `degraded` if the Gini of the others
+    is below the policy's share of the champion's Gini on its test set. It is `unknown` if too few outcomes are known,
+    or only one kind.
 
     Args:
-        predictions: One row per scored loan: `vintage` (date; null for a book without dates), `probability`,
-            `outcome` (1 default, 0 repaid, null not known yet), `in_sample` (whether the loan belonged to the
-            data that trained or calibrated the version that scored it).
+        predictions: one row per scored loan: `vintage` (date; null for a book without dates), `probability`,
+            `outcome` (1 default, 0 repaid, null unknown), `in_sample` (the loan trained or calibrated the version that
+            scored it).
         champion_gini: 2 AUC - 1 of the champion on its test set.
-        policy: Share of that Gini to keep, known outcomes needed.
+        policy: share of that Gini to keep, and number of known outcomes needed.
 
     Raises:
-        ValueError: a row does not say whether it is in-sample.
+        ValueError: `in_sample` is null in a row.
     """
     if predictions["in_sample"].null_count():
         raise ValueError("in_sample is null: a prediction must say whether its loan was in the development data")
@@ -95,10 +95,10 @@ def performance(predictions: pl.DataFrame, champion_gini: float, policy: Drift) 
 
 
 def auc_error(auc: Floats, defaults: Floats, repaid: Floats) -> Floats:
-    """Standard error of an AUC from the counts behind it.
+    """Standard error of an AUC, from the counts of loans.
 
     J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic
-    (ROC) curve", Radiology 143, 1982. All of shape [n].
+    (ROC) curve", Radiology 143, 1982. Arguments and result have shape [n].
     """
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (defaults - 1) * (q1 - auc**2) + (repaid - 1) * (q2 - auc**2)

@@ -1,4 +1,4 @@
-"""Whether a trained version becomes the champion: the policy's rules, each with its numbers."""
+"""Decides whether a trained version becomes the champion, by the rules of the promotion policy."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from loan_platform.core.book.policies import Promotion
 
 @dataclass(frozen=True)
 class Challenger:
-    """What a version showed on the test set, which it has never seen."""
+    """Metrics of a version on its test set."""
 
     sha256: str
     auc: float
@@ -21,7 +21,7 @@ class Challenger:
 
 @dataclass(frozen=True)
 class ChampionComparison:
-    """The champion on the challenger's test rows.
+    """Metrics of the champion on the challenger's test rows.
 
     `auc_gain_low` and `auc_gain_high` bound the paired bootstrap interval of challenger minus champion AUC.
     """
@@ -35,7 +35,7 @@ class ChampionComparison:
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """One rule, applied: the value found, the limit it had to keep and a sentence for people."""
+    """The result of one rule: the value, its limit, and a sentence for people."""
 
     rule: str
     passed: bool
@@ -46,7 +46,7 @@ class CriterionResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision. `unchanged`: the version is the champion already, so there is nothing to decide."""
+    """The decision. `unchanged`: the version is the champion already."""
 
     promote: bool
     unchanged: bool
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """One line: what was decided and why."""
+        """The decision and its reasons in one line."""
         if self.unchanged:
             return "Nothing to do: this version's model is the champion's, byte for byte."
         if self.promote:
@@ -63,7 +63,7 @@ class Verdict:
         return f"Rejected, {len(failed)} of {len(self.reasons)} rules failed: " + " ".join(failed)
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict as JSON values, for ledger, tags and metadata; a number that is none becomes null."""
+        """The verdict as JSON values for ledger, tags and metadata. NaN and infinity become null."""
         reasons = [{key: _json(value) for key, value in asdict(r).items()} for r in self.reasons]
         return {
             "promote": self.promote,
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def decide(policy: Promotion, challenger: Challenger, champion: ChampionComparison | None) -> Verdict:
-    """Apply the policy. The first version of a portfolio has only floors and ceilings to keep."""
+    """Apply the policy. Without a champion only the floors and ceilings apply."""
     if champion is not None and champion.sha256 == challenger.sha256:
         return Verdict(promote=False, unchanged=True, reasons=())
     reasons = tuple(_own(policy, challenger))
@@ -108,7 +108,7 @@ def _against(policy: Promotion, challenger: Challenger, champion: ChampionCompar
 
 
 def _at_least(rule: str, what: str, value: float, limit: float) -> CriterionResult:
-    passed = value >= limit  # false for NaN, as is the comparison below: an unknown number passes nothing
+    passed = value >= limit  # false for NaN, as is the comparison below: an unknown number passes no rule
     return CriterionResult(
         rule,
         passed,

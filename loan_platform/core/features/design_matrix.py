@@ -31,16 +31,16 @@ class DesignColumn(Strict):
 
 @dataclass(frozen=True)
 class Design:
-    """How features become a float32 matrix: numbers first, in order, then one column per level of each category.
+    """How features become a float32 matrix: first the numbers, then one column per level of each category.
 
-    A missing number is NaN; a missing category, and a level that training did not see, is zero in every column.
+    A missing number is NaN. A missing category, and a level that training did not see, is 0 in every column.
     """
 
     columns: tuple[DesignColumn, ...]
 
     @classmethod
     def learn(cls, features: tuple[Feature, ...], loans: pl.DataFrame, rows: NDArray[np.int64]) -> Self:
-        """The design of the features that vary in these rows; a category keeps its 200 most frequent levels."""
+        """Learn the design of the features that vary in these rows. A category keeps its 200 most frequent levels."""
         varying = {f.name: values for f in features if _varies(values := loans[f.name].gather(rows))}
         numbers = [DesignColumn(feature=f.name) for f in features if f.name in varying and f.kind == "number"]
         levels = [
@@ -76,7 +76,7 @@ class Design:
         return found
 
     def matrix(self, features: pl.DataFrame, rows: NDArray[np.int64] | None = None) -> Matrix:
-        """The matrix of a features frame, or of these rows of it in this order.
+        """The matrix of a features frame, or of the given rows of it in their order.
 
         Returns:
             Row-major array [rows, len(columns)].
@@ -101,7 +101,7 @@ class Design:
             matrix[rows, first + codes.drop_nulls().to_numpy().astype(np.int64)] = 1
 
     def _fill_rows(self, matrix: Matrix, features: pl.DataFrame) -> None:
-        """What `_fill` does, for a tenth of its cost on one row."""
+        """Same result as `_fill`; on one row at a tenth of its cost."""
         names = features.columns
         for filled, row in zip(matrix, features.rows(), strict=True):
             values = dict(zip(names, row, strict=True))
@@ -112,7 +112,7 @@ class Design:
 
     @cached_property
     def _encoders(self) -> dict[str, tuple[int, dict[str, int]]]:
-        """First matrix column of each category, and the position of each level after it."""
+        """For each category: its first matrix column, and the offset of each level."""
         found: dict[str, tuple[int, dict[str, int]]] = {}
         first = len(self.numbers)
         for name, levels in self.levels.items():

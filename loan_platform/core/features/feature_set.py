@@ -1,4 +1,4 @@
-"""The contract's feature expressions, compiled once and run by Polars: the only feature code there is."""
+"""The contract's feature expressions, compiled once and run by Polars. No other code computes features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
 
 MAX_ROWS_IN_PYTHON = 16
-LARGEST = 3.4e38  # of single precision, in which models take their inputs
+LARGEST = 3.4e38  # of single precision, the type of the models' inputs
 
 
 class FeatureError(ExplainedError, ValueError):
@@ -25,8 +25,8 @@ class FeatureSet:
     """The features of a contract that a model may use.
 
     Raises:
-        FeatureError: at construction, for the first feature whose SQL does not compile, does not give the
-            promised kind, or looks beyond its own row; with the feature, its SQL and the reason.
+        FeatureError: at construction, for the first feature whose SQL does not compile, gives another kind than the
+            contract says, or reads other rows.
     """
 
     contract: Contract
@@ -50,7 +50,7 @@ class FeatureSet:
 
     @cached_property
     def schema(self) -> dict[str, type[pl.DataType]]:
-        """Polars type in which the features read each input; a frame that has them is computed fastest."""
+        """Polars type in which the features read each input. A frame of these types needs no casts."""
         return input_schema(self._computed, self.contract)
 
     @cached_property
@@ -59,10 +59,10 @@ class FeatureSet:
         return tuple(feature.name for feature in self.features)
 
     def compute(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-        """Features of every row of a frame of typed columns, and after them its `exposure` where one is stated.
+        """Compute the features of each row, and after them the column `exposure` if the contract has an exposure.
 
-        A row's features depend on that row alone, to the last bit. Columns beyond the contract are ignored, an
-        absent column counts as missing, and a result that is not finite (a ratio to zero) is missing.
+        A row's features depend on that row alone, to the last bit. Columns beyond the contract are ignored. An absent
+        column is missing, and so is a result that is not finite, such as a ratio to zero.
 
         Returns:
             One row per input row, in the same order: numbers Float64, categories String, in contract order.
@@ -87,9 +87,9 @@ class FeatureSet:
 
     @cached_property
     def _null_row(self) -> pl.DataFrame:
-        """Keeps each column a column: Polars holds one row, and one repeated value, as a scalar.
+        """A row that keeps each column a column: Polars holds a single row, or one repeated value, as a scalar.
 
-        A column divided by a literal is multiplied by its inverse, a scalar is divided, and the last bits differ.
+        Polars multiplies a column by the inverse of a literal divisor, but divides a scalar. The last bits differ.
         """
         return pl.DataFrame({name: [None] for name in self.schema}, schema=self.schema)
 
@@ -113,7 +113,8 @@ class FeatureSet:
 def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str, type[pl.DataType]]:
     """Polars type in which features read each column, in contract order.
 
-    Integers are read as Float64 (exact up to 2^53), but where a category is made of one: its text is "2".
+    Integers are read as Float64, which is exact up to 2^53. An integer that a category reads stays an integer: its text
+    is "2", not "2.0".
     """
     read = frozenset[str]().union(*(f.columns for f in features))
     as_text = frozenset[str]().union(*(f.columns for f in features if f.kind == "category"))
@@ -125,9 +126,9 @@ def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str,
 
 
 def _finite(features: pl.DataFrame) -> pl.DataFrame:
-    """Not a number, infinity, and what single precision has no number for become null: one kind of missing."""
+    """NaN, infinity and numbers beyond single precision become null."""
     if features.height <= MAX_ROWS_IN_PYTHON and not any(_not_finite(features)):
-        return features  # what the expressions below would give, for a tenth of their cost on one row
+        return features  # same result as below; on one row at a tenth of the cost
     numbers = pl.col(pl.Float64)
     return features.with_columns(pl.when(numbers.abs() <= LARGEST).then(numbers))
 

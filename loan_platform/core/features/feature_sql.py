@@ -1,4 +1,4 @@
-"""One feature's SQL as a Polars expression, and what keeps it from being one."""
+"""One feature's SQL as a Polars expression, and the issues that prevent it."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _BEYOND = (exp.AggFunc, exp.Window, exp.Subquery)
 
 
 def feature_expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
-    """The feature as Float64 or String.
+    """The feature as an expression of type Float64 or String.
 
     Args:
         feature: its SQL and kind.
@@ -38,7 +38,7 @@ def feature_issues(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterat
 
 
 def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataType] | None:
-    """Types of all features, in one call; None where one does not compile."""
+    """Types of all features, in one call; None if one does not compile."""
     try:
         return empty.select(pl.sql_expr(f.sql).alias(f"{i}") for i, f in enumerate(features)).dtypes
     except _FAILURES:
@@ -46,7 +46,7 @@ def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataTy
 
 
 def _beyond_its_row(feature: Feature) -> Issue | None:
-    """A sum or a rank over the batch would make a loan's features depend on its neighbours."""
+    """An issue if the SQL reads other rows: the loan's features would depend on its batch."""
     try:
         found = next(parsed(feature.sql).find_all(*_BEYOND), None)
     except SqlError as error:
@@ -78,5 +78,5 @@ def _noun(dtype: pl.DataType) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text."""
+    """The first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

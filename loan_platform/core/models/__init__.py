@@ -1,1 +1,1 @@
-"""Model families behind one small interface; each fitted model is JSON."""
+"""Model families behind one interface. Each fitted model is JSON."""

@@ -24,20 +24,23 @@ BLOCK_ROWS = 16_384
 
 @dataclass(frozen=True)
 class Sample:
-    """Loans to fit on, in a fixed order (vintage, key): the order and the seed decide the model's bytes."""
+    """Loans to fit on, ordered by vintage and key. Order and seed determine the model's bytes.
+
+    `matrix` has shape [loans, columns], `target` (1 default, 0 repaid) shape [loans].
+    """
 
     matrix: Matrix
     target: Floats
 
     def capped(self, rows: int) -> "Sample":
-        """Every k-th loan, so that at most `rows` remain: all vintages in proportion."""
+        """Every k-th loan, so that at most `rows` remain. All vintages keep their share."""
         step = -(-len(self.target) // rows)
         return self if step <= 1 else Sample(self.matrix[::step], self.target[::step])
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """What a family may know beside the loans: column names, allowed directions (-1, 0, 1), seed, threads."""
+    """What a family knows beside the loans: column names, directions (-1 falling, 0 free, 1 rising), seed, threads."""
 
     columns: tuple[str, ...]
     monotone: tuple[int, ...]
@@ -46,14 +49,14 @@ class FitContext:
 
 
 class FittedModel(Strict):
-    """A fitted model as plain values; `importance` is each matrix column's share, in order, summing to 1."""
+    """A fitted model as plain values. `importance` is the share of each matrix column; the shares sum to 1."""
 
     family: str
     importance: tuple[float, ...]
 
     @abstractmethod
     def margin(self, matrix: Matrix) -> Floats:
-        """Log-odds of default, before calibration; a row's bits depend on that row alone.
+        """Log-odds of default before calibration, shape [rows]. A row's bits depend on that row alone.
 
         Args:
             matrix: float32 [rows, columns], row-major; NaN is missing.
@@ -61,15 +64,15 @@ class FittedModel(Strict):
 
     @abstractmethod
     def contributions(self, matrix: Matrix) -> Floats:
-        """Each column's part of the margin [rows, columns].
+        """Contribution of each column to the margin, shape [rows, columns].
 
-        What is left of the margin is the same for every row, within 1e-5: the margin of an average training loan. A
-        row's bits depend on that row alone.
+        Margin minus contributions is the margin of an average training loan, the same for every row within 1e-5.
+        A row's bits depend on that row alone.
         """
 
     @abstractmethod
     def check(self, columns: int) -> None:
-        """Raise ValueError unless the model is sound and reads a matrix of that many columns."""
+        """Raise ValueError unless the model is sound and reads a matrix with this number of columns."""
 
     def to_json(self) -> dict[str, Any]:
         """The model as JSON values."""
@@ -81,20 +84,20 @@ class Family(Protocol):
 
     @property
     def max_trials(self) -> int:
-        """Trials beyond which tuning this family gains nothing; 1 where `suggest` searches nothing."""
+        """Largest useful number of trials; 1 if `suggest` searches nothing."""
         ...
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
-        """Parameters to try; the defaults without a trial."""
+        """Parameters to try; without a trial, the defaults."""
         ...
 
     def fit(self, sample: Sample, context: FitContext, params: Params) -> FittedModel:
-        """A fitted model; the same bytes for the same arguments, whatever the number of threads."""
+        """Fit a model. The same arguments give the same bytes for any number of threads."""
         ...
 
 
 def margins(model: FittedModel, matrix: Matrix, threads: int) -> Floats:
-    """Margins of many rows, on `threads` threads: the bits of `model.margin`."""
+    """Margins of many rows on several threads, with the bits of `model.margin`. Shape [rows]."""
     blocks = [matrix[start : start + BLOCK_ROWS] for start in range(0, len(matrix), BLOCK_ROWS)]
     if threads <= 1 or len(blocks) <= 1:
         return np.concatenate([model.margin(block) for block in blocks]) if blocks else np.zeros(0)
@@ -103,6 +106,6 @@ def margins(model: FittedModel, matrix: Matrix, threads: int) -> Floats:
 
 
 def shares(weights: Floats) -> tuple[float, ...]:
-    """Weights over their sum; zeros where all are zero."""
+    """Weights divided by their sum; zeros if all are zero."""
     total = float(weights.sum())
     return tuple((weights / total).tolist()) if total > 0 else (0.0,) * len(weights)

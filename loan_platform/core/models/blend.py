@@ -1,4 +1,4 @@
-"""The blend: the mean of two models' log-odds, so that their contributions average too."""
+"""The blend: the mean of two models' log-odds. So their contributions average too."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from loan_platform.core.models.trees import TreeModel
 
 
 class BlendModel(FittedModel):
-    """Scorecard and gradient boosting, half each."""
+    """Scorecard and gradient boosting with equal weights."""
 
     family: Literal["blend"] = "blend"  # pyright: ignore[reportIncompatibleVariableOverride]
     scorecard: ScorecardModel
@@ -39,5 +39,5 @@ def blend(scorecard: ScorecardModel, gradient_boosting: TreeModel) -> BlendModel
 
 
 def blended(scorecard: Floats, gradient_boosting: Floats) -> Floats:
-    """Mean log-odds, or parts of them."""
+    """Mean of log-odds, or of contributions to them."""
     return (scorecard + gradient_boosting) / 2

@@ -1,4 +1,4 @@
-"""Calibration: from a model's margin to the log-odds of default, strictly rising, so that no rank is lost."""
+"""Calibration: from a model's margin to the log-odds of default. It rises strictly, so every rank is kept."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 # (scikit-learn and scipy are untyped)
@@ -15,7 +15,7 @@ from loan_platform.core.book.contract_parts import Strict
 
 Floats = NDArray[np.float64]
 
-MIN_ISOTONIC_ROWS = 20_000  # below, Platt: on 7,348 loans isotonic lost .001-.003 AUC to ties
+MIN_ISOTONIC_ROWS = 20_000  # fewer get Platt: on 7,348 loans isotonic lost .001-.003 AUC to ties
 KNOT_ROWS = 500
 MIN_SLOPE = 1e-3
 NEWTON_STEPS = 50
@@ -34,10 +34,10 @@ class Platt(Strict):
 
 
 class Isotonic(Strict):
-    """Straight lines between the knots (margin, log-odds), continued with Platt's slope beyond them.
+    """Straight lines between the knots (margin, log-odds), and Platt's slope beyond them.
 
-    Isotonic regression alone is a staircase whose steps tie loans that the model ranks; lines between the middles of
-    its steps keep the rank.
+    Isotonic regression alone is a step function: all loans of a step would tie. Lines between the middles of the steps
+    keep their rank.
     """
 
     method: Literal["isotonic"] = "isotonic"
@@ -74,15 +74,13 @@ _ANY = TypeAdapter[Platt | Isotonic](Calibration)
 def calibrate(margin: Floats, target: Floats, log_odds: bool) -> Platt | Isotonic:
     """Fit on loans that the model has not seen: Platt below 20,000 loans, isotonic from there on.
 
-    A margin that already is a fitted log-odds says what the long run says, the window says what the last months say,
-    and the next months lie between: Platt's line is moved halfway to the margin itself. On the LendingClub loans of
-    2007-2010 (7 cuts, each judged on the next six months) this gave the lowest mean log loss for scorecard, boosting
-    and blend (.37838, .37824, .37753; Platt alone .37892, .37845, .37794; the margin itself .37858, .37878, .37774).
+    For a family that fits log-odds, Platt's line is moved halfway to the margin itself. The margin reflects all years,
+    the calibration window the last months, and the next months lie between the two (decision 7).
 
     Args:
         margin: of each loan.
         target: 1 default, 0 repaid.
-        log_odds: whether the family fits log-odds by likelihood; a forest's single step falls short of them.
+        log_odds: the family fits log-odds by likelihood. A forest does not: it takes a single Newton step.
     """
     platt = fit_platt(margin, target)
     if len(margin) >= MIN_ISOTONIC_ROWS:
@@ -91,7 +89,7 @@ def calibrate(margin: Floats, target: Floats, log_odds: bool) -> Platt | Isotoni
 
 
 def calibration_from_json(text: str | bytes) -> Platt | Isotonic:
-    """A calibration from its JSON.
+    """Read a calibration from its JSON.
 
     Raises:
         ValueError: unknown method, or values that are missing, unknown, not finite or not rising.
@@ -100,7 +98,10 @@ def calibration_from_json(text: str | bytes) -> Platt | Isotonic:
 
 
 def fit_platt(margin: Floats, target: Floats) -> Platt:
-    """Logistic regression of the outcome on the margin, by Newton's method; the slope is at least 0.001."""
+    """Logistic regression of the outcome on the margin, by Newton's method. The slope is at least 0.001.
+
+    J. Platt, "Probabilistic outputs for support vector machines", 1999. Both arguments have shape [loans].
+    """
     scale = float(margin.std()) or 1.0
     x = np.stack((margin / scale, np.ones_like(margin)))
     beta = np.zeros(2)
@@ -120,7 +121,7 @@ def fit_platt(margin: Floats, target: Floats) -> Platt:
 
 
 def fit_isotonic(margin: Floats, target: Floats, outside: float) -> Isotonic | None:
-    """Isotonic regression, its steps merged to 500 loans and more and smoothed; None if fewer than two remain."""
+    """Isotonic regression whose steps are merged to at least 500 loans; None if fewer than two steps remain."""
     from sklearn.isotonic import isotonic_regression
 
     order = np.lexsort((target, margin))
@@ -139,7 +140,7 @@ def fit_isotonic(margin: Floats, target: Floats, outside: float) -> Isotonic | N
 
 
 def _merge(starts: NDArray[Any], rows: int) -> list[slice]:
-    """Steps joined from the left until each has 500 loans; what is left over joins the last."""
+    """Join steps from the left until each has 500 loans. The remainder joins the last one."""
     blocks: list[slice] = []
     begin = 0
     for end in (*starts[1:].tolist(), rows):

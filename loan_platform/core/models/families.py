@@ -1,4 +1,4 @@
-"""The model families by name, simplest first, and how each comes back from JSON."""
+"""The model families by name, simplest first, and how a model is read from JSON."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from loan_platform.core.models.trees import GradientBoostingFamily, RandomForest
 SIMPLEST = "scorecard"
 BLEND = "blend"
 
-# Families that are fitted; the blend is made of two of them.
+# Families that are fitted. The blend is made of two of them.
 FITTED: dict[str, Family] = {
     "scorecard": ScorecardFamily(),
     "random_forest": RandomForestFamily(),
@@ -29,7 +29,7 @@ _ANY = TypeAdapter[FittedModel](
 
 
 def model_from_json(text: str | bytes) -> FittedModel:
-    """A fitted model from its JSON.
+    """Read a fitted model from its JSON.
 
     Raises:
         ValueError: unknown family, missing, unknown or non-finite values (pydantic's ValidationError is one).

@@ -1,8 +1,8 @@
-"""Logistic regression with an L2 penalty, by Newton's method; chosen coefficients are kept from falling below 0.
+"""Logistic regression with an L2 penalty, by Newton's method. Chosen coefficients stay at 0 or above.
 
-scikit-learn's `newton-cholesky` gives the same coefficients; on single precision, which halves time and memory,
-it meets "ill-conditioned" Hessians and falls back to an unconverged L-BFGS. Here only the sums over a block of
-loans are single precision; the Hessian itself, its penalty and the solution are double.
+scikit-learn's `newton-cholesky` gives the same coefficients in double precision. In single precision, which halves time
+and memory, it finds the Hessian ill-conditioned and falls back to an L-BFGS that does not converge. Here only the sums
+over a block of loans are single precision. The Hessian, its penalty and the solution are double precision.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Logistic:
 def fit_logistic(x: Matrix, target: Floats, c: float, nonnegative: Flags) -> Logistic:
     """Minimise the log loss over all loans plus |coefficients|^2 / (2 c).
 
-    Runs on one BLAS thread: more would add in another order, and give other last bits.
+    It runs on one BLAS thread: more threads add in another order and give other last bits.
 
     Args:
         x: float32 [loans, columns] without NaN.
@@ -56,7 +56,7 @@ def fit_logistic(x: Matrix, target: Floats, c: float, nonnegative: Flags) -> Log
 def _descend(
     x: Matrix, target: Floats, beta: Floats, penalty: Floats, step: Floats, loss: float
 ) -> tuple[Floats, float]:
-    """The coefficients after the step, halved until it does not raise the loss, and the loss there."""
+    """Halve the step until it does not raise the loss; the new coefficients and their loss."""
     for _ in range(HALVINGS):
         moved = beta + step
         found = _loss(x, target, moved, penalty)
@@ -72,7 +72,7 @@ def _loss(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> float:
 
 
 def _quadratic(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> tuple[Floats, Floats]:
-    """Second derivatives of the loss, and the direction in which it falls."""
+    """The Hessian of the loss [k, k] and its negative gradient [k]."""
     hessian, gradient = np.diag(penalty), -penalty * beta
     for start in range(0, len(x), BLOCK):
         block = x[start : start + BLOCK]
@@ -86,11 +86,11 @@ def _quadratic(x: Matrix, target: Floats, beta: Floats, penalty: Floats) -> tupl
 
 
 def _lowest(hessian: Floats, linear: Floats, bounded: Flags, start: Floats) -> Floats:
-    """Where b' hessian b / 2 - linear' b is lowest with the bounded b at 0 or above.
+    """Minimize b' hessian b / 2 - linear' b with the bounded b at 0 or above.
 
-    Guess which of them are 0, solve for the rest, and correct the guess by the signs until it stands (the primal-dual
-    active set method of Hintermueller, Ito and Kunisch, 2002); a few rounds, seldom more. Should it not settle, the
-    last solution is cut off at 0, and the line search sees to it that the loss falls.
+    Primal-dual active set method (Hintermueller, Ito and Kunisch, 2002): guess which bounded coefficients are 0, solve
+    for the others, correct the guess by the signs, and repeat. It settles in a few rounds. If it does not, the last
+    solution is cut off at 0, and the line search still lowers the loss.
     """
     held = bounded & (start == 0) & (linear - hessian @ start <= 0)
     found = np.zeros(len(linear))

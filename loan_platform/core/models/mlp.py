@@ -1,4 +1,4 @@
-"""A small neural network, held as coefficients: one hidden layer, fitted by scikit-learn."""
+"""A small neural network with one hidden layer, fitted by scikit-learn and held as coefficients."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # (scikit-learn and scipy are untyped)
@@ -20,7 +20,7 @@ BLOCK = 2_048
 
 
 class MlpModel(FittedModel):
-    """A fitted network: inputs are clipped, standardised, a missing one is 0 and sets its own indicator."""
+    """A fitted network. Inputs are clipped and standardized; a missing one is 0 and sets an indicator of its own."""
 
     family: Literal["mlp"] = "mlp"  # pyright: ignore[reportIncompatibleVariableOverride]
     low: tuple[float, ...]
@@ -36,7 +36,7 @@ class MlpModel(FittedModel):
     def margin(self, matrix: Matrix) -> Floats:
         """Log-odds of default, before calibration.
 
-        Inputs are added one by one: a matrix product would choose the order of additions by the number of rows.
+        Inputs are added one by one. A matrix product would choose the order of additions by the number of rows.
         """
         parts = [self._block(matrix[i : i + BLOCK]) for i in range(0, len(matrix), BLOCK)]
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -52,11 +52,11 @@ class MlpModel(FittedModel):
         return total
 
     def contributions(self, matrix: Matrix) -> Floats:
-        """Integrated gradients (Sundararajan, Taly and Yan 2017) from the average loan, exact.
+        """Exact integrated gradients from the average loan (Sundararajan, Taly and Yan 2017). Shape [rows, columns].
 
-        Along the straight line from the average loan a unit's input is linear, so the part of the line on which the
-        unit is active, and with it the mean of the gradient, has a closed form. A column's missing indicator counts
-        for the column.
+        On the straight line from the average loan to the row, a unit's input is linear. So the part of the line on
+        which the unit is active has a closed form, and with it the mean gradient. The missing indicator of a column
+        counts for the column.
         """
         parts = [self._explained(matrix[i : i + BLOCK]) for i in range(0, len(matrix), BLOCK)]
         return np.concatenate(parts) if parts else np.zeros((0, matrix.shape[1]))
@@ -75,7 +75,7 @@ class MlpModel(FittedModel):
         return found
 
     def check(self, columns: int) -> None:
-        """Raise ValueError unless the layers fit together and read that many columns."""
+        """Raise ValueError unless the layers fit together and read this number of columns."""
         units, inputs = len(self.hidden_bias), columns + len(self.indicators)
         scalers = (self.low, self.high, self.mean, self.scale, self.importance)
         if any(len(values) != columns for values in scalers) or any(not 0 <= j < columns for j in self.indicators):
@@ -96,14 +96,14 @@ class MlpModel(FittedModel):
 
 
 def _active_share(start: Floats, end: Floats) -> Floats:
-    """The part of each line from `start` to `end` that lies above zero."""
+    """Share of each line from `start` to `end` that lies above zero, 0 to 1. Shape as the arguments."""
     length = np.where(start == end, 1.0, end - start)
     share = (np.maximum(end, 0.0) - np.maximum(start, 0.0)) / length
     return np.where(start == end, (start > 0).astype(np.float64), share)
 
 
 class _Standard:
-    """Clips and standardises the columns and appends the missing indicators."""
+    """Clips and standardizes the columns and appends the missing indicators."""
 
     def __init__(self, low: Floats, high: Floats, mean: Floats, scale: Floats, indicators: Any) -> None:
         self.low, self.high, self.mean, self.scale, self.indicators = low, high, mean, scale, indicators
@@ -117,7 +117,7 @@ class _Standard:
 
 
 class MlpFamily:
-    """Fits networks; not tuned, its budget goes to the families that win."""
+    """Fits networks. They are not tuned: they seldom win."""
 
     max_trials = 1
 
@@ -126,7 +126,7 @@ class MlpFamily:
         return {"units": 16, "alpha": 3.0, "epochs": 20}
 
     def fit(self, sample: Sample, context: FitContext, params: Params) -> MlpModel:
-        """Fit on at most 100,000 loans; one BLAS thread, so that the bytes do not depend on the machine's."""
+        """Fit on at most 100,000 loans. One BLAS thread: the bytes do not depend on the number of cores."""
         from sklearn.neural_network import MLPClassifier
         from threadpoolctl import threadpool_limits
 

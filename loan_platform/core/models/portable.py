@@ -1,7 +1,7 @@
 """Floating-point functions with the same bits on every processor, for any number of rows.
 
-numpy's `exp` and the C library's pick another algorithm by processor, so a last bit could change between the machine
-that trained and the one that serves. Addition, multiplication and division are exact by IEEE 754 everywhere.
+The `exp` of NumPy and of the C library choose an algorithm by processor. So the last bit could differ between the
+machine that trains and the one that serves. IEEE 754 defines each bit of addition, multiplication and division.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def sigmoid(log_odds: Floats) -> Floats:
 
 
 def exp(x: Floats) -> Floats:
-    """e to the x for |x| <= 700, beyond which x is clipped: x = k ln 2 + r, Taylor series in r, times 2^k."""
+    """e to the power x; x is clipped to [-700, 700]. With x = k ln 2 + r: a Taylor series in r, times 2^k."""
     x = np.clip(x, -LIMIT, LIMIT)
     k = np.rint(x * LOG2_E)
     r = (x - k * LN2_HIGH) - k * LN2_LOW
@@ -32,9 +32,9 @@ def exp(x: Floats) -> Floats:
 
 
 def sum_columns(terms: NDArray[np.float64]) -> Floats:
-    """Sum of each row of `terms` [n, d], from the first column to the last, whatever n is.
+    """Sum of each row of `terms` [n, d], from the first column to the last. Shape [n].
 
-    `np.sum` and BLAS choose the order of additions by shape, and so the last bits.
+    `np.sum` and BLAS choose the order of additions by shape, and with it the last bits.
     """
     if not terms.shape[1]:
         return np.zeros(len(terms))

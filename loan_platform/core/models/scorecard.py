@@ -1,7 +1,7 @@
 """Scorecard: logistic regression on splines, held as one piecewise polynomial per column.
 
-The splines are scipy's, the evaluation is here: the margin is the intercept plus one term per column, added in
-column order, so each term is that column's exact contribution. Terms are centred: 0 is the average training loan.
+SciPy makes the splines; they are evaluated here. The margin is the intercept plus one term per column, added in column
+order, so a term is the exact contribution of its column. Terms are centred: 0 is the average training loan.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import optuna
 
 ROWS = 200_000  # a few hundred coefficients gain nothing from more
-TAIL = 0.005  # beyond these quantiles a term stays as it is there
+TAIL = 0.005  # beyond these quantiles a term is constant
 BLOCK = 2_048
 DEGREE = 3
 
@@ -31,7 +31,7 @@ Piece = tuple[float, float, float, float]
 
 
 class Term(Strict):
-    """A column's part of the margin: a cubic in (x - left knot) on each interval, constant beyond the ends."""
+    """A column's contribution to the margin: a cubic in (x - left knot) on each interval, constant beyond the ends."""
 
     knots: tuple[float, ...] = Field(min_length=2)
     pieces: tuple[Piece, ...]
@@ -57,7 +57,7 @@ class ScorecardModel(FittedModel):
         return np.concatenate([sum_columns(part) + self.intercept for part in parts]) if parts else np.zeros(0)
 
     def contributions(self, matrix: Matrix) -> Floats:
-        """Each column's term [rows, columns]; with the intercept they add up to the margin."""
+        """Each column's term, shape [rows, columns]. The margin is the intercept plus the terms."""
         tables = self._tables
         x = matrix.astype(np.float64)
         inside = np.minimum(np.maximum(x, tables.low), tables.high)
@@ -70,7 +70,7 @@ class ScorecardModel(FittedModel):
         return np.where(np.isnan(x), tables.missing, terms)
 
     def check(self, columns: int) -> None:
-        """Raise ValueError unless the model reads that many columns."""
+        """Raise ValueError unless the model reads this number of columns."""
         if len(self.terms) != columns or len(self.importance) != columns:
             raise ValueError(f"the scorecard has {len(self.terms)} terms for {columns} columns")
 
@@ -80,7 +80,7 @@ class ScorecardModel(FittedModel):
 
 
 class _Tables:
-    """The terms as arrays, the pieces of all columns one after the other."""
+    """The terms as arrays: the pieces of all columns in a row."""
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
         self.low = np.array([term.knots[0] for term in terms])
@@ -98,7 +98,7 @@ class _Tables:
 class ScorecardFamily:
     """Fits scorecards."""
 
-    max_trials = 6  # two settings of mild effect
+    max_trials = 6  # both settings have a small effect
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
         """Knots per column and the inverse strength of the L2 penalty."""
@@ -117,11 +117,11 @@ class ScorecardFamily:
 
 
 class _Basis:
-    """A column's spline as steps, one rising from 0 to 1 at each knot, and its missing indicator.
+    """A column's spline as I-splines, each rising from 0 to 1, and its missing indicator.
 
-    A sum of B-splines rises where their coefficients do, so what is fitted are the differences of the coefficients:
-    kept at 0 or above, they make a term that never falls (Ramsay, Monotone regression splines in action, 1988). In a
-    column that must fall the steps go down.
+    A sum of B-splines rises where their coefficients rise. So the differences of the coefficients are fitted: at 0 or
+    above, they give a term that never falls (J. O. Ramsay, "Monotone regression splines in action", 1988). In a column
+    that must not rise the I-splines are negative.
     """
 
     def __init__(self, x: Floats, knots: int, direction: int) -> None:
@@ -144,7 +144,7 @@ class _Basis:
         return splines[:, ::-1].cumsum(axis=1)[:, -2::-1]
 
     def term(self, coefficients: Floats) -> tuple[Term, float, float]:
-        """The term of these coefficients, its mean and its spread on the fitting loans."""
+        """The term of these coefficients, and its mean and standard deviation on the fitting loans."""
         terms = self.values.astype(np.float64) @ coefficients
         centre = float(terms.mean())
         steps = self.sign * coefficients[: len(coefficients) - self.has_missing]
@@ -165,7 +165,7 @@ class _Basis:
 
 
 def _knots(known: Floats, knots: int) -> Floats:
-    """Distinct quantiles; two where the column is a flag, or nearly constant."""
+    """Distinct quantiles of the known values; two if the column is a flag, or nearly constant."""
     if not len(known):
         return np.array([0.0, 1.0])
     found = np.unique(np.quantile(known, np.linspace(TAIL, 1 - TAIL, knots)))
@@ -176,7 +176,7 @@ def _knots(known: Floats, knots: int) -> Floats:
 
 
 def _spline(knots: Floats, coefficients: Floats) -> Any:
-    """A cubic spline; its knots go on beyond the ends in steps of the first and the last interval."""
+    """A cubic spline. Beyond the ends its knots continue in steps of the first and the last interval."""
     from scipy.interpolate import BSpline
 
     beyond = np.arange(1, DEGREE + 1)

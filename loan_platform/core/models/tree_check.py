@@ -1,4 +1,4 @@
-"""Checks XGBoost's JSON before XGBoost reads it: its C++ trusts indices that a damaged file can hold."""
+"""Checks XGBoost's JSON before XGBoost reads it: its C++ code trusts the indices of a damaged file."""
 
 from math import isfinite
 from typing import Any, cast
@@ -20,10 +20,10 @@ MAX_NODES = 5_000_000
 
 
 def check_booster(booster: dict[str, Any], columns: int) -> None:
-    """Raise ValueError unless this is a sound gbtree of a binary logistic model over that many columns.
+    """Raise ValueError unless this is a sound gbtree of a binary logistic model with this number of columns.
 
-    Every tree must have equally long arrays of finite numbers, split on columns that exist, and lead from its root to
-    each node exactly once.
+    The arrays of a tree must have one length and finite numbers. Its splits must read existing columns, and exactly
+    one path must lead from its root to each node.
     """
     try:
         learner = booster["learner"]

@@ -1,9 +1,9 @@
 """Exact Shapley values of trees from tables, a few times faster than XGBoost's own `pred_contribs` on shallow trees.
 
-A leaf answers with its value where a row meets the conditions on its path, so its game is a product with one factor
-for each column on the path: 1 or 0 where the column is known, and where it is not, the share of the training weight
-that goes the leaf's way (path-dependent TreeSHAP; Lundberg, Erion and Lee 2018, algorithm 2). With k columns on the
-path there are 2^k answers, which are computed once.
+Path-dependent TreeSHAP (Lundberg, Erion and Lee 2018, algorithm 2). A leaf adds its value where a row meets all
+conditions on its path, so its game is a product with one factor per column on the path. The factor is 1 or 0 where the
+column is known. Where it is not, it is the share of the training weight that goes the leaf's way. With k columns on the
+path there are 2^k results, which are computed once.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from loan_platform.core.models.base import Floats, Matrix
 
 LEAF = -1
-ROWS_AT_ONCE = 8  # what a core's cache holds
+ROWS_AT_ONCE = 8  # as many as fit into the cache of a core
 MAX_COLUMNS, MAX_ENTRIES = 8, 8_000_000
 
 
 class Condition(NamedTuple):
-    """What a path asks of one column: low <= value < high, or a missing value; `share` of the weight goes that way."""
+    """A path's condition on one column: low <= value < high, or a missing value. `share` of the weight meets it."""
 
     low: float
     high: float
@@ -36,14 +36,14 @@ EVERYTHING = Condition(-np.inf, np.inf, True, 1.0)
 
 @dataclass(frozen=True)
 class Path:
-    """A leaf: its value and the conditions on the way to it, by column."""
+    """A leaf: its value, and the conditions on its path by column."""
 
     value: float
     conditions: dict[int, Condition]
 
 
 def paths(tree: dict[str, Any]) -> Iterator[Path]:
-    """The leaves of a tree in XGBoost's JSON, with all that leads to them."""
+    """The leaves of a tree in XGBoost's JSON, each with its path."""
     left, right, column = tree["left_children"], tree["right_children"], tree["split_indices"]
     threshold, default_left, weight = tree["split_conditions"], tree["default_left"], tree["sum_hessian"]
     waiting: list[tuple[int, dict[int, Condition]]] = [(0, {})]
@@ -65,13 +65,13 @@ class TreeShap:
     """Shapley values of an ensemble of trees.
 
     Args:
-        leaves: of all trees, those alone on theirs left out.
-        columns: of the matrix.
+        leaves: of all trees, except trees of one leaf.
+        columns: number of matrix columns.
     """
 
     @classmethod
     def from_trees(cls, trees: list[dict[str, Any]], columns: int) -> Self | None:
-        """The tables of trees in XGBoost's JSON, or none where they would take more than 64 MB: trees are too deep."""
+        """The tables of trees in XGBoost's JSON; None if the trees are so deep that the tables take over 64 MB."""
         leaves = [path for tree in trees for path in paths(tree) if path.conditions]
         sizes = [len(path.conditions) for path in leaves]
         deepest = max(sizes, default=0)
@@ -104,11 +104,11 @@ class TreeShap:
         self._offset = (np.arange(len(order)) << size)[:, None]
 
     def values(self, matrix: Matrix) -> Floats:
-        """Each column's part of the margin [rows, columns]; a row's bits depend on that row alone."""
+        """Contribution of each column to the margin, shape [rows, columns]. A row's bits depend on that row alone."""
         found = np.zeros((len(matrix), self._columns))
         for start in range(0, len(matrix) if len(self._leaf) else 0, ROWS_AT_ONCE):
             rows = matrix[start : start + ROWS_AT_ONCE]
-            # One row alone would be added up in another order than many.
+            # A single row would be summed in another order than many rows.
             x = np.ascontiguousarray((rows if len(rows) > 1 else np.repeat(rows, 2, axis=0)).T)
             met = np.bitwise_or.reduce(self._met(x) * self._bit, axis=0).astype(np.intp)
             at: NDArray[np.intp] = met.take(self._leaf, axis=0)
@@ -118,7 +118,7 @@ class TreeShap:
         return found
 
     def _met(self, x: Matrix) -> NDArray[np.bool_]:
-        """Whether each row meets each condition [conditions of a leaf, leaves, rows]; leaves share most of them."""
+        """Whether each row meets each condition, shape [conditions of a leaf, leaves, rows]."""
         values: Matrix = x.take(self._column, axis=0)  # a tenth of the time of x[...]
         met = values >= self._low
         met &= values < self._high
@@ -129,7 +129,7 @@ class TreeShap:
 
 
 def _shapley(value: Floats, share: Floats) -> Floats:
-    """Shapley values [conditions of a leaf, leaves, which of the conditions are met, as bits]."""
+    """Shapley values, shape [conditions of a leaf, leaves, bit pattern of the conditions that are met]."""
     size, leaves = share.shape
     pattern = np.arange(2**size, dtype=np.int64)
     met = [np.array((pattern >> slot) & 1, np.float64) for slot in range(size)]

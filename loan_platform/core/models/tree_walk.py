@@ -1,4 +1,4 @@
-"""Margins of a few rows from the trees themselves: XGBoost's own bits, without the 0.15 ms that a call of it takes."""
+"""Margins of a few rows, with XGBoost's bits but without the 0.2 ms that a call of XGBoost takes (decision 15)."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from loan_platform.core.models.base import Matrix
 
 LEAF = -1
-MAX_STEPS = 65_536  # nodes times rows; for more, XGBoost is faster
+MAX_STEPS = 65_536  # nodes times rows: above it XGBoost is faster
 
 Singles = NDArray[np.float32]
 Nodes = NDArray[np.intp]
 
 
 class TreeWalk:
-    """Trees in XGBoost's JSON as arrays, the nodes of all of them one after the other.
+    """Trees in XGBoost's JSON as arrays: the nodes of all trees in a row.
 
-    XGBoost adds leaves to the base in the order of the trees, in single precision; so does this.
+    Leaves are added to the base in the order of the trees and in single precision, as XGBoost does.
 
     Args:
         trees: at least one.
@@ -31,7 +31,9 @@ class TreeWalk:
         left, right = (_joined(trees, name, np.intp) for name in ("left_children", "right_children"))
         inner, own = left != LEAF, np.arange(self._nodes, dtype=np.intp)
         first = np.repeat(self._roots, sizes)
-        left, right = (np.where(inner, children + first, own) for children in (left, right))  # a leaf leads to itself
+        left, right = (
+            np.where(inner, children + first, own) for children in (left, right)
+        )  # the child of a leaf is the leaf
         self._children: Nodes = np.stack((right, left), axis=1).ravel()
         self._column: Nodes = np.where(inner, _joined(trees, "split_indices", np.intp), 0)
         self._value: Singles = _joined(trees, "split_conditions", np.float32)  # threshold, or what a leaf adds
@@ -39,11 +41,11 @@ class TreeWalk:
         self._depth = _depth(left, right, self._roots)
 
     def suits(self, rows: int) -> bool:
-        """Whether this is the faster way for so many rows."""
+        """Whether the walk is faster than XGBoost for this number of rows."""
         return self._nodes * rows <= MAX_STEPS
 
     def margin(self, matrix: Matrix) -> Singles:
-        """Log-odds of default of each row."""
+        """Log-odds of default before calibration, shape [rows]."""
         values = matrix.take(self._column, axis=1)
         goes_left = values < self._value
         if np.isnan(matrix).any():

@@ -1,4 +1,4 @@
-"""Tree families: XGBoost's gradient boosting and its forest mode, held as XGBoost's own JSON."""
+"""Tree families: XGBoost's gradient boosting and its random forest, held as XGBoost's own JSON."""
 
 import json
 from functools import cached_property
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import optuna
     import xgboost
 
-FOREST_ROWS = 100_000  # deep trees cost rows x depth x trees, and gain little beyond
-BOOSTING_ROWS = 600_000  # likewise
+FOREST_ROWS = 100_000  # deep trees cost rows x depth x trees; more rows gain little
+BOOSTING_ROWS = 600_000  # the same
 BINS = 256
-BIN_ROWS = 100  # loans in a bin: finer ones cost a third of a fit of 7,000 loans x 88, and gained nothing on the folds
+BIN_ROWS = (
+    100  # loans per bin: finer bins cost a third of a fit of 7,000 loans x 88 columns, and gained nothing on the folds
+)
 
 
 class TreeModel(FittedModel):
@@ -29,7 +31,7 @@ class TreeModel(FittedModel):
     booster: dict[str, Any]
 
     def margin(self, matrix: Matrix) -> Floats:
-        """Log-odds of default, before calibration; one thread, so that callers can use several."""
+        """Log-odds of default before calibration, shape [rows]. It takes one thread; callers may use several."""
         if not len(matrix):
             return np.zeros(0)
         if self._walk is not None and self._walk.suits(len(matrix)):
@@ -37,7 +39,7 @@ class TreeModel(FittedModel):
         return _margin(self.loaded, matrix).astype(np.float64)
 
     def contributions(self, matrix: Matrix) -> Floats:
-        """Exact Shapley values of the trees (TreeSHAP)."""
+        """Exact Shapley values of the trees (TreeSHAP), shape [rows, columns]."""
         if self._shapley is not None:
             return self._shapley.values(matrix)
         if not len(matrix):
@@ -48,7 +50,7 @@ class TreeModel(FittedModel):
         return self.loaded.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
 
     def check(self, columns: int) -> None:
-        """Raise ValueError unless the trees are sound; XGBoost itself would not notice, or crash."""
+        """Raise ValueError unless the trees are sound. XGBoost itself would not notice, or would crash."""
         check_booster(self.booster, columns)
         if len(self.importance) != columns:
             raise ValueError(f"importance of {len(self.importance)} columns, of {columns}")
@@ -88,7 +90,7 @@ def _margin(booster: "xgboost.Booster", matrix: Matrix) -> NDArray[np.float32]:
 
 
 def _without_trees(booster: dict[str, Any]) -> dict[str, Any]:
-    """The booster before its first round: its margin is the base, which the JSON states as a probability."""
+    """The booster before its first round. Its margin is the base, which the JSON holds as a probability."""
     learner = booster["learner"]
     boosted = learner["gradient_booster"]
     sizes = {**boosted["model"]["gbtree_model_param"], "num_trees": "0"}
@@ -102,7 +104,7 @@ class GradientBoostingFamily:
     max_trials = 1_000
 
     def suggest(self, trial: "optuna.Trial | None") -> dict[str, Any]:
-        """Shallow trees: they score and explain fast, and deeper ones gained nothing on the folds."""
+        """Shallow trees: they score and explain fast. Deeper ones gained nothing on the folds."""
         if trial is None:
             return {**BOOSTING_DEFAULTS}
         return {
@@ -122,7 +124,7 @@ class GradientBoostingFamily:
 
 
 class RandomForestFamily:
-    """XGBoost's forest mode: one round of many parallel trees."""
+    """XGBoost's random forest: one round of many parallel trees."""
 
     max_trials = 6  # ten found at most .0001 AUC more on the folds of three books
 

@@ -1,4 +1,4 @@
-"""Drift of a scored batch against the champion's development sample, by the population stability index."""
+"""Drift of a scored batch against the champion's development sample, by the population stability index (PSI)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ Status = Literal["ok", "warning", "critical", "unknown"]
 
 @dataclass(frozen=True)
 class VariableDrift:
-    """PSI of one variable, its thresholds at this batch's size, and the shares behind it (0 to 1, per bin).
+    """PSI of one variable, its thresholds at this batch's size, and the share of each bin (0 to 1).
 
-    `chance` is the PSI that sampling alone may give; both thresholds contain it.
+    `chance` is the PSI that sampling alone may give. Both thresholds include it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class VariableDrift:
 class DriftTable:
     """Drift of the score (first) and of every feature of one batch, and the verdict on the batch.
 
-    A batch without rows has no variables, and below the policy's rows every status is `unknown`.
+    A batch without rows has no variables. Below the policy's number of rows every status is `unknown`.
     """
 
     rows: int
@@ -53,11 +53,11 @@ class DriftTable:
     variables: tuple[VariableDrift, ...]
 
     def with_status(self, status: Status) -> tuple[VariableDrift, ...]:
-        """Variables of one status, the largest PSI first."""
+        """Variables with this status, largest PSI first."""
         return tuple(sorted((v for v in self.variables if v.status == status), key=lambda v: -v.psi))
 
     def to_json(self) -> dict[str, object]:
-        """The table as plain values, the same for the same input."""
+        """The table as JSON values. The same input gives the same values."""
         return {
             "rows": self.rows,
             "reference_rows": self.reference_rows,
@@ -66,7 +66,7 @@ class DriftTable:
         }
 
     def to_frame(self) -> pl.DataFrame:
-        """One row per variable: name, role, status, psi, thresholds, share missing before and now."""
+        """One row per variable: name, role, status, PSI, thresholds, share of missing values in reference and batch."""
         return pl.DataFrame(
             [
                 (v.name, v.role, v.status, v.psi, v.warning, v.critical, v.reference[-1], v.batch[-1])
@@ -92,8 +92,8 @@ _FRAME = {
 def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, policy: Drift) -> DriftTable:
     """Compare a scored batch with the development sample.
 
-    A variable drifts when its PSI reaches the policy's threshold plus the PSI that sampling alone gives at
-    this size (`chance_psi`). The verdict is the worst status of score and features.
+    A variable drifts if its PSI reaches the policy's threshold plus the PSI that sampling alone gives at this size
+    (`chance_psi`). The verdict is the worst status of the score and the features.
 
     Args:
         reference: Frozen at training.
@@ -113,7 +113,7 @@ def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, po
 
 
 def table_of_counts(reference: Reference, counts: Sequence[Sequence[int]], rows: int, policy: Drift) -> DriftTable:
-    """The table of a batch of which only the rows in each bin are known.
+    """The drift table of a batch, from its counts per bin.
 
     Args:
         reference: Frozen at training.
@@ -130,9 +130,9 @@ def table_of_counts(reference: Reference, counts: Sequence[Sequence[int]], rows:
 def psi(reference: NDArray[np.int64], batch: NDArray[np.int64]) -> float:
     """Population stability index of two sets of counts over the same bins: sum of (p - q) ln(p / q).
 
-    A bin that is empty on one side counts as half a row there; one that is empty on both adds nothing. The
-    usual fixed share of 0.0001 makes small batches alarm by chance: with ten levels of 1 % each and 100 rows,
-    30 % of samples of the same distribution exceed the 99 % quantile of `chance_psi`, with half a row 0.01 %.
+    A bin that is empty on one side counts as half a row there. A bin that is empty on both sides adds nothing. The
+    usual fixed share of 0.0001 makes small batches alarm by chance. With ten levels of 1 % each and 100 rows, 30 % of
+    samples of the same distribution exceed the 99 % quantile of `chance_psi`; with half a row 0.01 % do.
 
     Args:
         reference: Rows per bin, shape (bins,).
@@ -147,9 +147,9 @@ def psi(reference: NDArray[np.int64], batch: NDArray[np.int64]) -> float:
 def chance_psi(bins: int, rows: int, reference_rows: int, quantile: float) -> float:
     """Quantile of the PSI between two samples of the same distribution.
 
-    There PSI is about (1/rows + 1/reference_rows) times a chi-square variable with bins - 1 degrees of
-    freedom: B. Yurdakul and J. Naranjo, "Statistical properties of the population stability index", Journal
-    of Risk Model Validation 14(4), 2020.
+    Such a PSI is about (1/rows + 1/reference_rows) times a chi-square variable with bins - 1 degrees of freedom:
+    B. Yurdakul and J. Naranjo, "Statistical properties of the population stability index", Journal of Risk Model
+    Validation 14(4), 2020.
 
     Args:
         bins: Bins that hold development loans.

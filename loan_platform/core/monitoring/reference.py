@@ -1,4 +1,4 @@
-"""The champion's development sample as frozen bins: what later batches are compared with."""
+"""The champion's development sample as frozen bins. Later batches are compared with it."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,15 +17,15 @@ OTHER, MISSING = "(other)", "(missing)"
 
 _QUANTILE_BINS = 10
 _MAX_LEVELS = 50
-_SLICE_ROWS = 100_000  # stays in the processor's cache, and casts of float32 features stay small
+_SLICE_ROWS = 100_000  # fits into the processor's cache, and keeps casts of float32 features small
 
 
 class VariableReference(Strict):
-    """Bins of one variable, and how many development loans fell into each.
+    """Bins of one variable, and the count of development loans in each.
 
-    `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`, with deciles as edges.
-    `values`, a number with at most ten different values, and `category`: one bin for each of them, then
-    `(other)`, for what development did not have or (beyond 50 levels) too rarely to list, and `(missing)`.
+    - `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`. The edges are deciles.
+    - `values`, a number with at most ten different values, and `category`: one bin per value, then `(other)` and
+      `(missing)`. `(other)` takes new values, and the rare ones beyond 50 levels.
     """
 
     name: str
@@ -36,7 +36,7 @@ class VariableReference(Strict):
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """One name per bin, in the order of `counts`."""
+        """Name of each bin, in the order of `counts`."""
         if self.kind == "category":
             return (*self.levels, OTHER, MISSING)
         texts = [f"{edge:.6g}" for edge in self.edges]
@@ -75,15 +75,15 @@ class Reference(Strict):
         return cls(rows=len(frame), score=counted[0], features=tuple(counted[1:]))
 
     def to_json(self) -> dict[str, object]:
-        """Plain values, the same for the same sample in any row order; `from_json` reads them back."""
+        """The reference as JSON values. The same sample gives the same values in any row order."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read what `to_json` wrote.
+        """Read the values of `to_json`.
 
         Raises:
-            pydantic.ValidationError: `data` is no reference.
+            pydantic.ValidationError: `data` is not a reference.
         """
         return cls.model_validate(data)
 
@@ -108,7 +108,7 @@ def with_scores(features: pl.DataFrame, scores: Floats) -> pl.DataFrame:
 
 
 def count(variables: Sequence[VariableReference], frame: pl.DataFrame) -> list[list[int]]:
-    """How many rows fall into each bin of each variable; every row falls into exactly one."""
+    """Rows per bin of each variable. Every row falls into exactly one bin."""
     numbers = [v for v in variables if v.kind != "category"]
     sums = _count_numbers(numbers, frame)
     counts = {v.name: _number_counts(v, s, len(frame)) for v, s in zip(numbers, sums, strict=True)}
@@ -132,7 +132,7 @@ def _bins(column: pl.Series) -> VariableReference:
 
 
 def _first_distinct(ordered: Floats) -> list[float]:
-    """The smallest different values, one more than there may be `values` bins."""
+    """The smallest different values: at most one more than the number of `values` bins."""
     found: list[float] = []
     start = 0
     while start < len(ordered) and len(found) <= _QUANTILE_BINS:
@@ -142,7 +142,7 @@ def _first_distinct(ordered: Floats) -> list[float]:
 
 
 def _count_numbers(variables: Sequence[VariableReference], frame: pl.DataFrame) -> list[list[int]]:
-    """For each variable: rows at or below each edge (`number`) or at each value, then missing rows."""
+    """For each variable: rows at or below each edge (`number`) or at each value (`values`), then missing rows."""
     widths = [len(v.edges) + 1 for v in variables]
     totals = np.zeros(sum(widths), dtype=np.int64)
     sums = [expression for v in variables for expression in _sums(v)]

@@ -1,4 +1,4 @@
-"""Records of what the service answered, as a table like that of the scored batches."""
+"""The service's audit records as a table, like that of the scored batches."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,13 @@ _ABOUT: dict[str, pl.DataType] = {
 
 
 class Served(NamedTuple):
-    """One record, and what it keeps of the application where that can be read.
+    """One audit record with the inputs that it keeps, in the clear.
 
     Attributes:
-        record: as the chain holds it.
-        inputs: of the model, by column; None where they were omitted or cannot be read.
-        entity: key of the loan, as the caller stated it.
-        date: of the application, as the caller stated it.
+        record: the fields of the audit record.
+        inputs: the model's inputs by column; None if they were not kept or cannot be decrypted.
+        entity: the loan's key, as the caller sent it.
+        date: of the application, as the caller sent it.
     """
 
     record: Mapping[str, Any]
@@ -37,28 +37,28 @@ class Served(NamedTuple):
 
 
 def served_table(rows: Iterable[Served], entity_key: str, event_date: str | None) -> pl.DataFrame:
-    """The table, in order of time.
+    """Build the table, ordered by time.
 
     Returns:
-        The columns of `predictions`, of a reason the code and the points, which model it was, request id, time, key
-        id, and the model's `inputs` as JSON; null where they were not kept.
+        Key, event date, the fields of `RECORDED_SCHEMA`, model and policy version, request id, time, id of the API key,
+        and the model's `inputs` as JSON (null if they were not kept).
     """
     dated: dict[str, pl.DataType] = {event_date: pl.String()} if event_date else {}
     schema: dict[str, pl.DataType] = {entity_key: pl.String(), **dated, **RECORDED_SCHEMA, **_ABOUT}
     values = [_row(row, entity_key, event_date) for row in rows]
     table = pl.from_dicts(values, schema=schema) if values else pl.DataFrame(schema=schema)
-    if event_date:  # /invocations takes what it does not read as it comes
+    if event_date:  # /invocations does not check a date that the model does not read
         table = table.with_columns(pl.col(event_date).str.to_date("%Y-%m-%d", strict=False))
     return together([table])
 
 
 def together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Tables as one, in order of time; an answer that was recorded twice, around a kill, counts once."""
+    """Merge tables, ordered by time. An answer that was recorded twice, around a kill, counts once."""
     return pl.concat(tables).sort("time", "request_id").unique("request_id", keep="first", maintain_order=True)
 
 
 def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:
-    """Of each loan that was asked for by its key, the last answer."""
+    """The last answer to each loan whose key was sent."""
     return served.filter(pl.col(entity_key).is_not_null()).unique(entity_key, keep="last", maintain_order=True)
 
 

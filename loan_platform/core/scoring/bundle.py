@@ -1,6 +1,6 @@
-"""The model bundle: a directory of JSON that is verified completely before anything in it is used.
+"""The model bundle: a directory of JSON that is verified completely before it is used.
 
-Same model, same bytes: keys are sorted, numbers are written in their shortest exact form, no clock is read.
+The same model gives the same bytes: keys are sorted, numbers have their shortest exact form, and no clock is read.
 """
 
 import json
@@ -36,7 +36,7 @@ PARTS = ("contract.json", "model.json", "calibration.json", "reference.json", "p
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: the model, ready to score, and what came with it."""
+    """A verified bundle: the model, its reference distributions, metadata and golden rows."""
 
     model: ScoringModel
     reference: dict[str, Any]
@@ -50,21 +50,20 @@ def write_bundle(
 ) -> str:
     """Write a bundle into an empty or new directory, the manifest last.
 
-    Whoever publishes the directory writes it under a temporary name and renames it.
+    To publish it atomically, write it under a temporary name and rename the directory.
 
     Args:
         directory: where to write.
-        model: what is bundled.
-        reference: JSON values that monitoring needs back, the bundle does not read them.
-        golden_frame: at least 32 rows of typed columns; a row of nothing but nulls and one of unknown categories
-            are added.
-        meta: JSON values for people and for the registry; no wall clock, or the bytes change with it.
+        model: to bundle.
+        reference: JSON values for monitoring; the bundle does not read them.
+        golden_frame: at least 32 rows of typed columns. A row of nulls and a row of unknown categories are added.
+        meta: JSON values for people and for the registry. Without a time, or the bytes change with it.
 
     Returns:
         The bundle's SHA-256: that of its manifest.
 
     Raises:
-        BundleError: the directory holds something, or a value is not JSON (a NaN, for one).
+        BundleError: the directory is not empty, or a value is not JSON, such as a NaN.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
@@ -78,7 +77,7 @@ def write_bundle(
 def bundle_files(
     model: ScoringModel, reference: dict[str, Any], golden_frame: pl.DataFrame, meta: dict[str, Any]
 ) -> dict[str, bytes]:
-    """The bytes of each file of a bundle, by name; arguments and errors as `write_bundle`."""
+    """The bytes of each file of a bundle, by name. Arguments and errors are those of `write_bundle`."""
     values: dict[str, Any] = {
         "contract.json": model.contract.model_dump(mode="json"),
         "model.json": {
@@ -95,15 +94,15 @@ def bundle_files(
 
 
 def load_bundle(directory: Path, expected_sha256: str | None = None, threads: int = 2) -> Bundle:
-    """Read and verify a bundle: size, files, hashes, structure, golden rows to the last bit; only then return it.
+    """Read and verify a bundle: size, files, hashes, structure, and golden rows to the last bit.
 
     Args:
-        directory: the bundle.
-        expected_sha256: what the registry says it is.
+        directory: of the bundle.
+        expected_sha256: the bundle's SHA-256 in the registry.
         threads: for batches.
 
     Raises:
-        BundleError: with the file and the reason; nothing of the bundle has been used.
+        BundleError: with the file and the reason. Nothing of the bundle has been used.
     """
     files = _read(directory)
     found = sha256(files[MANIFEST])
@@ -119,7 +118,7 @@ def load_bundle(directory: Path, expected_sha256: str | None = None, threads: in
 
 
 def _read(directory: Path) -> dict[str, bytes]:
-    """The bytes of each file, read once: what is verified is what is used."""
+    """The bytes of each file. They are read once, so the verified bytes are the used ones."""
     try:
         found = {path.name: path for path in directory.iterdir()}
     except OSError as error:
@@ -162,7 +161,7 @@ def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
 
 
 def _proven(model: ScoringModel, data: bytes) -> GoldenRows:
-    """The golden rows, which this model has scored to the bit."""
+    """The golden rows, once the model has scored them to the bit."""
     try:
         golden = GoldenRows.model_validate_json(data)
         problem = golden.problem(model)

@@ -1,4 +1,4 @@
-"""From a probability of default to a decision, a risk band and an expected loss, and where the cut-offs come from."""
+"""From a probability of default to a decision, a risk band and an expected loss; and how cut-offs are derived."""
 
 import json
 from bisect import bisect_right
@@ -25,7 +25,7 @@ DIGITS = 4  # of a derived cut-off
 
 
 class DecisionRule(Strict):
-    """What a model's bundle carries of the decision policy: its cut-offs are resolved."""
+    """The decision policy of a bundle, with resolved cut-offs."""
 
     approve_below: Share
     decline_from: Share
@@ -40,11 +40,11 @@ class DecisionRule(Strict):
         return self
 
     def decision(self, probability: float) -> str:
-        """`decisions` of one."""
+        """The decision for one probability of default."""
         return DECISIONS[bisect_right((self.approve_below, self.decline_from), probability)]
 
     def risk(self, probability: float) -> str:
-        """`risks` of one."""
+        """The risk band of one probability of default."""
         return RISKS[bisect_right((self.medium_from, self.high_from), probability)]
 
     def decisions(self, probability: Floats) -> pl.Series:
@@ -61,25 +61,25 @@ class DecisionRule(Strict):
 
 
 class AnswerPolicy(Strict):
-    """How a model's probability is turned into an answer."""
+    """How a probability becomes an answer."""
 
     scorecard: Scorecard
     decision: DecisionRule
 
     @cached_property
     def version(self) -> str:
-        """First twelve digits of the policy's SHA-256: answers name the policy by it."""
+        """First twelve digits of the policy's SHA-256. Answers name the policy by it."""
         return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
 
 
 class ProfitCurve(Strict):
-    """Profit of approving all loans below a cut-off, per unit of all that was applied for.
+    """Profit of approving all loans below a cut-off, as share of the exposure of all loans.
 
     Attributes:
-        cut_offs: probabilities of default, rising; the last one is 1 and approves all.
-        approved: share of the loans below each.
+        cut_offs: probabilities of default, rising. The last one is 1 and approves all loans.
+        approved: share of the loans below each cut-off.
         expected: profit by the probabilities of default.
-        realised: profit by how the loans went.
+        realised: profit by the outcomes.
     """
 
     cut_offs: tuple[float, ...] = Field(min_length=2)
@@ -92,9 +92,9 @@ def profit_curve(probability: Floats, target: Floats, exposure: Floats, policy: 
     """The profit curve of loans that the model has not seen.
 
     Args:
-        probability: of default, of each loan.
-        target: 1 default, 0 repaid.
-        exposure: what was at stake; NaN, where a loan does not say, counts for nothing.
+        probability: of default, shape [loans].
+        target: 1 default, 0 repaid, shape [loans].
+        exposure: of each loan, shape [loans]; a missing one (NaN) counts as 0.
         policy: what a loan earns and loses.
     """
     order = np.argsort(probability, kind="stable")
@@ -119,9 +119,9 @@ def profit_curve(probability: Floats, target: Floats, exposure: Floats, policy: 
 def decision_rule(policy: Decision, curve: ProfitCurve) -> DecisionRule:
     """The policy with its cut-offs resolved.
 
-    Where they are not given, every cut-off whose expected profit is within `give_up` of the best is as good as the
-    best: below the lowest of them loans are approved, from the highest on declined. The probability at which a loan
-    breaks even lies between the two.
+    Without given cut-offs, all cut-offs whose expected profit is close to the best one count as good. Loans below the
+    lowest of them are approved, and loans from the highest of them on are declined. The break-even probability always
+    lies between the two (decision 12).
     """
     low, high = policy.approve_below, policy.decline_from
     if low is None or high is None:
@@ -136,7 +136,7 @@ def decision_rule(policy: Decision, curve: ProfitCurve) -> DecisionRule:
 
 
 def decision_table(rule: DecisionRule, target: Floats, probability: Floats) -> dict[str, Mapping[str, float]]:
-    """Of each decision: share of the loans, their default rate and mean probability of default; 0 without loans."""
+    """For each decision: share of the loans, their default rate and mean probability of default; 0 without loans."""
     table = pl.DataFrame({"decision": rule.decisions(probability), "target": target, "probability": probability})
     found = table.group_by("decision").agg(
         (pl.len() / table.height).alias("share"),
@@ -156,7 +156,7 @@ def _flat_top(policy: Decision, curve: ProfitCurve) -> tuple[float, float]:
 
 
 def _break_even(policy: Decision) -> float:
-    """Probability of default at which a loan earns what it loses."""
+    """Probability of default at which the expected profit of a loan is 0."""
     earned, at_stake = policy.margin - policy.cost_of_funds, policy.margin + policy.loss_given_default
     return min(max(earned / at_stake, 0.0), 1.0) if at_stake > 0 else 0.0
 

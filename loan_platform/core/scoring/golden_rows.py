@@ -1,4 +1,4 @@
-"""Golden rows: loans whose exact probability a bundle carries, so that a model proves itself before it answers."""
+"""Golden rows: loans with their exact probability. A bundle must reproduce them before it is used."""
 
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ UNKNOWN = "not a category that anyone has seen"
 
 
 class GoldenRows(Strict):
-    """Typed columns by name (dates as ISO text), and each row's probability in hexadecimal, which is exact."""
+    """Typed columns by name (dates as ISO text), and each row's exact probability in hexadecimal."""
 
     columns: dict[str, tuple[bool | int | float | str | None, ...]]
     probability: tuple[str, ...] = Field(min_length=MIN_ROWS)
@@ -26,7 +26,7 @@ class GoldenRows(Strict):
         return pl.DataFrame(data, schema={c.name: COLUMN_TYPES[c.type].dtype for c in model.inputs})
 
     def problem(self, model: ScoringModel) -> str | None:
-        """Why the model is not the one that wrote the rows; None if every bit agrees, in bulk and row by row."""
+        """The first difference between the model and the rows; None if every bit agrees, in bulk and row by row."""
         if set(self.columns) != {column.name for column in model.inputs}:
             return "its columns are not those that the model reads"
         if any(len(values) != len(self.probability) for values in self.columns.values()):
@@ -41,7 +41,7 @@ class GoldenRows(Strict):
 
 
 def golden_rows(model: ScoringModel, frame: pl.DataFrame) -> GoldenRows:
-    """Golden rows of these loans, of one without any value, and of one with unknown categories.
+    """Golden rows of these loans, of a row without any value, and of a row with unknown categories.
 
     Raises:
         ValueError: fewer than 32 loans.
@@ -62,7 +62,7 @@ def _typed(frame: pl.DataFrame, name: str, dtype: type[pl.DataType]) -> pl.Serie
     if name not in frame.columns:
         return pl.Series(name, [None] * frame.height, dtype=dtype)
     values = frame.get_column(name).cast(dtype)
-    # JSON has no infinity, and no such number is stated by anyone
+    # JSON has no infinity
     return values.set(~values.is_finite(), None) if dtype == pl.Float64 else values
 
 

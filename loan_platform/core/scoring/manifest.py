@@ -15,11 +15,11 @@ MAX_BYTES = 64_000_000
 
 
 class BundleError(ExplainedError, ValueError):
-    """A bundle that must not be used; names the file and the reason."""
+    """A bundle that must not be used. The message has the file and the reason."""
 
 
 class FileEntry(Strict):
-    """What the manifest says of a file."""
+    """SHA-256 and size of a file."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0, le=MAX_BYTES)
@@ -46,10 +46,10 @@ def manifest_bytes(files: dict[str, bytes], meta: dict[str, Any]) -> bytes:
 
 
 def read_manifest(data: bytes, parts: tuple[str, ...]) -> Manifest:
-    """A manifest from its bytes.
+    """Read a manifest from its bytes.
 
     Raises:
-        BundleError: another byte than `manifest_bytes` wrote, another format, other files than `parts`.
+        BundleError: the bytes are not those of `manifest_bytes`, or format or files differ.
     """
     try:
         manifest = Manifest.model_validate(decode(MANIFEST, data))
@@ -69,7 +69,7 @@ def encode(name: str, value: Any) -> bytes:
     """JSON with sorted keys and each number in its shortest exact form.
 
     Raises:
-        BundleError: a value is not JSON; a NaN, for one.
+        BundleError: a value is not JSON, such as a NaN.
     """
     try:
         text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
@@ -79,7 +79,7 @@ def encode(name: str, value: Any) -> bytes:
 
 
 def decode(name: str, data: bytes) -> dict[str, Any]:
-    """A JSON object from its bytes.
+    """Read a JSON object from its bytes.
 
     Raises:
         BundleError: not JSON, or not an object.
@@ -103,7 +103,7 @@ def sha256(data: bytes) -> str:
 
 
 def first_mistake(error: Exception) -> str:
-    """Where and why, without the value."""
+    """Place and reason of an error, without the value."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -14,18 +14,17 @@ CHUNK_ROWS = 131_072  # rows whose features are in memory at the same time
 
 
 class Predictor:
-    """The answers of one model; made once for it, safe to share among threads."""
+    """Answers applications with one model. Make it once per model; threads may share it."""
 
     def __init__(self, model: ScoringModel) -> None:
         self.model = model
         self.explainer = Explainer(model)
 
     def predict_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The answer to each row of typed columns.
+        """Answer each row of typed columns.
 
         Returns:
-            The columns of `ScoringModel.score` and `reasons`, the principal ones first: code, text, the feature's value
-            as text and the points that it cost. Only declined applications have some.
+            A frame of `ANSWER_SCHEMA`, one row per input row. Only declined applications have reasons.
 
         Raises:
             FeatureError: a column holds another type than the contract says.
@@ -39,11 +38,11 @@ class Predictor:
         return scored.with_columns(lists_of_rows(declined, told, frame.height))
 
     def predict_one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
-        """The answer to one row of typed columns: that of `predict_frame`, to the last bit.
+        """Answer one row of typed columns, with the bits of `predict_frame`.
 
         Args:
-            row: one row.
-            explain: reasons although the application is not declined.
+            row: a frame of one row.
+            explain: give reasons for any decision.
         """
         return self.predict_rows(row, [explain])[0]
 
@@ -52,7 +51,7 @@ class Predictor:
 
         Args:
             frame: rows of typed columns.
-            explain: of each row, whether it gets reasons although it is not declined.
+            explain: for each row, whether it gets reasons for any decision.
         """
         features, policy = self.model.features(frame), self.model.policy
         log_odds, rule = self.model.log_odds(features), policy.decision

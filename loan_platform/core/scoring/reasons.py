@@ -1,8 +1,8 @@
-"""Reason codes: what lowered a score most, in the contract's own words.
+"""Reason codes: what lowered a score most, in the contract's words.
 
-A feature's part of the score is the sum of its columns' parts of the margin, turned into points. Features with one
-`cause` in the contract are added up and named once, by the one that weighs most. Only what pushes towards default is a
-reason.
+A feature's contribution to the score is the sum of its columns' contributions to the margin, in points. Features of one
+group in the contract are added up and named once, by the feature with the largest contribution. Only contributions
+towards default are reasons.
 """
 
 import math
@@ -22,7 +22,7 @@ from loan_platform.core.models.portable import sum_columns
 from loan_platform.core.scoring.answer import MAX_REASONS, REASONS, Reason
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-MIN_POINTS = 0.5  # less would be shown as none
+MIN_POINTS = 0.5  # a smaller contribution would be shown as 0
 CHUNK_ROWS = 8_192
 EPSILON = 1e-6
 
@@ -31,10 +31,10 @@ NOT_KNOWN = "_not_known"
 
 
 class Explainer:
-    """What a model's answers come from; made once for a model, safe to share among threads.
+    """Explains the scores of one model. Make it once per model; threads may share it.
 
     Args:
-        model: whose answers are explained.
+        model: whose scores are explained.
 
     Attributes:
         features: names of the features that the model reads, as the columns of `parts`.
@@ -52,7 +52,7 @@ class Explainer:
         self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
 
     def parts(self, features: pl.DataFrame) -> Floats:
-        """Points of score that each feature adds [rows, features]; with the average training loan's they are the score.
+        """Points that each feature adds to the score of the average training loan, shape [rows, features].
 
         Args:
             features: as `ScoringModel.features` computes them.
@@ -60,11 +60,11 @@ class Explainer:
         return self._parts(features).T[: features.height].copy()
 
     def reasons(self, features: pl.DataFrame, most: int = MAX_REASONS) -> list[tuple[Reason, ...]]:
-        """The principal reasons of each row, the weightiest first; none where nothing lowered the score.
+        """The principal reasons of each row, the largest first; none where nothing lowered the score.
 
         Args:
             features: as `ScoringModel.features` computes them.
-            most: reasons of one row.
+            most: largest number of reasons of a row.
         """
         parts = self._parts(features)
         causes = self._of_causes(parts).T
@@ -73,7 +73,7 @@ class Explainer:
         return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
 
     def column(self, features: pl.DataFrame, most: int = MAX_REASONS) -> pl.Series:
-        """`reasons` of many rows, several threads at work: of each a list of code, text, value as text, and points."""
+        """`reasons` of many rows as a series of type `REASONS`, on several threads."""
         chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]
         if not chunks:
             return pl.Series("reasons", [], REASONS)
@@ -101,7 +101,7 @@ class Explainer:
         return lists_of_rows(lists["row"], lists["reasons"], features.height)
 
     def _parts(self, features: pl.DataFrame) -> Floats:
-        """Points [features, rows]; a row alone is there twice, or its sums would be in another order than in bulk."""
+        """Points, shape [features, rows]. A single row is doubled, so that it is summed in the order of the bulk."""
         matrix = self._model.design.matrix(features)
         if len(matrix) == 1:
             matrix = np.repeat(matrix, 2, axis=0)
@@ -110,7 +110,10 @@ class Explainer:
         return self._of_features(columns.T) * per_margin
 
     def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:
-        """Calibrated log-odds per unit of margin, from the average training loan to each row: so the parts add up."""
+        """Change of calibrated log-odds per unit of margin, from the average training loan to each row.
+
+        With this slope the contributions add up to the score.
+        """
         calibration = self._model.calibration
         if isinstance(calibration, Platt):
             return calibration.slope
@@ -134,7 +137,7 @@ class Explainer:
 
 
 def lists_of_rows(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
-    """A list for each of so many rows: those given by row number, and empty ones."""
+    """A series with one list per row: the given lists at their row numbers, and empty lists elsewhere."""
     given = pl.DataFrame({"row": row.cast(pl.Int64), "reasons": lists})
     every = pl.DataFrame({"row": np.arange(rows)}).join(given, "row", "left", maintain_order="left")
     return every["reasons"].fill_null(pl.Series([[]], dtype=lists.dtype))
@@ -160,11 +163,11 @@ def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[s
 
 
 class _Sums:
-    """Sums of rows by their owner, in the order of the owners.
+    """Sums the rows of an array by owner.
 
     Args:
-        owners: of each row.
-        order: every owner.
+        owners: the owner of each row.
+        order: every owner, in the order of the result.
     """
 
     def __init__(self, owners: Sequence[str], order: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The one path from a loan's columns to its probability of default: batch, service and tests all score here."""
+"""The one path from a loan's columns to its probability of default. Batch, service and tests score here."""
 
 import math
 from collections.abc import Callable
@@ -29,10 +29,9 @@ CHUNK_ROWS = 32_768
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """A contract's features, a fitted model, its calibration and the points scale; safe to share among threads.
+    """A contract's features, a fitted model, its calibration and the answer policy. Threads may share it.
 
-    `contract` holds only what the model needs (see `needed`). `threads` is for batches; one row takes one thread, and
-    no bit depends on it.
+    `contract` holds only what the model needs (see `needed`). `threads` is for batches. No bit depends on it.
     """
 
     contract: Contract
@@ -45,7 +44,7 @@ class ScoringModel:
     @cached_property
     def feature_set(self) -> FeatureSet:
         """The features that the model reads."""
-        return FeatureSet(self.contract, use_pricing=True)  # the contract was cut to what the policy allows
+        return FeatureSet(self.contract, use_pricing=True)  # the contract holds only what the policy allows
 
     @property
     def family(self) -> str:
@@ -54,29 +53,27 @@ class ScoringModel:
 
     @property
     def inputs(self) -> tuple[Column, ...]:
-        """Columns that a caller states."""
+        """Columns that the features and the exposure read, in contract order."""
         return self.feature_set.inputs
 
     @cached_property
     def importance(self) -> dict[str, float]:
-        """Each feature's share of what the model has learned, largest first; sums to 1."""
+        """Importance of each feature, largest first; the shares sum to 1."""
         shares = dict.fromkeys(self.design.features, 0.0)
         for column, share in zip(self.design.columns, self.model.importance, strict=True):
             shares[column.feature] += share
         return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
     def features(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Features of typed columns, as `FeatureSet.compute`."""
+        """Features of typed columns, as `FeatureSet.compute` gives them."""
         return self.feature_set.compute(frame)
 
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """What the model answers to each row of typed columns.
+        """Score each row of typed columns.
 
         Returns:
-            Columns `probability` (of default, calibrated, 0 to 1), `score` (points, higher is safer, not rounded),
-            `risk` (low, medium, high), `decision` (approve, refer, decline) and `expected_loss` (in the unit of the
-            exposure; null where that is not known): one row per input row, in the same order, the same bits alone and
-            in bulk.
+            A frame of `SCORE_SCHEMA` (the fields of `Answer` without reasons), one row per input row in the same order.
+            A row's bits are the same alone and in bulk.
 
         Raises:
             FeatureError: a column holds another type than the contract says.
@@ -84,11 +81,11 @@ class ScoringModel:
         return self._in_chunks(frame, lambda part: self._answers(self.feature_set.compute(part)))
 
     def score_features(self, features: pl.DataFrame) -> pl.DataFrame:
-        """`score` where the features are computed already: the same bits."""
+        """As `score`, for features that are computed already."""
         return self._in_chunks(features, self._answers)
 
     def log_odds(self, features: pl.DataFrame) -> Floats:
-        """Calibrated log-odds of default of a features frame."""
+        """Calibrated log-odds of default of a features frame, shape [rows]."""
         return self.calibration.log_odds(self.model.margin(self.design.matrix(features)))
 
     def _in_chunks(self, frame: pl.DataFrame, answers: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
@@ -112,7 +109,7 @@ class ScoringModel:
         )
 
     def exposure(self, features: pl.DataFrame) -> pl.Series:
-        """What is at stake on each loan: 1 where the contract does not say, null where a loan does not."""
+        """Exposure of each loan: 1 if the contract has none, null if the loan's is missing."""
         if self.contract.exposure is None:
             return pl.repeat(1.0, features.height, eager=True)
         if EXPOSURE not in features.columns:
@@ -121,16 +118,18 @@ class ScoringModel:
 
 
 def points(log_odds: Floats, scale: Scorecard) -> Floats:
-    """Points of calibrated log-odds of default: `scale.points` at `scale.odds` good to bad, `double` for twice that."""
+    """Points of calibrated log-odds of default: `scale.points` at odds of `scale.odds` good to bad.
+
+    A fixed number of further points doubles the odds (N. Siddiqi, "Credit Risk Scorecards", 2006).
+    """
     factor = scale.double / math.log(2)
     return scale.points - factor * (log_odds + math.log(scale.odds))
 
 
 def needed(contract: Contract, design: Design) -> Contract:
-    """The part of a contract that a model needs: its features and target, and all that an application may state.
+    """The part of a contract that a model needs: its features, its target, and every column of an application.
 
-    Columns known at application stay although no feature reads them: callers need not know which those are, and they
-    change with each model.
+    Columns known at application stay even if no feature reads them. So a caller sends the same fields to every model.
     """
     features = tuple(f for f in contract.features if f.name in design.features)
     exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()

@@ -1,4 +1,7 @@
-"""DuckDB SQL that turns the text of a column into its type, or null where the text is no such value."""
+"""DuckDB SQL that turns the text of a column into a typed value, or null where the text is not of the type.
+
+What each type accepts stands in `core/book/column_types.py`, reader `file`.
+"""
 
 from datetime import timedelta
 
@@ -19,7 +22,7 @@ _BOOLEAN, _DATE = BOOLEAN_FORMS["file"], DATE_FORMS["file"]
 
 
 def first_try_sql(column: Column, text: str) -> str:
-    """What nearly every text of the column parses as, in one fast cast."""
+    """SQL of one fast cast that reads nearly every text of the column; null for the others."""
     match column.type:
         case "number" | "integer":
             return plain_number_sql(column, text)
@@ -34,22 +37,22 @@ def first_try_sql(column: Column, text: str) -> str:
 
 
 def plain_number_sql(column: Column, text: str) -> str:
-    """A number without thousands and signs, in the decimal sign of the column; null for any other text."""
+    """SQL of a number without thousands separators and signs, in the column's decimal sign; null for other texts."""
     if column.decimal is None:
         return f"TRY_CAST({text} AS DOUBLE)"
-    # A point can only part thousands, which the first try does not read.
+    # In such a column a point can only separate thousands, which the first try does not read.
     return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
 
 
 def value_sql(column: Column, text: str, first: str, fraction: str | None, clean: bool) -> str:
-    """The typed value, null where the text cannot be one.
+    """SQL of the typed value; null where the text is not of the type.
 
     Args:
-        column: its type decides.
+        column: of the contract.
         text: SQL of the text to parse.
-        first: SQL of what `first_try_sql` gave.
-        fraction: SQL condition: this file writes this percent column as fractions; None: no file does.
-        clean: the first try is known to read every text of the column rightly.
+        first: SQL of the result of `first_try_sql`.
+        fraction: SQL condition that the row's file writes this percent column as fractions; None: no file does.
+        clean: `first` is known to be right for every text of the column.
     """
     match column.type:
         case "text":
@@ -116,7 +119,7 @@ def _strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
 
 
 def _date(first: str, text: str, rare: bool) -> str:
-    # DuckDB reads `Jan-0000`, and takes `epoch` and `infinity` for 1900-01-01.
+    # DuckDB reads `Jan-0000`, and reads `epoch` and `infinity` as 1900-01-01.
     sane = (
         f"{first} BETWEEN DATE '{FIRST_DATE + timedelta(days=1)}' AND DATE '{LAST_DATE}' "
         f"OR ({first} = DATE '{FIRST_DATE}' AND contains({text}, '{FIRST_DATE.year}'))"
@@ -131,7 +134,7 @@ def _short_date(text: str) -> str:
 
 
 def _category(column: Column, text: str) -> str:
-    """The contract's spelling of a category, found without regard to case and spacing."""
+    """SQL of a category in the contract's spelling; case and spacing of the text do not matter."""
     if column.allowed is None:
         return text
     known = ", ".join(quoted(word) for word in column.allowed)

@@ -1,7 +1,7 @@
-"""SQL conditions on typed values: what is wrong with a value, and what a person is told about it.
+"""SQL conditions on typed values: why a value is wrong, and the message about it.
 
-`typed_sql` of staging gives the names: t{i} is the text of column i, n{i} its first parse, v{i} its value,
-e{i} whether the column's own SQL failed. A message names the column and the rule, never the value.
+The names come from `typed_rows.typed_sql`: t{i} is the text of column i, n{i} its first parse, v{i} its value, e{i}
+whether the column's own SQL failed. A message names the column and the rule, never the value.
 """
 
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
@@ -14,7 +14,7 @@ FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused 
 
 
 def suspect_condition(table: Table, column: Column, i: int) -> str:
-    """The value has some fault."""
+    """SQL condition: the value has a fault."""
     conditions = [f"v{i} IS NULL" if table.requires(column) else _unparseable(table, column, i)]
     if outside := _outside(column, f"v{i}"):
         conditions.append(outside)
@@ -22,7 +22,7 @@ def suspect_condition(table: Table, column: Column, i: int) -> str:
 
 
 def fault_case(table: Table, column: Column, i: int) -> str:
-    """The fault of the value as `FAULT_TYPE`, or null."""
+    """SQL of the value's fault as `FAULT_TYPE`, or null."""
     refused = column.on_invalid == "quarantine" or table.requires(column)
     if column.allowed is None:
         reason, message = "unparseable", f"is not {COLUMN_TYPES[column.type].in_file}"
@@ -39,19 +39,19 @@ def fault_case(table: Table, column: Column, i: int) -> str:
 
 
 def target_fault_case() -> str:
-    """The fault of the target as `FAULT_TYPE`, or null."""
+    """SQL of the target's fault as `FAULT_TYPE`, or null."""
     told = _told(TARGET, "unparseable", "is neither 0 nor 1 nor null", refused=True)
     return f"CASE WHEN target_failed THEN {told} END"
 
 
 def value_inside(column: Column, value: str) -> str:
-    """The value, null where it is out of range."""
+    """SQL of the value; null where it is out of range."""
     outside = _outside(column, value)
     return f"CASE WHEN NOT ({outside}) THEN {value} END" if outside else value
 
 
 def clean_aggregate(table: Table, column: Column, i: int) -> str:
-    """No row has a fault in the column, and the first parse reads every text; null without any value."""
+    """SQL aggregate: no row has a fault in the column, and the first parse reads every text. Null without any value."""
     checks = [f"count(t{i}) = count(n{i}) AND count(t{i}) = count(v{i})"]
     if table.requires(column):
         checks.append(f"count(v{i}) = count(*)")

@@ -1,4 +1,4 @@
-"""Data rules that a contract implies for its validated rows, and what a run of them found."""
+"""Data rules that a contract implies for its validated rows, and their outcomes."""
 
 import json
 from collections.abc import Iterator
@@ -25,11 +25,10 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Rule:
-    """One fact that must hold for the validated rows; its name is the name of the asset check.
+    """One rule that validated rows must keep. Its name is the name of the asset check.
 
-    `columns` are the columns that the rule reads: none for `has_rows`, all of the contract for
-    `columns_present`, the optional ones for `in_source`, the earlier and the later date for `not_after`,
-    one for every other kind.
+    `columns` are the columns that the rule reads. `has_rows` reads none, `columns_present` all of the contract,
+    `in_source` the optional ones, `not_after` the earlier and the later date. Every other kind reads one.
     """
 
     name: str
@@ -44,12 +43,12 @@ class Rule:
 
 
 def expectations_for(contract: Contract) -> tuple[Rule, ...]:
-    """Every rule of a contract: of the table first, then column by column. Names are unique."""
+    """Every rule of a contract: first those of the table, then column by column. Names are unique."""
     return (*_table_rules(contract.columns), *_rules(contract.columns, contract.entity_key, contract.event_date))
 
 
 def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
-    """Every rule of a linked source, before it is joined."""
+    """Every rule of a linked source, before the join."""
     together = source.key if len(source.key) > 1 else ()
     alone = source.key[0] if len(source.key) == 1 else None
     return (*_table_rules(source.columns, together), *_rules(source.columns, alone, None))
@@ -58,7 +57,7 @@ def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
 def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) -> Iterator[Rule]:
     names = tuple(column.name for column in columns)
     yield Rule("has_rows", "has_rows", "At least one row was accepted.", "critical", minimum=1)
-    yield Rule("columns_present", "columns_present", "Every column of the contract is there.", "critical", names)
+    yield Rule("columns_present", "columns_present", "Every column of the contract is present.", "critical", names)
     if together:
         why = f"No two rows share the same {' and '.join(together)}."
         yield Rule("key_unique", "unique_together", why, "critical", together)
@@ -66,7 +65,7 @@ def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) ->
         yield Rule(
             "optional_columns_in_source",
             "in_source",
-            "The source has every optional column of the contract; rules of an absent one are skipped.",
+            "The source has every optional column of the contract. Rules of an absent column are skipped.",
             "warning",
             optional,
         )
@@ -75,7 +74,7 @@ def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) ->
 def _rules(columns: tuple[Column, ...], key: str | None, event_date: str | None) -> Iterator[Rule]:
     for column in columns:
         yield from _column_rules(column, column.name == key)
-        # What was known at the decision cannot be dated after it: a two-digit year read as 2068, most often.
+        # A value known at the decision cannot have a later date. Most often a two-digit year was read as 2068.
         precedes = column.type == "date" and column.name != event_date and column.known != "after_origination"
         if event_date is not None and precedes:
             name, why = f"{column.name}_not_after_{event_date}", f"{column.name} is not later than {event_date}."
@@ -86,7 +85,7 @@ def _column_rules(column: Column, is_key: bool) -> Iterator[Rule]:
     if is_key:
         yield _rule(column, "unique", f"No two rows share the same {column.name}.")
     if is_key or column.required:
-        yield _rule(column, "not_null", f"{column.name} is stated in every row.")
+        yield _rule(column, "not_null", f"{column.name} has a value in every row.")
     elif column.max_missing < 1:
         why = f"{column.name} is missing in at most {100 * column.max_missing:g}% of the rows."
         yield _rule(column, "missing_share", why, max_missing=column.max_missing)
@@ -123,10 +122,10 @@ def _range(column: Column) -> str:
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What one rule found; it holds counts and names, never a value of a row.
+    """The outcome of one rule: counts and names, never a value of a row.
 
-    `skipped` means that the source lacks the optional column. `expectation` is the engine's name of the
-    check, empty where the answer did not need the engine.
+    `skipped` means that the source lacks the optional column. `expectation` is the engine's name of the check. It is
+    empty where the engine was not needed.
     """
 
     rule: Rule
@@ -143,7 +142,7 @@ class RuleOutcome:
 
     @property
     def unexpected_share(self) -> float:
-        """Rows that break the rule over all rows, 0 to 1."""
+        """Share of the rows that break the rule, 0 to 1."""
         return self.unexpected_count / self.element_count if self.element_count else 0.0
 
     def to_json(self) -> dict[str, object]:
@@ -169,12 +168,12 @@ class QualityResult:
     outcomes: tuple[RuleOutcome, ...]
 
     def failed(self, severity: Severity) -> tuple[RuleOutcome, ...]:
-        """Broken rules of one severity; a critical one blocks what comes after."""
+        """Broken rules of one severity. A critical one blocks the next assets."""
         return tuple(o for o in self.outcomes if not o.success and o.rule.severity == severity)
 
     @property
     def skipped(self) -> tuple[RuleOutcome, ...]:
-        """Rules of optional columns that the source lacks."""
+        """Rules that were skipped because the source lacks their optional column."""
         return tuple(o for o in self.outcomes if o.status == "skipped")
 
     def to_json(self) -> str:

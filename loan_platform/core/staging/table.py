@@ -1,4 +1,4 @@
-"""What is staged from raw rows, and which raw columns that takes."""
+"""What is staged from raw rows, and which raw columns that needs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from loan_platform.core.book.sql import columns_read
 
 @dataclass(frozen=True)
 class Table:
-    """What is staged from raw rows: typed columns, the key of a row, and the target where the rows have one."""
+    """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one."""
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -22,7 +22,7 @@ class Table:
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False) -> "Table":
-        """All of the contract; for `outcomes` only the key and the target, which then must be there."""
+        """The table of a contract. For `outcomes` it has only the key and the target, which is then required."""
         return cls(
             columns=(contract.by_name[contract.entity_key],) if outcomes else contract.columns,
             key=(contract.entity_key,),
@@ -34,7 +34,7 @@ class Table:
 
     @classmethod
     def from_source(cls, contract: Contract, source: SourceTable) -> "Table":
-        """One of the linked sources of a contract, before they are joined."""
+        """The table of one linked source of a contract, before the join."""
         return cls(
             columns=source.columns,
             key=source.key,
@@ -46,20 +46,20 @@ class Table:
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
-        """Names (lower case) of the raw columns that are read; nothing else leaves the source."""
+        """Names (lower case) of the raw columns that are read. No other column leaves the source."""
         return self._target_reads.union(*(column.raw_columns for column in self.columns))
 
     @cached_property
     def required_raw(self) -> frozenset[str]:
-        """Raw columns that required columns read."""
+        """Raw columns that the required columns read."""
         return frozenset[str]().union(*self.missing_required(frozenset()).values())
 
     def requires(self, column: Column) -> bool:
-        """Whether a row without a value in the column is refused."""
+        """Whether a row without a value in the column is rejected."""
         return column.required or column.name in (*self.key, self.event_date)
 
     def missing_required(self, present: frozenset[str]) -> dict[str, frozenset[str]]:
-        """Required columns of which a file with these raw columns has none, with what they read."""
+        """Required columns that a file with these raw columns lacks, each with the raw columns that it reads."""
         found = {
             column.name: column.raw_columns
             for column in self.columns
@@ -70,7 +70,7 @@ class Table:
         return found
 
     def missing_optional(self, present: frozenset[str]) -> tuple[str, ...]:
-        """Optional columns of which a file with these raw columns has none, in contract order."""
+        """Optional columns that a file with these raw columns lacks, in contract order."""
         required = self.missing_required(frozenset())
         return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
 

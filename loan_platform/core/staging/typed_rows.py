@@ -1,4 +1,4 @@
-"""A contract as DuckDB SQL: raw text becomes typed values, and each refused value a fault with a reason."""
+"""A contract as DuckDB SQL: raw text becomes typed values, and each rejected value a fault with a reason."""
 
 from collections.abc import Mapping
 
@@ -14,17 +14,18 @@ from loan_platform.core.staging.quarantine_reasons import (
 )
 from loan_platform.core.staging.table import Table
 
-Fractions = Mapping[str, frozenset[str]]  # percent column -> files that write it as fractions
-FRACTION_SHARE = 0.95  # of a file's values above 0 without % sign: at most 1 means that it writes fractions
+Fractions = Mapping[str, frozenset[str]]  # by percent column: files that write it as fractions
+FRACTION_SHARE = 0.95  # a file writes fractions if this share of its values above 0, without % sign, is at most 1
 
 
 def typed_sql(
     table: Table, raw: str, fractions: Fractions, clean: frozenset[str] = frozenset(), rows: str = "true"
 ) -> str:
-    """A query for every typed value of the raw rows, before ranges are looked at.
+    """A query for every typed value of the raw rows, before ranges are checked.
 
-    Columns: __row, source_file, source_line; for column i the text t{i}, its first parse n{i}, the value
-    v{i}, and where it has SQL of its own e{i}, whether that failed; the value `target` and `target_failed`.
+    Its columns are __row, source_file, source_line, `target` and `target_failed`, and for each column i of the table
+    the text t{i}, its first parse n{i} and the value v{i}. Where the column has SQL of its own, e{i} says whether that
+    failed.
 
     Args:
         table: what to stage.
@@ -33,7 +34,7 @@ def typed_sql(
         clean: columns of which the first parse reads every text, see `profile_sql`.
         rows: SQL condition on the raw rows.
     """
-    # Raw columns are left behind in the innermost SELECT: one may be called `target` or `key`.
+    # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
     raws = [
         f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{name(c.name)} AS s{i}"
         for i, c in enumerate(table.columns)
@@ -47,7 +48,7 @@ def typed_sql(
         f"{value_sql(c, f't{i}', f'n{i}', _is_fraction(c, fractions), c.name in clean)} AS v{i}"
         for i, c in enumerate(table.columns)
     ]
-    # No WITH: DuckDB would write its whole result down first. TRY gives null for an error, a struct otherwise.
+    # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
     return f"""
     SELECT {", ".join(["*", *values])},
         CASE WHEN target_value IN (0, 1) THEN target_value END AS {TARGET},
@@ -61,10 +62,10 @@ def typed_sql(
 
 
 def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
-    """A query of one row that says for each column whether it is clean, and last whether every target is.
+    """A query of one row: whether each column is clean, in order, and last whether every target is.
 
-    Clean: no row has a fault in it and the first parse reads every text. Nearly all columns of a sound file
-    are, so that the costly search for faults is for the few others only.
+    A column is clean if no row has a fault in it and the first parse reads every text. Nearly all columns of a sound
+    file are clean, so the slow search for faults covers few columns.
     """
     checks = [f"coalesce({clean_aggregate(table, c, i)}, false)" for i, c in enumerate(table.columns)]
     checks.append("coalesce(NOT bool_or(target_failed), true)")
@@ -72,7 +73,7 @@ def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
 
 
 def suspect_sql(table: Table) -> str:
-    """Condition on `typed_sql`: the row has a fault, whether it refuses the row or only the value."""
+    """Condition on `typed_sql`: the row has a fault, which rejects the row or only the value."""
     return " OR ".join([*(suspect_condition(table, c, i) for i, c in enumerate(table.columns)), "target_failed"])
 
 
@@ -83,7 +84,7 @@ def faults_sql(table: Table) -> str:
 
 
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
-    """Select list on `typed_sql`: the columns, the target where there is one, and where the row came from."""
+    """Select list on `typed_sql`: the columns, the target if there is one, and the source of the row."""
     values = [
         f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} AS {name(c.name)}"
         for i, c in enumerate(table.columns)
@@ -92,7 +93,7 @@ def accepted_sql(table: Table, clean: frozenset[str]) -> str:
 
 
 def fractions_sql(table: Table, raw: str) -> str | None:
-    """A query: file, then for each percent column whether it is written as fractions; None without any."""
+    """A query: file, then whether it writes each percent column as fractions. None without percent columns."""
     percents = [c for c in table.columns if c.type == "percent"]
     if not percents:
         return None
@@ -107,7 +108,7 @@ def fractions_sql(table: Table, raw: str) -> str | None:
 
 
 def _text(table: Table, column: Column, i: int) -> str:
-    """The text to parse; marks of missing values are null already, but for blanks around them."""
+    """SQL of the text to parse. Raw marks of missing values are null already, unless there are spaces around them."""
     text = f"s{i}.x" if column.sql is not None else f"s{i}"
     if column.type != "text":
         return text

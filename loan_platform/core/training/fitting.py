@@ -1,4 +1,4 @@
-"""Fitting every candidate on the training window, and calibrating it on the window's end."""
+"""Fits each candidate on the training window and calibrates it on the end of that window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from loan_platform.core.scoring.scoring_model import ScoringModel, needed
 from loan_platform.core.training.parallel_fits import fit_each
 from loan_platform.core.training.splits import LoanSplit, split_loans
 
-HALF_ROWS = 200_000  # calibration needs a model like the final one, not one as exact
+HALF_ROWS = 200_000  # calibration needs a model similar to the final one, not one as precise
 DIRECTIONS = {"increasing": 1, "decreasing": -1, None: 0}
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The loans as arrays in the order fit, calibration, test, so that each part is a slice and not a copy."""
+    """The loans as arrays in the order fit, calibration, test. So each part is a slice, not a copy."""
 
     split: LoanSplit
     design: Design
@@ -43,7 +43,7 @@ class TrainingData:
 
     @classmethod
     def prepare(cls, book: Portfolio, loans: pl.DataFrame) -> Self:
-        """Split the loans of a features frame and build the matrix; the test set teaches the design nothing."""
+        """Split the loans of a features frame and build the matrix. The design is learned without the test set."""
         contract, policy = book.contract, book.training
         date = loans[contract.event_date] if contract.event_date else None
         split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split)
@@ -61,7 +61,7 @@ class TrainingData:
         )
 
     def without_half(self, half: int) -> Sample:
-        """The training window without one half (0 or 1) of the calibration window; at most 200,000 loans of it."""
+        """The training window without one half (0 or 1) of the calibration window; at most 200,000 loans."""
         start, end = len(self.split.fit), len(self.split.training)
         kept = np.concatenate((np.arange(start), np.arange(start + 1 - half, end, 2)))
         kept = kept[:: -(-len(kept) // HALF_ROWS)]
@@ -75,7 +75,7 @@ class TrainingData:
 
     @property
     def calibration_exposure(self) -> Floats:
-        """What was at stake on the loans of the calibration window."""
+        """Exposure of the loans of the calibration window."""
         return self.exposure[len(self.split.fit) : len(self.split.training)]
 
     @property
@@ -92,7 +92,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibrated model, and what its cut-offs would have earned on the calibration window."""
+    """A calibrated model, and the profit curve of the calibration window."""
 
     model: ScoringModel
     profit: ProfitCurve
@@ -101,14 +101,11 @@ class Calibrated:
 def fit_calibrated(
     book: Portfolio, data: TrainingData, params: dict[str, dict[str, Any]], log: Callable[[str], None]
 ) -> dict[str, Calibrated]:
-    """Each family of `params`, fitted and calibrated, with its cut-offs.
+    """Fit and calibrate each family of `params`.
 
-    A family is calibrated on loans that its model has not seen: two models are fitted on the fit window and one half
-    each of the calibration window (loans in turn), and each gives the margins of the other half. The model that counts
-    is then fitted on the whole training window. On the LendingClub loans of 2007-2010 (5 cuts, each judged on the
-    next six months) a fit that includes the calibration window raised the AUC in 15 of 15 trials, by .008 to .054;
-    calibrating it by halves gave a mean log loss of .3794 (scorecard), .3798 (boosting), .3788 (blend), against
-    .3799, .3803, .3792 with the margins of one model of the fit window alone.
+    A family is calibrated on loans that its model has not seen. Two models are fitted on the fit window and one half
+    each of the calibration window (every other loan), and each gives the margins of the other half. The final model is
+    fitted on the whole training window (decision 7).
     """
     fitted: dict[str, FittedModel] = {}
     on_calibration: dict[str, Floats] = {}
@@ -145,13 +142,13 @@ def _exposure(contract: Contract, loans: pl.DataFrame) -> pl.Series:
 
 
 def test_probability(model: ScoringModel, data: TrainingData) -> Floats:
-    """Probability of default of the test loans: what the model's `score` gives."""
+    """Probability of default of the test loans, shape [test loans]. The bits are those of `ScoringModel.score`."""
     test = data.matrix[len(data.split.training) :]
     return sigmoid(model.calibration.log_odds(margins(model.model, test, data.context.threads)))
 
 
 def _fit_crosswise(name: str, data: TrainingData, params: dict[str, Any]) -> tuple[FittedModel, Floats]:
-    """The model of the whole training window, and margins on the calibration window of models that did not see them."""
+    """The final model, and margins on the calibration window from models that have not seen its loans."""
     window, samples = data.calibration_sample.matrix, (data.training_sample, *map(data.without_half, (0, 1)))
     whole, *halves = fit_each(FITTED[name], samples, data.context, params)
     unseen = np.empty(len(window))

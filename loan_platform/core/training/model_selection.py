@@ -1,4 +1,4 @@
-"""Which candidate becomes the model: the simplest, unless another shows on the folds that it is worth more."""
+"""Chooses the candidate: the scorecard, unless another family beats it on the folds by the policy's margin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from loan_platform.core.models.families import COMPLEXITY, SIMPLEST
 
 @dataclass(frozen=True)
 class FoldScores:
-    """A candidate on the time-ordered folds: margins of each fold's validation loans, and their AUC."""
+    """A candidate on the folds: margins and AUC of each fold's validation loans."""
 
     margins: tuple[Floats, ...]
     aucs: tuple[float, ...]
@@ -25,7 +25,7 @@ class FoldScores:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen family, why (a sentence for people), and each family's gain in AUC over the simplest."""
+    """The chosen family, the reason as a sentence, and each family's gain in AUC over the scorecard."""
 
     family: str
     reason: str
@@ -40,9 +40,15 @@ def choose(
 ) -> Choice:
     """Choose on the folds alone.
 
-    The scorecard is the rule: another family must beat its mean AUC by at least `margin`; the best of those that do is
-    chosen, the simpler one at equal AUC. The paired 95 % interval of each gain is shown, and does not decide: on a
-    small book it spans zero for every family. Without a scorecard the best family is chosen.
+    Another family must beat the scorecard's mean AUC by at least `margin`. The best such family is chosen, and at equal
+    AUC the simpler one. Without a scorecard the best family is chosen. The paired 95 % interval of a gain is shown but
+    does not decide: on a small book it spans zero for every family.
+
+    Args:
+        scores: of each family, on the same folds.
+        targets: outcomes of each fold's validation loans.
+        margin: AUC by which a family must beat the scorecard.
+        seed: of the bootstrap.
     """
     ranked = sorted(scores, key=lambda name: (-scores[name].mean, COMPLEXITY[name]))
     if SIMPLEST not in scores:

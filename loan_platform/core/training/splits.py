@@ -1,4 +1,4 @@
-"""Which loans train, calibrate and test: out of time by vintage, or by a hash of the key."""
+"""Splits loans into training, calibration and test set: out of time by vintage, or by a hash of the key."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,12 +17,12 @@ MIN_OF_A_CLASS = 2
 
 
 class SplitError(ExplainedError, ValueError):
-    """The loans cannot be split as the policy says; with the counts and the setting to change."""
+    """The loans cannot be split as the policy says. The message has the counts and the setting to change."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a split, for the report; the dates are the first and last vintage, where there are any."""
+    """One part of a split, for the report. The dates are the first and the last vintage, if there are any."""
 
     rows: int
     defaults: int
@@ -37,9 +37,9 @@ class Part:
 
 @dataclass(frozen=True)
 class LoanSplit:
-    """Row numbers of each part, each in order of vintage (where there is one) and key, and what was left out.
+    """Row numbers of each part, ordered by vintage (if there is one) and key, and counts of the loans left out.
 
-    `folds` are (train, validation) pairs inside the training window (`fit` and `calibration`).
+    `folds` are pairs (train, validation) inside the training window, which is `fit` and `calibration`.
     """
 
     fit: Rows
@@ -57,7 +57,7 @@ class LoanSplit:
         return np.concatenate((self.fit, self.calibration))
 
     def report(self) -> dict[str, Any]:
-        """Counts and periods, ready for JSON."""
+        """Counts and periods as JSON values."""
         return {
             "rows": self.rows,
             "unknown_outcome": self.unknown_outcome,
@@ -79,9 +79,9 @@ def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None,
     """Split by the policy: out of time on the vintages of `event_date`, or by a hash of the key.
 
     Args:
-        key: identifies a loan; orders the loans of a vintage, so that the order of the rows does not matter.
-        target: 1 default, 0 repaid, null outcome not known.
-        event_date: Date of each loan; needed for `out_of_time`.
+        key: identifies a loan and orders the loans of a vintage. So the order of the rows does not matter.
+        target: 1 default, 0 repaid, null if the outcome is unknown.
+        event_date: date of each loan; needed for `out_of_time`.
         policy: sizes of the parts.
 
     Raises:
@@ -104,9 +104,9 @@ def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None,
 
 
 def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
-    """A hash of each key's text that no library version, process or platform changes.
+    """A hash of each key's text, the same in every library version, process and platform. Shape [rows].
 
-    FNV-1a over the UTF-8 bytes, then the 64-bit finalizer of MurmurHash3, of which the upper half is kept.
+    FNV-1a over the UTF-8 bytes, then the upper half of the 64-bit finalizer of MurmurHash3.
     """
     text = key.cast(pl.String).fill_null("").cast(pl.Binary)
     sizes = text.bin.size().to_numpy().astype(np.int64)
@@ -125,8 +125,8 @@ def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
 def _by_hash(known: pl.DataFrame, policy: Split) -> pl.DataFrame:
     """Parts and folds by the rank of each key's hash among the loans of its outcome.
 
-    Every part so has the default rate of the book, however rare defaults are. A loan changes its part only where
-    other loans of its outcome have come or gone and its rank was at the border.
+    So every part has the default rate of the book, however rare defaults are. A loan changes its part only if other
+    loans of its outcome come or go and its rank is at the border.
     """
     position = _rank_share(known, known["key"])
     training = (position - policy.test_share) / (1 - policy.test_share)  # [0, 1) within the training loans
@@ -150,7 +150,7 @@ def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
 
 
 def _out_of_time(loans: pl.DataFrame, policy: Split) -> tuple[pl.DataFrame, int]:
-    """Known loans of matured vintages with their part, and the count of known loans of immature vintages."""
+    """Loans of matured vintages with known outcome and their part; count of known loans in immature vintages."""
     matured = _matured_vintages(loans, policy)
     known = loans.filter(pl.col("target").is_not_null())
     kept = known.filter(pl.col("vintage").is_in(matured))
@@ -222,7 +222,7 @@ def _assemble(ordered: pl.DataFrame, policy: Split, rows: int, unknown: int, imm
 
 
 def _fold(training: pl.DataFrame, number: int, policy: Split) -> tuple[Rows, Rows]:
-    """In time order: the blocks before, against the next one. By hash: the other folds, against this one."""
+    """In time order: train on the earlier blocks, validate on the next. By hash: train on the other folds."""
     block = pl.col("block")
     if policy.kind == "hash":
         train, validation = block != number, block == number

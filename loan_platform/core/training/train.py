@@ -1,4 +1,4 @@
-"""Training: split, tune, choose, fit, calibrate, and only then look at the test set, once."""
+"""Training: split, tune, choose, fit, calibrate, and then evaluate the test set once."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ KEEPS_NO_DIRECTIONS = "it cannot keep features to the directions that the contra
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model family, fitted and calibrated; `gain` is its fold AUC minus the scorecard's.
+    """One model family, fitted and calibrated.
 
-    `test` was computed after the choice, for people: it decided nothing.
+    `gain` is its mean AUC on the folds minus the scorecard's. `test` is computed after the choice.
     """
 
     family: str
@@ -45,17 +45,23 @@ class Candidate:
 
     @property
     def mean_auc(self) -> float:
-        """Mean AUC over the time-ordered folds."""
+        """Mean AUC over the folds."""
         return float(np.mean(self.fold_aucs))
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The chosen model and how it came about.
+    """The chosen model and how it was chosen.
 
-    `profit` is what cut-offs would have earned on the calibration window. `test_predictions` has one row per test loan:
-    its row number `row` in the training frame, key, event date (where there is one), target, and each candidate's
-    probability under its family's name.
+    Attributes:
+        model: the chosen one.
+        profit: profit of each cut-off on the calibration window.
+        choice: the chosen family, and why.
+        candidates: every trained family.
+        not_trained: the reason for each family that cannot be chosen.
+        split: which loans trained, calibrated and tested.
+        test_predictions: one row per test loan: `row` in the training frame, key, event date (if there is one),
+            target, and each candidate's probability under the name of its family.
     """
 
     model: ScoringModel
@@ -67,7 +73,7 @@ class TrainingResult:
     test_predictions: pl.DataFrame
 
     def summary(self) -> dict[str, Any]:
-        """How the model was chosen, as JSON values; the same for the same data, seed and code."""
+        """How the model was chosen, as JSON values. The same data, seed and code give the same values."""
         return {
             "chosen": self.choice.family,
             "reason": self.choice.reason,
@@ -84,9 +90,9 @@ def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lam
 
     Args:
         book: contract and policies.
-        loans: the contract's key, event date (where it has one), `target` (1, 0, null) and features, as
-            `FeatureSet.compute` gives them; in any order, which does not matter.
-        log: told about progress.
+        loans: the contract's key, event date (if it has one), `target` (1, 0, null), and features as
+            `FeatureSet.compute` gives them. The order of the rows does not matter.
+        log: takes messages about progress.
 
     Raises:
         SplitError: the loans cannot be split as the policy says.
@@ -94,8 +100,8 @@ def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lam
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]
     from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
-    # Of the whole process, so fits side by side would set them back for each other. More BLAS threads give other last
-    # bits; the epochs of the network are chosen, so that it has not converged is no news.
+    # Both settings hold for the whole process, so they are set once around all parallel fits. More BLAS threads give
+    # other last bits. The network's epochs are fixed, so its warning about convergence is expected.
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return _train(book, loans, log)
@@ -152,7 +158,7 @@ def _tune(
 
 
 def _blend_of(scorecard: Tuned, boosting: Tuned, folds: tuple[Fold, ...]) -> Tuned:
-    """The blend has nothing to tune: its margins on the folds are its parts' mean."""
+    """The blend has no parameters: its margins on the folds are the mean of its parts."""
     margins = tuple(blended(a, b) for a, b in zip(scorecard.margins, boosting.margins, strict=True))
     aucs = tuple(auc(fold.target, margin) for fold, margin in zip(folds, margins, strict=True))
     return Tuned(params={}, margins=margins, aucs=aucs, trials=0, pruned=0, seconds=0.0)

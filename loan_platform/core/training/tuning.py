@@ -1,4 +1,4 @@
-"""Tuning on time-ordered folds: Optuna's seeded search, cut short fold by fold where a trial is below the median."""
+"""Tuning on the folds: Optuna's seeded search. A trial below the median of a fold is pruned."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """Loans to fit on, and the later ones to judge by."""
+    """Loans to fit on, and loans to validate on."""
 
     train: Sample
     matrix: Matrix
@@ -29,7 +29,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters of a family: its margins and AUC on each fold's validation loans."""
+    """The best parameters of a family, with margins and AUC on each fold's validation loans."""
 
     params: dict[str, Any]
     margins: tuple[Floats, ...]
@@ -40,13 +40,13 @@ class Tuned:
 
 
 def tuning_folds(split: LoanSplit, matrix: Matrix, target: Floats, rows: int) -> tuple[Fold, ...]:
-    """The folds of a split, on at most about `rows` loans of the training window.
+    """The folds of a split, with at most about `rows` loans of the training window.
 
     Args:
-        split: row numbers of the loans, as the book has them.
-        matrix: of `split.training` and then `split.test`, in that order; `target` likewise.
-        target: 1 default, 0 repaid.
-        rows: every k-th default and every k-th repaid loan is taken, so vintages and the base rate stay.
+        split: row numbers of the loans.
+        matrix: of the loans of `split.training`, then of `split.test`.
+        target: of the same loans; 1 default, 0 repaid.
+        rows: every k-th default and every k-th repaid loan is taken, so the vintages and the base rate stay the same.
     """
     position = np.empty(split.rows, np.int64)
     position[split.training] = np.arange(len(split.training))
@@ -65,7 +65,7 @@ def tuning_folds(split: LoanSplit, matrix: Matrix, target: Floats, rows: int) ->
 def tune(
     family: Family, folds: tuple[Fold, ...], context: FitContext, trials: int, log: Callable[[str], None]
 ) -> Tuned:
-    """The parameters with the highest mean AUC over the folds; the family's defaults are the first trial."""
+    """Find the parameters with the highest mean AUC over the folds. The family's defaults are the first trial."""
     search = _Search(family, folds, context)
     start = perf_counter()
     if (budget := min(trials, family.max_trials)) > 1:

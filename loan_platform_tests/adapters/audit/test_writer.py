@@ -60,7 +60,7 @@ def test_a_chain_with_its_end_cut_off_is_left_for_another(tmp_path: Path) -> Non
     written(tmp_path, "c")
     assert path.read_bytes() == b"".join(lines[:-1])
     assert recorded(tmp_path) == [[], ["c"]]
-    assert faults(tmp_path) == ["chain-1/head:1: 1 lines at the end of the chain are gone"]
+    assert faults(tmp_path) == ["chain-1/head:1: 1 lines at the end of the chain are missing"]
 
 
 def test_a_chain_without_its_head_is_left(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_columns_of_another_type_refuse_their_rows() -> None:
     read = FRAMES.read(raw, as_text=False)
     assert read.refused.rows() == [
         (1, "income", "wrong_type", "must be a number"),
-        (2, "income", "required", "must be stated"),
+        (2, "income", "required", "is required"),
     ]
     assert read.rows.to_list() == []
 

@@ -115,6 +115,6 @@ def test_a_feature_that_knows_the_outcome_raises_the_alarm():
     alarms = leak_alarms(0.8, areas, max_auc=0.75, max_feature_auc=0.9)
     assert [alarm.feature for alarm in alarms] == [None, "settled", "inverse", "status"]
     assert str(alarms[1]) == (
-        "the AUC of feature 'settled' alone is 1.0000, above the ceiling of 0.90: it knows the outcome (a leak)"
+        "the AUC of feature 'settled' alone is 1.0000, above the ceiling of 0.90: the outcome leaks into it"
     )
     assert leak_alarms(0.7, {"honest": 0.7}, 0.75, 0.7) == []

@@ -14,6 +14,7 @@ from loan_platform.core.monitoring.served_table import served_table
 from loan_platform.core.scoring import predictor as module
 from loan_platform.core.scoring.answer import (
     ANSWER_SCHEMA,
+    REASON_FIELDS,
     REASONS,
     RECORDED_SCHEMA,
     SCORE_SCHEMA,
@@ -89,7 +90,7 @@ def test_every_consumer_has_the_fields_of_the_answer():
     (answer,) = Predictor(model).predict_rows(frame.head(1), [True])
     assert recorded_row(answer_rows([answer])[0]) == recorded_answer(answer)
     assert tuple(recorded_answer(answer)) == Answer._fields
-    assert [dtype.name for dtype in REASONS.inner.fields] == list(Reason._fields)
+    assert (ANSWER_SCHEMA["reasons"], tuple(REASON_FIELDS)) == (REASONS, Reason._fields)
 
 
 def test_the_service_and_its_records_have_the_fields_of_the_answer():

@@ -40,7 +40,7 @@ def test_every_field_at_fault_is_named_and_no_value_repeated(service: httpx.Clie
         "incme": ("unknown_field", "is not a field of an application. Did you mean 'income'?"),
     }
     missing = service.post("/api/v1/predict", json={}).json()["errors"]
-    assert missing == [{"field": "income", "code": "required", "detail": "must be stated"}]
+    assert missing == [{"field": "income", "code": "required", "detail": "is required"}]
     assert CANARY not in answer.text
     assert CANARY not in (home.root / "service.log").read_text()
 

@@ -181,7 +181,7 @@ def test_a_problem_stands_beside_its_field(page: Page) -> None:
     page.run("document.querySelector('#field-region').value = ''")
     page.run(SCORE)
     page.wait("document.querySelector('#field-utilisation-problem').innerText.includes('must be at most 100')")
-    assert "must be stated" in page.text("#field-region-problem")
+    assert "is required" in page.text("#field-region-problem")
     assert page.run("document.querySelector('#field-utilisation').getAttribute('aria-invalid')") == "true"
     assert page.run("document.activeElement.id") == "field-utilisation"  # the first of the two in the form
     described = page.run("document.querySelector('#field-region').getAttribute('aria-describedby')")
