@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -26,11 +26,13 @@ BLOCK_ROWS = 16_384
 class Sample:
     """Loans to fit on, ordered by vintage and key. Order and seed determine the model's bytes.
 
-    `matrix` has shape [loans, columns], `target` (1 default, 0 repaid) shape [loans].
+    `matrix` has shape [loans, columns], `target` (1 default, 0 repaid) shape [loans]. In `derived` a family keeps what
+    it made of them for its next fit.
     """
 
     matrix: Matrix
     target: Floats
+    derived: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     def capped(self, rows: int) -> "Sample":
         """Every k-th loan, so that at most `rows` remain. All vintages keep their share."""

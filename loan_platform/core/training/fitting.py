@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -60,7 +61,13 @@ class TrainingData:
             exposure=_exposure(contract, loans).gather(order).to_numpy(),
         )
 
-    def without_half(self, half: int) -> Sample:
+    @cached_property
+    def crosswise_samples(self) -> tuple[Sample, Sample, Sample]:
+        """The whole training window, and the window without each half of the calibration window."""
+        end = len(self.split.training)
+        return Sample(self.matrix[:end], self.target[:end]), self._without_half(0), self._without_half(1)
+
+    def _without_half(self, half: int) -> Sample:
         """The training window without one half (0 or 1) of the calibration window; at most 200,000 loans."""
         start, end = len(self.split.fit), len(self.split.training)
         kept = np.concatenate((np.arange(start), np.arange(start + 1 - half, end, 2)))
@@ -77,12 +84,6 @@ class TrainingData:
     def calibration_exposure(self) -> Floats:
         """Exposure of the loans of the calibration window."""
         return self.exposure[len(self.split.fit) : len(self.split.training)]
-
-    @property
-    def training_sample(self) -> Sample:
-        """The whole training window."""
-        end = len(self.split.training)
-        return Sample(self.matrix[:end], self.target[:end])
 
     @property
     def test_target(self) -> Floats:
@@ -149,8 +150,8 @@ def test_probability(model: ScoringModel, data: TrainingData) -> Floats:
 
 def _fit_crosswise(name: str, data: TrainingData, params: dict[str, Any]) -> tuple[FittedModel, Floats]:
     """The final model, and margins on the calibration window from models that have not seen its loans."""
-    window, samples = data.calibration_sample.matrix, (data.training_sample, *map(data.without_half, (0, 1)))
-    whole, *halves = fit_each(FITTED[name], samples, data.context, params)
+    window = data.calibration_sample.matrix
+    whole, *halves = fit_each(FITTED[name], data.crosswise_samples, data.context, params)
     unseen = np.empty(len(window))
     for half, model in enumerate(halves):
         unseen[half::2] = margins(model, np.ascontiguousarray(window[half::2]), data.context.threads)

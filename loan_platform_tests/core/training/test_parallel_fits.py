@@ -34,3 +34,12 @@ def test_an_error_of_one_fit_is_raised():
     models = fit_each(FITTED["scorecard"], [samples()[0], wrong], CONTEXT, params)
     with pytest.raises(ValueError, match="5"):
         list(models)
+
+
+def test_a_sample_that_was_fitted_before_gives_the_same_models():
+    used = samples()[1]
+    for family in ("random_forest", "gradient_boosting", "random_forest", "scorecard"):
+        params = FITTED[family].suggest(None)
+        fresh = FITTED[family].fit(samples()[1], CONTEXT, params)
+        assert FITTED[family].fit(used, CONTEXT, params) == fresh
+    assert list(used.derived) == ["bins"]
