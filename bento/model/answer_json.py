@@ -33,7 +33,7 @@ def answer_json(serving: Serving, answer: Answer, request_id: str) -> dict[str, 
     """The body of the response to one application."""
     data = {
         "prediction": int(answer.decision == DECLINED),
-        **_shown(answer),
+        **_public_fields(answer),
         "model_version": serving.version,
         "model_sha256": serving.sha256,
         "policy_version": serving.bundle.model.policy.version,
@@ -43,7 +43,7 @@ def answer_json(serving: Serving, answer: Answer, request_id: str) -> dict[str, 
     return {"success": True, "message": MESSAGES[answer.decision], "data": data}
 
 
-def _shown(answer: Answer) -> dict[str, Any]:
+def _public_fields(answer: Answer) -> dict[str, Any]:
     values = answer._asdict()
     return {shown: SHOWN[name](values[name]) if name in SHOWN else values[name] for shown, name in NAMES.items()}
 

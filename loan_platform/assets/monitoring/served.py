@@ -16,7 +16,7 @@ from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
-from loan_platform.core.monitoring.served_table import Served, served_table, together
+from loan_platform.core.monitoring.served_table import Served, merge_tables, served_table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.audit.reader import AuditRecords
@@ -53,7 +53,7 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
         chains = list(records.chains())
         about = (book.contract.entity_key, book.contract.event_date)
         tables = [served_table(rows, *about) for rows in _rows_in_parts(context, records, chains)]
-        table = together(tables) if tables else served_table((), *about)
+        table = merge_tables(tables) if tables else served_table((), *about)
         faults = [(f.chain, f.segment, f.line, f.reason, f.invalidates_chain) for chain in chains for f in chain.faults]
         with platform.lake.publish_together(book.name, (SERVED, REFUSED)) as paths:
             table.write_parquet(paths[SERVED])

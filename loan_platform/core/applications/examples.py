@@ -55,7 +55,7 @@ class ExampleApplications:
             if name not in reader.required:
                 values.insert(0, None)
         self._ordinary = self._most_ordinary()
-        self.ordinary = _stated(self._ordinary)
+        self.ordinary = _without_missing(self._ordinary)
         nearest = {risk: self._of_risk(risk, VARIANTS) or self._of_risk(risk, MAX_VARIANTS) for risk in RISKS}
         self.by_risk = {risk: found for risk, found in nearest.items() if found is not None}
         self.spans = {column.name: self._span(column.name) for column in model.inputs if column.type in NUMBERS}
@@ -87,7 +87,7 @@ class ExampleApplications:
             away[0] = away[0] if np.isfinite(away[0]) else 1.0
             best = int(away.argmin())
             if away[best] == 0 or best == 0:
-                return _stated(variants[best]) if scored["risk"][best] == risk else None
+                return _without_missing(variants[best]) if scored["risk"][best] == risk else None
             row = variants[best]
         return None
 
@@ -155,5 +155,5 @@ def _bins(variable: VariableReference, column: pl.Series) -> NDArray[np.int64]:
     return np.where(np.isnan(numbers), last, found)
 
 
-def _stated(row: Application) -> Application:
+def _without_missing(row: Application) -> Application:
     return {name: value for name, value in row.items() if value is not None}

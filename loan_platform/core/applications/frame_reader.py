@@ -81,7 +81,7 @@ class FrameReader:
             texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
             raw = raw.with_columns(pl.when(~pl.col(texts).is_in(_MISSING)).then(pl.col(texts)))
         names = [name for name in raw.columns if name != ROW]
-        plain = {name: self._plain(self.one.columns[name], raw.schema[name], as_text) for name in names}
+        plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
             ROW,
             *(value.alias(f"v {name}") for name, (value, _) in plain.items()),
@@ -105,13 +105,13 @@ class FrameReader:
         numbered = raw.select(ROW, stated.cast(pl.String).alias(KEY))
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
 
-    def _plain(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
+    def _typed_cell(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
         """The value of a cell, and a condition: the single reader gives the same value."""
         cell = pl.col(column.name)
         if column.type == "text" and dtype == pl.String:
             return self._text(column, cell.str.strip_chars(" "))
         if as_text and dtype == pl.String:
-            return _written(column, cell)
+            return _csv_cell(column, cell)
         if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
             value = cell.cast(pl.Float64)
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
@@ -147,11 +147,11 @@ class FrameReader:
         stated = {name: value for name, value in values.items() if value is not None}
         if not as_text:
             return {name: value.isoformat() if type(value) is date else value for name, value in stated.items()}
-        return {name: _of_text(self.one.columns[name].type, value) for name, value in stated.items()}
+        return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in stated.items()}
 
 
-def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """`_plain` of a CSV cell."""
+def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """`_typed_cell` of a CSV cell."""
     if column.type == "boolean":
         word = cell.str.to_lowercase()
         return word.is_in([*_BOOLEAN.true]), word.is_in([*_BOOLEAN.true, *_BOOLEAN.false])
@@ -163,7 +163,7 @@ def _written(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return value, written & value.is_between(*exact_range(column))
 
 
-def _of_text(kind: str, cell: str) -> Any:
+def _json_of_cell(kind: str, cell: str) -> Any:
     if kind in NUMBERS and _NUMBER.fullmatch(cell):
         try:
             return int(cell)

@@ -129,7 +129,7 @@ class ApplicationReader:
         """
         issues: list[Issue] = []
         typed = [
-            [self._loosely(f"rows[{i}].", name, row, issues) for name in self._inputs] for i, row in enumerate(rows)
+            [self._unchecked(f"rows[{i}].", name, row, issues) for name in self._inputs] for i, row in enumerate(rows)
         ]
         issues += [
             Issue(name, "must be a column of the rows", code="required")
@@ -140,7 +140,7 @@ class ApplicationReader:
             raise ApplicationError(issues[:MAX_ISSUES])
         return pl.DataFrame(typed, schema=self.schema, orient="row")
 
-    def _loosely(self, where: str, name: str, row: Mapping[str, Any], issues: list[Issue]) -> Any:
+    def _unchecked(self, where: str, name: str, row: Mapping[str, Any], issues: list[Issue]) -> Any:
         if (value := row.get(name)) is None:
             return None
         try:

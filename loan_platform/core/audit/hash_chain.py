@@ -124,12 +124,12 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
             entry = parse_line(line[:-1]) if line.endswith(b"\n") else None
             if entry is None:  # its own hash field may be right: then its neighbours fit
                 faults.append(ChainFault(name, segment, number, "was changed or is cut off: its hash is wrong", False))
-                at = Head(at.n + 1, _stated(line)) if at else None
+                at = Head(at.n + 1, _stated_hash(line)) if at else None
             else:
                 before = Head(entry.n - 1, entry.prev)
                 first = first or (segment, before)
                 if before != (at or before):
-                    faults.append(ChainFault(name, segment, number, _why(before, at or before), True))
+                    faults.append(ChainFault(name, segment, number, _describe_break(before, at or before), True))
                 at = Head(entry.n, entry.sha256)
                 found.append(entry)
             if at:
@@ -157,11 +157,11 @@ def _wrong_head(head: Head | None, end: Head, hashes: dict[int, str]) -> str | N
     return None if hashes.get(head.n) == head.sha256 else f"line {head.n} is not the one that was written"
 
 
-def _stated(line: bytes) -> str:
+def _stated_hash(line: bytes) -> str:
     return line.rstrip(b"\n")[-66:-2].decode("latin-1")
 
 
-def _why(before: Head, at: Head) -> str:
+def _describe_break(before: Head, at: Head) -> str:
     if before.n > at.n:
         return f"{before.n - at.n} lines before it are missing"
     if before.n < at.n:

@@ -15,7 +15,7 @@ def roc_curve(target: ArrayLike, score: ArrayLike, points: int = POINTS) -> pl.D
     Returns:
         Columns false_positive_rate, true_positive_rate; at most `points` + 1 rows.
     """
-    good, bad = _from_the_top(target, score, points)
+    good, bad = _counts_above(target, score, points)
     return pl.DataFrame({"false_positive_rate": good / good[-1], "true_positive_rate": bad / bad[-1]})
 
 
@@ -25,11 +25,11 @@ def pr_curve(target: ArrayLike, score: ArrayLike, points: int = POINTS) -> pl.Da
     Returns:
         Columns recall, precision; at most `points` rows.
     """
-    good, bad = (counts[1:] for counts in _from_the_top(target, score, points))
+    good, bad = (counts[1:] for counts in _counts_above(target, score, points))
     return pl.DataFrame({"recall": bad / bad[-1], "precision": bad / (good + bad)})
 
 
-def _from_the_top(target: ArrayLike, score: ArrayLike, points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _counts_above(target: ArrayLike, score: ArrayLike, points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Counts of repaid and of defaulted loans at or above each threshold, from none to all."""
     y, s = np.asarray(target, np.float64), np.asarray(score, np.float64)
     good, bad = (np.concatenate(([0.0], np.cumsum(counts[::-1]))) for counts in score_steps(y, s))

@@ -50,8 +50,8 @@ class Performance:
             "verdict": self.verdict,
             "gini_floor": self.gini_floor,
             "in_sample_left_out": self.in_sample,
-            "overall": _plain(self.overall),
-            "vintages": [_plain(vintage) for vintage in self.vintages],
+            "overall": _to_json(self.overall),
+            "vintages": [_to_json(vintage) for vintage in self.vintages],
         }
 
     def to_frame(self) -> pl.DataFrame:
@@ -119,7 +119,7 @@ def _judge(vintage: date | None, scored: pl.DataFrame, floor: float, policy: Dri
     return VintagePerformance(vintage, len(scored), len(known), verdict, reason, metrics)
 
 
-def _plain(judged: VintagePerformance) -> dict[str, object]:
+def _to_json(judged: VintagePerformance) -> dict[str, object]:
     return {
         "vintage": judged.vintage.isoformat() if judged.vintage else None,
         "scored": judged.scored,

@@ -77,13 +77,13 @@ def decide(policy: Promotion, challenger: Challenger, champion: ChampionComparis
     """Apply the policy. Without a champion only the floors and ceilings apply."""
     if champion is not None and champion.sha256 == challenger.sha256:
         return Verdict(promote=False, unchanged=True, reasons=())
-    reasons = tuple(_own(policy, challenger))
+    reasons = tuple(_absolute_rules(policy, challenger))
     if champion is not None:
-        reasons += tuple(_against(policy, challenger, champion))
+        reasons += tuple(_champion_rules(policy, challenger, champion))
     return Verdict(all(reason.passed for reason in reasons), unchanged=False, reasons=reasons)
 
 
-def _own(policy: Promotion, challenger: Challenger) -> Iterator[CriterionResult]:
+def _absolute_rules(policy: Promotion, challenger: Challenger) -> Iterator[CriterionResult]:
     auc = challenger.auc
     yield _at_least("auc_floor", "Test AUC", auc, policy.min_auc)
     yield _at_most("auc_ceiling", "Test AUC", auc, policy.max_auc, leak=True)
@@ -92,7 +92,9 @@ def _own(policy: Promotion, challenger: Challenger) -> Iterator[CriterionResult]
     yield _at_most("ece_ceiling", "Calibration error (ECE)", challenger.ece, policy.max_ece)
 
 
-def _against(policy: Promotion, challenger: Challenger, champion: ChampionComparison) -> Iterator[CriterionResult]:
+def _champion_rules(
+    policy: Promotion, challenger: Challenger, champion: ChampionComparison
+) -> Iterator[CriterionResult]:
     interval = f"{champion.auc_gain_low:+.4f} to {champion.auc_gain_high:+.4f}"
     passed = champion.auc_gain_low > policy.min_auc_gain
     yield CriterionResult(

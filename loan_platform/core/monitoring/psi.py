@@ -62,7 +62,7 @@ class DriftTable:
             "rows": self.rows,
             "reference_rows": self.reference_rows,
             "verdict": self.verdict,
-            "variables": [_plain(variable) for variable in self.variables],
+            "variables": [_to_json(variable) for variable in self.variables],
         }
 
     def to_frame(self) -> pl.DataFrame:
@@ -197,7 +197,7 @@ def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: Drift) -> 
     return "critical" if "critical" in found else "warning" if "warning" in found else "ok"
 
 
-def _plain(variable: VariableDrift) -> dict[str, object]:
+def _to_json(variable: VariableDrift) -> dict[str, object]:
     bins = zip(variable.labels, variable.reference, variable.batch, strict=True)
     return {
         "name": variable.name,

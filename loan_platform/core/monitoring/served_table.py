@@ -49,10 +49,10 @@ def served_table(rows: Iterable[Served], entity_key: str, event_date: str | None
     table = pl.from_dicts(values, schema=schema) if values else pl.DataFrame(schema=schema)
     if event_date:  # /invocations does not check a date that the model does not read
         table = table.with_columns(pl.col(event_date).str.to_date("%Y-%m-%d", strict=False))
-    return together([table])
+    return merge_tables([table])
 
 
-def together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def merge_tables(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Merge tables, ordered by time. An answer that was recorded twice, around a kill, counts once."""
     return pl.concat(tables).sort("time", "request_id").unique("request_id", keep="first", maintain_order=True)
 

@@ -23,10 +23,10 @@ from loan_platform.core.scoring.manifest import (
     BundleError,
     decode,
     encode,
-    first_mistake,
+    first_issue,
     manifest_bytes,
     read_manifest,
-    refuse,
+    reject,
     sha256,
 )
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -107,13 +107,13 @@ def load_bundle(directory: Path, expected_sha256: str | None = None, threads: in
     files = _read(directory)
     found = sha256(files[MANIFEST])
     if expected_sha256 is not None and found != expected_sha256:
-        refuse(MANIFEST, "its SHA-256 is not the expected one")
+        reject(MANIFEST, "its SHA-256 is not the expected one")
     manifest = read_manifest(files.pop(MANIFEST), PARTS)
     for name, entry in manifest.files.items():
         if len(files[name]) != entry.bytes or sha256(files[name]) != entry.sha256:
-            refuse(name, "its bytes are not those that the manifest lists")
+            reject(name, "its bytes are not those that the manifest lists")
     model = _model(files, threads)
-    golden = _proven(model, files["golden.json"])
+    golden = _verified_golden_rows(model, files["golden.json"])
     return Bundle(model, decode("reference.json", files["reference.json"]), manifest.meta, golden, found)
 
 
@@ -132,9 +132,9 @@ def _read(directory: Path) -> dict[str, bytes]:
         status = path.lstat()
         total += status.st_size
         if not stat.S_ISREG(status.st_mode):
-            refuse(name, "not a regular file")
+            reject(name, "not a regular file")
         if total > MAX_BYTES:
-            refuse(name, f"with it the bundle is larger than {MAX_BYTES} bytes")
+            reject(name, f"with it the bundle is larger than {MAX_BYTES} bytes")
     return {name: path.read_bytes() for name, path in found.items()}
 
 
@@ -154,19 +154,19 @@ def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
         model = ScoringModel(contract, design, fitted, calibration, policy, threads)
         unknown = set(design.features) - set(model.feature_set.names)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        refuse(name, first_mistake(error))
+        reject(name, first_issue(error))
     if unknown:
-        refuse(name, f"the design has columns of features that the contract lacks: {sorted(unknown)}")
+        reject(name, f"the design has columns of features that the contract lacks: {sorted(unknown)}")
     return model
 
 
-def _proven(model: ScoringModel, data: bytes) -> GoldenRows:
+def _verified_golden_rows(model: ScoringModel, data: bytes) -> GoldenRows:
     """The golden rows, once the model has scored them to the bit."""
     try:
         golden = GoldenRows.model_validate_json(data)
         problem = golden.problem(model)
     except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        refuse("golden.json", first_mistake(error))
+        reject("golden.json", first_issue(error))
     if problem:
-        refuse("golden.json", problem)
+        reject("golden.json", problem)
     return golden

@@ -54,14 +54,14 @@ def read_manifest(data: bytes, parts: tuple[str, ...]) -> Manifest:
     try:
         manifest = Manifest.model_validate(decode(MANIFEST, data))
     except ValidationError as error:
-        refuse(MANIFEST, first_mistake(error))
+        reject(MANIFEST, first_issue(error))
     if manifest.format != FORMAT:
-        refuse(MANIFEST, f"format {manifest.format}, this version reads {FORMAT}: train and promote again")
+        reject(MANIFEST, f"format {manifest.format}, this version reads {FORMAT}: train and promote again")
     values = manifest.model_dump(mode="json")
     if encode(MANIFEST, values) != data or sha256(encode(MANIFEST, _unsealed(values))) != manifest.seal:
-        refuse(MANIFEST, "its seal is broken")
+        reject(MANIFEST, "its seal is broken")
     if set(manifest.files) != set(parts):
-        refuse(MANIFEST, "lists other files than a bundle has")
+        reject(MANIFEST, "lists other files than a bundle has")
     return manifest
 
 
@@ -91,9 +91,9 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
-        refuse(name, f"not JSON: {error}")
+        reject(name, f"not JSON: {error}")
     if not isinstance(value, dict):
-        refuse(name, "not a JSON object")
+        reject(name, "not a JSON object")
     return cast("dict[str, Any]", value)
 
 
@@ -102,7 +102,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def first_mistake(error: Exception) -> str:
+def first_issue(error: Exception) -> str:
     """Place and reason of an error, without the value."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
@@ -110,7 +110,7 @@ def first_mistake(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def refuse(name: str, reason: str) -> NoReturn:
+def reject(name: str, reason: str) -> NoReturn:
     """Raise BundleError for a file."""
     raise BundleError(f"{name}: {reason}")
 

@@ -7,7 +7,7 @@ import polars as pl
 from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.core.scoring.decisions import DECLINED
-from loan_platform.core.scoring.reasons import Explainer, lists_of_rows
+from loan_platform.core.scoring.reasons import Explainer, align_lists
 from loan_platform.core.scoring.scoring_model import ScoringModel, points
 
 CHUNK_ROWS = 131_072  # rows whose features are in memory at the same time
@@ -35,7 +35,7 @@ class Predictor:
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
         told = self.explainer.column(self.model.features(frame[declined]))
-        return scored.with_columns(lists_of_rows(declined, told, frame.height))
+        return scored.with_columns(align_lists(declined, told, frame.height))
 
     def predict_one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
         """Answer one row of typed columns, with the bits of `predict_frame`.

@@ -98,7 +98,7 @@ class Explainer:
         }
         entries = pl.DataFrame({"row": row, **columns}).group_by("row", maintain_order=True)
         lists = entries.agg(reasons=pl.struct(list(columns)).cast(REASONS.inner))
-        return lists_of_rows(lists["row"], lists["reasons"], features.height)
+        return align_lists(lists["row"], lists["reasons"], features.height)
 
     def _parts(self, features: pl.DataFrame) -> Floats:
         """Points, shape [features, rows]. A single row is doubled, so that it is summed in the order of the bulk."""
@@ -136,7 +136,7 @@ class Explainer:
             yield Reason(self._codes[told], self._texts[told], row[at], float(causes[cause].round(2)))
 
 
-def lists_of_rows(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
+def align_lists(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
     """A series with one list per row: the given lists at their row numbers, and empty lists elsewhere."""
     given = pl.DataFrame({"row": row.cast(pl.Int64), "reasons": lists})
     every = pl.DataFrame({"row": np.arange(rows)}).join(given, "row", "left", maintain_order="left")

@@ -31,7 +31,7 @@ CHUNK_ROWS = 32_768
 class ScoringModel:
     """A contract's features, a fitted model, its calibration and the answer policy. Threads may share it.
 
-    `contract` holds only what the model needs (see `needed`). `threads` is for batches. No bit depends on it.
+    `contract` holds only what the model needs (see `reduced_contract`). `threads` is for batches. No bit depends on it.
     """
 
     contract: Contract
@@ -126,7 +126,7 @@ def points(log_odds: Floats, scale: Scorecard) -> Floats:
     return scale.points - factor * (log_odds + math.log(scale.odds))
 
 
-def needed(contract: Contract, design: Design) -> Contract:
+def reduced_contract(contract: Contract, design: Design) -> Contract:
     """The part of a contract that a model needs: its features, its target, and every column of an application.
 
     Columns known at application stay even if no feature reads them. So a caller sends the same fields to every model.

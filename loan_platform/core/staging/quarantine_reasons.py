@@ -28,20 +28,20 @@ def fault_case(table: Table, column: Column, i: int) -> str:
         reason, message = "unparseable", f"is not {COLUMN_TYPES[column.type].in_file}"
     else:
         reason, message = "unknown_category", "is not one of the allowed categories"
-    unparseable = _told(column.name, reason, message, refused)
+    unparseable = _fault_sql(column.name, reason, message, refused)
     cases = [f"WHEN {_unparseable(table, column, i)} THEN {unparseable}"]
     if outside := _outside(column, f"v{i}"):
-        cases.append(f"WHEN {outside} THEN {_told(column.name, 'out_of_range', _range(column), refused)}")
+        cases.append(f"WHEN {outside} THEN {_fault_sql(column.name, 'out_of_range', _range(column), refused)}")
     if table.requires(column):
-        told = _told(column.name, "missing_required", "is required and has no value", refused=True)
-        cases.append(f"WHEN v{i} IS NULL THEN {told}")
+        fault = _fault_sql(column.name, "missing_required", "is required and has no value", refused=True)
+        cases.append(f"WHEN v{i} IS NULL THEN {fault}")
     return f"CASE {' '.join(cases)} END"
 
 
 def target_fault_case() -> str:
     """SQL of the target's fault as `FAULT_TYPE`, or null."""
-    told = _told(TARGET, "unparseable", "is neither 0 nor 1 nor null", refused=True)
-    return f"CASE WHEN target_failed THEN {told} END"
+    fault = _fault_sql(TARGET, "unparseable", "is neither 0 nor 1 nor null", refused=True)
+    return f"CASE WHEN target_failed THEN {fault} END"
 
 
 def value_inside(column: Column, value: str) -> str:
@@ -90,6 +90,6 @@ def _range(column: Column) -> str:
     return f"is{low}{' or' if low and high else ''}{high}"
 
 
-def _told(column: str, reason: str, message: str, refused: bool) -> str:
+def _fault_sql(column: str, reason: str, message: str, refused: bool) -> str:
     fields = f"{quoted(column)}, {quoted(reason)}, {quoted(f'{column} {message}')}, {str(refused).lower()}"
     return f"CAST(row({fields}) AS {FAULT_TYPE})"

@@ -22,7 +22,7 @@ from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 from loan_platform.core.scoring.decisions import AnswerPolicy, ProfitCurve, decision_rule, profit_curve
-from loan_platform.core.scoring.scoring_model import ScoringModel, needed
+from loan_platform.core.scoring.scoring_model import ScoringModel, reduced_contract
 from loan_platform.core.training.parallel_fits import fit_each
 from loan_platform.core.training.splits import LoanSplit, split_loans
 
@@ -54,7 +54,7 @@ class TrainingData:
         return cls(
             split=split,
             design=design,
-            contract=needed(contract, design),
+            contract=reduced_contract(contract, design),
             context=FitContext(design.names, _directions(design, features), policy.seed, policy.threads),
             matrix=design.matrix(loans, order),
             target=loans[TARGET].gather(order).cast(pl.Float64).to_numpy(),
@@ -142,7 +142,7 @@ def _exposure(contract: Contract, loans: pl.DataFrame) -> pl.Series:
     return loans[EXPOSURE] if contract.exposure else pl.repeat(1.0, loans.height, eager=True)
 
 
-def test_probability(model: ScoringModel, data: TrainingData) -> Floats:
+def predict_test_set(model: ScoringModel, data: TrainingData) -> Floats:
     """Probability of default of the test loans, shape [test loans]. The bits are those of `ScoringModel.score`."""
     test = data.matrix[len(data.split.training) :]
     return sigmoid(model.calibration.log_odds(margins(model.model, test, data.context.threads)))

@@ -68,14 +68,14 @@ def choose(
 
 def _reason(winners: list[str], others: list[str], gains: Mapping[str, Interval], mean: str, margin: float) -> str:
     if winners:
-        return f"{winners[0]} beats the {mean} by {_shown(gains[winners[0]])}; {margin:.4f} is asked."
+        return f"{winners[0]} beats the {mean} by {_format_gain(gains[winners[0]])}; {margin:.4f} is asked."
     if not others:
         return f"{mean} is the only candidate."
     return (
         f"no family beats the {mean} by {margin:.4f}, so the simplest is chosen; "
-        f"the best other one is {others[0]} with {_shown(gains[others[0]])}."
+        f"the best other one is {others[0]} with {_format_gain(gains[others[0]])}."
     )
 
 
-def _shown(gain: Interval) -> str:
+def _format_gain(gain: Interval) -> str:
     return f"{gain.estimate:+.4f} AUC (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"

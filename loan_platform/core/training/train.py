@@ -18,7 +18,7 @@ from loan_platform.core.models.blend import blended
 from loan_platform.core.models.families import BLEND, FITTED
 from loan_platform.core.scoring.decisions import ProfitCurve
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.core.training.fitting import TrainingData, fit_calibrated, test_probability
+from loan_platform.core.training.fitting import TrainingData, fit_calibrated, predict_test_set
 from loan_platform.core.training.model_selection import Choice, FoldScores, choose
 from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
@@ -121,7 +121,7 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     log(f"choice: {choice.reason}")
     fitted = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
     models = {name: one.model for name, one in fitted.items()}
-    probability = {name: test_probability(model, data) for name, model in models.items()}
+    probability = {name: predict_test_set(model, data) for name, model in models.items()}
     return TrainingResult(
         model=models[choice.family],
         not_trained=ineligible,

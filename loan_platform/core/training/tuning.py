@@ -50,7 +50,7 @@ def tuning_folds(split: LoanSplit, matrix: Matrix, target: Floats, rows: int) ->
     """
     position = np.empty(split.rows, np.int64)
     position[split.training] = np.arange(len(split.training))
-    chosen = _thinned(target[: len(split.training)], rows)
+    chosen = _every_kth(target[: len(split.training)], rows)
 
     def pick(loans: Rows) -> Rows:
         at = position[loans]
@@ -132,7 +132,7 @@ class _Search:
             raise optuna.TrialPruned
 
 
-def _thinned(target: Floats, rows: int) -> NDArray[np.bool_]:
+def _every_kth(target: Floats, rows: int) -> NDArray[np.bool_]:
     step = -(-len(target) // rows)
     chosen = np.zeros(len(target), bool)
     for outcome in (0, 1):
