@@ -14,16 +14,7 @@ esac
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
   fail "Python 3.11, 3.12 or 3.13 is required: make ${MAKECMDGOALS:-setup} PYTHON=/path/to/python3.11"
 
-# uv does not read pip's configuration: pass on the package index and the certificates that pip uses.
-pip_setting() { "$python" -m pip config get "global.$1" 2>/dev/null || true; }
-if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
-  index=${PIP_INDEX_URL:-$(pip_setting index-url)}
-  if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
-fi
-if [ -z "${SSL_CERT_FILE:-}" ]; then
-  certificates=${PIP_CERT:-$(pip_setting cert)}
-  if [ -n "$certificates" ]; then export SSL_CERT_FILE="$certificates"; fi
-fi
+. infra/package-index.sh
 
 uv=$(command -v uv || true)
 if [ -z "$uv" ]; then

@@ -1,5 +1,7 @@
 """`LoanPortfolio`: the component that turns one folder of YAML into the whole asset graph of a loan book."""
 
+import importlib
+import sysconfig
 from pathlib import Path
 from typing import Self
 
@@ -80,7 +82,7 @@ def location(package: Path) -> dg.Definitions:
     """
     # Book by book: `dg.load_from_defs_folder` also imports every component library that is installed
     # (dagster-gcp brings BigQuery and pandas), which doubles the time to load.
-    tree = dg.ComponentTree.for_project(package)
+    tree = _component_tree(package)
     books: list[dg.Definitions] = []
     issues: list[Issue] = []
     for path in sorted((package / "defs").glob(f"*/{DEFS}")):
@@ -95,3 +97,10 @@ def location(package: Path) -> dg.Definitions:
         raise ContractError(issues)
     shared = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
     return dg.Definitions.merge(shared, *books)
+
+
+def _component_tree(package: Path) -> dg.ComponentTree:
+    """The components of a package; one that is installed from a wheel has no project file to read."""
+    if package.is_relative_to(sysconfig.get_path("purelib")):
+        return dg.ComponentTree.from_module(importlib.import_module(f"{package.name}.defs"), package.parent)
+    return dg.ComponentTree.for_project(package)

@@ -13,8 +13,8 @@ import pytest
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Address of a fresh server; skips the test where there is no PostgreSQL or no user to run it."""
+def postgres(port: int | None = None) -> Iterator[str]:
+    """Address of a fresh server, over TCP if a port is given. Skips without PostgreSQL or a user to run it."""
     programs = _programs()
     prefix = _as_another_user()
     folder = Path(tempfile.mkdtemp(prefix="loan-postgres-"))
@@ -22,14 +22,16 @@ def postgres() -> Iterator[str]:
         shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"
     run = partial(subprocess.run, cwd="/", check=True, stdout=subprocess.DEVNULL)
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c max_connections=50"
+    network = f"-c listen_addresses=127.0.0.1 -c port={port}" if port else "-c listen_addresses=''"
+    options = f"{network} -c unix_socket_directories={folder} -c max_connections=50"
     control = [*prefix, str(programs / "pg_ctl"), "-D", str(data), "-w"]
     try:
         initdb = [*prefix, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
         run([*initdb, "--no-sync"])
         run([*control, "-o", options, "-l", str(folder / "log"), "start"])
         try:
-            yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
+            address = f"127.0.0.1:{port}/postgres" if port else f"/postgres?host={folder}"
+            yield f"postgresql+psycopg2://postgres@{address}"
         finally:
             run([*control, "-m", "immediate", "stop"])
     finally:
