@@ -11,8 +11,10 @@ from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.catalogue import renamed_variables
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform.settings.service import UNLIMITED, LimitSettings, ServiceSettings
+from loan_platform.settings.supported_platform import require_supported_platform
 from loan_platform.settings.telemetry import TelemetrySettings
 
+require_supported_platform()
 quiet_environment()
 
 import bentoml  # noqa: E402  # reads the environment when it is imported

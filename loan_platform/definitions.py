@@ -8,7 +8,9 @@ import dagster as dg
 
 from loan_platform.adapters.platform.gc_tuning import tune_gc
 from loan_platform.settings.quiet import quiet_environment
+from loan_platform.settings.supported_platform import require_supported_platform
 
+require_supported_platform()
 quiet_environment()
 warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code references: a screenful at each start
 tune_gc()
