@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a reader sees the old file or the complete new one, also after a crash."""
 
 import errno
 import hashlib
@@ -23,14 +23,14 @@ _counter = itertools.count()
 
 
 class DiskFullError(ExplainedError, RuntimeError):
-    """A file could not be written for lack of space; what was there before is untouched."""
+    """A file could not be written because the disk is full. The previous file is unchanged."""
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Replace a file in one step: readers see the old or the new content, also after a crash.
 
     Raises:
-        DiskFullError: no space is left; the old file is untouched.
+        DiskFullError: no space is left; the old file is unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
     make_directory(path.parent)
@@ -44,19 +44,19 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """A name beside `path` for a file in the making; `remove_abandoned` knows whose it is."""
+    """A temporary name beside `path`. It holds host and process id, for `remove_abandoned`."""
     return path.with_name(f"{path.name}.{_HOST}~{os.getpid()}~{next(_counter)}.partial")
 
 
 def remove_abandoned(directory: Path) -> None:
-    """Delete files and directories in the making whose process is gone."""
+    """Delete the partial files and directories in a directory whose process has ended."""
     for entry in list(directory.iterdir()):
         if (match := _PARTIAL.search(entry.name)) and _abandoned(entry, match["host"], int(match["pid"])):
             remove(entry)
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a directory; nothing happens where it does not exist."""
+    """Delete a file or a directory, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -73,7 +73,7 @@ def make_directory(path: Path) -> None:
 
 
 def fsync(path: Path) -> None:
-    """Bring a file, or the names in a directory, to the disk."""
+    """Flush a file, or the entries of a directory, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -82,7 +82,7 @@ def fsync(path: Path) -> None:
 
 
 def fsync_tree(directory: Path) -> None:
-    """Bring every file and name below a directory to the disk."""
+    """Flush every file and entry below a directory to disk."""
     for path in sorted(directory.rglob("*")):
         fsync(path)
     fsync(directory)
@@ -96,7 +96,7 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def discarded_on_error(*partials: Path) -> Iterator[None]:
-    """Delete the files in the making when the block fails."""
+    """Delete the partial files if the block fails."""
     try:
         yield
     except BaseException:
@@ -107,10 +107,14 @@ def discarded_on_error(*partials: Path) -> Iterator[None]:
 
 @contextmanager
 def explained_disk_full(target: Path, needed: int | None = None) -> Iterator[None]:
-    """Turn "no space left", whoever met it, into an error that says what, where and how much.
+    """Turn "no space left", from any library, into an error with path and sizes.
+
+    Args:
+        target: the file that the block writes.
+        needed: its size in bytes, if known.
 
     Raises:
-        DiskFullError: the block met a full disk, a quota or a limit on file size.
+        DiskFullError: the disk is full, or a quota or file size limit was reached.
     """
     try:
         yield
@@ -121,21 +125,21 @@ def explained_disk_full(target: Path, needed: int | None = None) -> Iterator[Non
         need = f"{needed:,} bytes are needed, " if needed else ""
         raise DiskFullError(
             f"{target} was not written: no space left on its disk ({need}{free:,} bytes are free). "
-            "What was published before is untouched. Free some space and run again."
+            "The previous file is unchanged. Free some space and run again."
         ) from error
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    # DuckDB and Polars raise their own types, with the system's sentence in the message.
+    # DuckDB and Polars raise their own types, with the operating system's text in the message.
     number = getattr(error, "errno", None)
     return number in _DISK_FULL or _DISK_FULL_TEXT.search(str(error)) is not None
 
 
 def _abandoned(entry: Path, host: str, pid: int) -> bool:
-    # Age decides where the process cannot be asked: another container, or a process id used again.
+    # Age decides if the process cannot be checked: another container, or a reused process id.
     try:
         age = time.time() - entry.lstat().st_mtime
-    except FileNotFoundError:  # its process has just finished it
+    except FileNotFoundError:  # its process has just completed it
         return False
     if age > _ABANDONED_SECONDS:
         return True
@@ -145,6 +149,6 @@ def _abandoned(entry: Path, host: str, pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # alive, somebody else's
+    except PermissionError:  # running, and owned by another user
         return False
     return False

@@ -1,6 +1,7 @@
-"""Immutable directories, such as model bundles: each named by its content, one of them the latest.
+"""Immutable directories, such as model bundles, each named by its content.
 
-`<root>/<name>` is a link to a directory in `<root>/.store/`: a link can be replaced in one step.
+`<root>/<name>` is a symbolic link to a directory in `<root>/.store/`, because a link can be replaced in one step.
+`<root>/latest` is a file with the name of the directory published last.
 """
 
 import filecmp
@@ -25,17 +26,17 @@ _LATEST, _STORE = "latest", ".store"
 
 
 class Directories:
-    """`<root>/<name>/` for every published directory, and the file `<root>/latest` with one name in it."""
+    """The published directories below one root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @contextmanager
     def draft(self) -> Iterator[Path]:
-        """Give an empty directory to fill and then `publish`; what is not published is deleted.
+        """Give an empty directory to fill and `publish`. An unpublished draft is deleted.
 
         Raises:
-            DiskFullError: no space is left; what was published before is untouched.
+            DiskFullError: no space is left; published directories are unchanged.
         """
         make_directory(self.root / _STORE)
         remove_abandoned(self.root)
@@ -49,13 +50,13 @@ class Directories:
             remove(partial)
 
     def publish(self, draft: Path, name: str) -> Path:
-        """Publish a filled draft under a name that stands for its content, and make it the latest.
+        """Publish a filled draft under a name derived from its content, and make it the latest.
 
-        A directory that is there already and equal is kept; one that differs, such as a damaged one, is
-        replaced and stays readable until the next publication of its name.
+        An equal directory of that name is kept. A different one, such as a damaged one, is replaced.
+        The replaced one stays readable until the next publication of its name.
 
         Raises:
-            ValueError: the name is not a plain one.
+            ValueError: the name has other characters than letters, digits, - and _.
         """
         final, store = self._named(name), self.root / _STORE
         fsync_tree(draft)
@@ -72,12 +73,12 @@ class Directories:
         return final
 
     def latest(self) -> Path | None:
-        """The directory published last; None before the first."""
+        """The directory published last; None before the first publication."""
         pointer = self.root / _LATEST
         return self._named(pointer.read_text().strip()) if pointer.is_file() else None
 
     def path(self, name: str) -> Path:
-        """A published directory.
+        """The published directory of a name.
 
         Raises:
             LookupError: no directory of this name is published.

@@ -1,10 +1,9 @@
-"""The lake: every asset's current rows as one Parquet file, published in one step.
+"""The lake: the current rows of every asset as one Parquet file, published in one step.
 
-`<root>/<portfolio>/<asset>/[<partition>/]part-0.parquet` is the current file, for any tool. Behind it, in
-`<root>/<portfolio>/.store/`, each version is an immutable file named by its SHA-256, and one manifest names
-the current version of all assets that are published together. Replacing the manifest is the publication:
-our own readers go through it, so they see all outputs of a run or none. The version before stays, for
-readers that have just looked it up.
+`<root>/<portfolio>/<asset>/[<partition>/]part-0.parquet` is the current file, for any tool. Below
+`<root>/<portfolio>/.store/` each version is an immutable file named by its SHA-256. One manifest names the current
+version of all assets that are published together. Publication is the replacement of this manifest, so a reader sees
+all outputs of a run or none. The previous version is kept for readers that have just looked it up.
 """
 
 import re
@@ -27,10 +26,9 @@ from loan_platform.adapters.storage.versions import (
     MANIFEST,
     Published,
     commit,
-    current,
-    current_together,
-    expose,
-    keep,
+    current_version,
+    link_public,
+    store_version,
 )
 from loan_platform.core.errors import ExplainedError
 
@@ -40,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 class NotPublishedError(ExplainedError, LookupError):
-    """An asset or partition has no published file; the message says which and what there is."""
+    """An asset or partition has no published file. The message lists the published partitions."""
 
 
 class Lake:
@@ -51,10 +49,10 @@ class Lake:
 
     @contextmanager
     def publish(self, portfolio: str, asset: str, partition: str | None = None) -> Iterator[Path]:
-        """Give a path to write one Parquet file to; it is published when the block ends well.
+        """Give a path to write one Parquet file to. The file is published when the block succeeds.
 
         Raises:
-            DiskFullError: no space is left; what was published before is untouched.
+            DiskFullError: no space is left; the published version is unchanged.
         """
         with self.publish_together(portfolio, (asset,), partition) as paths:
             yield paths[asset]
@@ -63,12 +61,12 @@ class Lake:
     def publish_together(
         self, portfolio: str, assets: tuple[str, ...], partition: str | None = None
     ) -> Iterator[dict[str, Path]]:
-        """Give one path per asset to write to; all are published in one step when the block ends well.
+        """Give one path per asset to write to. All are published in one step when the block succeeds.
 
-        The same assets must always be published together: the first one's manifest speaks for all.
+        The same assets must always be published together, because the manifest of the first one holds all versions.
 
         Raises:
-            DiskFullError: no space is left; what was published before is untouched.
+            DiskFullError: no space is left; the published versions are unchanged.
             FileNotFoundError: the block wrote no file for one of the assets.
         """
         stores = {asset: self._store(portfolio, asset, partition) for asset in assets}
@@ -80,16 +78,16 @@ class Lake:
         with explained_disk_full(target), discarded_on_error(*partials.values()):
             yield partials
             with FileLock(stores[assets[0]] / _LOCK):
-                versions = {asset: keep(partials[asset]) for asset in assets}
+                versions = {asset: store_version(partials[asset]) for asset in assets}
                 commit(stores, versions)
                 for asset in assets:
-                    expose(versions[asset].path, self._public(portfolio, asset, partition))
+                    link_public(versions[asset].path, self._public(portfolio, asset, partition))
 
     def write(self, frame: pl.DataFrame, portfolio: str, asset: str, partition: str | None = None) -> Published:
         """Publish a frame. The same rows give the same bytes.
 
         Raises:
-            DiskFullError: no space is left; what was published before is untouched.
+            DiskFullError: no space is left; the published version is unchanged.
         """
         with self.publish(portfolio, asset, partition) as path:
             frame.write_parquet(path, statistics=True)
@@ -99,40 +97,27 @@ class Lake:
         """The current version: path of an immutable file, SHA-256, size.
 
         Raises:
-            NotPublishedError: there is none.
+            NotPublishedError: nothing was published yet.
         """
-        version = current(self._store(portfolio, asset, partition))
+        version = current_version(self._store(portfolio, asset, partition))
         if version is None:
             where = f"{portfolio}/{asset}" + (f", partition {partition}" if partition else "")
-            there = ", ".join(self.partitions(portfolio, asset)) or "none"
+            partitions = ", ".join(self.partitions(portfolio, asset)) or "none"
             raise NotPublishedError(
-                f"{where} has no published data below {self.root} (partitions published: {there}). "
+                f"{where} has no published data below {self.root} (partitions published: {partitions}). "
                 f"Materialize {asset} first."
             )
         return version
 
-    def published_together(
-        self, portfolio: str, assets: tuple[str, ...], partition: str | None = None
-    ) -> dict[str, Published]:
-        """Current versions of assets that are published together, all from one publication.
-
-        Raises:
-            NotPublishedError: there is none.
-        """
-        found = current_together({asset: self._store(portfolio, asset, partition) for asset in assets})
-        if missing := [asset for asset in assets if asset not in found]:
-            raise NotPublishedError(f"{portfolio}: {', '.join(missing)} not published with {assets[0]}")
-        return found
-
     def exists(self, portfolio: str, asset: str, partition: str | None = None) -> bool:
-        """Whether the asset, or this partition of it, was ever published."""
-        return current(self._store(portfolio, asset, partition)) is not None
+        """Whether the asset, or this partition of it, was published."""
+        return current_version(self._store(portfolio, asset, partition)) is not None
 
     def path(self, portfolio: str, asset: str, partition: str | None = None) -> Path:
-        """The current version's file. Its content never changes; a later version has another path.
+        """Path of the current version. Its content never changes; a later version has another path.
 
         Raises:
-            NotPublishedError: there is none.
+            NotPublishedError: nothing was published yet.
         """
         return self.published(portfolio, asset, partition).path
 
@@ -140,7 +125,7 @@ class Lake:
         """SHA-256 of the current version's file.
 
         Raises:
-            NotPublishedError: there is none.
+            NotPublishedError: nothing was published yet.
         """
         return self.published(portfolio, asset, partition).sha256
 
@@ -148,7 +133,7 @@ class Lake:
         """The current version's rows, read when collected.
 
         Raises:
-            NotPublishedError: there is none.
+            NotPublishedError: nothing was published yet.
         """
         return pl.scan_parquet(self.path(portfolio, asset, partition))
 
@@ -156,12 +141,12 @@ class Lake:
         """The current version's rows.
 
         Raises:
-            NotPublishedError: there is none.
+            NotPublishedError: nothing was published yet.
         """
         for _ in range(3):
             try:
                 return pl.read_parquet(self.path(portfolio, asset, partition))
-            except FileNotFoundError:  # published twice between the look-up and the reading
+            except FileNotFoundError:  # published twice between look-up and read
                 continue
         return pl.read_parquet(self.path(portfolio, asset, partition))
 
@@ -169,16 +154,11 @@ class Lake:
         """Names of the published partitions, sorted."""
         store = self._store(portfolio, asset, None)
         found = (path.parent for path in store.glob(f"*/{MANIFEST}"))
-        return sorted(folder.name for folder in found if current(folder) is not None)
+        return sorted(folder.name for folder in found if current_version(folder) is not None)
 
     def point_latest(self, portfolio: str, asset: str, partition: str) -> None:
-        """Name a partition in the asset's file `latest`, in one step."""
+        """Write the name of a partition to the asset's file `latest`, for people and other tools."""
         atomic_write(self.root / _safe(portfolio) / _safe(asset) / "latest", f"{_safe(partition)}\n")
-
-    def latest(self, portfolio: str, asset: str) -> str | None:
-        """The partition that `point_latest` named last."""
-        pointer = self.root / _safe(portfolio) / _safe(asset) / "latest"
-        return pointer.read_text().strip() if pointer.is_file() else None
 
     def _store(self, portfolio: str, asset: str, partition: str | None) -> Path:
         return self.root.joinpath(_safe(portfolio), ".store", *_inside(asset, partition))
@@ -189,7 +169,9 @@ class Lake:
 
 def _safe(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be a portfolio, asset or partition: letters, digits, _ . - only")
+        raise ValueError(
+            f"{name!r} cannot be a portfolio, asset or partition. Use at most 100 letters, digits, _ . and -."
+        )
     return name
 
 
@@ -198,7 +180,11 @@ def _inside(asset: str, partition: str | None) -> tuple[str, ...]:
 
 
 def write_in_slices(slices: Iterable[pl.DataFrame], path: Path) -> int:
-    """Write frames of one schema to one Parquet file, one in memory at a time; returns the rows written."""
+    """Write frames of one schema to one Parquet file, with one frame in memory at a time.
+
+    Returns:
+        Number of rows written.
+    """
     import pyarrow.parquet as pq
 
     rows, writer = 0, None

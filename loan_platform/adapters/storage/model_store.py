@@ -1,4 +1,4 @@
-"""Trained models in the lake: one immutable directory each, named by the SHA-256 of its bundle."""
+"""Trained models in the lake: one immutable directory per model, named by the SHA-256 of its bundle."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TRACKED = "tracked.json"
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Where the newest training run of a model stands in MLflow."""
+    """The MLflow run that logged a model."""
 
     sha256: str
     run_id: str
@@ -29,10 +29,15 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One trained model: its bundle and what its evaluation needs.
+    """One trained model and the data that its evaluation needs.
 
-    `bundle/` is the model; `test_rows.parquet` the typed out-of-time loans; `test_predictions.parquet` what each
-    candidate says of them; `development.parquet` a sample of features and scores; `training.json` how it was chosen.
+    | in its directory | content |
+    | --- | --- |
+    | `bundle/` | the model |
+    | `test_rows.parquet` | typed out-of-time loans |
+    | `test_predictions.parquet` | predictions of each candidate for these loans |
+    | `development.parquet` | sample of features and scores of the development loans |
+    | `training.json` | how the model was chosen |
     """
 
     path: Path
@@ -43,19 +48,19 @@ class StoredModel:
         return self.path.name
 
     def bundle(self) -> Bundle:
-        """The model, verified; read once in a process, because the directory never changes.
+        """The verified model. A process reads it once, because the directory never changes.
 
         Raises:
-            BundleError: a file was changed, or the golden rows do not score to the same bits.
+            BundleError: a file was changed, or a golden row gets another score than at training.
         """
         return _verified(self.path / "bundle")
 
     def frame(self, name: str) -> pl.DataFrame:
-        """One of the Parquet files, by its name without ending."""
+        """One of the Parquet files, by its name without extension."""
         return pl.read_parquet(self.path / f"{name}.parquet")
 
     def training(self) -> dict[str, Any]:
-        """How the model was chosen: split, candidates, reason."""
+        """How the model was chosen: split, candidates and reason."""
         return json.loads((self.path / "training.json").read_text())
 
 
@@ -72,7 +77,7 @@ class ModelStore:
 
     @contextmanager
     def draft(self) -> Iterator[Path]:
-        """Give an empty directory to fill and then `publish`."""
+        """Give an empty directory to fill and `publish`."""
         with self._directories.draft() as path:
             yield path
 
@@ -84,36 +89,36 @@ class ModelStore:
         """The model trained last.
 
         Raises:
-            NotMaterializedError: there is none yet.
+            NotMaterializedError: no model was trained yet.
         """
         path = self._directories.latest()
         if path is None:
-            raise NotMaterializedError(f"no model below {self._directories.root}: materialize trained_model first")
+            raise NotMaterializedError(f"No model below {self._directories.root}. Materialize trained_model first.")
         return StoredModel(path)
 
     def get(self, sha256: str) -> StoredModel:
         """A model by the SHA-256 of its bundle.
 
         Raises:
-            NotMaterializedError: it is not in the lake.
+            NotMaterializedError: the model is not in the lake.
         """
         try:
             return StoredModel(self._directories.path(sha256))
         except LookupError as error:
-            raise NotMaterializedError(f"model {sha256[:12]} is not in the lake: train and promote again") from error
+            raise NotMaterializedError(f"Model {sha256[:12]} is not in the lake. Train and promote again.") from error
 
-    def save_run(self, tracked: TrainingRun) -> None:
-        """Keep where MLflow tracked the newest training."""
-        atomic_write(self._directories.root / TRACKED, json.dumps(asdict(tracked)) + "\n")
+    def save_run(self, run: TrainingRun) -> None:
+        """Store the MLflow run of the newest model."""
+        atomic_write(self._directories.root / TRACKED, json.dumps(asdict(run)) + "\n")
 
     def load_run(self, model: StoredModel) -> TrainingRun:
         """The MLflow run of the newest model.
 
         Raises:
-            NotMaterializedError: training was cut off before it was tracked.
+            NotMaterializedError: training was interrupted before its run was stored.
         """
-        note = self._directories.root / TRACKED
-        tracked = TrainingRun(**json.loads(note.read_text())) if note.is_file() else None
-        if tracked is None or tracked.sha256 != model.sha256:
-            raise NotMaterializedError(f"model {model.sha256[:12]} has no tracked run: materialize trained_model again")
-        return tracked
+        stored = self._directories.root / TRACKED
+        run = TrainingRun(**json.loads(stored.read_text())) if stored.is_file() else None
+        if run is None or run.sha256 != model.sha256:
+            raise NotMaterializedError(f"Model {model.sha256[:12]} has no MLflow run. Materialize trained_model again.")
+        return run

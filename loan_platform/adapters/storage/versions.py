@@ -1,7 +1,7 @@
-"""Versions of the lake's files: immutable, named by content, put in force by one manifest for all assets together.
+"""Versions of the lake's files: immutable, named by their SHA-256, made current by one manifest.
 
-A store is the folder of one asset, or of one partition of it. The first asset's manifest names the files in force
-of every asset published with it; the others' manifests only point there.
+A store is the folder of one asset, or of one partition of it. The manifest of the first asset names the current file
+of every asset published with it. The manifests of the other assets point to it.
 """
 
 import errno
@@ -30,29 +30,27 @@ _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.
 
 @dataclass(frozen=True)
 class Published:
-    """One version of one asset's rows."""
+    """One version of one asset's rows: an immutable Parquet file."""
 
     path: Path
     sha256: str
     bytes: int
 
 
-def current(store: Path) -> Published | None:
-    """The version in force."""
+def current_version(store: Path) -> Published | None:
+    """The current version of a store; None before the first publication."""
     manifest = _read(store)
     lead = store / manifest["follows"] if "follows" in manifest else store
     entry = _files(lead).get(manifest.get("as", ""))
     return None if entry is None else _version(store, entry)
 
 
-def current_together(stores: Mapping[str, Path]) -> dict[str, Published]:
-    """The versions in force of assets published together, of one moment; the first asset's manifest is read."""
-    files = _files(next(iter(stores.values())))
-    return {asset: _version(store, files[asset]) for asset, store in stores.items() if asset in files}
+def store_version(partial: Path) -> Published:
+    """Rename a written file to its SHA-256.
 
-
-def keep(partial: Path) -> Published:
-    """Give a written file its final, content-addressed name."""
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
     if not partial.is_file():
         raise FileNotFoundError(f"nothing was written to {partial}, so nothing is published")
     partial.chmod(0o444)  # the public name is the same file: a tool must not edit it in place
@@ -66,24 +64,24 @@ def keep(partial: Path) -> Published:
 
 
 def commit(stores: Mapping[str, Path], versions: Mapping[str, Published]) -> None:
-    """Put versions in force, in one step; the ones before stay for readers that have just looked them up."""
+    """Make versions current in one step. The previous ones are kept for readers that have just looked them up."""
     lead, *others = stores
-    for asset in others:  # before the lead's manifest: until that names them, they have no version
+    for asset in others:  # before the lead's manifest: until it names them, they have no version
         follows = json.dumps({"follows": os.path.relpath(stores[lead], stores[asset]), "as": asset})
         if _text(stores[asset] / MANIFEST) != follows:
             atomic_write(stores[asset] / MANIFEST, follows)
-    before = _files(stores[lead])
+    previous = _files(stores[lead])
     files = {asset: _entry(versions[asset]) for asset in stores}
-    if files == before:
+    if files == previous:
         return
-    manifest = {"as": lead, "files": files, "before": before}
+    manifest = {"as": lead, "files": files, "before": previous}
     atomic_write(stores[lead] / MANIFEST, json.dumps(manifest, sort_keys=True))
     for asset, store in stores.items():
-        _forget(store, {entry[asset]["sha256"] for entry in (files, before) if asset in entry})
+        _delete_others(store, {entry[asset]["sha256"] for entry in (files, previous) if asset in entry})
 
 
-def expose(version: Path, public: Path) -> None:
-    """Make the public name another name of the version's file."""
+def link_public(version: Path, public: Path) -> None:
+    """Make the public path a hard link to the version's file, or a copy where links are not supported."""
     make_directory(public.parent)
     remove_abandoned(public.parent)
     if public.exists() and public.samefile(version):
@@ -113,9 +111,9 @@ def _link(version: Path, partial: Path) -> None:
         fsync(partial)
 
 
-def _forget(store: Path, keep: set[str]) -> None:
+def _delete_others(store: Path, kept: set[str]) -> None:
     for path in store.glob("*.pq"):
-        if path.stem not in keep:
+        if path.stem not in kept:
             remove(path)
 
 
