@@ -124,7 +124,7 @@ class Pieces:
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
             clean = cast("BinaryIO", pieces)
-            CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), 10**9).run(
+            CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), 10**9).split(
                 blocks(path, self._most_bytes)
             )
         if not pieces.count:  # no line is sound, and what is wrong with the others is told with the first piece

@@ -112,7 +112,7 @@ def test_garbage_of_the_retail_files_is_counted_by_reason(retail: Retail) -> Non
 
 
 def test_no_retail_loan_changes_with_later_records(retail: Retail) -> None:
-    tried = LinkedTables(retail.session, retail.book.contract).hindsight(retail.clean, retail.joined)
+    tried = LinkedTables(retail.session, retail.book.contract).check_point_in_time(retail.clean, retail.joined)
     assert len(tried.days) == 3
     assert tried.loans > 1_400
     assert tried.changed == 0

@@ -124,7 +124,7 @@ def test_renamed_columns_are_refused_with_the_closest_names(
     }
     for required, closest in pairs.items():
         assert f"{required} (closest: {closest}" in message
-    assert "revol_bal (nothing like it)" in message
+    assert "revol_bal (no similar name)" in message
 
 
 def test_all_layouts_together(loan_data: Path, contract: Contract, tmp_path: Path) -> None:

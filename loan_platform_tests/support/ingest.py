@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from loan_platform.adapters.warehouse.session import DuckDbSession
-from loan_platform.adapters.warehouse.warehouse import RawSummary, StageSummary, Warehouse
+from loan_platform.adapters.warehouse.stage_summary import StageSummary
+from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.table import Table

@@ -1,4 +1,4 @@
-"""The bytes of a CSV file as blocks of whole lines, checked before any parser sees them."""
+"""Read a CSV file as blocks of whole lines, checked before any parser sees them."""
 
 import gzip
 import zlib
@@ -8,7 +8,7 @@ from pathlib import Path
 from loan_platform.core.errors import SourceError
 
 CHUNK_BYTES = 1 << 20
-MAX_RECORD_BYTES = 1 << 20  # a longer line is no loan; it bounds memory whatever the file holds
+MAX_RECORD_BYTES = 1 << 20  # bounds memory for any file content
 
 _PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstandard"}
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -16,23 +16,27 @@ _SAVE_AS = "Save it as CSV in UTF-8, plain or gzip-compressed."
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether the file says that it is Parquet."""
+    """Whether the file begins as a Parquet file."""
     return _start(path, 4) == b"PAR1"
 
 
 def blocks(path: Path, max_bytes: int) -> Iterator[bytes]:
-    r"""Blocks of whole lines, in order: unpacked, without byte order mark, each line ended by one `\n`.
+    r"""Blocks of whole lines, in order: uncompressed, without byte order mark, each line ended by one `\n`.
 
-    Line ends may be `\n`, `\r\n` or `\r`, also mixed. A line of more than `MAX_RECORD_BYTES` is shortened to
-    just above it.
+    Line ends may be `\n`, `\r\n` or `\r`, also mixed. A line longer than `MAX_RECORD_BYTES` is cut to a length just
+    above it.
+
+    Args:
+        path: the file, plain or gzip.
+        max_bytes: limit of the uncompressed size.
 
     Raises:
-        SourceError: empty, packed in another way than gzip, damaged, not text, UTF-16, or above `max_bytes`.
+        SourceError: the file is empty, damaged, no text, UTF-16, compressed but not with gzip, or too large.
     """
     carry = b""
     for index, chunk in enumerate(_chunks(path, max_bytes)):
         data = carry + (chunk if index else _checked_start(path, chunk))
-        held = b"\r" if data.endswith(b"\r") else b""  # its \n may be in the next chunk
+        held = b"\r" if data.endswith(b"\r") else b""  # the next chunk may begin with its \n
         data = _unix_lines(data[:-1] if held else data)
         cut = data.rfind(b"\n") + 1
         if cut:
@@ -41,6 +45,16 @@ def blocks(path: Path, max_bytes: int) -> Iterator[bytes]:
         carry = (rest[: MAX_RECORD_BYTES + 1] if len(rest) > 2 * MAX_RECORD_BYTES else rest) + held
     if carry:
         yield _unix_lines(carry).removesuffix(b"\n") + b"\n"
+
+
+def lines(path: Path, max_bytes: int) -> Iterator[bytes]:
+    r"""The lines of `blocks`, each without its `\n`.
+
+    Raises:
+        SourceError: as `blocks`.
+    """
+    for block in blocks(path, max_bytes):
+        yield from block.split(b"\n")[:-1]
 
 
 def _chunks(path: Path, max_bytes: int) -> Iterator[bytes]:

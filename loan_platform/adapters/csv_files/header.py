@@ -1,4 +1,4 @@
-"""Finding the header line of a CSV file, and saying which required columns it lacks."""
+"""Find the header line of a CSV file and check that it has the required columns."""
 
 import csv
 import re
@@ -17,7 +17,13 @@ DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class Header:
-    """Header of one file: 1-based physical `line`, `delimiter`, lower-case `names` in file order."""
+    """Header of one file.
+
+    Attributes:
+        line: physical line, from 1.
+        delimiter: of the fields.
+        names: column names in lower case, in file order.
+    """
 
     line: int
     delimiter: str
@@ -28,7 +34,7 @@ def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
     """The header of a file that can be staged.
 
     Raises:
-        SourceError: no line names a column of the contract, a name stands twice, a required column is absent.
+        SourceError: no line names a contract column, two columns have one name, or a required column is missing.
     """
     header = likely_header(file, lines, table)
     check_names(file, header.names, table)
@@ -36,7 +42,7 @@ def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
 
 
 def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
-    """The line that names the most raw columns of the contract; notes above it are skipped.
+    """The line that names the most raw columns of the contract. Lines above it, such as notes, are skipped.
 
     Raises:
         SourceError: no line names a column of the contract.
@@ -60,35 +66,36 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
 
 
 def check_unique(file: str, names: Sequence[str]) -> None:
-    """Refuse duplicate column names.
+    """Check that no two columns have the same name.
 
     Raises:
-        SourceError: naming each of them.
+        SourceError: lists the duplicate names.
     """
-    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
-    if twice:
-        raise SourceError(file, f"has several columns of the same name: {', '.join(twice)}", "Rename or remove them.")
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1 and name)
+    if duplicates:
+        problem = f"has several columns of the same name: {', '.join(duplicates)}"
+        raise SourceError(file, problem, "Rename or remove them.")
 
 
 def check_names(file: str, names: Sequence[str], table: Table) -> None:
-    """Refuse duplicate column names and absent required columns.
+    """Check that no two columns have the same name and that no required column is missing.
 
     Raises:
-        SourceError: naming each of them, with the closest names that the file has.
+        SourceError: lists the columns, with the most similar names in the file.
     """
     check_unique(file, names)
     missing = table.missing_required(frozenset(names))
     if missing:
-        told = "; ".join(f"{column}{_closest(column, raw, names)}" for column, raw in missing.items())
+        columns = "; ".join(f"{column}{_closest(column, raw, names)}" for column, raw in missing.items())
         raise SourceError(
             file,
-            f"lacks {len(missing)} required columns: {told}",
+            f"lacks {len(missing)} required columns: {columns}",
             "Rename the columns of the file, or change the `sql` of these columns in the contract.",
         )
 
 
 def closest_names(wanted: frozenset[str], names: Sequence[str]) -> list[str]:
-    """Columns of a file that are spelt much like a wanted one, or have its letters as their initials."""
+    """Columns of a file with a similar spelling to a wanted one, or whose initials spell it."""
     close: list[str] = []
     for name in sorted(wanted):
         close += get_close_matches(name, names, n=2, cutoff=0.6)
@@ -106,7 +113,7 @@ def _names(line: bytes, delimiter: str) -> list[str]:
 
 def _closest(column: str, raw: frozenset[str], names: Sequence[str]) -> str:
     close = closest_names(raw | {column}, names)
-    found = f"closest: {', '.join(close)}" if close else "nothing like it"
+    found = f"closest: {', '.join(close)}" if close else "no similar name"
     read = "" if raw == {column} else f"read from {', '.join(sorted(raw))}; "
     return f" ({read}{found})"
 

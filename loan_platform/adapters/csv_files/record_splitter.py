@@ -1,29 +1,33 @@
-"""Sorting the lines of a CSV file into whole records and structural rejects, before DuckDB parses them.
+"""Split the lines of a CSV file into records and structural rejects, before DuckDB parses them.
 
-DuckDB's own reject store is not enough: an open quote swallows the rows after it, and mixed line ends stop
-the reader for good.
+DuckDB's own reject store is not enough: an unclosed quote swallows the rows after it, and mixed line ends stop the
+reader.
 """
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
 from loan_platform.adapters.csv_files.header import Header
 from loan_platform.core.errors import SourceError
 
-MAX_RECORD_LINES = 100  # a quoted value may hold line ends, but not this many
-FEW = 1_000  # below this many records a file may consist of rejects
+MAX_RECORD_LINES = 100  # of one record with line ends in a quoted value
+MIN_RECORDS = 1_000  # with fewer records, a file may have any share of rejects
 _BROKEN = "a quote stands inside a value"
 _QUOTED = re.compile(rb'(?:"[^"]*")+')
 
 
 class CsvRecordSplitter:
-    """Writes good records to `clean`, each after its 1-based physical line, and bad lines to `rejects`.
+    """Writes records to `clean`, each after its physical line number from 1, and other lines to `rejects`.
 
-    A record whose quoted value holds line ends has the number of its first line. Where a quote is opened and
-    not closed only that line is rejected, and reading goes on with the next one. Blank lines are no records.
+    A record with line ends in a quoted value gets the number of its first line. If a quote is not closed, only its
+    line is rejected, and reading continues with the next line. Blank lines are skipped.
+
+    Attributes:
+        rows: records written so far.
+        rejected: lines rejected so far.
     """
 
     def __init__(self, file: str, header: Header, clean: BinaryIO, rejects: BinaryIO, max_rows: int) -> None:
@@ -41,19 +45,17 @@ class CsvRecordSplitter:
         self._number = 0
         self._open: deque[tuple[int, bytes]] = deque()
 
-    def run(self, blocks: Iterator[bytes], progress: Callable[[str], None] | None = None) -> None:
-        """Sort every line below the header.
+    def split(self, blocks: Iterator[bytes]) -> None:
+        """Split every line below the header.
 
         Raises:
             SourceError: more records than allowed, or most of them do not fit the header.
         """
-        for index, block in enumerate(blocks):
+        for block in blocks:
             lines = block.split(b"\n")
             lines.pop()
             self._sort(lines, plain=b"\x00" not in block and _is_utf8(block))
             self._check_totals()
-            if progress and index % 100 == 99:
-                progress(f"{self._file}: {self.rows:,} rows")
         while self._open:
             self._give_up_open()
         self._check_totals()
@@ -98,7 +100,7 @@ class CsvRecordSplitter:
                 self._accept_or_reject(number, line, good)
 
     def _close(self, good: list[bytes], waiting: deque[tuple[int, bytes]]) -> None:
-        """The open lines hold an even number of quotes: one record, good or bad, or a quote never closed."""
+        """The open lines now have an even number of quotes: they are one record, or a quote was never closed."""
         number, record = self._open[0][0], b"\n".join(line for _, line in self._open)
         problem = self._misshapen(record)
         between = list(self._open)[1:-1]
@@ -112,7 +114,7 @@ class CsvRecordSplitter:
         return len(self._open) > MAX_RECORD_LINES or sum(len(line) for _, line in self._open) > MAX_RECORD_BYTES
 
     def _give_up_first(self, waiting: deque[tuple[int, bytes]]) -> None:
-        """The first open line is rejected; those after it are read anew."""
+        """Reject the first open line and read the lines after it again."""
         number, _ = self._open.popleft()
         self._reject(number, "a quote is opened and not closed")
         waiting.extendleft(reversed(self._open))
@@ -163,7 +165,7 @@ class CsvRecordSplitter:
                 f"has more than the allowed {self._max_rows:,} rows",
                 "Raise `max_rows` of the source if the size is right.",
             )
-        if records > FEW and self.rejected > records / 2:
+        if records > MIN_RECORDS and self.rejected > records / 2:
             raise SourceError(
                 self._file,
                 f"{self.rejected:,} of {records:,} lines do not fit the header in line {self._header.line}, "

@@ -9,7 +9,8 @@ import polars as pl
 
 from loan_platform.adapters.drafting.source_profile import RawSource, count_target, read_source, stage_source
 from loan_platform.adapters.sources.resolve import resolve
-from loan_platform.adapters.warehouse.warehouse import StageSummary, Warehouse
+from loan_platform.adapters.warehouse.stage_summary import StageSummary
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.finish import features_of, judged_columns, policies_of

@@ -7,7 +7,8 @@ import duckdb
 import polars as pl
 
 from loan_platform.adapters.sources.labels import source_labels
-from loan_platform.adapters.warehouse.warehouse import RawSummary, StageSummary, Warehouse
+from loan_platform.adapters.warehouse.stage_summary import StageSummary
+from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
 from loan_platform.core.book.policies import Source

@@ -1,14 +1,13 @@
-"""The first rows of a raw file, as text, for a look at what is in it."""
+"""The first rows of a raw file as text, for checks before it is staged."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from loan_platform.adapters.csv_files.blocks import blocks, is_parquet
+from loan_platform.adapters.csv_files.blocks import is_parquet, lines
 from loan_platform.adapters.csv_files.header import check_unique, likely_header
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
@@ -19,9 +18,12 @@ SAMPLE_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Sample:
-    """Raw columns (lower case) of a file, and those of its first rows that were asked for.
+    """The first rows of a raw file.
 
-    `whole` says that the file has no further rows.
+    Attributes:
+        names: all raw columns, in lower case.
+        rows: the requested columns of the first rows, as text.
+        whole: whether the file has no more rows.
     """
 
     names: tuple[str, ...]
@@ -34,12 +36,12 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
 
     Args:
         path: the file.
-        table: what is to be staged from it; it tells the header of a CSV file.
+        table: what is to be staged; its columns identify the header of a CSV file.
         source: limits.
-        wanted: raw columns of the rows; one that the file lacks is null.
+        wanted: raw columns of the rows; a column that the file lacks is null.
 
     Raises:
-        SourceError: the file cannot be read, has no header, or has a column name twice.
+        SourceError: the file cannot be read, has no header, or has two columns of one name.
     """
     names, rows, whole = _parquet(path, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
     check_unique(path.name, names)
@@ -50,24 +52,20 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
 
 
 def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
-    header = likely_header(path.name, _lines(path, source), table)
+    header = likely_header(path.name, lines(path, source.max_bytes), table)
     kept = {name: i for i, name in enumerate(header.names) if name in wanted}
-    texts = (line.decode("utf-8", "replace") + "\n" for line in islice(_lines(path, source), header.line, None))
+    rows = islice(lines(path, source.max_bytes), header.line, None)
+    texts = (line.decode("utf-8", "replace") + "\n" for line in rows)
     records: list[list[str]] = []
     try:
         for record in islice(csv.reader(texts, delimiter=header.delimiter), SAMPLE_ROWS + 1):
             if len(record) == len(header.names):
                 records.append([record[i] for i in kept.values()])
     except csv.Error:
-        pass  # reading the whole file says which line it is; here the rows before it do
+        pass  # the rows before the broken line suffice; reading the whole file reports the line
     columns = {name: [record[i] for record in records[:SAMPLE_ROWS]] for i, name in enumerate(kept)}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(kept, pl.String))
     return list(header.names), frame, len(records) <= SAMPLE_ROWS
-
-
-def _lines(path: Path, source: Source) -> Iterator[bytes]:
-    for block in blocks(path, source.max_bytes):
-        yield from block.split(b"\n")[:-1]
 
 
 def _parquet(path: Path, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:

@@ -1,4 +1,4 @@
-"""The cleaned tables of a book of linked files, joined by the contract's SQL to one row per loan."""
+"""Join the cleaned tables of a book of linked files to one row per loan, with the contract's SQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,28 +7,39 @@ from pathlib import Path
 
 import duckdb
 
-from loan_platform.adapters.sources.raw_files import RawFile
-from loan_platform.adapters.warehouse.ordered_parquet import copy, files_metadata
+from loan_platform.adapters.sources.relation import RawFile
+from loan_platform.adapters.warehouse.ordered_parquet import files_metadata, write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.parsing import name, quoted
 
-DAYS_TRIED = 3
+CHECKED_DAYS = 3
 _JOINED, _THEN, _NEW = "__joined", "__then", "__new"
 
 
 @dataclass(frozen=True)
 class JoinSummary:
-    """What the join gave: rows, and loans of the main table that are in none of them."""
+    """Result of a join.
+
+    Attributes:
+        rows: joined rows.
+        lost: loans of the main table, or of the new rows, that are in no joined row.
+    """
 
     rows: int
     lost: int
 
 
 @dataclass(frozen=True)
-class Hindsight:
-    """Days of decision that were tried, and the rows of them that later records change."""
+class PointInTimeCheck:
+    """Result of the check that the join uses only records known at the decision.
+
+    Attributes:
+        days: decision days that were checked.
+        loans: joined rows of these days.
+        changed: rows of them that differ without the later records.
+    """
 
     days: tuple[date, ...]
     loans: int
@@ -39,7 +50,7 @@ class LinkedTables:
     """Joins of cleaned tables, one call at a time.
 
     Args:
-        session: how DuckDB may use the machine.
+        session: resources that DuckDB may use.
         contract: of a book with `tables` and `join`.
     """
 
@@ -48,16 +59,16 @@ class LinkedTables:
         self._contract = contract
 
     def join(self, tables: Mapping[str, Path], out: Path, new_rows: Path | None = None) -> JoinSummary:
-        """Write one row per loan, ordered by where it came from; the same tables give the same bytes.
+        """Write one row per loan, ordered by source location. The same tables give the same bytes.
 
         Args:
-            tables: Parquet of each table of the contract, as it was staged.
-            out: where the rows go, for `Warehouse.stage`.
-            new_rows: rows in the form of the main table, staged likewise, that are joined instead of its own, which
-                stay as their history: applications, or loans whose outcome has come in.
+            tables: staged Parquet file of each table of the contract.
+            out: file of the joined rows, for `Warehouse.stage`.
+            new_rows: staged Parquet file in the form of the main table: applications, or loans with a new outcome.
+                They are joined instead of the main table's rows, which are then their history.
 
         Raises:
-            WarehouseError: the join does not run, or does not say where its rows came from.
+            WarehouseError: the join does not run, or its rows have no source location.
         """
         key = name(self._contract.entity_key)
         with self._session.connection() as (connection, _):
@@ -69,18 +80,18 @@ class LinkedTables:
             wanted = _NEW if new_rows else name(MAIN_TABLE)
             lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
             ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
-            copy(connection, ordered, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
+            write(connection, ordered, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
             return JoinSummary(rows, _one(connection, lost))
 
-    def hindsight(self, tables: Mapping[str, Path], joined: Path) -> Hindsight:
-        """Whether what the join says of a loan changes when everything dated after its decision is taken away.
+    def check_point_in_time(self, tables: Mapping[str, Path], joined: Path) -> PointInTimeCheck:
+        """Check that a joined row does not change when all records dated after its decision are removed.
 
-        A few days of decision are tried, spread over the book. Compared are the joined columns that the contract
-        says are known at the decision; each must be the same to the last bit.
+        A few decision days, spread over the book, are checked. The columns that the contract declares known at the
+        decision are compared bit by bit.
 
         Args:
-            tables: Parquet of each table of the contract.
-            joined: what `join` wrote of them.
+            tables: staged Parquet file of each table of the contract.
+            joined: the file that `join` wrote from them.
 
         Raises:
             WarehouseError: the join does not run.
@@ -94,39 +105,41 @@ class LinkedTables:
                 self._create_joined(connection, _THEN)
                 counted = connection.execute(self._changed_sql(day)).fetchall()[0]
                 loans, changed = loans + int(counted[0]), changed + int(counted[1])
-            return Hindsight(days, loans, changed)
+            return PointInTimeCheck(days, loans, changed)
 
     def _add_new_rows(self, connection: duckdb.DuckDBPyConnection, history: Path, new_rows: Path) -> None:
-        """The main table becomes the new_rows and the history of all other loans."""
+        """Replace the main table by the new rows and the history of all other loans."""
         key = name(self._contract.entity_key)
         connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(new_rows))})")
         others = f"FROM read_parquet({quoted(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
         connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}")
 
     def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str, rows: str = "") -> None:
-        # One thread: a mean or a spread of fractions depends on the order in which they are added up.
+        # One thread: the mean or variance of floats depends on the order of summation.
         threads = _one(connection, "SELECT current_setting('threads')")
         connection.execute("SET threads = 1")
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM ({self._contract.join}) {rows}")
         connection.execute(f"SET threads = {threads}")
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
         if missing := sorted({*SOURCE_LOCATION, self._contract.entity_key} - set(columns)):
-            raise WarehouseError(f"the join of the contract does not give {', '.join(missing)}: add it to its SELECT")
+            raise WarehouseError(f"The contract's join returns no {', '.join(missing)}. Add it to its SELECT.")
 
     def _days(self, connection: duckdb.DuckDBPyConnection) -> tuple[date, ...]:
         query = f"SELECT DISTINCT {self._decided} AS day FROM {_JOINED} WHERE day IS NOT NULL ORDER BY day"
         days = [row[0] for row in connection.execute(query).fetchall()]
-        step = (len(days) + 1) / (DAYS_TRIED + 1)
-        return tuple(days if len(days) <= DAYS_TRIED else (days[int(step * i) - 1] for i in range(1, DAYS_TRIED + 1)))
+        if len(days) <= CHECKED_DAYS:
+            return tuple(days)
+        step = (len(days) + 1) / (CHECKED_DAYS + 1)
+        return tuple(days[int(step * i) - 1] for i in range(1, CHECKED_DAYS + 1))
 
     @property
     def _decided(self) -> str:
-        """SQL of the day of a joined row's decision."""
+        """SQL of the decision day of a joined row."""
         assert self._contract.event_date is not None
         return f"TRY_CAST(({self._contract.by_name[self._contract.event_date].source_sql}) AS DATE)"
 
     def _changed_sql(self, day: date) -> str:
-        """Loans of a day, and how many of them the join of that day does not have as that of today has them."""
+        """Query of two counts: joined rows of a day, and those that the join without later records does not give."""
         known = [c.raw_columns for c in self._contract.columns if c.known != "after_origination"]
         columns = ", ".join(name(column) for column in sorted(frozenset[str]().union(*known) - set(SOURCE_LOCATION)))
         of_day = f"WHERE {self._decided} = DATE {quoted(day.isoformat())}"
@@ -140,7 +153,7 @@ def _views(
     as_of: Mapping[str, str | None] | None = None,
     day: date | None = None,
 ) -> None:
-    """A view of each table; with `day` only of rows that were known then."""
+    """Create a view of each table; with `day` only of rows dated up to that day."""
     for table, path in tables.items():
         dated = as_of.get(table) if as_of else None
         known = f"WHERE {name(dated)} <= DATE {quoted(day.isoformat())}" if dated and day else ""

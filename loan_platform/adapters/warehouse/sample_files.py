@@ -1,4 +1,4 @@
-"""Generated raw files of a book, by the DuckDB SQL beside its contract: for trying it without data of one's own."""
+"""Generate sample raw files of a book from the DuckDB SQL beside its contract."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from loan_platform.core.staging.parsing import name, quoted
 
 SCRIPT = "sample.sql"
 
-# Of the row's number and a text alone, so that neither threads nor versions change the files.
+# They depend only on row number and text, so that threads and versions do not change the files.
 _DRAWS = """
 CREATE MACRO uniform(row, text) AS md5_number_lower(concat(text, ' ', row)) / 18446744073709551616.0;
 CREATE MACRO normal(row, text) AS
@@ -20,26 +20,25 @@ CREATE MACRO normal(row, text) AS
 
 
 class SampleError(ExplainedError, ValueError):
-    """A sample script does not run, or makes no table for a source."""
+    """A sample script does not run, or creates no table for a source."""
 
 
 def write_sample(script: Path, sources: Mapping[str, Path], rows: int) -> dict[str, int]:
-    """Run a script and write the table that it makes for each source as CSV; each file whole or not at all.
+    """Run a script and write the table that it creates for each source as CSV, each file atomically.
 
-    The script finds `getvariable('rows')`, and the macros `uniform(row, text)` from 0 to below 1 and
-    `normal(row, text)`, which depend on their arguments alone.
+    The script can use `getvariable('rows')` and the macros `uniform(row, text)`, in [0, 1), and `normal(row, text)`,
+    with mean 0 and standard deviation 1. The macros depend only on their arguments.
 
     Args:
-        script: DuckDB SQL that creates one table for each source, of its name and raw columns.
+        script: DuckDB SQL that creates one table for each source, with its name and raw columns.
         sources: the file of each source.
-        rows: size of the loan book that is asked for.
+        rows: requested size of the loan book.
 
     Returns:
-        Rows of each file.
+        Number of rows of each file.
 
     Raises:
-        SampleError: the script does not run, or makes no table for a source.
-        DiskFullError: no space is left.
+        SampleError: the script does not run, or creates no table for a source.
     """
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as connection:
         connection.execute(_DRAWS)
@@ -48,9 +47,9 @@ def write_sample(script: Path, sources: Mapping[str, Path], rows: int) -> dict[s
             connection.execute(script.read_text(encoding="utf-8"))
         except duckdb.Error as error:
             raise SampleError(f"{script}: does not run: {str(error).splitlines()[0]}") from error
-        made = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        if missing := sorted(set(sources) - made):
-            raise SampleError(f"{script}: makes no table {', '.join(missing)}: add CREATE TABLE {missing[0]} AS ...")
+        created = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        if missing := sorted(set(sources) - created):
+            raise SampleError(f"{script}: creates no table {', '.join(missing)}. Add CREATE TABLE {missing[0]} AS ...")
         return {source: _write(connection, source, path) for source, path in sources.items()}
 
 

@@ -1,4 +1,4 @@
-"""An embedded DuckDB, opened for one piece of work and closed after it; its errors explained."""
+"""An embedded DuckDB, opened for one task and closed after it. Its errors become `WarehouseError`."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,26 +10,26 @@ import duckdb
 
 from loan_platform.core.errors import ExplainedError
 
-_NO_VALUE = "the SQL of the contract fails on a row where it must not"
-_ADVICE = "free memory or disk space, or give the warehouse another memory_limit or temp_directory"
+_NO_VALUE = "The SQL of the contract fails on a row. Use try_cast instead of CAST."
+_ADVICE = "Free memory or disk space, or change the warehouse's memory_limit or temp_directory."
 
 
 class WarehouseError(ExplainedError, RuntimeError):
-    """Rows cannot be read, joined or staged; nothing that was written may be used."""
+    """Rows cannot be read, joined or staged. Files that were written so far must not be used."""
 
 
 class ContractSqlError(WarehouseError):
-    """The contract's SQL failed on a row: an optimizer shares a part of it, and so takes it out of its TRY."""
+    """The contract's SQL failed on a row: DuckDB's optimizer moved a shared expression out of its TRY."""
 
 
 @dataclass(frozen=True)
 class DuckDbSession:
-    """How DuckDB may use the machine.
+    """Resources that DuckDB may use.
 
     Attributes:
-        threads: cores used; the bytes written do not depend on it.
-        memory_limit: DuckDB's own limit; what does not fit goes to `temp_directory`.
-        temp_directory: scratch space, of the unpacked size of the sources; default: the system's.
+        threads: number of threads; the bytes written do not depend on it.
+        memory_limit: DuckDB's own limit, such as 4GB; it spills to `temp_directory` above it.
+        temp_directory: scratch space, at least the uncompressed size of the sources; None: the system's.
     """
 
     threads: int = 2
@@ -37,39 +37,43 @@ class DuckDbSession:
     temp_directory: Path | None = None
 
     @contextmanager
-    def connection(self, without: str = "") -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-        """A connection to an empty database, and its scratch folder; both are gone after the block.
+    def connection(self, disabled_optimizers: str = "") -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+        """A connection to an empty database, and its scratch folder. Both exist until the block ends.
 
         Args:
-            without: optimizers to do without, by DuckDB's names.
+            disabled_optimizers: DuckDB's names of optimizers, separated by commas.
 
         Raises:
-            WarehouseError: the contract's SQL does not run, or memory or disk do not suffice.
+            ContractSqlError: the contract's SQL failed on a row.
+            WarehouseError: the contract's SQL does not run, or memory or disk space ran out.
         """
         if self.temp_directory:
             self.temp_directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.temp_directory, prefix="warehouse-") as scratch:
-            connection = duckdb.connect(
-                config={
-                    "threads": self.threads,
-                    "memory_limit": self.memory_limit,
-                    "temp_directory": scratch,
-                    "preserve_insertion_order": True,
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                }
-            )
+            connection = self._connect(scratch)
             try:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute("SET enable_caching_operators = false")  # they lose the order of rows
-                connection.execute(f"SET disabled_optimizers = '{without}'")
+                connection.execute(f"SET disabled_optimizers = '{disabled_optimizers}'")
                 yield connection, Path(scratch)
             except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
                 reason = str(error).splitlines()[0]
-                raise WarehouseError(f"the SQL of the contract does not run: {reason}") from error
+                raise WarehouseError(f"The SQL of the contract does not run: {reason}") from error
             except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
                 raise ContractSqlError(_NO_VALUE) from None
-            except duckdb.Error as error:  # its text may hold values of a row, so it goes no further
+            except duckdb.Error as error:  # its text may hold values of a row, so it is dropped
                 raise WarehouseError(f"{type(error).__name__}: {_ADVICE}") from None
             finally:
                 connection.close()
+
+    def _connect(self, scratch: str) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(
+            config={
+                "threads": self.threads,
+                "memory_limit": self.memory_limit,
+                "temp_directory": scratch,
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )

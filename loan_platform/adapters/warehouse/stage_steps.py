@@ -1,11 +1,11 @@
-"""The steps from raw text rows to typed and refused ones, on a DuckDB connection of their own."""
+"""The steps from raw text rows to typed and quarantined rows, on one DuckDB connection."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from loan_platform.adapters.sources.raw_files import raw_columns
+from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.staging.parsing import name, quoted
 from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
@@ -22,17 +22,23 @@ from loan_platform.core.staging.typed_rows import (
 
 
 @dataclass(frozen=True)
-class Refusals:
-    """What is known once every row has been looked at; the tables `faults` and `refused` hold the rows."""
+class StagingFindings:
+    """Result of checking every row. The tables `faults` and `refused` of the connection hold the rows.
+
+    Attributes:
+        fractions: files in which a percent column was written as fractions, by column.
+        clean: columns without any fault, and `target` if every target is valid.
+        refused: number of rows that are quarantined.
+    """
 
     fractions: Fractions
     clean: frozenset[str]
-    rows: int
+    refused: int
 
 
-def find_refusals(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) -> Refusals:
-    """Create view `raw` and the tables `faults` (rows with any fault) and `refused` (rows not accepted)."""
-    # The rows of a join have types already: as text they go the same way as any file's.
+def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) -> StagingFindings:
+    """Create the view `raw` and the tables `faults` (rows with any fault) and `refused` (quarantined rows)."""
+    # Joined rows already have types. As text they are parsed in the same way as the rows of a file.
     texts = [f"CAST({name(column)} AS VARCHAR) AS {name(column)}" for column in raw_columns(table)]
     columns = ", ".join(["source_file", "source_line", *texts])
     connection.execute(
@@ -41,31 +47,32 @@ def find_refusals(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path
     )
     fractions = _fractions(connection, table)
     clean = _clean_columns(connection, table, fractions)
-    _find_faults(connection, table, fractions, clean)
+    _create_fault_tables(connection, table, fractions, clean)
     if table.key:
-        _find_duplicates(connection, table)
-    rows, refused = connection.execute("SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)").fetchall()[
-        0
-    ]
+        _add_duplicates(connection, table)
+    counts = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)"
+    rows, refused = connection.execute(counts).fetchall()[0]
     if refused:
         bits = f"SELECT bitstring_agg(CAST(__row AS INTEGER), 0, {rows}) FROM refused"
         connection.execute(f"SET VARIABLE refused_rows = ({bits})")
-    return Refusals(fractions, clean, refused)
+    return StagingFindings(fractions, clean, refused)
 
 
-def accepted_rows_sql(table: Table, refusals: Refusals) -> str:
-    """Every row that is not refused, typed, in source order.
+def accepted_rows_sql(table: Table, findings: StagingFindings) -> str:
+    """Query of the accepted rows, typed, in source order.
 
-    A join with the refused rows would lose the order, so each row looks itself up in a string of bits.
+    A join with the quarantined rows would lose the order, so each row is looked up in a bit string.
     """
-    good = "get_bit(getvariable('refused_rows'), CAST(__row AS INTEGER)) = 0" if refusals.rows else "true"
-    typed = typed_sql(table, "raw", refusals.fractions, refusals.clean, good)
-    return f"SELECT {accepted_sql(table, refusals.clean)} FROM ({typed})"
+    good = "get_bit(getvariable('refused_rows'), CAST(__row AS INTEGER)) = 0" if findings.refused else "true"
+    typed = typed_sql(table, "raw", findings.fractions, findings.clean, good)
+    return f"SELECT {accepted_sql(table, findings.clean)} FROM ({typed})"
 
 
-def quarantined_rows_sql(rejects: Path | None, before: Path | None) -> str:
-    """Every refused row, structural reject and row that was quarantined before, in source order."""
-    earlier = f"UNION ALL BY NAME FROM read_parquet({quoted(str(before))})" if before else ""
+def quarantined_rows_sql(rejects: Path | None, previously_quarantined: Path | None) -> str:
+    """Query of quarantined rows, structural rejects and previously quarantined rows, in source order."""
+    earlier = ""
+    if previously_quarantined:
+        earlier = f"UNION ALL BY NAME FROM read_parquet({quoted(str(previously_quarantined))})"
     structural = ""
     if rejects:
         fault = f"CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})"
@@ -85,7 +92,7 @@ def quarantined_rows_sql(rejects: Path | None, before: Path | None) -> str:
 
 
 def nulled_values(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """Values dropped from accepted rows, by (column, reason)."""
+    """Number of values that were set to null in accepted rows, by (column, reason)."""
     rows = connection.execute(
         'SELECT fault."column", fault.reason, count(*) FROM (SELECT unnest(faults) AS fault FROM faults '
         "WHERE NOT EXISTS (FROM refused WHERE refused.__row = faults.__row)) GROUP BY ALL ORDER BY ALL"
@@ -105,13 +112,13 @@ def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Fractions
 
 
 def _clean_columns(connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions) -> frozenset[str]:
-    """Columns without any fault, and `target` where every target is sound."""
+    """Columns without any fault, and `target` if every target is valid."""
     checks = connection.execute(profile_sql(table, "raw", fractions)).fetchall()[0]
     names = [*(column.name for column in table.columns), TARGET]
     return frozenset(column for column, clean in zip(names, checks, strict=True) if clean)
 
 
-def _find_faults(
+def _create_fault_tables(
     connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions, clean: frozenset[str]
 ) -> None:
     doubtful = replace(table, columns=tuple(c for c in table.columns if c.name not in clean))
@@ -126,18 +133,18 @@ def _find_faults(
     )
 
 
-def _find_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Add to `refused` every row whose key is that of an earlier row without a fault."""
+def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Add to `refused` every row that has the key of an earlier accepted row."""
     columns = tuple(next(column for column in table.columns if column.name == name) for name in table.key)
     value = "v0" if len(columns) == 1 else f"row({', '.join(f'v{i}' for i in range(len(columns)))})"
     keys = f"SELECT *, {value} AS key FROM ({typed_sql(replace(table, columns=columns), 'raw', {})})"
-    connection.execute(f"CREATE TABLE twice AS SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
-    if connection.execute("SELECT count(*) FROM twice").fetchall()[0][0] == 0:
+    connection.execute(f"CREATE TABLE duplicates AS SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
+    if connection.execute("SELECT count(*) FROM duplicates").fetchall()[0][0] == 0:
         return
-    told = " and ".join(table.key)
-    same = f"{told} {'is' if len(table.key) == 1 else 'are'} that of an earlier row: "
+    key = " and ".join(table.key)
+    same = f"an earlier row has the same {key}: "
     message = f"{quoted(same)} || first_file || ' line ' || first_line"
-    fault = f"CAST(row({quoted(told)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
+    fault = f"CAST(row({quoted(key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
     connection.execute(f"""
         INSERT INTO refused
         SELECT __row, source_file, source_line, [{fault}]
@@ -145,6 +152,6 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> Non
             SELECT *, row_number() OVER same AS place, first(source_file) OVER same AS first_file,
                 first(source_line) OVER same AS first_line
             FROM (SELECT __row, source_file, source_line, key FROM ({keys})) AS keyed
-            WHERE key IN (FROM twice) AND NOT EXISTS (FROM refused WHERE refused.__row = keyed.__row)
+            WHERE key IN (FROM duplicates) AND NOT EXISTS (FROM refused WHERE refused.__row = keyed.__row)
             WINDOW same AS (PARTITION BY key ORDER BY __row)
         ) WHERE place > 1""")

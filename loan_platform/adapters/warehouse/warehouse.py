@@ -1,26 +1,23 @@
-"""DuckDB: raw files to raw Parquet, raw Parquet to typed rows and quarantined rows, both out-of-core."""
+"""Read raw files to raw Parquet, and stage raw Parquet to typed and quarantined rows, both out-of-core in DuckDB."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from loan_platform.adapters.sources.raw_files import Progress, RawFile, Relation, read_parquet_or_csv
+from loan_platform.adapters.sources.raw_files import raw_relations
+from loan_platform.adapters.sources.relation import RawFile, Relation
 from loan_platform.adapters.warehouse.ordered_parquet import (
     RAW_TEXT,
-    copy,
+    count_rows,
     files_metadata,
     read_files_metadata,
+    write,
     write_in_order,
 )
 from loan_platform.adapters.warehouse.session import ContractSqlError, DuckDbSession, WarehouseError
-from loan_platform.adapters.warehouse.stage_steps import (
-    Refusals,
-    accepted_rows_sql,
-    find_refusals,
-    nulled_values,
-    quarantined_rows_sql,
-)
+from loan_platform.adapters.warehouse.stage_steps import accepted_rows_sql, find_faults, quarantined_rows_sql
+from loan_platform.adapters.warehouse.stage_summary import StageSummary, summarize
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.parsing import quoted
 from loan_platform.core.staging.table import Table
@@ -28,75 +25,56 @@ from loan_platform.core.staging.table import Table
 
 @dataclass(frozen=True)
 class RawSummary:
-    """What was read: rows of the raw Parquet, structural rejects, and each file."""
+    """Result of reading.
+
+    Attributes:
+        rows: rows of the raw Parquet file.
+        rejected: structural rejects.
+        files: each raw file, in the order of their names.
+    """
 
     rows: int
     rejected: int
     files: tuple[RawFile, ...]
 
 
-@dataclass(frozen=True)
-class StageSummary:
-    """What became of the rows; `rows_in == accepted + quarantined`.
-
-    Attributes:
-        by_reason: quarantined rows by the reason of their first fault.
-        nulled: values dropped from accepted rows, by (column, reason).
-        missing_optional: optional columns that at least one file lacks, in contract order.
-        fractions: (file, column) of percent columns that were written as fractions and multiplied by 100.
-        resolved: accepted rows whose outcome is known, 0 for rows without a target.
-        target_rate: share of defaults among them, None without any.
-    """
-
-    rows_in: int
-    accepted: int
-    quarantined: int
-    by_reason: dict[str, int]
-    nulled: dict[tuple[str, str], int]
-    missing_optional: tuple[str, ...]
-    fractions: tuple[tuple[str, str], ...]
-    resolved: int
-    target_rate: float | None
-
-
 class Warehouse:
-    """Reading and staging, one call at a time; it holds no state between calls."""
+    """Reads and stages, one call at a time. It has no state between calls.
+
+    Args:
+        session: resources that DuckDB may use; None: the defaults.
+    """
 
     def __init__(self, session: DuckDbSession | None = None) -> None:
         self._session = session or DuckDbSession()
 
-    def read_raw(
-        self,
-        files: list[Path],
-        table: Table,
-        source: Source,
-        out: Path,
-        rejects: Path,
-        progress: Progress | None = None,
-    ) -> RawSummary:
-        """Write the raw text of all files to `out`, what is no record to `rejects`, in file and line order.
+    def read_raw(self, files: list[Path], table: Table, source: Source, out: Path, rejects: Path) -> RawSummary:
+        """Write the raw text of all files to `out` and structural rejects to `rejects`, in file and line order.
 
-        `out` has source_file, source_line and, as text, the raw columns that the table reads; absent
-        columns and the contract's marks of missing values are null. `rejects` has source_file, source_line
-        and message. The line of a CSV record is the physical line of the file (1-based) on which it begins:
-        notes, header and blank lines count. For Parquet it is the number of the row.
+        The line of a CSV record is the physical line, from 1, on which it begins. For Parquet it is the row number.
+
+        Args:
+            files: CSV (plain or gzip) or Parquet.
+            table: what is to be staged.
+            source: limits.
+            out: Parquet with source_file, source_line and the raw columns that the table reads, as text. Columns that
+                a file lacks and the contract's markers of missing values are null.
+            rejects: Parquet with source_file, source_line and message.
 
         Raises:
             SourceError: a file as a whole cannot be used.
-            WarehouseError: memory or disk do not suffice.
+            WarehouseError: memory or disk space ran out.
         """
         with self._session.connection() as (connection, scratch):
-            relations = read_parquet_or_csv(connection, files, table, source, scratch, progress)
+            relations = raw_relations(connection, files, table, source, scratch)
             summary = RawSummary(
                 rows=sum(relation.file.rows for relation in relations),
                 rejected=sum(relation.file.rejected for relation in relations),
                 files=tuple(relation.file for relation in relations),
             )
-            if progress:
-                progress(f"{summary.rows:,} rows to Parquet")
-            query = _one_by_one(connection, relations, scratch)
+            query = _combined(connection, relations, scratch)
             write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))
-            copy(connection, _rejects_sql(relations), rejects)
+            write(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
         return summary
 
@@ -107,51 +85,55 @@ class Warehouse:
         accepted: Path,
         quarantined: Path,
         rejects: Path | None = None,
-        before: Path | None = None,
+        previously_quarantined: Path | None = None,
     ) -> StageSummary:
-        """Write typed rows to `accepted` and refused ones to `quarantined`, in source order.
+        """Write typed rows to `accepted` and the others to `quarantined`, in source order.
 
-        `accepted` has the table's columns, target (1, 0, null) where the table has one, source_file and
-        source_line; of rows with the same key the first without a fault is accepted. `quarantined` has
-        source_file, source_line, column, reason and message of the first fault, and `faults`, the list of all.
+        Of rows with the same key the first without a fault is accepted.
 
         Args:
-            raw: what `read_raw` or a join wrote.
+            raw: Parquet that `read_raw` or a join wrote.
             table: types, ranges, key and target.
-            accepted: where typed rows go.
-            quarantined: where refused rows go.
-            rejects: what `read_raw` rejected; it is quarantined too.
-            before: rows that were quarantined when the rows of `raw` were cleaned; they count as rows in too.
+            accepted: Parquet with the table's columns, `target` (1, 0, null) if the table has one, source_file and
+                source_line.
+            quarantined: Parquet with source_file, source_line, column, reason and message of the first fault, and
+                `faults`, the list of all faults.
+            rejects: structural rejects of `read_raw`, which are quarantined too.
+            previously_quarantined: rows that were quarantined before the join that wrote `raw`. They are added to
+                `quarantined` and counted.
 
         Raises:
-            WarehouseError: the contract's SQL does not run, or memory or disk do not suffice.
+            ContractSqlError: the contract's SQL failed on a row.
+            WarehouseError: the contract's SQL does not run, or memory or disk space ran out.
         """
+        outputs = (accepted, quarantined)
         try:
-            return self._stage(raw, table, accepted, quarantined, rejects, before)
+            return self._stage(raw, table, outputs, rejects, previously_quarantined)
         except ContractSqlError:
-            return self._stage(raw, table, accepted, quarantined, rejects, before, "common_subexpressions")
+            return self._stage(raw, table, outputs, rejects, previously_quarantined, "common_subexpressions")
 
     def _stage(
         self,
         raw: Path,
         table: Table,
-        accepted: Path,
-        quarantined: Path,
+        outputs: tuple[Path, Path],
         rejects: Path | None,
-        before: Path | None,
-        without: str = "",
+        previously_quarantined: Path | None,
+        disabled_optimizers: str = "",
     ) -> StageSummary:
-        with self._session.connection(without) as (connection, _):
-            refusals = find_refusals(connection, table, raw)
-            write_in_order(connection, accepted_rows_sql(table, refusals), accepted)
-            copy(connection, quarantined_rows_sql(rejects, before), quarantined)
+        accepted, quarantined = outputs
+        with self._session.connection(disabled_optimizers) as (connection, _):
+            findings = find_faults(connection, table, raw)
+            write_in_order(connection, accepted_rows_sql(table, findings), accepted)
+            write(connection, quarantined_rows_sql(rejects, previously_quarantined), quarantined)
             files = read_files_metadata(connection, raw)
-            rows_in = sum(file.rows + file.rejected for file in files) + (_rows(connection, before) if before else 0)
-            return _summary(connection, table, files, rows_in, refusals, accepted, quarantined)
+            rows_in = sum(file.rows + file.rejected for file in files)
+            rows_in += count_rows(connection, previously_quarantined) if previously_quarantined else 0
+            return summarize(connection, table, files, rows_in, findings, outputs)
 
 
-def _one_by_one(connection: duckdb.DuckDBPyConnection, relations: list[Relation], scratch: Path) -> str:
-    """All relations one after the other: UNION ALL does not keep their order, a list of files does."""
+def _combined(connection: duckdb.DuckDBPyConnection, relations: list[Relation], scratch: Path) -> str:
+    """Query of all relations in order. UNION ALL does not keep their order, a list of files does."""
     if len(relations) == 1:
         return relations[0].sql
     parts = [scratch / f"part-{i:06}.parquet" for i in range(len(relations))]
@@ -173,42 +155,5 @@ def _rejects_sql(relations: list[Relation]) -> str:
 
 
 def _require_rows(connection: duckdb.DuckDBPyConnection, path: Path, rows: int) -> None:
-    if (found := _rows(connection, path)) != rows:
-        raise WarehouseError(f"{found} of {rows} records were read")
-
-
-def _summary(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    files: list[RawFile],
-    rows_in: int,
-    refusals: Refusals,
-    accepted: Path,
-    quarantined: Path,
-) -> StageSummary:
-    outcome = "count(target), avg(target)" if table.target else "0, NULL"
-    good, resolved, rate = connection.execute(
-        f"SELECT count(*), {outcome} FROM read_parquet({quoted(str(accepted))})"
-    ).fetchall()[0]
-    reasons = connection.execute(
-        f"SELECT reason, count(*) FROM read_parquet({quoted(str(quarantined))}) GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
-    bad = sum(count for _, count in reasons)
-    if rows_in != good + bad:
-        raise WarehouseError(f"{rows_in} rows in, but {good} accepted and {bad} quarantined")
-    missing = {column for file in files for column in file.missing}
-    return StageSummary(
-        rows_in=rows_in,
-        accepted=good,
-        quarantined=bad,
-        by_reason={str(reason): int(count) for reason, count in reasons},
-        nulled=nulled_values(connection),
-        missing_optional=tuple(column.name for column in table.columns if column.name in missing),
-        fractions=tuple(sorted((file, c) for c, files_of in refusals.fractions.items() for file in files_of)),
-        resolved=resolved,
-        target_rate=rate,
-    )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    return connection.execute(f"SELECT count(*) FROM read_parquet({quoted(str(path))})").fetchall()[0][0]
+    if (found := count_rows(connection, path)) != rows:
+        raise WarehouseError(f"{path} has {found} of {rows} records. Report this as a defect.")

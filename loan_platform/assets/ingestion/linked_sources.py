@@ -112,7 +112,7 @@ def _point_in_time(book: Portfolio, platform: Platform, tables: dict[str, Path])
         return dg.AssetCheckResult(
             check_name="point_in_time", passed=True, description="The book has no date of decision."
         )
-    tried = platform.linked_tables(book).hindsight(tables, platform.lake.path(book.name, JOINED))
+    tried = platform.linked_tables(book).check_point_in_time(tables, platform.lake.path(book.name, JOINED))
     days = ", ".join(day.isoformat() for day in tried.days)
     return dg.AssetCheckResult(
         check_name="point_in_time",

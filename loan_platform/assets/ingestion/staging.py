@@ -16,7 +16,7 @@ from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:
-    from loan_platform.adapters.warehouse.warehouse import StageSummary
+    from loan_platform.adapters.warehouse.stage_summary import StageSummary
 
 
 def stage_source(
@@ -57,7 +57,7 @@ def stage_source(
         warehouse.read_raw(files, main, policy, raw, rejects)
         warehouse.stage(raw, main, clean, refused, rejects=rejects)
         platform.linked_tables(book).join(tables, joined, new_rows=clean)
-        return warehouse.stage(joined, table, accepted, quarantined, before=refused)
+        return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=refused)
 
 
 def cleaned_tables(platform: Platform, book: Portfolio) -> dict[str, Path]:

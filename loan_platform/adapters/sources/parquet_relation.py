@@ -1,0 +1,58 @@
+"""A Parquet file as a relation of text."""
+
+from pathlib import Path
+
+import duckdb
+
+from loan_platform.adapters.csv_files.header import check_names
+from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
+from loan_platform.core.book.policies import Source
+from loan_platform.core.errors import SourceError
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.table import Table
+
+
+def parquet_relation(
+    connection: duckdb.DuckDBPyConnection, path: Path, label: str, table: Table, source: Source, max_rows: int
+) -> Relation:
+    """Read the columns of a Parquet file as text. The line of a row is its number, from 1.
+
+    Args:
+        connection: reads the file's metadata.
+        path: the file; its name must have no glob characters, because DuckDB would expand them.
+        label: its short name.
+        table: what is to be staged.
+        source: limits.
+        max_rows: rows that may still be read.
+
+    Raises:
+        SourceError: the file as a whole cannot be used.
+    """
+    columns, rows, size = _read_metadata(connection, path, label)
+    if rows == 0:
+        raise SourceError(label, "has no rows", "Give a file with rows.")
+    if rows > max_rows or size > source.max_bytes:
+        limit = f"{source.max_rows:,} rows" if rows > max_rows else f"{source.max_bytes:,} bytes"
+        raise SourceError(label, f"has more than the allowed {limit}", "Raise the limit if the size is right.")
+    names = [column.strip().lower() for column in columns]
+    check_names(label, names, table)
+    marks = ", ".join(quoted(mark) for mark in table.missing)
+    casts = {raw: f"CAST({name(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
+    texts = {raw: f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END" for raw, text in casts.items()}
+    selected = select_list(label, "file_row_number + 1", texts, table)
+    sql = f"SELECT {selected} FROM read_parquet({quoted(str(path))}, file_row_number = true)"
+    return Relation(RawFile(label, rows, 0, table.missing_optional(frozenset(names))), sql, None)
+
+
+def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:
+    """Column names, rows and uncompressed bytes, from the file's footer."""
+    file = quoted(str(path))
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
+        rows, size = connection.execute(
+            "SELECT coalesce(sum(n), 0), coalesce(sum(b), 0) FROM (SELECT max(row_group_num_rows) AS n, "
+            f"sum(total_uncompressed_size) AS b FROM parquet_metadata({file}) GROUP BY row_group_id)"
+        ).fetchall()[0]
+    except duckdb.Error as error:
+        raise SourceError(label, "is no readable Parquet file", "Write it again.") from error
+    return [str(column[0]) for column in described], int(rows), int(size)

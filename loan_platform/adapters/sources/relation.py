@@ -1,0 +1,63 @@
+"""A raw file as a DuckDB relation of text: file name, line and the raw columns that a table reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loan_platform.core.book.constants import SOURCE_LOCATION
+from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.table import Table
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file that was read.
+
+    Attributes:
+        name: file name, with folders only if two files have the same name.
+        rows: number of records.
+        rejected: number of structural rejects, which are no records.
+        missing: optional contract columns that the file lacks.
+        header_line: physical line of the header, from 1; None for Parquet.
+        delimiter: of the fields; None for Parquet.
+    """
+
+    name: str
+    rows: int
+    rejected: int
+    missing: tuple[str, ...]
+    header_line: int | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A raw file that DuckDB can read.
+
+    Attributes:
+        file: what is known of the file.
+        sql: query of its source location and raw columns.
+        rejects: file of structural rejects, each `line<TAB>reason`; None without rejects.
+    """
+
+    file: RawFile
+    sql: str
+    rejects: Path | None
+
+
+def raw_columns(table: Table) -> list[str]:
+    """Raw columns that a table reads, sorted. A raw column named like the source location is not read."""
+    return sorted(table.raw_columns - set(SOURCE_LOCATION))
+
+
+def select_list(label: str, line: str, texts: dict[str, str], table: Table) -> str:
+    """The SELECT list of a relation.
+
+    Args:
+        label: name of the file.
+        line: SQL of the line number.
+        texts: SQL of each raw column that the file has; the others become null.
+        table: decides which raw columns are read.
+    """
+    place = f"{quoted(label)} AS source_file, CAST({line} AS BIGINT) AS source_line"
+    columns = [f"{texts.get(raw, 'CAST(NULL AS VARCHAR)')} AS {name(raw)}" for raw in raw_columns(table)]
+    return ", ".join([place, *columns])
