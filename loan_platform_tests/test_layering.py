@@ -26,6 +26,7 @@ ROOMS = [
     ["bento.batch", "bento.telemetry"],
     ["bento.model"],
     ["bento.http"],
+    ["adapters"],  # pandas_frames.py, which logged models of format 1 import
     ["adapters.drafting"],
     ["adapters.reports", "adapters.tracking", "adapters.warehouse"],
     ["adapters.platform", "adapters.sources"],
@@ -151,7 +152,7 @@ def test_slow_packages_are_imported_where_they_are_used() -> None:
     wrong = [
         f"{path.name}:{line} imports {name} at module level"
         for path in [*modules("core", "adapters", "assets"), *ROOT.glob("*.py")]
-        if path.name != "pyfunc_model.py"  # MLflow runs this file itself, as the code of a logged model
+        if path.name not in {"pyfunc_model.py", "bundle_model.py"}  # only MLflow imports them, to load a logged model
         for name, line in imports(path, top_level_only=True)
         if name.split(".")[0] in SLOW
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 
 from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.tracking.model_logging import log_bundle
 from loan_platform.adapters.tracking.registry import Registry, Version
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -48,8 +49,8 @@ def logged_book(home: Path) -> Iterator[Book]:
     mlflow.set_tracking_uri(tracking.uri)
     mlflow.set_registry_uri(tracking.uri)
     with mlflow.start_run(experiment_id=tracking.experiment("book")) as run:
-        one = tracking.log_bundle(run.info.run_id, home / "first" / "bundle", first, columns, ROWS)
-        other = tracking.log_bundle(run.info.run_id, home / "second" / "bundle", second, columns, ROWS)
+        one = log_bundle(run.info.run_id, home / "first" / "bundle", first, columns, ROWS)
+        other = log_bundle(run.info.run_id, home / "second" / "bundle", second, columns, ROWS)
     yield Book(settings, tracking, run.info.run_id, model, (one, other), (first, second))
     mlflow.set_tracking_uri("")
     os.environ.clear()

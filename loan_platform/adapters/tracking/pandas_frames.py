@@ -1,4 +1,4 @@
-"""A pandas frame of application columns, as callers of MLflow models send it -> a typed Polars frame."""
+"""Convert a pandas frame of application columns, as callers of MLflow models send it, to a typed Polars frame."""
 
 import datetime as dt
 import math
@@ -13,22 +13,29 @@ from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract_parts import Column
 
 
-class InputError(ValueError):
-    """A column is absent or holds something else than the contract says; names columns, never values."""
+class FrameError(ValueError):
+    """A column is missing or has values of another type. The message names columns, never values."""
 
 
 def typed_frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """Type the contract's columns of a frame; an optional column that is absent counts as missing.
+    """Convert the contract's columns of a frame.
 
-    None, NaN, NaT and NA are missing. Nothing is coerced but number types and ISO dates in text: "12" is no
-    number, 1.5 no integer, infinity neither.
+    None, NaN, NaT and NA are missing values. Only number types and ISO dates in text are converted: "12" is no
+    number, 1.5 is no integer, and infinity is neither.
+
+    Args:
+        frame: one row per application; an optional column that it lacks is missing in every row.
+        columns: of the contract.
+
+    Returns:
+        One column per contract column, in contract order.
 
     Raises:
-        InputError: a required column is absent, or a column holds a value of another type.
+        FrameError: a required column is missing, or a column has a value of another type.
     """
-    absent = [c.name for c in columns if c.required and c.name not in frame.columns]
-    if absent:
-        raise InputError(f"missing required columns: {', '.join(absent)}")
+    missing = [c.name for c in columns if c.required and c.name not in frame.columns]
+    if missing:
+        raise FrameError(f"missing required columns: {', '.join(missing)}")
     return pl.DataFrame([_typed(frame, column) for column in columns])
 
 
@@ -39,18 +46,18 @@ def _typed(frame: pd.DataFrame, column: Column) -> pl.Series:
         return pl.Series(column.name, [None] * len(frame), dtype=dtype)
     values = frame[column.name]
     if not isinstance(values, pd.Series):
-        raise InputError(f"column {column.name!r} occurs more than once")
+        raise FrameError(f"column {column.name!r} occurs more than once")
     try:
         if dtype == pl.Float64 and values.dtype.kind in "fiu":
             return _numbers(values)
         converted = [None if _is_missing(value) else convert(value) for value in values.tolist()]
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"column {column.name!r} must hold {kind.in_frame} or be missing") from error
+        raise FrameError(f"column {column.name!r} must hold {kind.in_frame} or be missing") from error
     return pl.Series(column.name, converted, dtype=dtype)
 
 
 def _numbers(values: pd.Series) -> pl.Series:
-    """The same as value by value, at the speed that batches need."""
+    """Same result as value by value, but fast enough for batches."""
     found = values.to_numpy(dtype="float64", na_value=math.nan)
     typed = pl.Series(str(values.name), found, nan_to_null=True)
     if typed.is_infinite().any():
@@ -81,7 +88,7 @@ def _integer(value: Any) -> int:
 
 
 def _boolean(value: Any) -> bool:
-    if value in (0, 1):  # True and False, numpy's too, and what NaN made of them
+    if value in (0, 1):  # also numpy's booleans, and the floats that a column with NaN holds
         return bool(value)
     raise TypeError
 

@@ -1,6 +1,7 @@
-"""Model versions in MLflow's registry and their aliases: `staging` is the newest, `production` the champion.
+"""Model versions in MLflow's registry and their aliases: `staging` is the newest version, `production` the champion.
 
-The promotion ledger decides who is champion; the alias only mirrors it, since MLflow's is last-writer-wins.
+The promotion ledger decides which version is champion. The alias only mirrors it, because the last writer of an MLflow
+alias wins.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loan_platform.adapters.ledger.ledger import Champion, Ledger
+from loan_platform.adapters.tracking.model_format import FORMAT_TAG, MODEL_FORMAT, require_format
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.errors import ExplainedError
 
@@ -16,12 +18,21 @@ _SHA256 = "bundle_sha256"
 
 
 class RegistryError(ExplainedError, RuntimeError):
-    """The registry does not hold what the ledger or the caller names; the message says what."""
+    """The registry lacks a version, or has another model than the ledger under its number."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version. `uri` is what `mlflow models serve -m` and `load_model` take."""
+    """One registered version. `mlflow models serve -m` and `load_model` take its `uri`.
+
+    Attributes:
+        name: of the registered model, which is that of the portfolio.
+        version: number of the version.
+        sha256: of the bundle.
+        run_id: MLflow run that logged the model.
+        aliases: of the version.
+        tags: of the version.
+    """
 
     name: str
     version: int
@@ -31,8 +42,13 @@ class Version:
     tags: Mapping[str, str]
 
     @property
+    def model_format(self) -> int:
+        """Format of the logged model, see `model_format.py`. Versions of format 1 have no tag."""
+        return int(self.tags.get(FORMAT_TAG, 1))
+
+    @property
     def uri(self) -> str:
-        """Address by number, which never changes its meaning."""
+        """Address by number, which always means the same model."""
         return f"models:/{self.name}/{self.version}"
 
 
@@ -45,47 +61,60 @@ class Registry:
     def register(
         self, name: str, model_uri: str, sha256: str, run_id: str, tags: Mapping[str, str] | None = None
     ) -> Version:
-        """Make a logged model a version with alias `staging`.
+        """Register a logged model as a version with alias `staging`.
 
-        A model whose bytes are those of an existing version is that version: nothing new is made.
+        A version with the same bundle and the present model format is used again.
+
+        Args:
+            name: of the portfolio.
+            model_uri: of the logged model, `models:/m-...`.
+            sha256: of its bundle.
+            run_id: MLflow run that logged it.
+            tags: more tags of a new version.
+
+        Raises:
+            ModelFormatError: the model was logged in an older format.
         """
         from mlflow.exceptions import MlflowException
 
-        client = self.tracking.client()
-        if (found := self.find(name, sha256)) is None:
+        client, model_id = self.tracking.client(), model_uri.removeprefix("models:/")
+        require_format(int(client.get_logged_model(model_id).tags.get(FORMAT_TAG, 1)))
+        found = self.find(name, sha256)
+        if found is None or found.model_format != MODEL_FORMAT:
             try:
                 client.create_registered_model(name)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-            made = client.create_model_version(
+            created = client.create_model_version(
                 name,
                 source=model_uri,
                 run_id=run_id,
-                model_id=model_uri.removeprefix("models:/"),
-                tags={**(tags or {}), _SHA256: sha256},
+                model_id=model_id,
+                tags={**(tags or {}), _SHA256: sha256, FORMAT_TAG: str(MODEL_FORMAT)},
                 await_creation_for=60,
             )
-            found = self.version(name, int(made.version))
+            found = self.version(name, int(created.version))
         self.set_alias(name, STAGING, found.version)
         return self.version(name, found.version)
 
     def find(self, name: str, sha256: str) -> Version | None:
-        """The oldest version with these bytes."""
-        versions = self.tracking.client().search_model_versions(f"name = '{name}'", max_results=10_000)
-        same = [int(v.version) for v in versions if v.tags.get(_SHA256) == sha256]
-        return self.version(name, min(same)) if same else None
+        """The oldest version with this bundle in the newest model format; None without any."""
+        found = self.tracking.client().search_model_versions(f"name = '{name}'", max_results=10_000)
+        same = [_version(version) for version in found if version.tags.get(_SHA256) == sha256]
+        chosen = min(same, key=lambda version: (-version.model_format, version.version), default=None)
+        return self.version(name, chosen.version) if chosen else None
 
     def version(self, name: str, number: int) -> Version:
         """A version by number.
 
         Raises:
-            RegistryError: there is no such version.
+            RegistryError: the version does not exist.
         """
         return self._lookup(f"version {number}", name, lambda client: client.get_model_version(name, str(number)))
 
     def alias(self, name: str, alias: str) -> Version | None:
-        """The version behind an alias; None where it is not set."""
+        """The version of an alias; None if it is not set."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -101,16 +130,22 @@ class Registry:
         self.tracking.client().set_registered_model_alias(name, alias, str(number))
 
     def tag(self, name: str, number: int, tags: Mapping[str, str]) -> None:
-        """Add tags to a version, such as the verdict on it."""
+        """Add tags to a version, such as its promotion verdict."""
         client = self.tracking.client()
         for key, value in tags.items():
             client.set_model_version_tag(name, str(number), key, value)
 
     def reconcile(self, ledger: Ledger, name: str) -> Champion | None:
-        """Make alias `production` what the ledger says; returns the champion.
+        """Set alias `production` as the ledger says.
+
+        If the champion's model was logged in an older format and its bundle was registered again since, the alias
+        gets the newer version, because MLflow can load only that one.
+
+        Returns:
+            The champion; None before the first promotion.
 
         Raises:
-            RegistryError: the registry lacks the champion's version, or holds other bytes under its number.
+            RegistryError: the registry lacks the champion's version, or has another bundle under its number.
         """
         champion = ledger.champion(name)
         mirrored = self.alias(name, PRODUCTION)
@@ -121,11 +156,13 @@ class Registry:
         version = self.version(name, champion.version)
         if version.sha256 != champion.model_sha256:
             raise RegistryError(
-                f"{name} version {champion.version} in the registry has SHA-256 {version.sha256}, the ledger "
-                f"promoted {champion.model_sha256}: restore the registry's backup or promote a version again"
+                f"{name} version {champion.version} has SHA-256 {version.sha256} in the registry, but the ledger "
+                f"promoted {champion.model_sha256}. Restore the registry's backup, or promote a version again."
             )
-        if mirrored is None or mirrored.version != champion.version:
-            self.set_alias(name, PRODUCTION, champion.version)
+        if version.model_format != MODEL_FORMAT:
+            version = self.find(name, version.sha256) or version
+        if mirrored is None or mirrored.version != version.version:
+            self.set_alias(name, PRODUCTION, version.version)
         return champion
 
     def _lookup(self, what: str, name: str, get: Any) -> Version:
@@ -135,7 +172,9 @@ class Registry:
             return _version(get(self.tracking.client()))
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise RegistryError(f"{name} has no {what} in the registry") from error
+                raise RegistryError(
+                    f"{name} has no {what} in the registry. Restore the registry's backup, or promote a version again."
+                ) from error
             raise
 
 

@@ -1,7 +1,7 @@
-"""The MLflow run of one Dagster asset, opened by dagster-mlflow and ended here.
+"""The MLflow run of one Dagster asset. dagster-mlflow opens it, and this module ends it.
 
-dagster-mlflow's own hook ends the run when the first op ends, and its import takes over a second; so its
-resource is opened inside the asset that is tracked, around exactly what is tracked.
+dagster-mlflow's hook ends the run when the first op ends, and its import takes over a second. So its resource is
+opened inside the tracked asset.
 """
 
 import os
@@ -23,17 +23,23 @@ def tracked_run(
 ) -> Iterator[str]:
     """Open the MLflow run of this Dagster run in the portfolio's experiment and give its id.
 
-    A retry continues the run it finds by its tag `dagster_run_id`. The run ends as FINISHED, as FAILED on an
-    exception, as KILLED on an interrupt.
+    A retry continues the run with the same tag `dagster_run_id`. The run ends as FINISHED, as FAILED on an exception,
+    or as KILLED on an interrupt.
+
+    Args:
+        context: of the asset.
+        tracking: where the run is opened.
+        portfolio: name of the experiment.
+        tags: more tags of the run.
 
     Raises:
-        RuntimeError: a run is open in this process already, which the resource would silently write to.
+        RuntimeError: a run is already open in this process; the resource would silently write to it.
     """
     import mlflow
 
     if (active := mlflow.active_run()) is not None:
-        raise RuntimeError(f"MLflow run {active.info.run_id} is open already: end it before opening another")
-    tracking.experiment(portfolio)  # before dagster-mlflow does, which would put its files below the cwd
+        raise RuntimeError(f"MLflow run {active.info.run_id} is already open. End it before you open another.")
+    tracking.experiment(portfolio)  # dagster-mlflow would put its files below the working directory
     with _own_environment(), ExitStack() as opened:
         with _quietly():
             opened.enter_context(_resource(context, tracking, portfolio, tags or {}))
@@ -53,7 +59,7 @@ def _resource(
     import mlflow
     from dagster_mlflow import mlflow_tracking
 
-    mlflow.set_registry_uri(tracking.uri)  # the resource sets only the other one
+    mlflow.set_registry_uri(tracking.uri)  # the resource sets only the tracking URI
     config = {
         "experiment_name": portfolio,
         "mlflow_tracking_uri": tracking.uri,
@@ -75,7 +81,7 @@ def _resource(
 
 @contextmanager
 def _own_environment() -> Iterator[None]:
-    """MLflow exports the address it is given; a later start here must not take it for a setting."""
+    """Restore MLFLOW_TRACKING_URI, which MLflow sets; later code must not take it for a setting of the user."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     try:
         yield
@@ -88,7 +94,7 @@ def _own_environment() -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """dagster-mlflow warns that it is beta, and that it reads Dagster's old names."""
+    """Silence dagster-mlflow's warnings that it is in beta and uses deprecated names of Dagster."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -10,6 +10,7 @@ import polars as pl
 
 from loan_platform.adapters.platform.code_version import code_version
 from loan_platform.adapters.storage.model_store import StoredModel, TrainingRun
+from loan_platform.adapters.tracking.model_logging import log_bundle
 from loan_platform.adapters.tracking.runs import Dataset
 from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.assets.resources.platform import Platform
@@ -127,7 +128,7 @@ def _track(platform: Platform, book: Portfolio, result: TrainingResult, model: S
         files={"training.json": (model.path / "training.json").read_bytes()},
     )
     bundle = model.bundle()
-    uri = tracking.log_bundle(
+    uri = log_bundle(
         run_id, model.path / "bundle", model.sha256, bundle.model.inputs, bundle.golden.frame(bundle.model).head(5)
     )
     return TrainingRun(model.sha256, run_id, uri)

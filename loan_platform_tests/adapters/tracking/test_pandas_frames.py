@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from loan_platform.adapters.tracking.pandas_frames import InputError, typed_frame
+from loan_platform.adapters.tracking.pandas_frames import FrameError, typed_frame
 from loan_platform_tests.support.bundles import every_type
 
 COLUMNS = every_type().columns[1:]
@@ -66,15 +66,15 @@ def test_values_keep_their_meaning(name: str, values: Any, expected: list[Any]) 
 )
 def test_another_type_is_refused_by_column_without_the_value(name: str, value: Any, expected: str) -> None:
     frame = pd.DataFrame({"income": [1.0, 1.0]}).assign(**{name: pd.Series([None, value], dtype=object)})
-    with pytest.raises(InputError, match=f"column '{name}' must hold {expected}") as refused:
+    with pytest.raises(FrameError, match=f"column '{name}' must hold {expected}") as refused:
         typed_frame(frame, COLUMNS)
     assert str(value) not in str(refused.value)
 
 
 def test_absent_required_and_repeated_columns_are_named() -> None:
-    with pytest.raises(InputError, match="missing required columns: income"):
+    with pytest.raises(FrameError, match="missing required columns: income"):
         typed_frame(pd.DataFrame({"term": [36]}), COLUMNS)
-    with pytest.raises(InputError, match="'income' occurs more than once"):
+    with pytest.raises(FrameError, match="'income' occurs more than once"):
         typed_frame(pd.DataFrame([[1.0, 2.0]], columns=pd.Index(["income", "income"])), COLUMNS)
 
 
