@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="create or revoke an API key of the service")
     key.add_argument("name", help="whose key it is; the id of a key with --revoke")
     key.add_argument("--revoke", action="store_true", help="take the key with this id away")
-    key.add_argument("--scopes", default="predict,batch", help="of predict, batch and admin; with commas")
+    key.add_argument("--scopes", default="predict,batch", help="predict and batch, separated by commas")
     key.add_argument("--rate", help="how often it may ask, such as 600/minute, or unlimited; else as LOAN_RATE says")
     bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")

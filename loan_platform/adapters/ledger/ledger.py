@@ -1,7 +1,7 @@
 """The promotion ledger: who made which model version the champion, when and why.
 
-Rows are only ever added. Each holds the hash of the row before, so a changed or missing row is found. A
-promotion names the epoch it was decided on; if another came first it is refused, never applied on top.
+The table is append-only. Each row has the hash of the previous row, so `verify` finds a changed or missing row. A
+promotion names the epoch that it was decided on. If another promotion came first, it is rejected.
 """
 
 import hashlib
@@ -26,16 +26,23 @@ _START = "0" * 64
 
 
 class StalePromotionError(ExplainedError, RuntimeError):
-    """Another promotion came first; decide again against the present champion."""
+    """Another promotion came first. Decide again against the present champion."""
 
 
 class BrokenLedgerError(RuntimeError):
-    """The ledger was changed after the fact; the message names the first row that does not fit."""
+    """The ledger was changed. The message names the first inconsistent row."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version in force. `epoch` counts the promotions of the portfolio."""
+    """The model version that serves a portfolio.
+
+    Attributes:
+        portfolio: its name.
+        epoch: number of the promotion, from 1.
+        version: number in MLflow's registry.
+        model_sha256: SHA-256 of its bundle.
+    """
 
     portfolio: str
     epoch: int
@@ -44,8 +51,8 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One row of the ledger. `epoch` of a rejection is that of the champion that stayed (0: none)."""
+class Decision:
+    """One row of the ledger. `epoch` of a rejection is that of the unchanged champion, 0 without a champion."""
 
     sequence: int
     portfolio: str
@@ -63,18 +70,26 @@ class Entry:
 
 
 class Ledger:
-    """Ledger of all portfolios in one database, SQLite or PostgreSQL."""
+    """Ledger of all portfolios in one database.
+
+    Args:
+        url: of the database, SQLite or PostgreSQL.
+        clock: gives the time of a decision.
+
+    Raises:
+        ValueError: another kind of database.
+    """
 
     def __init__(self, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._engine = open_engine(url)
         self._clock = clock
 
     def create(self) -> None:
-        """Create what is missing in the database; any number of processes may do so at once."""
+        """Create the missing parts of the schema. Several processes may do this at the same time."""
         create_schema(self._engine)
 
     def champion(self, portfolio: str) -> Champion | None:
-        """The version in force; None before the first promotion."""
+        """The present champion; None before the first promotion."""
         with self._engine.connect() as connection:
             return _champion(connection, portfolio)
 
@@ -89,7 +104,16 @@ class Ledger:
         run_id: str,
         verdict: Mapping[str, Any],
     ) -> Champion:
-        """Make a version the champion, provided the epoch is still the one it was compared with (0: none).
+        """Make a version the champion, if no other promotion came first.
+
+        Args:
+            portfolio: its name.
+            version: number in MLflow's registry.
+            model_sha256: SHA-256 of its bundle.
+            expected_epoch: epoch of the champion that the version was compared with, 0 without a champion.
+            actor: who decided.
+            run_id: Dagster run of the decision.
+            verdict: the policy's verdict as JSON values.
 
         Raises:
             StalePromotionError: another promotion came first; nothing was changed.
@@ -102,7 +126,7 @@ class Ledger:
                 present = f"version {champion.version}" if champion else "none"
                 raise StalePromotionError(
                     f"{portfolio}: version {version} was compared at epoch {expected_epoch}, but the "
-                    f"champion is {present}, epoch {epoch}. Compare again."
+                    f"champion is {present}, epoch {epoch}. Materialize promoted_model again."
                 )
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
             given |= {"epoch": epoch + 1, "action": "promoted", "actor": actor, "run_id": run_id}
@@ -118,8 +142,8 @@ class Ledger:
         actor: str,
         run_id: str,
         verdict: Mapping[str, Any],
-    ) -> Entry:
-        """Record that a version was refused; the champion stays."""
+    ) -> Decision:
+        """Record that a version was rejected. The champion is unchanged. Arguments as of `promote`."""
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
             champion = _champion(connection, portfolio)
@@ -127,7 +151,7 @@ class Ledger:
             given |= {"epoch": champion.epoch if champion else 0, "action": "rejected"}
             return self._append(connection, given | {"actor": actor, "run_id": run_id}, champion, verdict)
 
-    def history(self, portfolio: str | None = None) -> list[Entry]:
+    def history(self, portfolio: str | None = None) -> list[Decision]:
         """All rows, of one portfolio or of all, oldest first."""
         query = sa.select(promotions).order_by(promotions.c.sequence)
         if portfolio is not None:
@@ -136,7 +160,11 @@ class Ledger:
             return [_entry(row) for row in connection.execute(query)]
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
-        """The last version that was refused since the champion is one: version, sha256, why, and when."""
+        """The version that was rejected last, if no version was promoted since.
+
+        Returns:
+            `version`, `sha256`, `why` and `decided_at`.
+        """
         newest = sa.select(promotions).where(promotions.c.portfolio == portfolio)
         with self._engine.connect() as connection:
             row = connection.execute(newest.order_by(promotions.c.sequence.desc()).limit(1)).first()
@@ -146,10 +174,14 @@ class Ledger:
         return {"version": row.version, "sha256": row.model_sha256, "why": why, "decided_at": row.decided_at}
 
     def verify(self, expected_head: str | None = None) -> str:
-        """Recompute the chain and return the hash of its last row.
+        """Recompute the hash chain.
 
-        `expected_head` is a hash noted outside the database: it must be in the chain, which shows rows cut
-        off at the end.
+        Args:
+            expected_head: a hash of a last row that was stored outside the database. If it is not in the chain, rows
+                at the end are missing.
+
+        Returns:
+            Hash of the last row.
 
         Raises:
             BrokenLedgerError: names the first row that was changed, removed, added or moved.
@@ -170,7 +202,7 @@ class Ledger:
         given: Mapping[str, Any],
         champion: Champion | None,
         verdict: Mapping[str, Any],
-    ) -> Entry:
+    ) -> Decision:
         newest = sa.select(promotions.c.sequence, promotions.c.hash).order_by(promotions.c.sequence.desc())
         last = connection.execute(newest.limit(1)).first()
         row: dict[str, Any] = {
@@ -183,7 +215,7 @@ class Ledger:
         }
         row["hash"] = _hash(row)
         connection.execute(promotions.insert().values(row))
-        return Entry(**row)
+        return Decision(**row)
 
 
 def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
@@ -198,15 +230,15 @@ def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
     return Champion(**row._mapping) if row else None  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy
 
 
-def _entry(row: sa.Row[Any]) -> Entry:
-    return Entry(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy
+def _entry(row: sa.Row[Any]) -> Decision:
+    return Decision(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy
 
 
-def _broken(row: Entry, sequence: int, previous: str) -> str | None:
+def _broken(row: Decision, sequence: int, previous: str) -> str | None:
     if row.sequence != sequence:
         return f"missing, the next one is {row.sequence}"
     if row.previous_hash != previous:
-        return "does not continue the row before"
+        return "does not have the hash of the previous row"
     content = {key: value for key, value in asdict(row).items() if key != "hash"}
     return None if _hash(content) == row.hash else "its content does not match its hash"
 

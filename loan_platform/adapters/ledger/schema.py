@@ -1,4 +1,4 @@
-"""The ledger's table, its append-only guard and how a connection is opened, on SQLite and PostgreSQL."""
+"""The ledger's table, its append-only trigger and its connections, for SQLite and PostgreSQL."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 metadata = sa.MetaData()
 
-# Text for time and verdict: what was hashed is what is stored, to the byte, in both databases.
+# Time and verdict are text, so that both databases store exactly the bytes that were hashed.
 promotions = sa.Table(
     "promotions",
     metadata,
@@ -28,7 +28,7 @@ promotions = sa.Table(
     sa.Column("hash", sa.Text, nullable=False, unique=True),
     sa.CheckConstraint("action in ('promoted', 'rejected')", name="known_action"),
 )
-# The database itself refuses a second champion of one epoch.
+# The database itself rejects a second champion of one epoch.
 sa.Index(
     "one_champion_per_epoch",
     promotions.c.portfolio,
@@ -52,11 +52,11 @@ _APPEND_ONLY = {
         "EXECUTE FUNCTION promotions_append_only()",
     ],
 }
-_SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database locks on
+_SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database uses as a lock
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Engine without a pool: promotions are rare, and no connection outlives a fork.
+    """Engine without a connection pool: promotions are rare, and no connection survives a fork.
 
     Raises:
         ValueError: the database is neither SQLite nor PostgreSQL.
@@ -64,11 +64,12 @@ def open_engine(url: str) -> sa.Engine:
     parsed = sa.make_url(url)
     dialect = parsed.get_backend_name()
     if dialect not in _APPEND_ONLY:
-        raise ValueError(f"a ledger in {dialect}: accepted are sqlite and postgresql")
+        raise ValueError(f"The ledger does not support {dialect}. Use sqlite or postgresql.")
     if dialect == "postgresql":
         options = "-c lock_timeout=30s -c statement_timeout=60s"
         arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
-        installed = parsed.set(drivername="postgresql+psycopg2")  # Dagster's driver; SQLAlchemy would take another
+        # Dagster installs this driver; SQLAlchemy's default may be missing.
+        installed = parsed.set(drivername="postgresql+psycopg2")
         return sa.create_engine(installed, poolclass=sa.NullPool, connect_args=arguments)
     engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": 60})
     event.listen(engine, "connect", _sqlite_connected)
@@ -77,7 +78,7 @@ def open_engine(url: str) -> sa.Engine:
 
 
 def create_schema(engine: sa.Engine) -> None:
-    """Create table, index and append-only guard where they are missing; any number of processes at once."""
+    """Create the missing parts: table, index and append-only trigger. Several processes may do this at once."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
@@ -86,19 +87,19 @@ def create_schema(engine: sa.Engine) -> None:
     file = Path(engine.url.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        with engine.connect() as connection:  # outside a transaction, and only one process may switch
+        with engine.connect() as connection:  # outside a transaction, and by one process only
             connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
         with begin_write(engine) as connection:
             _create(connection)
 
 
 def begin_write(engine: sa.Engine) -> Any:
-    """Transaction that no other writer enters until it ends."""
+    """Begin a transaction that excludes other writers until it ends."""
     return engine.execution_options(exclusive=True).begin()
 
 
 def lock_for_append(connection: sa.Connection) -> None:
-    """Keep other writers out until the transaction ends; SQLite's BEGIN IMMEDIATE has done so already."""
+    """Exclude other writers until the transaction ends. On SQLite, BEGIN IMMEDIATE already does."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
 
@@ -111,8 +112,8 @@ def _create(connection: sa.Connection) -> None:
 
 
 def _sqlite_connected(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions of its own
-    connection.execute("PRAGMA synchronous=FULL")  # a promotion that was answered survives a power cut
+    connection.isolation_level = None  # the driver must not start transactions itself
+    connection.execute("PRAGMA synchronous=FULL")  # an acknowledged promotion survives a power failure
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Which code ran: the package's version, and the commit where it runs from a checkout."""
+"""The version of the running code: of the package, and the commit if it runs from a checkout."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from loan_platform.settings.checkout import checkout_root
 
 
 def code_version() -> dict[str, str]:
-    """Tags `code_version` and, in a git checkout, `git_commit`; a commit with changes on top ends in `-dirty`."""
+    """Tags `code_version` and, in a git checkout, `git_commit`, which ends in `-dirty` with uncommitted changes."""
     tags = {"code_version": version("loan-platform")}
     root, git = checkout_root(), shutil.which("git")
     if root is None or git is None or not (root / ".git").exists():

@@ -1,4 +1,4 @@
-"""One look for every plot, and PNG files whose bytes depend on nothing but what is drawn."""
+"""The common style of all plots, and PNG files whose bytes depend only on the drawing."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, distinct for every kind of colour vision.
+# Palette of Okabe and Ito, distinct for every kind of colour vision.
 BLUE, ORANGE, RED, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 INK, SOFT, GRID = "#1b2733", "#5b6b7b", "#e3e8ed"
 
@@ -40,11 +40,21 @@ _STYLE: dict[str, Any] = {
 
 
 def draw(title: str, content: "Callable[[Axes], None]", *, square: bool = False, height: float = 3.6) -> bytes:
-    """PNG of one plot, 700 pixels wide (520 where square) and `height` hundred pixels high."""
+    """Draw one plot.
+
+    Args:
+        title: of the plot.
+        content: draws on the axes.
+        square: 520 by 500 pixels instead of 700 by `height`.
+        height: in hundreds of pixels, unless square.
+
+    Returns:
+        PNG bytes.
+    """
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    # "default" first: a matplotlibrc of the user must not change the bytes.
+    # "default" first, because a matplotlibrc of the user must not change the bytes.
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(5.2, 5.0) if square else (7.0, height), dpi=100, layout="constrained")
         axes = figure.subplots()
@@ -60,7 +70,18 @@ def draw_bars(
     colors: Sequence[str],
     content: "Callable[[Axes], None]",
 ) -> bytes:
-    """PNG of horizontal bars, the first on top, with the value at the end of each."""
+    """Draw horizontal bars, the first on top.
+
+    Args:
+        title: of the plot.
+        names: of the bars, of length n.
+        values: lengths of the bars, of length n.
+        colors: of the bars, of length n.
+        content: draws more on the axes.
+
+    Returns:
+        PNG bytes.
+    """
 
     def bars(axes: "Axes") -> None:
         at = np.arange(len(names))
@@ -74,19 +95,24 @@ def draw_bars(
     return draw(title, bars, height=1.1 + 0.24 * max(len(names), 2))
 
 
-def percent(axes: "Axes", which: str) -> None:
-    """Label the axis `x`, `y` or `both` in per cent."""
+def format_percent(axes: "Axes", which: str) -> None:
+    """Label an axis, `x`, `y` or `both`, in per cent."""
     for name in ("x", "y") if which == "both" else (which,):
         getattr(axes, f"{name}axis").set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
 
 
 def markdown_image(png: bytes, text: str = "") -> str:
-    """Markdown that shows the PNG inline, without a file."""
+    """Markdown with the PNG inline, as a data URI.
+
+    Args:
+        png: PNG bytes.
+        text: alternative text.
+    """
     return f"![{text}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def _png(figure: "Figure") -> bytes:
-    """The figure in 64 colours: a third of the size, which counts where the image lies in an event log."""
+    """The figure in 64 colours, a third of the size. The size matters because event logs hold the image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 

@@ -1,9 +1,8 @@
-"""Evidently draws what a scored batch looks like beside the development sample: a report for people.
+"""A drift report for people: Evidently draws the distributions of a scored batch and of the development sample.
 
-The verdict comes from `core.drift` on all rows and stands on top. Evidently's index has its own bins and is
-computed from samples, so its figures differ a little. No value of a single loan is drawn: numbers are cut at
-their 1 % and 99 % quantiles (a histogram ends at the extremes otherwise), and levels that development did not
-list are `(other)`.
+The heading has the verdict of `core.monitoring.psi` on all rows. Evidently computes its own index from samples and
+other bins, so its figures differ a little. No value of a single loan is drawn: numbers are clipped at their 1 % and
+99 % quantiles, and categories that the development sample did not list are `(other)`.
 """
 
 import json
@@ -26,13 +25,18 @@ from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.monitoring.reference import OTHER
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
-_FEW_VALUES = 20
+_MAX_DISCRETE_VALUES = 20
 _FIELDS = {"column_name": "column", "column_type": "type", "drift_score": "psi", "data_drift": "drift"}
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A page that opens offline and its figures as JSON; the same input gives the same bytes."""
+    """The report. The same input gives the same bytes.
+
+    Attributes:
+        html: a page that needs no network.
+        json: its figures.
+    """
 
     html: str
     json: str
@@ -48,7 +52,7 @@ def write_drift_report(
     title: str,
     policy: Drift,
 ) -> None:
-    """Write the page and the JSON of `drift_report`, each in one step."""
+    """Write page and JSON of `drift_report`, each atomically. Arguments and errors as there."""
     report = drift_report(reference, current, table, title=title, policy=policy)
     atomic_write(html, report.html)
     atomic_write(json, report.json)
@@ -60,24 +64,24 @@ drift_report_process = HelperProcess(write_drift_report, imports="evidently.pres
 def drift_report(
     reference: pl.DataFrame, current: pl.DataFrame, table: DriftTable, *, title: str, policy: Drift
 ) -> DriftReport:
-    """Draw the distributions of both frames, the most drifted variable first.
+    """Draw the distributions of both frames, for the score and the most drifted features.
 
     Args:
-        reference: Features and `probability` of development loans.
-        current: The same columns of the batch.
-        table: Drift of the batch; its warning thresholds are the report's.
-        title: Title of the page.
-        policy: How many rows of each side, always the same ones, and how many variables are drawn.
+        reference: features and `probability` of development loans, one row per loan.
+        current: the same columns of the batch.
+        table: drift of the batch; its warning thresholds are used.
+        title: title of the page.
+        policy: size of the two samples and number of features; the samples are deterministic.
 
     Raises:
-        ValueError: nothing can be drawn, because no variable has a value on both sides.
+        ValueError: no variable has a value in both frames.
     """
     names = _most_drifted(table, policy.report_variables)
     before = _sample(reference.rename({"probability": "score"}).select(names), policy.sample_rows)
     now = _sample(current.rename({"probability": "score"}).select(names), policy.sample_rows).cast(before.schema)
     drawn = [n for n in names if before[n].count() and now[n].count()]
     if not drawn:
-        raise ValueError("no variable has a value both in the reference and in the batch")
+        raise ValueError("No variable has values in both the reference and the batch, so no report can be drawn.")
     with _quiet():
         snapshot = _run(*_without_extremes(before.select(drawn), now.select(drawn), table), table)
         page = snapshot.get_html_str(as_iframe=False)
@@ -92,7 +96,7 @@ def drift_report(
 
 
 def _most_drifted(table: DriftTable, count: int) -> list[str]:
-    """The score and the features that moved most, in the order of the table."""
+    """The score and the most drifted features, in the order of the table."""
     ranked = sorted((v for v in table.variables if v.role == "feature"), key=lambda v: (-v.psi, v.name))
     kept = {v.name for v in ranked[:count]}
     return [v.name for v in table.variables if v.role == "score" or v.name in kept]
@@ -106,7 +110,7 @@ def _sample(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
 
 
 def _without_extremes(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both sides cut at common ends, and with the levels of the development sample only."""
+    """Both frames, clipped at common ends, and with the categories of the development sample only."""
     labels = {variable.name: variable.labels for variable in table.variables}
     cuts: list[pl.Expr] = []
     for name in before.columns:
@@ -114,7 +118,7 @@ def _without_extremes(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable
         if values.dtype == pl.String:
             listed = pl.col(name).is_in(labels[name]) | pl.col(name).is_null()
             cuts.append(pl.when(listed).then(name).otherwise(pl.lit(OTHER)).alias(name))
-        elif values.n_unique() > _FEW_VALUES:
+        elif values.n_unique() > _MAX_DISCRETE_VALUES:
             shares = [(side[name], share) for side in (before, now) for share in (0.01, 0.99)]
             ends = [side.quantile(share, "linear") or 0.0 for side, share in shares]
             cuts.append(pl.col(name).clip(min(ends), max(ends)))
@@ -126,7 +130,7 @@ def _run(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable) -> Any:
     from evidently.presets import DataDriftPreset
 
     class Preset(DataDriftPreset):
-        """Without the metric of each column, which draws every figure a second time for nobody to see."""
+        """Without the metrics of single columns, which would draw every figure a second time, unseen."""
 
         def generate_metrics(self, context: Any) -> Sequence[Any]:
             return super().generate_metrics(context)[:1]
@@ -136,7 +140,7 @@ def _run(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable) -> Any:
         numerical_columns=numbers, categorical_columns=[c for c in before.columns if c not in numbers]
     )
     thresholds = {v.name: v.warning for v in table.variables if v.name in before.columns}
-    # One drifted variable is drift, as in the verdict; Evidently's own default is half of them.
+    # One drifted variable counts as drift, as in the verdict. Evidently's default is half of them.
     share = round(0.9 / before.width, 4)
     preset = Preset(columns=before.columns, method="psi", per_column_threshold=thresholds, drift_share=share)
     return Report([preset]).run(
@@ -171,13 +175,14 @@ def _heading(title: str, table: DriftTable) -> str:
     return (
         '<header style="font: 16px/1.5 system-ui, sans-serif; color: #1b2733; margin: 1.5rem 2rem 0">'
         f'<h1 style="font-size: 1.5rem; margin: 0">{escape(title)}</h1><p style="margin: .35rem 0">'
-        f"{escape(verdict)} Below: samples of both sides, drawn by Evidently with its own bins.</p></header>"
+        f"{escape(verdict)} The charts below show samples of both sides, drawn by Evidently with its own bins."
+        "</p></header>"
     )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the warnings of Evidently's imports and of empty bins off the terminal."""
+    """Silence the warnings of Evidently's imports and of empty bins."""
     import numpy as np
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Great Expectations runs the rules of a contract on validated rows; its results never hold a value."""
+"""Check validated rows against the rules of a contract with Great Expectations. Results never hold values of rows."""
 
 import gc
 import logging
@@ -14,9 +14,9 @@ import polars as pl
 from loan_platform.adapters.reports.helper_process import HelperProcess
 from loan_platform.core.staging.rules import Kind, QualityResult, Rule, RuleOutcome
 
-_COLUMNS_AT_ONCE = 4
-_VALUES_SEEN = 20_000_000  # of one table
-_VALUES_KEPT = 2_000_000  # between tables
+_MAX_COLUMNS = 4  # per group of rules
+_MAX_VALUES = 20_000_000  # that one context holds of one table
+_MAX_VALUES_KEPT = 2_000_000  # that it holds between tables
 _CLASSES: dict[Kind, str] = {
     "has_rows": "ExpectTableRowCountToBeBetween",
     "columns_present": "ExpectTableColumnsToMatchSet",
@@ -35,31 +35,34 @@ _NULLS_ONLY = frozenset({"not_null", "missing_share"})
 def run_quality(parquet: Path, rules: Sequence[Rule], absent: Collection[str] = ()) -> QualityResult:
     """Check validated rows against rules.
 
-    Great Expectations sees about four columns at a time, because it copies its whole frame for each column
-    with nulls. Of a column whose rules look at nulls only, it sees where the nulls are. Failed rules alone
-    run a second time for their counts, so millions of rows cost seconds.
+    Millions of rows take seconds, for three reasons. Great Expectations gets about four columns at a time, because it
+    copies its whole frame for each column with nulls. For rules about nulls only, it gets a null mask. Only failed
+    rules run a second time, for their counts.
 
     Args:
-        parquet: A Parquet file, or a directory of them.
-        rules: From `expectations_for`.
-        absent: Optional columns that the source lacks, all null in the file; their rules are skipped.
+        parquet: a Parquet file, or a directory of them.
+        rules: of `expectations_for`.
+        absent: optional columns that the source lacks, all null in the file; their rules are skipped.
+
+    Returns:
+        One outcome per rule, in the order of the rules.
     """
     frame = pl.scan_parquet(parquet)
     rows = int(frame.select(pl.len()).collect().item())
-    known = _known_beforehand(rules, frame.collect_schema().names(), rows, frozenset(absent))
+    known = _outcomes_without_rows(rules, frame.collect_schema().names(), rows, frozenset(absent))
     found = {outcome.rule.name: outcome for outcome in known}
     rest = [rule for rule in rules if rule.name not in found]
     with _quiet():
         for group in _groups(rest):
             found.update((o.rule.name, o) for o in _run_group(_engine(), _load(frame, group), group, rows))
-        _engine().rest()
+        _engine().release()
     return QualityResult(rows, tuple(found[rule.name] for rule in rules))
 
 
 quality_process = HelperProcess(run_quality, imports="great_expectations.expectations")
 
 
-def _known_beforehand(
+def _outcomes_without_rows(
     rules: Sequence[Rule], present: Sequence[str], rows: int, absent: frozenset[str]
 ) -> Iterator[RuleOutcome]:
     for rule in rules:
@@ -83,7 +86,7 @@ def _groups(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     for rule in rules:
         if rule.kind in _TABLE:
             continue
-        if group and len({c for r in (*group, rule) for c in r.columns}) > _COLUMNS_AT_ONCE:
+        if group and len({c for r in (*group, rule) for c in r.columns}) > _MAX_COLUMNS:
             yield group
             group = []
         group.append(rule)
@@ -92,8 +95,8 @@ def _groups(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
 
 
 def _load(frame: pl.LazyFrame, group: Sequence[Rule]) -> pl.DataFrame:
-    """The columns that the rules read, in the narrowest form that answers them; all columns of one row
-    for rules of the table."""
+    """The columns that the rules read, in their smallest sufficient form; for rules of the table one row of all
+    columns."""
     if any(rule.kind in _TABLE for rule in group):
         return frame.select(pl.all().is_null()).head(1).collect()
     columns = list(dict.fromkeys(column for rule in group for column in rule.columns))
@@ -111,25 +114,25 @@ def _run_group(engine: "_Engine", frame: pl.DataFrame, group: Sequence[Rule], ro
     data = frame.to_pandas()
     results = engine.validate(data, group, {"result_format": "BOOLEAN_ONLY"})
     failed = [rule for rule in group if not results[rule.name].success]
-    # Without the zero, `partial_unexpected_list` would hold values.
+    # Without the 0, `partial_unexpected_list` would hold values of rows.
     counts = engine.validate(data, failed, {"result_format": "SUMMARY", "partial_unexpected_count": 0})
     return [_outcome(rule, counts.get(rule.name, results[rule.name]), frame, rows) for rule in group]
 
 
 class _Engine:
-    """Great Expectations in memory: no files, no progress bars, and no large frame kept for long."""
+    """Great Expectations in memory, without files and progress bars. It keeps no large frame for long."""
 
     def __init__(self) -> None:
         self._definition: Any = None
         self._values = 0
 
     def validate(self, data: Any, rules: Sequence[Rule], result_format: dict[str, Any]) -> dict[str, Any]:
-        """Results of the engine by rule name."""
+        """Results by rule name."""
         import great_expectations as gx
 
         if not rules:
             return {}
-        if self._values + data.size > _VALUES_SEEN:
+        if self._values + data.size > _MAX_VALUES:
             self._forget()
         self._definition = self._definition or _batch_definition()
         self._values += data.size
@@ -139,14 +142,14 @@ class _Engine:
         configured = [(result.expectation_config, result) for result in results]
         return {config.meta["rule"]: result for config, result in configured if config and config.meta}
 
-    def rest(self) -> None:
-        """Keep the context for the next table, unless it holds much."""
-        if self._values > _VALUES_KEPT:
+    def release(self) -> None:
+        """Drop the context if it holds many values; otherwise the next table uses it again."""
+        if self._values > _MAX_VALUES_KEPT:
             self._forget()
 
     def _forget(self) -> None:
-        # A context keeps every frame it saw, and its objects refer to each other: only a full collection
-        # frees them, which takes 0.2 s.
+        # A context keeps every frame, and its objects form reference cycles. Only a full garbage collection frees
+        # them, which takes 0.2 s.
         self._definition = None
         self._values = 0
         gc.collect()
@@ -204,14 +207,14 @@ def _outcome(rule: Rule, result: Any, frame: pl.DataFrame, rows: int) -> RuleOut
     if rule.kind in _NULLS_ONLY:
         return RuleOutcome(rule, status, rows, frame[rule.columns[0]].null_count(), "", kind)
     count = 0 if result.success else result.result.get("unexpected_count")
-    if count is None:  # the engine's own message may quote values, so it is left out
-        return RuleOutcome(rule, status, rows, rows, "the values have a type that cannot be compared", kind)
+    if count is None:  # the engine's message may quote values, so it is dropped
+        return RuleOutcome(rule, status, rows, rows, "the values have a type that the rule cannot compare", kind)
     return RuleOutcome(rule, status, rows, int(count), "", kind)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the engine's warnings and log lines, which may quote values, off the terminal."""
+    """Silence the engine's warnings and log lines, because they may quote values."""
     logger = logging.getLogger("great_expectations")
     before = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,9 +1,8 @@
-"""A function in a process of its own, for libraries that take seconds to import.
+"""Run a function in a helper process, for libraries that take seconds to import.
 
-The import runs on another core while the caller does other work. Run as a program, this module is that process: it
-answers pickled calls on standard input until its caller closes it, or is gone. Pickle crosses nothing but the two
-pipes between a process and the helper that it started itself: frames and typed results have no shorter way. Nothing
-that answers requests uses it.
+The import runs on another core while the caller does other work. Run as a program, this module is the helper: it
+answers pickled calls on standard input until its caller closes it or ends. Pickle is used only on the two pipes between
+a process and the helper that it started. Nothing that serves requests uses this module.
 """
 
 import contextlib
@@ -32,27 +31,27 @@ _HELPERS: "list[HelperProcess[..., Any]]" = []
 
 
 def own_peak_megabytes() -> int:
-    """Peak resident memory of this process so far."""
+    """Peak resident memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux' ru_maxrss also counts what the process was forked from
+    if status.exists():  # on Linux, ru_maxrss also counts the parent process before exec
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 // 1024  # macOS counts bytes
 
 
 def peak_megabytes() -> int:
-    """Peak resident memory of this process and of its helpers: the sum of their peaks, so at most too much."""
+    """Sum of the peaks of this process and its helpers, in MiB: an upper bound of their common peak."""
     return own_peak_megabytes() + sum(helper.peak_megabytes for helper in _HELPERS)
 
 
 class HelperProcess(Generic[P, R]):
-    """Calls of one function, answered one at a time by a process that starts once and ends with this one.
+    """Runs one function in a helper process, one call at a time. The helper ends with this process.
 
     Args:
-        function: a function at the top of a module; its arguments and result must be picklable.
-        imports: the module that takes long, imported before the first call is answered.
+        function: a function at module level; its arguments and result must be picklable.
+        imports: the module with the slow import, which the helper imports before its first call.
 
     Attributes:
-        peak_megabytes: peak resident memory of the process at its last answer; 0 before the first.
+        peak_megabytes: peak resident memory of the helper at its last answer, in MiB; 0 before the first.
     """
 
     def __init__(self, function: Callable[P, R], imports: str) -> None:
@@ -63,7 +62,7 @@ class HelperProcess(Generic[P, R]):
         self._one_at_a_time = threading.Lock()
 
     def start(self) -> None:
-        """Begin the import and return at once. A call starts what was not started."""
+        """Start the helper and its import, and return at once. Otherwise the first call starts it."""
         if self._process is None or self._process.poll() is not None:
             command = [sys.executable, "-m", __name__, self._imports]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -72,14 +71,14 @@ class HelperProcess(Generic[P, R]):
         """The function's result.
 
         Raises:
-            ExplainedError: the process ended before it answered.
-            Exception: what the function raised, with its traceback there as a note.
+            ExplainedError: the helper ended before it answered.
+            Exception: the error of the function, with its traceback in the helper as a note.
         """
         with self._one_at_a_time:
             self.start()
             try:
                 answer = self._ask(pickle.dumps((self._function, args, kwargs)))
-            except BaseException:  # an interrupt included: its answer must not be taken for that of the next call
+            except BaseException:  # also an interrupt: the next call must not get the answer of this one
                 self._stop()
                 raise
         if isinstance(answer, Exception):
@@ -98,8 +97,8 @@ class HelperProcess(Generic[P, R]):
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             raise ExplainedError(
                 f"The process that runs {self._function.__name__} with {self._imports} ended with status "
-                f"{self._process.wait()} before it answered. -9 means that the system killed it, most often for want "
-                "of memory: give the run more, and materialize the asset again."
+                f"{self._process.wait()} before it answered. -9 means that the system killed it, usually because "
+                "memory ran out. Give the run more memory and materialize the asset again."
             ) from error
 
     def _stop(self) -> None:
@@ -110,9 +109,9 @@ class HelperProcess(Generic[P, R]):
 
 
 def main() -> None:
-    """Answer calls until standard input ends. What libraries print goes to standard error."""
+    """Answer calls until standard input ends. Output of libraries goes to standard error."""
     tune_gc()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what ends on an interrupt
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with warnings.catch_warnings():
@@ -135,13 +134,13 @@ def _answer(calls: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself, or its text where pickle would lose it on the way."""
+    """The error itself, or its text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # an error's own code runs on the way, and may raise anything; what it said goes on as text
-        told = RuntimeError(f"{type(error).__name__}: {error}")
-        told.add_note(error.__notes__[-1])
-        return told
+    except Exception:  # pickling runs the error's own code, which may raise anything
+        portable = RuntimeError(f"{type(error).__name__}: {error}")
+        portable.add_note(error.__notes__[-1])
+        return portable
     return error
 
 

@@ -1,7 +1,6 @@
-"""Plots of a model: plain arrays and tables in, PNG bytes out, the same for the same input.
+"""Plots of a model: arrays and tables in, PNG bytes out. The same input gives the same bytes.
 
-`target` is 1 for default and 0 for repaid, `probability` the predicted probability of default, each of
-shape [n].
+`target` is 1 for default and 0 for repaid. `probability` is the predicted probability of default. Both have shape [n].
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from loan_platform.adapters.reports.canvas import BLUE, ORANGE, RED, SOFT, draw, draw_bars, percent
+from loan_platform.adapters.reports.canvas import BLUE, ORANGE, RED, SOFT, draw, draw_bars, format_percent
 from loan_platform.core.evaluation.curves import pr_curve, roc_curve
 from loan_platform.core.evaluation.metrics import auc, calibration_points, ece
 from loan_platform.core.evaluation.performance import auc_error
@@ -21,7 +20,7 @@ from loan_platform.core.scoring.decisions import DecisionRule, ProfitCurve
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+_Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _STATUS_COLORS = {"ok": BLUE, "warning": ORANGE, "critical": RED, "unknown": SOFT}
 _TOP = 20
 _SCORE_BINS = 40
@@ -36,7 +35,7 @@ def roc_plot(target: ArrayLike, probability: ArrayLike) -> bytes:
         axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=BLUE, label="model")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="Repaid loans above the cut-off", ylabel="Defaulted loans above the cut-off")
-        percent(axes, "both")
+        format_percent(axes, "both")
         axes.legend(loc="lower right")
 
     return draw(f"ROC, AUC {auc(target, probability):.3f}", content, square=True)
@@ -52,7 +51,7 @@ def pr_plot(target: ArrayLike, probability: ArrayLike) -> bytes:
         axes.plot(curve["recall"], curve["precision"], color=BLUE, label="model")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="Share of all defaults above the cut-off", ylabel="Default rate above the cut-off")
-        percent(axes, "both")
+        format_percent(axes, "both")
         axes.legend(loc="upper right")
 
     return draw("Precision and recall", content, square=True)
@@ -72,7 +71,7 @@ def calibration_plot(target: ArrayLike, probability: ArrayLike) -> bytes:
         axes.errorbar(predicted, observed, error, fmt="o-", color=BLUE, capsize=3, markersize=5, label=label)
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
         axes.set(xlabel="Predicted default rate", ylabel="Observed default rate")
-        percent(axes, "both")
+        format_percent(axes, "both")
         axes.legend(loc="upper left")
 
     return draw(f"Calibration, ECE {ece(target, probability):.4f}", content, square=True)
@@ -91,29 +90,34 @@ def score_plot(target: ArrayLike, probability: ArrayLike) -> bytes:
             axes.stairs(shares, edges, color=color, linewidth=1.8, label=f"{name} ({len(values):,})")
         axes.set(xlabel="Probability of default", ylabel="Share of the loans", xlim=(0, edges[-1]))
         axes.set_ylim(bottom=0)
-        percent(axes, "both")
+        format_percent(axes, "both")
         axes.legend(loc="upper right")
 
     return draw("Probability of default by outcome", content)
 
 
 def profit_plot(curve: ProfitCurve, rule: DecisionRule) -> bytes:
-    """Profit by cut-off, expected and realised, with the cut-offs that the policy took."""
+    """Expected and realised profit by cut-off, with the cut-offs of the decision policy.
+
+    Args:
+        curve: profit as a share of the amount applied for.
+        rule: cut-offs as probabilities of default.
+    """
     last = float(np.interp(0.995, curve.approved, curve.cut_offs))
 
     def content(axes: "Axes") -> None:
         axes.axhline(0, color=SOFT, linewidth=1)
         axes.axvspan(
-            rule.approve_below, rule.decline_from, color=ORANGE, alpha=0.15, linewidth=0, label="a person decides"
+            rule.approve_below, rule.decline_from, color=ORANGE, alpha=0.15, linewidth=0, label="manual review"
         )
         axes.plot(curve.cut_offs[:-1], curve.expected[:-1], color=BLUE, label="expected")
         axes.plot(curve.cut_offs[:-1], curve.realised[:-1], color=SOFT, linewidth=1.4, label="realised")
         axes.set(
-            xlabel="Cut-off: loans below this probability of default are granted",
+            xlabel="Cut-off: loans below this probability of default are approved",
             xlim=(0, max(last, rule.decline_from)),
         )
-        axes.set_ylabel("Profit, share of all applied for")
-        percent(axes, "both")
+        axes.set_ylabel("Profit, share of the amount applied for")
+        format_percent(axes, "both")
         axes.legend(loc="lower right")
 
     return draw(
@@ -122,7 +126,7 @@ def profit_plot(curve: ProfitCurve, rule: DecisionRule) -> bytes:
 
 
 def importance_plot(importance: Mapping[str, float]) -> bytes:
-    """The twenty most important features, the first on top."""
+    """The twenty most important features, the most important on top."""
     top = sorted(importance.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
     names, values = [name for name, _ in top], [value for _, value in top]
 
@@ -133,16 +137,16 @@ def importance_plot(importance: Mapping[str, float]) -> bytes:
 
 
 def vintage_plot(vintages: pl.DataFrame) -> bytes:
-    """AUC by month of issue with 95 % intervals; months with one outcome only are left out.
+    """AUC by month of issue with 95 % intervals. Months with only one outcome are left out.
 
     Args:
-        vintages: Columns vintage (date), rows, observed (default rate) and auc, as of `by_vintage`.
+        vintages: columns vintage (date), rows, observed (default rate) and auc, as `by_vintage` returns them.
     """
     known = vintages.drop_nulls("auc").sort("vintage")
     months = [f"{month:%Y-%m}" for month in known["vintage"]]
     values, rows = known["auc"].to_numpy(), known["rows"].to_numpy()
     defaults = known["observed"].to_numpy() * rows
-    error = Z * auc_error(values, defaults, rows - defaults)
+    error = _Z * auc_error(values, defaults, rows - defaults)
 
     def content(axes: "Axes") -> None:
         at, every = np.arange(len(months)), max(1, -(-len(months) // 12))
@@ -155,7 +159,7 @@ def vintage_plot(vintages: pl.DataFrame) -> bytes:
 
 
 def drift_plot(table: DriftTable) -> bytes:
-    """PSI of the score and of the most drifted features, beside the thresholds of each."""
+    """PSI of the score and of the most drifted features, with their thresholds."""
     features = sorted((v for v in table.variables if v.role == "feature"), key=lambda v: (-v.psi, v.name))
     shown = [*(v for v in table.variables if v.role == "score"), *features[: _TOP - 1]]
     thresholds = {
@@ -178,11 +182,11 @@ def drift_plot(table: DriftTable) -> bytes:
 
 
 def candidates_plot(candidates: Sequence[tuple[str, float, float, float]], chosen: str) -> bytes:
-    """AUC of the candidates with intervals.
+    """AUC of the candidates with 95 % intervals.
 
     Args:
-        candidates: Name, AUC, lower and upper end of its interval.
-        chosen: Name of the one that was chosen.
+        candidates: name, AUC, and lower and upper end of the 95 % interval of each.
+        chosen: name of the chosen candidate.
     """
 
     def content(axes: "Axes") -> None:
@@ -199,6 +203,7 @@ def candidates_plot(candidates: Sequence[tuple[str, float, float, float]], chose
 
 
 def _wilson(rate: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    centre = (rate + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
-    half = Z * np.sqrt(rate * (1 - rate) / rows + Z**2 / (4 * rows**2)) / (1 + Z**2 / rows)
+    """Ends of Wilson's 95 % score interval of a proportion, each of the shape of `rate` (Wilson 1927)."""
+    centre = (rate + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
+    half = _Z * np.sqrt(rate * (1 - rate) / rows + _Z**2 / (4 * rows**2)) / (1 + _Z**2 / rows)
     return np.minimum(centre - half, rate), np.maximum(centre + half, rate)

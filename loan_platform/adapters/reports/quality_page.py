@@ -1,4 +1,4 @@
-"""A readable page of data rules and what they found: one file, no outside references, no values of rows."""
+"""An HTML page of data quality results: one file without external references and without values of rows."""
 
 from collections.abc import Iterable
 from html import escape
@@ -37,7 +37,12 @@ tbody th { min-width: 14rem; max-width: 18rem; overflow-wrap: break-word;
 
 
 def quality_html(result: QualityResult, title: str) -> str:
-    """The page as text: broken critical rules first, then warnings, skipped and passed ones."""
+    """The page. Failed critical rules come first, then warnings, skipped rules and passed rules.
+
+    Args:
+        result: of `run_quality`.
+        title: of the page.
+    """
     ordered = sorted(result.outcomes, key=lambda outcome: _ORDER[_state(outcome)])
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -54,7 +59,7 @@ def quality_html(result: QualityResult, title: str) -> str:
 {_tiles(result)}
 <h2>Rules</h2>
 {_table(ordered)}
-<p>Counts are rows. The page holds no value of any row.</p>
+<p>The page has no value of any row.</p>
 </main>
 </body>
 </html>
@@ -70,7 +75,7 @@ def _verdict(result: QualityResult) -> str:
         return f"Blocked: {critical} critical {'rule' if critical == 1 else 'rules'} failed."
     if warnings := len(result.failed("warning")):
         return f"Usable, with {warnings} {'warning' if warnings == 1 else 'warnings'}."
-    return "Usable: every rule holds."
+    return "Usable: all rules passed."
 
 
 def _tiles(result: QualityResult) -> str:
@@ -88,8 +93,8 @@ def _table(outcomes: Iterable[RuleOutcome]) -> str:
     rows = "\n".join(_row(outcome) for outcome in outcomes)
     return f"""<table>
 <caption>Failed first, then in the order of the contract.</caption>
-<thead><tr><th scope="col">Result</th><th scope="col">Rule</th><th scope="col">What must hold</th>
-<th scope="col" class="hide">Severity</th><th scope="col" class="number">Rows against it</th>
+<thead><tr><th scope="col">Result</th><th scope="col">Rule</th><th scope="col">Requirement</th>
+<th scope="col" class="hide">Severity</th><th scope="col" class="number">Failing rows</th>
 <th scope="col" class="number">Share</th></tr></thead>
 <tbody>
 {rows}

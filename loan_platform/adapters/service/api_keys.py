@@ -1,6 +1,6 @@
-"""API keys: several, each with a name and scopes; the file holds their SHA-256, never a key.
+"""API keys with names and scopes. The key file holds their SHA-256, never a key.
 
-A key is `lp_<id>_<secret>` with 256 random bits, so a plain hash is as good as a slow one.
+A key is `lp_<id>_<secret>` with 256 random bits, so a fast hash is as safe as a slow one.
 """
 
 import hashlib
@@ -24,18 +24,26 @@ from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.service import RATE
 
-SCOPES = ("predict", "batch", "admin")
-ACTIVE = 2  # keys of one name: the old one and the new one while clients change over
-FRESH_SECONDS = 0.5
+SCOPES = ("predict", "batch")
+MAX_KEYS = 2  # per name: the old and the new one while clients switch
+CACHE_SECONDS = 0.5
 
 
 class KeyFileError(ExplainedError, ValueError):
-    """The file of keys cannot be used, or a key cannot be added to it."""
+    """The key file cannot be used, or a key cannot be added to it."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key as the file holds it; without a `rate` it has the service's."""
+    """One key as the file holds it.
+
+    Attributes:
+        id: public part of the key.
+        name: of its owner.
+        scopes: what it allows.
+        sha256: of the key.
+        rate: rate limit such as 100/minute, or unlimited; None: the service's setting.
+    """
 
     id: str
     name: str
@@ -50,27 +58,27 @@ _FILE = TypeAdapter(list[Key])
 
 
 class KeyFile:
-    """Keys in a JSON file, readable by its owner alone; changes are seen within half a second.
+    """Keys in a JSON file that only its owner can read. Changes take effect within half a second.
 
-    A file that is damaged while it is in use is told in the log, and the keys that were known go on.
+    If the file is damaged while it is in use, an error is logged and the last known keys stay valid.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys: dict[str, Key] = {}
         self._stamp: tuple[int, int, int] | None = None
-        self._looked = 0.0
+        self._read_at = 0.0
 
     def keys(self) -> dict[str, Key]:
-        """Keys by id; none without a file.
+        """Keys by id. Empty if the file is missing.
 
         Raises:
-            KeyFileError: the file is not what this class writes.
+            KeyFileError: the file is damaged.
         """
         now = time.monotonic()
-        if self._stamp is not None and now - self._looked < FRESH_SECONDS:
+        if self._stamp is not None and now - self._read_at < CACHE_SECONDS:
             return self._keys
-        self._looked = now
+        self._read_at = now
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -83,23 +91,23 @@ class KeyFile:
             except KeyFileError as error:
                 if self._stamp is None:
                     raise
-                log.error("%s The keys that were known go on.", error)
+                log.error("%s The last known keys stay valid.", error)
         return self._keys
 
     def check_not_empty(self) -> None:
-        """Look whether anybody could ask.
+        """Check that there is a key.
 
         Raises:
-            KeyFileError: there is no key.
+            KeyFileError: there is no key, so every request would be rejected.
         """
         if not self.keys():
             raise KeyFileError(
-                f"{self.path} holds no key, so nobody could ask: create one with make key NAME=..., or set "
-                "LOAN_ENV=development, where this machine may ask without a key."
+                f"{self.path} has no key, so every request would be rejected. Create a key with make key NAME=..., or "
+                "set LOAN_ENV=development, which needs no key on this machine."
             )
 
     def find(self, text: str) -> Key | None:
-        """The key that a caller sent, compared in constant time; None where it is none of ours."""
+        """The key that a caller sent, compared in constant time; None if it is unknown."""
         prefix, _, rest = text.partition("_")
         key_id, _, _ = rest.partition("_")
         key = self.keys().get(key_id) if prefix == "lp" else None
@@ -108,37 +116,40 @@ class KeyFile:
         return key
 
     def create(self, name: str, scopes: tuple[str, ...] = ("predict", "batch"), rate: str | None = None) -> str:
-        """A new key, told once.
+        """Create a key.
 
         Args:
-            name: whose it is.
-            scopes: what it opens.
-            rate: how often it may ask, such as 100/minute, or unlimited; None: as the service's setting says.
+            name: of its owner.
+            scopes: what it allows, of `SCOPES`.
+            rate: rate limit such as 100/minute, or unlimited; None: the service's setting.
+
+        Returns:
+            The key. It is not stored, so it cannot be shown again.
 
         Raises:
-            KeyFileError: an unknown scope or rate, or the name has two keys already.
+            KeyFileError: a scope or rate is unknown, or the name has two keys already.
         """
         if unknown := [scope for scope in scopes if scope not in SCOPES]:
-            raise KeyFileError(f"{unknown[0]!r} is no scope. Known are {', '.join(SCOPES)}.")
+            raise KeyFileError(f"{unknown[0]!r} is not a scope. Use one of {', '.join(SCOPES)}.")
         if rate is not None and not re.fullmatch(RATE, rate):
             raise KeyFileError(
-                f"{rate!r} is no rate. One is 100/minute (second, minute, hour, day), or unlimited: pass RATE=..."
+                f"{rate!r} is not a rate. Pass RATE=100/minute (per second, minute, hour or day) or RATE=unlimited."
             )
         if not name.strip() or not name.isprintable():
-            raise KeyFileError("The name of a key's owner is empty or cannot be printed: pass NAME=...")
+            raise KeyFileError("The name of the key's owner is empty or not printable. Pass NAME=...")
         with self._changed() as keys:
-            if len(same := [key.id for key in keys.values() if key.name == name]) >= ACTIVE:
-                raise KeyFileError(f"{name} has {ACTIVE} keys already, {' and '.join(same)}: revoke one first.")
+            if len(same := [key.id for key in keys.values() if key.name == name]) >= MAX_KEYS:
+                raise KeyFileError(f"{name} already has {MAX_KEYS} keys, {' and '.join(same)}. Revoke one first.")
             key_id = secrets.token_hex(4)
             text = f"lp_{key_id}_{secrets.token_urlsafe(32)}"
             keys[key_id] = Key(key_id, name, scopes, _hash(text), rate)
         return text
 
     def revoke(self, key_id: str) -> None:
-        """Take a key away.
+        """Delete a key.
 
         Raises:
-            KeyFileError: there is none of that id.
+            KeyFileError: no key has this id.
         """
         with self._changed() as keys:
             if key_id not in keys:
@@ -147,7 +158,7 @@ class KeyFile:
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, Key]]:
-        """Give the keys to change, one process at a time; they are written unless an error is raised."""
+        """Give the keys for changes, to one process at a time. They are written unless the block fails."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"):
             keys = self._read() if self.path.exists() else {}
@@ -157,8 +168,10 @@ class KeyFile:
     def _read(self) -> dict[str, Key]:
         try:
             keys = _FILE.validate_json(self.path.read_bytes())
-        except (ValueError, OSError) as error:  # whose text may hold what is in the file
-            raise KeyFileError(f"{self.path}: not a file of keys ({type(error).__name__}): create keys anew.") from None
+        except (ValueError, OSError) as error:  # its text may hold parts of the file
+            raise KeyFileError(
+                f"{self.path}: not a key file ({type(error).__name__}). Restore it, or delete it and create new keys."
+            ) from None
         return {key.id: key for key in keys}
 
     def _write(self, keys: dict[str, Key]) -> None:

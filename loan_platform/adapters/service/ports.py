@@ -1,16 +1,16 @@
-"""A free port for a server that is about to start."""
+"""Find a free TCP port for a server."""
 
 import secrets
 import socket
 
-PORTS = range(20_000, 32_000)  # systems give those above to whoever asks for any, at any moment
+PORTS = range(20_000, 32_000)  # systems hand out higher ones as ephemeral ports
 
 
 def free_port() -> int:
-    """A port on which nobody of this machine listens.
+    """A port on which no process of this machine listens.
 
     Raises:
-        OSError: none of a hundred is free.
+        OSError: a hundred random ports are all in use.
     """
     for _ in range(100):
         port = secrets.choice(PORTS)

@@ -102,5 +102,5 @@ def test_single_rows_are_not_in_the_report(tmp_path: Path, capfd: pytest.Capture
 
 def test_nothing_to_draw_is_an_error() -> None:
     reference, current = loans(200, 1), loans(200, 2).clear(200)
-    with pytest.raises(ValueError, match="no variable has a value both in"):
+    with pytest.raises(ValueError, match="both the reference and the batch"):
         drift_report(reference, current, table(reference, current), title="Drift", policy=Drift(sample_rows=500))
