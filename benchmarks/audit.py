@@ -1,15 +1,15 @@
-"""CPU time and latency of one audit record, for one caller and for 32 at once.
+"""Cost of an audit record: latency, CPU time and size, for 1, 8 and 32 concurrent callers.
 
-    python benchmarks/audit.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle [--folder FOLDER]
+    python benchmarks/audit.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle [--folder <folder>]
 
-The application is the bundle's first golden row. The folder is on the disk that is measured.
+Each form of recording the inputs is measured: omitted, plain and encrypted. The application is the bundle's first golden
+row. Records are written below the folder, which decides on the disk that is measured.
 """
 
 import argparse
 import asyncio
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from datetime import date
@@ -26,33 +26,44 @@ from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.audit import AuditSettings
 
 ANSWERS = 4_000
+CALLERS = (1, 8, 32)
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--folder", type=Path, help="where the records are written; a temporary folder without it")
+    parser.add_argument("--folder", type=Path, help="where records are written; default: the temporary folder")
     arguments = parser.parse_args()
+    serving = Serving.of(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
+    row = application(serving)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        serving = Serving.of(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
         AuditKey.create(Path(folder) / "key")
-        for number, inputs in enumerate(("omitted", "plain", "encrypted")):
-            environ = {"LOAN_PLATFORM_HOME": folder, "LOAN_AUDIT_INPUTS": inputs, "LOAN_AUDIT_KEY": f"{folder}/key"}
-            settings = AuditSettings.for_portfolio(f"book_{number}", environ)
-            records = Records(f"book_{number}", settings)
-            REGISTRY.unregister(REGISTRY._names_to_collectors["loan_audit_lost"])
-            records.start()
-            for callers in (1, 8, 32):
-                told = asyncio.run(_measured(records, serving, callers))
-                sys.stdout.write(f"{inputs:<10} {callers:>2} callers: {told}\n")
-            records.stop()
-            size = sum(path.stat().st_size for path in settings.directory.rglob("*.ndjson")) / (3 * ANSWERS)
-            sys.stdout.write(f"{inputs:<10} {size:,.0f} bytes a record\n")
+        for form in ("omitted", "plain", "encrypted"):
+            environ = {"LOAN_PLATFORM_HOME": folder, "LOAN_AUDIT_INPUTS": form, "LOAN_AUDIT_KEY": f"{folder}/key"}
+            measure(form, AuditSettings.for_portfolio(f"book_{form}", environ), serving, row)
 
 
-async def _measured(records: Records, serving: Serving, callers: int) -> str:
-    row = _application(serving)
+def application(serving: Serving) -> dict[str, Any]:
+    """The first golden row as a JSON application. Missing values are left out."""
+    (row,) = serving.bundle.golden.frame(serving.bundle.model).head(1).to_dicts()
+    values = {name: value for name, value in row.items() if value is not None}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+
+
+def measure(form: str, settings: AuditSettings, serving: Serving, row: dict[str, Any]) -> None:
+    """Record many answers in one form and print the figures."""
+    records = Records(f"book_{form}", settings)
+    REGISTRY.unregister(REGISTRY._names_to_collectors["loan_audit_lost"])
+    records.start()
+    for callers in CALLERS:
+        figures = asyncio.run(_measured(records, serving, row, callers))
+        print(f"inputs {form:<10} {callers:>2} callers: {figures}")
+    records.stop()
+    size = sum(path.stat().st_size for path in settings.directory.rglob("*.ndjson"))
+    print(f"inputs {form:<10} size: {size / (len(CALLERS) * ANSWERS):,.0f} bytes per record")
+
+
+async def _measured(records: Records, serving: Serving, row: dict[str, Any], callers: int) -> str:
     inputs = serving.reader.inputs(row)
     answer = serving.predictor.predict_rows(serving.reader.frame([inputs]), [True])[0]
     asked, waits = Asked(SimpleNamespace(request_id="0" * 16, key_id="k"), serving, row, inputs, True), list[float]()
@@ -63,22 +74,16 @@ async def _measured(records: Records, serving: Serving, callers: int) -> str:
             await records.answered([(asked, answer)])
             waits.append(time.perf_counter() - started)
 
-    started, before = time.perf_counter(), _cpu()
+    started, before = time.perf_counter(), _cpu_seconds()
     await asyncio.gather(*(caller(ANSWERS // callers) for _ in range(callers)))
-    wall, cpu = time.perf_counter() - started, _cpu() - before
+    wall, cpu = time.perf_counter() - started, _cpu_seconds() - before
     cuts = statistics.quantiles([wait * 1e3 for wait in waits], n=100)
-    each = f"{cpu / len(waits) * 1e6:.0f} us CPU each"
-    return f"p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(waits) / wall:,.0f}/s, {each}"
+    each = f"{cpu / len(waits) * 1e6:.0f} µs CPU per record"
+    return f"latency p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms; {len(waits) / wall:,.0f} records/s; {each}"
 
 
-def _application(serving: Serving) -> dict[str, Any]:
-    (row,) = serving.bundle.golden.frame(serving.bundle.model).head(1).to_dicts()
-    stated = {name: value for name, value in row.items() if value is not None}
-    return {name: str(value) if isinstance(value, date) else value for name, value in stated.items()}
-
-
-def _cpu() -> float:
-    used: Any = resource.getrusage(resource.RUSAGE_SELF)
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 

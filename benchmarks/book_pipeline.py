@@ -1,7 +1,9 @@
-"""Time of a book's whole graph, from raw files to drift reports: python benchmarks/book_pipeline.py --book retail_loans
+"""Duration of a book's whole asset graph, from raw files to drift reports.
 
-Each run is the command that people type, `dagster job execute -j <book>_pipeline`, in a process of its own on an empty
-home. Sources come from the environment (RETAIL_LOANS_LOANS, ...).
+    python benchmarks/book_pipeline.py --book retail_loans
+
+Each run is the command `dagster job execute -j <book>_pipeline` in its own process on an empty home. The sources come
+from the environment (RETAIL_LOANS_LOANS, ...).
 """
 
 import argparse
@@ -21,21 +23,22 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--book", default="retail_loans")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     runs = [measure(arguments.book) for _ in range(arguments.runs)]
-    for name, seconds in ("process", [run[0] for run in runs]), ("run of its steps", [run[1] for run in runs]):
+    for name, seconds in ("whole process", [run[0] for run in runs]), ("all steps", [run[1] for run in runs]):
         spread = f"median of {len(runs)}; {min(seconds):.1f} to {max(seconds):.1f}"
         print(f"{arguments.book}, {name}: {statistics.median(seconds):.1f} s ({spread})")
     steps = {name: statistics.median(run[2].get(name, 0.0) for run in runs) for name in runs[0][2]}
+    print("median duration of each step:")
     for name, seconds in sorted(steps.items(), key=lambda item: -item[1]):
         print(f"{seconds:7.2f} s  {name}")
 
 
 def measure(book: str) -> tuple[float, float, dict[str, float]]:
-    """Seconds of the whole process, of the run as Dagster shows it, and of each step."""
+    """Seconds of the whole process, of all steps as Dagster reports them, and of each step."""
     with tempfile.TemporaryDirectory(prefix="book-pipeline-") as home:
         environment = os.environ | {"LOAN_PLATFORM_HOME": home, "DAGSTER_HOME": str(Path(home, "dagster"))}
         bin = Path(sys.executable).parent

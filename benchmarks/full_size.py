@@ -1,6 +1,8 @@
-"""Time and memory of the whole pipeline on generated raw files: python benchmarks/full_size.py --rows 2260000
+"""Duration and peak memory of the whole pipeline on generated raw files.
 
-Each size runs in a process of its own: raw CSV to promoted model, every row scored, one drift report.
+    python benchmarks/full_size.py --rows 226000 2260000
+
+Each size runs in its own process: raw CSV to promoted model, every row scored, one drift report.
 """
 
 import argparse
@@ -14,31 +16,36 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
+
+if TYPE_CHECKING:
+    from loan_platform.settings import Settings
 
 BOOK = "lending_club"
 JOBS = ("training", "promotion", "scoring", "monitoring")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[226_000, 2_260_000])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "loan_platform_benchmark")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments.rows[0], arguments.folder)), flush=True)
-        os._exit(0)  # DuckDB's binding lists every object that is alive at exit
-    results = [in_own_process(rows, arguments.folder) for rows in arguments.rows]
+        os._exit(0)  # skips exit handlers: DuckDB would print every object that is still alive
+    results = [measure_in_process(rows, arguments.folder) for rows in arguments.rows]
     for result in results:
         print(json.dumps(result, indent=1))
     for small, large in itertools.pairwise(results):
         growth = large["pipeline_seconds"] / small["pipeline_seconds"]
-        print(f"{large['rows'] / small['rows']:.1f} times the rows took {growth:.1f} times the time")
+        print(f"growth: {large['rows'] / small['rows']:.1f} times the rows take {growth:.1f} times as long")
 
 
-def in_own_process(rows: int, folder: Path) -> dict:
+def measure_in_process(rows: int, folder: Path) -> dict[str, Any]:
+    """Run `measure` in a new process and add its peak memory."""
     environment = os.environ | {
         "LOAN_PLATFORM_HOME": str(folder / f"home-{rows}"),
         "DAGSTER_HOME": str(folder / f"home-{rows}" / "dagster"),
@@ -57,7 +64,7 @@ def in_own_process(rows: int, folder: Path) -> dict:
 
 
 def resident(process: psutil.Process) -> int:
-    """Bytes in memory of a process and its helpers, at this moment."""
+    """Present resident memory of a process and its helpers, in bytes."""
     total = 0
     for one in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -65,8 +72,8 @@ def resident(process: psutil.Process) -> int:
     return total
 
 
-def measure(rows: int, folder: Path) -> dict:
-    """Generate, run the jobs, and time the scoring alone on top."""
+def measure(rows: int, folder: Path) -> dict[str, Any]:
+    """Generate the raw file, run the jobs, then time scoring alone."""
     import dagster as dg
 
     from loan_platform.adapters.platform.home import ensure_home
@@ -108,8 +115,8 @@ def measure(rows: int, folder: Path) -> dict:
     }
 
 
-def scoring_speed(settings) -> int:
-    """Rows a second from typed columns to probability and score, median of three."""
+def scoring_speed(settings: "Settings") -> int:
+    """Rows per second from typed columns to probability and score, median of three."""
     import polars as pl
 
     from loan_platform.adapters.storage.model_store import ModelStore
@@ -117,7 +124,7 @@ def scoring_speed(settings) -> int:
     model = ModelStore(settings.lake / BOOK / "trained_model").newest().bundle().model
     columns = [column.name for column in model.inputs]
     rows = pl.read_parquet(settings.lake / BOOK / "applications" / "part-0.parquet", columns=columns)
-    times = []
+    times: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
         model.score(rows)

@@ -1,4 +1,4 @@
-"""A client that loads a service over HTTP: as fast as it answers, or at a fixed rate whatever it answers."""
+"""HTTP load clients: closed loop, open loop at a fixed rate, and overload on a bounded number of connections."""
 
 import asyncio
 import re
@@ -9,11 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+PROBE_SECONDS = 0.02
 
 
 @dataclass
 class Load:
-    """What came of it: seconds of each request, answers by status, and the seconds it all took."""
+    """Result of a load.
+
+    Attributes:
+        seconds: duration of each request.
+        statuses: number of answers by status; 0 for a closed connection.
+        wall: seconds of the whole load.
+    """
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -21,11 +28,11 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Good answers per second."""
+        """Answers with status 200 per second."""
         return self.statuses[200] / self.wall
 
     def percentile(self, share: float) -> float:
-        """Milliseconds within which this share of the requests was answered."""
+        """Latency in ms within which this share of the requests was answered."""
         return sorted(self.seconds)[min(int(len(self.seconds) * share), len(self.seconds) - 1)] * 1e3
 
     def __str__(self) -> str:
@@ -34,13 +41,13 @@ class Load:
 
 
 def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-    """The bytes of a POST."""
+    """The bytes of a POST request."""
     head = {"host": "127.0.0.1", "content-type": "application/json", **headers, "content-length": str(len(body))}
     return "\r\n".join([f"POST {path} HTTP/1.1", *(f"{n}: {v}" for n, v in head.items()), "", ""]).encode() + body
 
 
 class Connection(asyncio.Protocol):
-    """One connection, with one request on the way at most."""
+    """One connection with at most one request in flight."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -68,11 +75,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """False once the server has ended it, as servers do with connections that nobody uses."""
+        """False once the server has closed the connection, as servers do with idle ones."""
         return not self._transport.is_closing()
 
     async def ask(self, request: bytes) -> int:
-        """The status of the answer; 0 where the connection was closed instead."""
+        """Status of the answer; 0 if the connection was closed instead."""
         if not self.is_open:
             return 0
         self._answer = asyncio.get_running_loop().create_future()
@@ -83,18 +90,19 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def _connected(port: int) -> Connection:
+async def connect(port: int) -> Connection:
+    """A new connection to a port of this machine."""
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return connection
 
 
 async def closed_loop(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """Each connection asks again as soon as it was answered."""
+    """Each connection sends the next request as soon as it has an answer."""
     load = Load()
     end = time.perf_counter() + seconds
 
-    async def asking(first: int) -> None:
-        connection, i = await _connected(port), first
+    async def send(first: int) -> None:
+        connection, i = await connect(port), first
         while (started := time.perf_counter()) < end:
             load.statuses[await connection.ask(requests[i % len(requests)])] += 1
             load.seconds.append(time.perf_counter() - started)
@@ -102,7 +110,7 @@ async def closed_loop(port: int, requests: Sequence[bytes], connections: int, se
         connection.close()
 
     started = time.perf_counter()
-    await asyncio.gather(*(asking(i) for i in range(connections)))
+    await asyncio.gather(*(send(i) for i in range(connections)))
     load.wall = time.perf_counter() - started
     return load
 
@@ -110,16 +118,27 @@ async def closed_loop(port: int, requests: Sequence[bytes], connections: int, se
 async def open_loop(
     port: int, requests: Sequence[bytes], rate: float, seconds: float, process: int | None = None
 ) -> tuple[Load, list[tuple[float, float]]]:
-    """So many requests a second, each timed from when it was due; and the memory of a process (s, MB) meanwhile."""
+    """Send requests at a fixed rate, each timed from when it was due.
+
+    Args:
+        port: of the server.
+        requests: sent in turn.
+        rate: requests per second.
+        seconds: duration.
+        process: whose memory is measured every five seconds.
+
+    Returns:
+        The load, and pairs of seconds since the start and memory in MB.
+    """
     load, memory = Load(), list[tuple[float, float]]()
     free: list[Connection] = []
-    asked: set[asyncio.Task[None]] = set()
+    in_flight: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
 
-    async def ask(i: int, due: float) -> None:
+    async def send(i: int, due: float) -> None:
         while free and not free[-1].is_open:
             free.pop()
-        connection = free.pop() if free else await _connected(port)
+        connection = free.pop() if free else await connect(port)
         status = await connection.ask(requests[i % len(requests)])
         load.statuses[status] += 1
         load.seconds.append(time.perf_counter() - due)
@@ -130,17 +149,60 @@ async def open_loop(
         due = started + i / rate
         if (early := due - time.perf_counter()) > 0:
             await asyncio.sleep(early)
-        task = asyncio.create_task(ask(i, due))
-        asked.add(task)
-        task.add_done_callback(asked.discard)
+        task = asyncio.create_task(send(i, due))
+        in_flight.add(task)
+        task.add_done_callback(in_flight.discard)
         if process is not None and i % round(rate * 5) == 0:
             memory.append((due - started, resident(process)))
-    await asyncio.gather(*asked)
+    await asyncio.gather(*in_flight)
     load.wall = time.perf_counter() - started
     return load, memory
 
 
+async def overload(
+    port: int, request: bytes, rate: float, seconds: float, connections: int = 400
+) -> tuple[Load, list[float]]:
+    """Send requests at a fixed rate while one of the connections is free, and probe readiness meanwhile.
+
+    Returns:
+        The load, with the seconds of good answers only, and the seconds of each probe of `/readyz`.
+    """
+    load, probes = Load(), list[float]()
+    free = [await connect(port) for _ in range(connections)]
+
+    async def send(connection: Connection) -> None:
+        started = time.perf_counter()
+        status = await connection.ask(request)
+        load.statuses[status] += 1
+        if status == 200:
+            load.seconds.append(time.perf_counter() - started)
+        if status:
+            free.append(connection)
+
+    async def probe() -> None:
+        connection = await connect(port)
+        while True:
+            started = time.perf_counter()
+            assert await connection.ask(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") == 200
+            probes.append(time.perf_counter() - started)
+            await asyncio.sleep(PROBE_SECONDS)
+
+    probing, tasks, sent = asyncio.create_task(probe()), set[asyncio.Task[None]](), 0
+    started = time.perf_counter()
+    while (now := time.perf_counter() - started) < seconds:
+        for _ in range(min(int(now * rate) - sent, len(free))):
+            task = asyncio.create_task(send(free.pop()))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            sent += 1
+        await asyncio.sleep(0.001)
+    load.wall = time.perf_counter() - started
+    await asyncio.gather(*tasks)
+    probing.cancel()
+    return load, probes
+
+
 def resident(process: int) -> float:
-    """Megabytes that a process holds."""
+    """Resident memory of a process in MB."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * 4096 / 1e6

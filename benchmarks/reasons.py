@@ -1,6 +1,8 @@
-"""What reasons cost: python benchmarks/reasons.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle
+"""Duration of reason codes, from features to reasons, and throughput of the tree contributions.
 
-Rows are the bundle's golden rows, over and over, with their features; the time is from features to reasons.
+    python benchmarks/reasons.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle
+
+The rows are the bundle's golden rows, repeated.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from loan_platform.core.scoring.reasons import Explainer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rows", type=int, default=50_000)
     arguments = parser.parse_args()
@@ -29,20 +31,21 @@ def main() -> None:
     few = model.features(golden)
     many = pl.concat([few] * (arguments.rows // few.height + 1)).head(arguments.rows)
     alone, all_threads = Explainer(replace(model, threads=1)), Explainer(model)
-    alone.reasons(few)  # the tables are made once
+    alone.reasons(few)  # the first call builds its tables
     single = statistics.median(
         seconds(lambda i=i: alone.reasons(few.slice(i, 1))) for i in range(few.height) for _ in range(5)
     )
     bulk = statistics.median(seconds(lambda: all_threads.column(many)) for _ in range(5))
-    print(f"{model.family}, {len(model.design.columns)} columns")
-    print(f"one row, one thread: {single * 1000:.2f} ms (median of {few.height * 5})")
-    print(f"{many.height:,} rows, {model.threads} threads: {many.height / bulk:,.0f} rows/s (median of 5)")
+    print(f"model: {model.family}, {len(model.design.columns)} columns")
+    print(f"reasons of one row, one thread: {single * 1000:.2f} ms (median of {few.height * 5})")
+    print(f"reasons of {many.height:,} rows, {model.threads} threads: {many.height / bulk:,.0f} rows/s (median of 5)")
     fitted = model.model.gradient_boosting if isinstance(model.model, BlendModel) else model.model
     if isinstance(fitted, TreeModel):
         matrix = model.design.matrix(many.head(5_000))
         theirs = statistics.median(seconds(lambda trees=fitted: contributions(trees, matrix)) for _ in range(3))
         ours = statistics.median(seconds(lambda: fitted.contributions(matrix)) for _ in range(3))
-        print(f"trees alone, one thread: {5_000 / ours:,.0f} rows/s; XGBoost's pred_contribs {5_000 / theirs:,.0f}")
+        print(f"contributions of the trees, one thread: {5_000 / ours:,.0f} rows/s")
+        print(f"the same by XGBoost's pred_contribs: {5_000 / theirs:,.0f} rows/s")
 
 
 def contributions(model: TreeModel, matrix: object) -> object:
@@ -51,7 +54,7 @@ def contributions(model: TreeModel, matrix: object) -> object:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Duration of one call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

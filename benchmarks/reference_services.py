@@ -1,7 +1,9 @@
-"""Services to hold ours against, as they are commonly written; benchmarks/serving.py starts them.
+"""Services that serving.py compares this service with, written as public services commonly are.
 
-`bare`: one route of async FastAPI, 25 ready features, XGBoost with 300 trees of depth 6, nothing else.
-`frames`: three inputs through a pandas frame and a scaler to a classifier, as public loan services do.
+| app | what it does |
+| --- | --- |
+| `bare` | one async FastAPI route, 25 ready features, XGBoost with 300 trees of depth 6 |
+| `frames` | three inputs through a pandas frame and a scaler to a logistic regression |
 """
 
 from typing import Any
@@ -27,12 +29,12 @@ classifier = LogisticRegression().fit(scaler.transform(pd.DataFrame(X[:, :3], co
 
 
 @bare.post("/predict")
-async def of_features(request: Request) -> dict[str, float]:
+async def predict_features(request: Request) -> dict[str, float]:
     features = np.array([(await request.json())["features"]], np.float32)
     return {"probability": float(booster.inplace_predict(features)[0])}
 
 
 @frames.post("/predict")
-def of_frame(application: dict[str, Any]) -> dict[str, float]:
+def predict_frame(application: dict[str, Any]) -> dict[str, float]:
     frame = pd.DataFrame([application])[NAMES]
     return {"probability": float(classifier.predict_proba(scaler.transform(frame))[0, 1])}

@@ -1,7 +1,9 @@
-"""Size of what the image installs, and the Bento's start on it: python benchmarks/serving_image.py --home <home>
+"""Size of the packages of the service's image, and start-up time of a Bento with them.
 
-Installs bento/requirements.lock by hash into an empty folder, and serves the newest Bento of a book (`make bento`) with
-that folder and the plain interpreter alone.
+    make bento && python benchmarks/serving_image.py --home <platform home>
+
+The benchmark installs bento/requirements.lock into an empty folder. Then it serves the newest Bento of a book with only
+that folder and the base interpreter.
 """
 
 import argparse
@@ -33,13 +35,13 @@ def main() -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
         subprocess.run([*command, "--target", str(packages), "-r", str(lock)], check=True)
         size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) / 1e6
-        print(f"installed packages: {size:.0f} MB unpacked")
+        print(f"size of the installed packages: {size:.0f} MB")
         for start in ("first", "second"):
-            print(f"{start} start: ready after {_ready(bentos, packages, Path(scratch)):.1f} s")
+            print(f"{start} start-up: {_ready(bentos, packages, Path(scratch)):.1f} s until ready")
 
 
 def _ready(bentos: Path, packages: Path, scratch: Path) -> float:
-    """Seconds until the Bento answers."""
+    """Seconds from the start of the process until the Bento is ready."""
     port = free_port()
     bento = bentos / (bentos / "latest").read_text()
     environment = {
@@ -63,7 +65,7 @@ def _ready(bentos: Path, packages: Path, scratch: Path) -> float:
                 assert json.load(answer)["status"] == "ready"
                 return seconds
             time.sleep(0.02)
-        sys.exit("the Bento does not start on the packages of the lock")
+        sys.exit("The Bento does not start with the packages of bento/requirements.lock.")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.bentos import BentoStore, Built, digest_of, service_files
-from loan_platform.adapters.service.served_bento import compared
+from loan_platform.adapters.service.served_bento import check_golden_rows
 from loan_platform.cli.jobs import Story, run_job
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
@@ -46,7 +46,7 @@ def build(home: Path, bundle: tuple[Path, str], version: int = 3) -> Built:
 def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bundle: tuple[Path, str]) -> None:
     built = build(tmp_path, bundle)
     assert built.tag == f"{BOOK}:3-{built.digest[:12]}"
-    answers = compared(tmp_path, built, load_bundle(bundle[0]))
+    answers = check_golden_rows(tmp_path, built, load_bundle(bundle[0]))
     assert (answers.different, answers.model_sha256) == ((), bundle[1])
     assert answers.rows >= 32
 
@@ -55,7 +55,7 @@ def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bund
     changed.write_text(text.replace("return scale.points - factor", "return scale.points + 1e-9 - factor"))
     assert changed.read_text() != text
     assert not built.is_intact()
-    assert len(compared(tmp_path, built, load_bundle(bundle[0])).different) == answers.rows
+    assert len(check_golden_rows(tmp_path, built, load_bundle(bundle[0])).different) == answers.rows
     assert build(tmp_path, bundle).is_intact()
 
 

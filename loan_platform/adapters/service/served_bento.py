@@ -1,4 +1,4 @@
-"""A built Bento, served for a moment: does it answer as the batch does?"""
+"""Serve a built Bento for a moment and compare its answers with batch scoring."""
 
 import contextlib
 import json
@@ -23,18 +23,18 @@ from loan_platform.core.scoring.bundle import Bundle
 from loan_platform.core.scoring.predictor import Predictor
 
 READY_SECONDS = 60
-END_SECONDS = 20
+STOP_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Golden rows scored over HTTP and by the batch.
+class GoldenRowsCheck:
+    """Golden rows, scored over HTTP and in batch.
 
     Attributes:
-        rows: compared.
-        different: numbers (from 1) of rows whose answers differ in any bit.
-        ready_seconds: from the start of the process to its readiness.
-        model_sha256: that the service says it answers with.
+        rows: number of rows.
+        different: numbers, from 1, of rows whose answers differ in any bit.
+        ready_seconds: time from the start of the process until it was ready.
+        model_sha256: SHA-256 of the bundle that the service reports.
     """
 
     rows: int
@@ -43,26 +43,26 @@ class Comparison:
     model_sha256: str
 
 
-def compared(store: Path, built: Built, bundle: Bundle) -> Comparison:
-    """Serve a Bento on an empty home, and hold its answers to the bundle's golden rows against the batch's.
+def check_golden_rows(store: Path, built: Built, bundle: Bundle) -> GoldenRowsCheck:
+    """Serve a Bento on an empty home and score the bundle's golden rows with it and in batch.
 
     Args:
         store: BENTOML_HOME of the Bento.
         built: the Bento.
-        bundle: whose answers are expected.
+        bundle: gives the golden rows and the expected answers.
 
     Raises:
-        BentoError: it does not become ready, or refuses the rows.
+        BentoError: the Bento does not become ready, or rejects the rows.
     """
     rows = bundle.golden.frame(bundle.model)
-    wanted = Predictor(bundle.model).predict_frame(rows).to_dicts()
+    expected = Predictor(bundle.model).predict_frame(rows).to_dicts()
     columns = list(rows.columns)
     body = {"dataframe_split": {"columns": columns, "data": _json_rows(bundle, columns)}}
     with _served(store, built) as (url, seconds):
-        got = _asked(f"{url}/invocations", body)["predictions"]
-        info = _asked(f"{url}/api/v1/model/info")
-    pairs = enumerate(zip(got, wanted, strict=True), start=1)
-    return Comparison(len(wanted), tuple(i for i, (a, b) in pairs if a != b), seconds, info["sha256"])
+        served = _fetch_json(f"{url}/invocations", body)["predictions"]
+        info = _fetch_json(f"{url}/api/v1/model/info")
+    pairs = enumerate(zip(served, expected, strict=True), start=1)
+    return GoldenRowsCheck(len(expected), tuple(i for i, (a, b) in pairs if a != b), seconds, info["sha256"])
 
 
 def _json_rows(bundle: Bundle, columns: list[str]) -> list[list[Any]]:
@@ -71,7 +71,7 @@ def _json_rows(bundle: Bundle, columns: list[str]) -> list[list[Any]]:
 
 @contextmanager
 def _served(store: Path, built: Built) -> Iterator[tuple[str, float]]:
-    """The address of the running Bento, and the seconds until it was ready."""
+    """URL of the running Bento, and the seconds until it was ready."""
     with tempfile.TemporaryDirectory(prefix="served-bento-") as home:
         port = free_port()
         command = [sys.executable, "-m", "bentoml", "serve", built.tag, "--host", "127.0.0.1", "--port", str(port)]
@@ -84,36 +84,39 @@ def _served(store: Path, built: Built) -> Iterator[tuple[str, float]]:
             )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait(process, url, log)
+            _wait_until_ready(process, url, log)
             yield url, time.monotonic() - started
         finally:
-            _end(process)
+            _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
             if answer.status == 200:
                 return
         time.sleep(0.05)
-    raise BentoError(f"the Bento is not ready after {READY_SECONDS} s: {log.read_text(errors='replace')[-1_500:]}")
+    raise BentoError(
+        f"{url} is not ready after {READY_SECONDS} s. The end of its log: {log.read_text(errors='replace')[-1_500:]}"
+    )
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
+        process.wait(STOP_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _asked(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _fetch_json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body, allow_nan=False).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise BentoError(f"the Bento answers {error.code}: {error.read().decode(errors='replace')[:1_000]}") from error
+        body_text = error.read().decode(errors="replace")[:1_000]
+        raise BentoError(f"{url} of the Bento answers {error.code}: {body_text}") from error

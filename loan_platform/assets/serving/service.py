@@ -66,7 +66,7 @@ def _answers_like_the_batch(book: Portfolio) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> dg.AssetCheckResult:
         from loan_platform.adapters.service.bentos import Built
-        from loan_platform.adapters.service.served_bento import compared
+        from loan_platform.adapters.service.served_bento import check_golden_rows
 
         made = _newest(context, book)
         built = Built(made["tag"], platform.bentos.path(made["tag"]), made["digest"])
@@ -75,7 +75,7 @@ def _answers_like_the_batch(book: Portfolio) -> dg.AssetChecksDefinition:
             found["why"] = "code or bundle are not those that were built: materialize scoring_service again"
             return dg.AssetCheckResult(passed=False, metadata=found)
         bundle = platform.models(book).get(made["champion_sha256"]).bundle()
-        answers = compared(platform.bentos.home, built, bundle)
+        answers = check_golden_rows(platform.bentos.home, built, bundle)
         found |= {"rows": answers.rows, "different_rows": str(list(answers.different))}
         found |= {"ready_seconds": round(answers.ready_seconds, 2), "model_sha256": answers.model_sha256}
         same = not answers.different and answers.model_sha256 == made["champion_sha256"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from loan_platform.adapters.ledger.ledger import Ledger
@@ -38,7 +39,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
 
 def old_model(book: Book, folder: Path, code: str) -> str:
     """A copy of the logged model with other code beside its bundle."""
-    logged = Path(mlflow.artifacts.download_artifacts(book.uris[0]))
+    logged = Path(download_artifacts(book.uris[0]))
     shutil.copytree(logged, folder)
     (script,) = folder.glob("*.py")
     script.write_text(code)
@@ -55,7 +56,7 @@ def test_a_logged_model_of_format_1_says_what_to_do(book: Book, tmp_path: Path) 
 
 
 def test_a_logged_model_of_a_later_format_is_rejected(book: Book, tmp_path: Path) -> None:
-    code = (Path(mlflow.artifacts.download_artifacts(book.uris[0])) / "pyfunc_model.py").read_text()
+    code = (Path(download_artifacts(book.uris[0])) / "pyfunc_model.py").read_text()
     later = code.replace(f"model_format={MODEL_FORMAT}", f"model_format={MODEL_FORMAT + 1}")
     assert later != code
     with pytest.raises(MlflowException, match=f"has format {MODEL_FORMAT + 1}"):
