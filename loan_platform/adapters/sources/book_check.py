@@ -1,14 +1,14 @@
-"""A book against DuckDB and its source files, where they are there."""
+"""Check a book's SQL in DuckDB, and its contract against the source files that exist."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from loan_platform.adapters.sources.findings import Findings
 from loan_platform.adapters.sources.missing_columns import find_missing_columns
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.sample import Sample, read_sample
-from loan_platform.adapters.sources.sql_check import binding_issues
-from loan_platform.adapters.sources.target_check import target_findings
+from loan_platform.adapters.sources.sql_check import sql_issues
+from loan_platform.adapters.sources.target_check import check_target
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.key_paths import path_parts
 from loan_platform.core.book.sql import columns_read
@@ -19,42 +19,27 @@ from loan_platform.core.staging.table import Table
 BUCKET = "gs://"
 
 
-@dataclass
-class SourceFindings:
-    """What was found beyond the two files.
-
-    Attributes:
-        issues: the book would fail.
-        notes: what may be meant so, or could not be looked at.
-        files: source and name of each file that the contract was held against.
-    """
-
-    issues: list[Issue] = field(default_factory=list[Issue])
-    notes: list[Issue] = field(default_factory=list[Issue])
-    files: list[str] = field(default_factory=list[str])
-
-
-def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], prefix: str) -> SourceFindings:
-    """Try the SQL of the contract in DuckDB, and hold it against each source; nothing is raised.
+def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], prefix: str) -> Findings:
+    """Check the contract's SQL in DuckDB and the contract against each source. No error is raised.
 
     Args:
-        check: what is known of the book's two files.
+        check: result of checking the book's two files.
         home: the platform home; relative paths are below it.
-        overrides: path, glob or URI that the environment gives, by source.
-        prefix: of the environment variables of the book, for messages.
+        overrides: path, glob or URI from the environment, by source.
+        prefix: of the book's environment variables, for messages.
     """
-    found = SourceFindings()
+    found = Findings()
     contract, attributes = check.contract.contract, check.attributes
     if contract is None or attributes is None:
         return found
     if getattr(contract, "tables", ()):
-        message = "linked files are not held against the contract here; the job that reads them does it"
-        found.notes.append(check.contract.file.issue(("tables",), message, ""))
+        message = "linked files are not checked against the contract here; the job that reads them checks them"
+        found.notes.append(check.contract.file.issue(("tables",), message, "", "source_not_checked"))
         return found
-    wrong = {issue.path.partition("]")[0] for issue in check.contract.issues}
-    refused = [issue for issue in binding_issues(contract) if issue.path.partition("]")[0] not in wrong]
-    found.issues += [_issue(check, issue) for issue in refused]
-    if found.issues or check.contract.issues:  # what such SQL reads says nothing yet
+    known = {issue.path.partition("]")[0] for issue in check.contract.issues}
+    new = [issue for issue in sql_issues(contract) if issue.path.partition("]")[0] not in known]
+    found.issues += [_located(check, issue) for issue in new]
+    if found.issues or check.contract.issues:  # the columns that broken SQL reads are unknown
         return found
     for name in attributes.sources:
         _check_source(found, check, contract, name, _files(found, check, name, home, overrides, prefix))
@@ -62,25 +47,26 @@ def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], pr
 
 
 def _files(
-    found: SourceFindings, check: BookCheck, name: str, home: Path, overrides: Mapping[str, str], prefix: str
+    found: Findings, check: BookCheck, name: str, home: Path, overrides: Mapping[str, str], prefix: str
 ) -> list[Path]:
-    """Local files of a source; none where it is not there or in a bucket."""
+    """Local files of a source. Empty, with a note, if they do not exist or are in a bucket."""
     assert check.attributes is not None
     source, override = check.attributes.sources[name], overrides.get(name)
-    place = ("attributes", "sources", name, "path")
+    path = ("attributes", "sources", name, "path")
     if (override or source.path).startswith(BUCKET):
-        found.notes.append(check.defs.issue(place, "the source is in a bucket and was not looked at", ""))
+        message = "the source is in a bucket and was not checked"
+        found.notes.append(check.defs.issue(path, message, "", "source_not_checked"))
         return []
     variable = f"{prefix}_{name}".upper()
     try:
         return resolve(source, home=home, cache=home, override=override, variable=variable)
     except SourceError as error:
-        message = f"{error.file} {error.message}, so the contract was not held against it"
-        found.notes.append(check.defs.issue(place, message, error.hint))
+        message = f"{error.file} {error.message}, so the contract was not checked against it"
+        found.notes.append(check.defs.issue(path, message, error.hint, "source_not_found"))
         return []
 
 
-def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
+def _check_source(found: Findings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
     assert check.attributes is not None
     table = Table.from_contract(contract, outcomes=name == "outcomes")
     target = columns_read(contract.target.sql)
@@ -90,18 +76,20 @@ def _check_source(found: SourceFindings, check: BookCheck, contract: Contract, n
             sample = read_sample(path, table, check.attributes.sources[name], target)
         except SourceError as error:
             place = ("attributes", "sources", name, "path")
-            found.issues.append(check.defs.issue(place, f"{path} {error.message}", error.hint))
+            found.issues.append(check.defs.issue(place, f"{path} {error.message}", error.hint, "source_unreadable"))
             continue
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
-        columns = find_missing_columns(contract, table, path.name, sample.names, needs_target=name == "loans")
-        found.issues += [_issue(check, issue) for issue in columns.issues]
-        found.notes += [_issue(check, issue) for issue in columns.notes]
+        _add(found, check, find_missing_columns(contract, table, path.name, sample.names, name == "loans"))
     if name == "loans" and samples and not found.issues:
-        outcome = target_findings(contract, samples)
-        found.issues += [_issue(check, issue) for issue in outcome.issues]
-        found.notes += [_issue(check, issue) for issue in outcome.notes]
+        _add(found, check, check_target(contract, samples))
 
 
-def _issue(check: BookCheck, issue: Issue) -> Issue:
+def _add(found: Findings, check: BookCheck, more: Findings) -> None:
+    found.issues += [_located(check, issue) for issue in more.issues]
+    found.notes += [_located(check, issue) for issue in more.notes]
+
+
+def _located(check: BookCheck, issue: Issue) -> Issue:
+    """The issue with file and line of the contract."""
     return check.contract.file.issue(path_parts(issue.path), issue.message, issue.hint, issue.code)

@@ -1,4 +1,4 @@
-"""What the target's SQL makes of the first rows of the loans."""
+"""Check the target's SQL on the first rows of the loans."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 
-from loan_platform.adapters.sources.missing_columns import ColumnFindings
+from loan_platform.adapters.sources.findings import Findings
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract import Contract
@@ -18,9 +18,16 @@ from loan_platform.core.staging.typed_rows import typed_sql
 _HINT = "Compare the SQL with the values of the columns that it reads."
 
 
-def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings:
-    """A target that is the same for every loan is a mistake where all rows were seen, else a note."""
-    found = ColumnFindings()
+def check_target(contract: Contract, samples: list[Sample]) -> Findings:
+    """Check that the target has defaults and repaid loans.
+
+    A constant target is an issue if the samples have all rows of the files; otherwise it is a note.
+
+    Args:
+        contract: with the target.
+        samples: the first rows of each file of the loans.
+    """
+    found = Findings()
     table = replace(Table.from_contract(contract), columns=())
     rows = pl.concat([sample.rows.select(sorted(sample.rows.columns)) for sample in samples])
     values = _values(table, rows)
@@ -30,20 +37,21 @@ def target_findings(contract: Contract, samples: list[Sample]) -> ColumnFindings
     seen = f"{rows.height:,} loans" if whole else f"the first {rows.height:,} loans"
     known = values["1"] + values["0"]
     if values["wrong"] == rows.height or (not known and whole):
-        told = "neither 0 nor 1 nor null" if values["wrong"] else "null: no outcome is known"
-        found.issues.append(Issue("target.sql", f"for all of {seen} the target is {told}", _HINT))
+        value = "neither 0 nor 1 nor null" if values["wrong"] else "null: no outcome is known"
+        found.issues.append(Issue("target.sql", f"for all of {seen} the target is {value}", _HINT, "target_unusable"))
     elif not (values["1"] and values["0"]):
-        told = "null" if not known else "1 (default) or null" if values["1"] else "0 (repaid) or null"
-        issue = Issue("target.sql", f"for all of {seen} the target is {told}: there is nothing to learn", _HINT)
+        value = "null" if not known else "1 (default) or null" if values["1"] else "0 (repaid) or null"
+        message = f"for all of {seen} the target is {value}, so no model can be trained"
+        issue = Issue("target.sql", message, _HINT, "target_constant")
         (found.issues if whole else found.notes).append(issue)
     elif values["wrong"]:
         message = f"for {values['wrong']:,} of {seen} the target is neither 0 nor 1 nor null: they would be quarantined"
-        found.notes.append(Issue("target.sql", message, _HINT))
+        found.notes.append(Issue("target.sql", message, _HINT, "target_invalid"))
     return found
 
 
 def _values(table: Table, rows: pl.DataFrame) -> Counter[str] | None:
-    """How many rows have which target; None where the SQL fails, of which staging knows the row."""
+    """Number of rows by target: "1", "0", "null" or "wrong". None if the SQL fails; staging reports the row."""
     columns = ", ".join(name(column) for column in rows.columns)
     with empty_rows(table) as connection:
         try:

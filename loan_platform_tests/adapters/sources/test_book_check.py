@@ -1,11 +1,12 @@
-"""A book against DuckDB and its source files: what the contract reads and a file lacks is told, with the line."""
+"""A book checked in DuckDB and against its source files: each finding has code, key path and line."""
 
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from loan_platform.adapters.sources.book_check import SourceFindings, check_sources
+from loan_platform.adapters.sources.book_check import check_sources
+from loan_platform.adapters.sources.findings import Findings
 from loan_platform.core.checking.book_check import check_book
 from loan_platform_tests.support.books import write_loans
 from loan_platform_tests.support.planted import book_in, edited, line_of
@@ -25,7 +26,7 @@ def loans(tmp_path: Path) -> Path:
     return path
 
 
-def found(book: Path, tmp_path: Path, **overrides: str) -> SourceFindings:
+def found(book: Path, tmp_path: Path, **overrides: str) -> Findings:
     return check_sources(check_book(book), tmp_path / "home", overrides, "car_loans")
 
 
@@ -38,10 +39,9 @@ def test_sql_that_duckdb_refuses_is_told_without_any_file(book: Path, tmp_path: 
         ("""sql: '"Region"'""", """sql: ln("Region")"""),
         ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END", 'floor("Paid back", 1, 2)'),
     )
-    told = [str(issue) for issue in found(book, tmp_path).issues]
-    contract = book / "contract.yaml"
-    assert [line.partition(" refuses it: ")[0] for line in told] == [
-        f"{contract}:{line_of(text, piece)}: {path}: DuckDB, which runs it,"
+    issues = found(book, tmp_path).issues
+    assert [(issue.file, issue.line, issue.path, issue.code) for issue in issues] == [
+        (book / "contract.yaml", line_of(text, piece), path, "sql_does_not_run")
         for piece, path in [
             ("no_such", "columns[1].sql"),
             ("# sum", "columns[2].sql"),
@@ -49,24 +49,22 @@ def test_sql_that_duckdb_refuses_is_told_without_any_file(book: Path, tmp_path: 
             ("floor", "target.sql"),
         ]
     ]
-    assert "no_such" in told[0]
-    assert told[1].endswith("The SQL sees one raw row; it cannot sum or count others.")
-    assert told[2].endswith("Raw values are text: cast them, as in TRY_CAST(amount AS DOUBLE).")
+    assert "no_such" in issues[0].message
+    assert "aggregate" in issues[1].hint
+    assert "TRY_CAST" in issues[2].hint
 
 
 def test_absent_files_are_notes(book: Path, tmp_path: Path) -> None:
     findings = found(book, tmp_path, applications="gs://bank/applications.csv")
     assert findings.issues == []
     assert findings.files == []
-    loans, applications = map(str, findings.notes)
-    missing = tmp_path / "home" / "data" / "car_loans" / "loans.csv"
-    assert loans == (
-        f"{book}/defs.yaml:5: attributes.sources.loans.path: {missing} does not exist, so the contract was not held "
-        "against it. Check the path, or set CAR_LOANS_LOANS to another one."
-    )
-    assert applications.startswith(
-        f"{book}/defs.yaml:7: attributes.sources.applications.path: the source is in a bucket and was not looked at."
-    )
+    loans, applications = findings.notes
+    path = "attributes.sources.loans.path"
+    assert (loans.file, loans.line, loans.path, loans.code) == (book / "defs.yaml", 5, path, "source_not_found")
+    assert str(tmp_path / "home" / "data" / "car_loans" / "loans.csv") in loans.message
+    assert "CAR_LOANS_LOANS" in loans.hint
+    path = "attributes.sources.applications.path"
+    assert (applications.line, applications.path, applications.code) == (7, path, "source_not_checked")
 
 
 def test_a_file_that_fits(book: Path, tmp_path: Path, loans: Path) -> None:
@@ -82,31 +80,29 @@ def test_the_environment_names_another_file(book: Path, tmp_path: Path) -> None:
 
 def test_a_required_column_that_the_file_lacks(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Gross Salary", "Gros Salary", 1))
-    findings = found(book, tmp_path)
-    assert [str(issue) for issue in findings.issues] == [
-        f"{book}/contract.yaml:12: columns[1].sql: 'salary' is required, and loans.csv lacks 'gross salary': the file "
-        "would be refused. Closest in the file: 'gros salary'."
-    ]
+    (issue,) = found(book, tmp_path).issues
+    assert issue.file == book / "contract.yaml"
+    assert (issue.line, issue.path, issue.code) == (12, "columns[1].sql", "required_column_missing")
+    assert [name in issue.message for name in ("'salary'", "loans.csv", "'gross salary'")] == [True] * 3
+    assert "'gros salary'" in issue.hint
 
 
 def test_an_optional_column_that_the_file_lacks(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Debts?", "Debts ?", 1).replace(";Region;", ";Ort;", 1))
     findings = found(book, tmp_path)
     assert findings.issues == []
-    assert [str(note) for note in findings.notes][:2] == [
-        f"{book}/contract.yaml:19: columns[2].sql: reads 'debts?', which loans.csv lacks. Did you mean 'debts ?'?",
-        f"{book}/contract.yaml:3: columns: loans.csv has nothing for these optional columns, which would be "
-        "missing: region.",
-    ]
+    misspelt, missing = findings.notes[:2]
+    assert (misspelt.line, misspelt.path, misspelt.code) == (19, "columns[2].sql", "column_misspelt")
+    assert ("'debts?'" in misspelt.message, "'debts ?'" in misspelt.hint) == (True, True)
+    assert (missing.line, missing.path, missing.code) == (3, "columns", "optional_columns_missing")
+    assert missing.message.endswith(": region")
 
 
 def test_loans_without_outcomes(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Paid back", "Paid bakc", 1))
     (issue,) = found(book, tmp_path).issues
-    assert str(issue) == (
-        f"{book}/contract.yaml:35: target.sql: reads 'paid back', which loans.csv lacks, so no outcome would be known. "
-        "Closest in the file: 'paid bakc'."
-    )
+    assert (issue.line, issue.path, issue.code) == (35, "target.sql", "target_columns_missing")
+    assert ("'paid back'" in issue.message, "'paid bakc'" in issue.hint) == (True, True)
 
 
 def test_applications_need_no_outcome(book: Path, tmp_path: Path, loans: Path) -> None:
@@ -116,18 +112,19 @@ def test_applications_need_no_outcome(book: Path, tmp_path: Path, loans: Path) -
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "code", "value"),
     [
-        ("CASE \"Paid back\" WHEN 'nein' THEN 1 WHEN 'yes' THEN 0 END", "the target is 0 (repaid) or null: there is"),
-        ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'ja' THEN 0 END", "the target is 1 (default) or null: there is"),
-        ("CASE \"Paid back\" WHEN 'nein' THEN 1 WHEN 'ja' THEN 0 END", "the target is null: no outcome is known"),
-        ('"Paid back"', "the target is neither 0 nor 1 nor null"),
+        ("CASE \"Paid back\" WHEN 'nein' THEN 1 WHEN 'yes' THEN 0 END", "target_constant", "is 0 (repaid) or null"),
+        ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'ja' THEN 0 END", "target_constant", "is 1 (default) or null"),
+        ("CASE \"Paid back\" WHEN 'nein' THEN 1 WHEN 'ja' THEN 0 END", "target_unusable", "is null"),
+        ('"Paid back"', "target_unusable", "is neither 0 nor 1 nor null"),
     ],
 )
-def test_a_target_that_never_changes(book: Path, tmp_path: Path, loans: Path, sql: str, told: str) -> None:
+def test_a_target_that_never_changes(book: Path, tmp_path: Path, loans: Path, sql: str, code: str, value: str) -> None:
     edited(book, "contract.yaml", ("CASE \"Paid back\" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END", ">-\n    " + sql))
     (issue,) = found(book, tmp_path).issues
-    assert str(issue).startswith(f"{book}/contract.yaml:35: target.sql: for all of 200 loans {told}")
+    assert (issue.line, issue.path, issue.code) == (35, "target.sql", code)
+    assert ("all of 200 loans" in issue.message, value in issue.message) == (True, True)
 
 
 def test_only_the_first_rows_are_a_note(
@@ -137,7 +134,8 @@ def test_only_the_first_rows_are_a_note(
     edited(book, "contract.yaml", ("WHEN 'no' THEN 1", "WHEN 'nein' THEN 1"))
     findings = found(book, tmp_path)
     assert findings.issues == []
-    assert "for all of the first 100 loans the target is 0 (repaid) or null" in str(findings.notes[0])
+    assert (findings.notes[0].path, findings.notes[0].code) == ("target.sql", "target_constant")
+    assert "the first 100 loans" in findings.notes[0].message
 
 
 def test_parquet_is_held_against_too(book: Path, tmp_path: Path, loans: Path) -> None:
@@ -145,7 +143,7 @@ def test_parquet_is_held_against_too(book: Path, tmp_path: Path, loans: Path) ->
     frame.write_parquet(tmp_path / "loans.parquet")
     findings = found(book, tmp_path, loans=str(tmp_path / "loans.parquet"))
     assert (findings.issues, findings.files) == ([], ["loans loans.parquet"])
-    assert "loans.parquet has nothing for these optional columns" in str(findings.notes[0])
+    assert (findings.notes[0].path, findings.notes[0].code) == ("columns", "optional_columns_missing")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,9 @@ def test_parquet_is_held_against_too(book: Path, tmp_path: Path, loans: Path) ->
 def test_a_file_that_cannot_be_read(book: Path, tmp_path: Path, loans: Path, content: str, told: str) -> None:
     loans.write_text(content)
     (issue,) = found(book, tmp_path).issues
-    assert str(issue).startswith(f"{book}/defs.yaml:5: attributes.sources.loans.path: {loans} {told}")
+    place = (book / "defs.yaml", 5, "attributes.sources.loans.path", "source_unreadable")
+    assert (issue.file, issue.line, issue.path, issue.code) == place
+    assert issue.message.startswith(f"{loans} {told}")
 
 
 def test_a_broken_contract_is_not_held_against_files(book: Path, tmp_path: Path, loans: Path) -> None:
