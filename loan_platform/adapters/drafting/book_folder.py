@@ -1,4 +1,4 @@
-"""The folder of a drafted book: named, checked, written whole or not at all."""
+"""Draft a book and publish its folder, complete or not at all."""
 
 import re
 from collections.abc import Callable
@@ -37,17 +37,17 @@ def create_book(
     request: BookRequest,
     folder: Path,
     settings: PlatformSettings,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     may_be_empty: bool = False,
 ) -> Draft:
     """Draft a book and publish its two files as `folder`.
 
     Args:
-        request: name, source, and what the user says of target and key.
-        folder: of the book; its name is the book's.
+        request: name, source, and optionally target and key.
+        folder: of the book; its name is the name of the book.
         settings: of this machine.
-        tell: told what is being done.
-        may_be_empty: an empty folder of that name is filled; otherwise any is refused.
+        progress: called with a sentence for each step.
+        may_be_empty: whether an empty folder may exist already.
 
     Raises:
         ExplainedError: no book can be drafted; nothing was written.
@@ -55,37 +55,41 @@ def create_book(
     check_name(request.name)
     if folder.exists() and not (may_be_empty and not any(folder.iterdir())):
         raise DraftError(
-            f"{folder} exists already, and a draft never overwrites a book: take another NAME, or remove the "
-            "folder first."
+            f"{folder} exists already, and a draft never overwrites a book. Choose another NAME, or remove the folder."
         )
     make_directory(settings.cache)
     warehouse = Warehouse(DuckDbSession(settings.threads, settings.memory_limit, settings.cache))
-    draft = draft_book(request, warehouse, settings.cache, settings.threads, tell)
+    draft = draft_book(request, warehouse, settings.cache, settings.threads, progress)
     texts = {CONTRACT: ("contract", contract_text(draft)), POLICIES: ("defs", policies_text(draft))}
     publish(folder, {name: f"{editor_line(schema, folder)}\n{text}" for name, (schema, text) in texts.items()})
     return draft
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no identifier.
+    """Check the name of a book.
 
     Raises:
-        DraftError: with a name that is one.
+        DraftError: it is not a valid name; the message proposes one.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
         raise DraftError(
-            f"NAME {name!r} is no name for a book: use small letters, digits and _, a letter first, such as "
+            f"NAME {name!r} is not valid. Use lower-case letters, digits and _, starting with a letter, such as "
             f"{snake_case(name)!r}."
         )
 
 
 def publish(folder: Path, files: dict[str, str]) -> None:
-    """Write the folder of a book in one step, after its files have been read back as the platform reads them.
+    """Write the folder of a book in one step, after its files were read back as the platform reads them.
 
-    The folder in the making lies above the folder of all books, which a code location may be reading.
+    The partial folder lies above the folder of all books, because a code location may be reading that one.
+
+    Args:
+        folder: of the book.
+        files: content by file name.
 
     Raises:
-        DraftError: somebody else has made the folder meanwhile.
+        DraftError: another process has created the folder meanwhile.
+        DiskFullError: no space is left.
     """
     make_directory(folder.parent)
     remove_abandoned(folder.parent.parent)
@@ -101,16 +105,18 @@ def publish(folder: Path, files: dict[str, str]) -> None:
             partial.rename(folder)
         except OSError as error:
             if folder.exists():
-                raise DraftError(f"{folder} was made by somebody else meanwhile: nothing was overwritten.") from error
+                raise DraftError(
+                    f"Another process created {folder} meanwhile. Nothing was overwritten. Choose another NAME."
+                ) from error
             raise
     fsync(folder.parent)
 
 
 def read_book(folder: Path, name: str) -> Portfolio:
-    """The book of a folder, without Dagster.
+    """Read the book of a folder, without Dagster.
 
     Raises:
         ContractError: its contract cannot be used.
     """
-    stated = cast("dict[str, Any]", yaml.safe_load((folder / POLICIES).read_text(encoding="utf-8")))
-    return Portfolio(name=name, contract=load_contract(folder / CONTRACT), **stated["attributes"])
+    values = cast("dict[str, Any]", yaml.safe_load((folder / POLICIES).read_text(encoding="utf-8")))
+    return Portfolio(name=name, contract=load_contract(folder / CONTRACT), **values["attributes"])

@@ -1,4 +1,4 @@
-"""A book drafted from a source: read, surveyed, typed, judged, and published as a folder of two files."""
+"""Draft a book from a source: read it, survey its columns, type the rows and judge the columns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,12 +34,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BookRequest:
-    """What the user asks for.
+    """The user's request for a book.
 
     Attributes:
         name: of the book.
         source: path, glob or gs:// URI of the loans; a relative path is below the working directory.
-        target: SQL condition that is true for a default, or the column with the outcome; None: guess.
+        target: SQL condition that is true for a default, or the column with the outcome; None: guess it.
         key: the column that identifies a loan; None: find one.
     """
 
@@ -49,31 +49,38 @@ class BookRequest:
     key: str | None = None
 
 
-def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, tell: Progress) -> Draft:
-    """Profile the source and draft a book.
+def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, progress: Progress) -> Draft:
+    """Read the source and draft a book.
+
+    Args:
+        request: of the user.
+        warehouse: reads and stages the source.
+        cache: folder for downloads and temporary files.
+        threads: for the policies' measurements.
+        progress: called with a sentence for each step.
 
     Raises:
         SourceError: a file as a whole cannot be used.
-        DraftError: no book can be drafted from it; with what to do.
-        SplitError: the loans are too few to split.
+        DraftError: no book can be drafted from the source.
+        SplitError: there are too few loans to split.
     """
     policy = Source(path=absolute(request.source))
     files = resolve(policy, home=cache, cache=cache)
     with TemporaryDirectory(dir=cache, prefix="draft-") as scratch:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)
-        tell(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
+        progress(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
         columns = survey(raw.texts(), raw.labels)
         target = _target(request.target, columns)
         _check_target(raw, target)
         key, why, others = _key(request.key, raw, columns, target)
         plan = make_plan(columns, target, key)
-        tell(f"{len(plan.kept)} columns to type and judge")
+        progress(f"{len(plan.kept)} columns to type and judge")
         return _judged(request, raw, plan, (why, others), _Staging(warehouse, folder, threads), columns)
 
 
 def absolute(source: str) -> str:
-    """The source as it stands in `defs.yaml`: a path from the root, or a URI."""
+    """The source as `defs.yaml` has it: an absolute path, or a URI."""
     return source if source.startswith("gs://") else str(Path(source).expanduser().absolute())
 
 
@@ -102,8 +109,8 @@ def _check_target(raw: RawSource, target: TargetChoice) -> None:
     counts = count_target(raw, target)
     if counts.failed:
         raise DraftError(
-            f"the SQL of TARGET fails, or gives something else than true, false, 1, 0 and null, in {counts.failed:,} "
-            f"of {raw.read.rows:,} rows. Every raw value is text: compare with '...', or cast: try_cast(... AS DOUBLE)."
+            f"The SQL of TARGET fails, or gives another value than true, false, 1, 0 and null, in {counts.failed:,} "
+            f"of {raw.read.rows:,} rows. Raw values are text: compare with '...', or use try_cast(... AS DOUBLE)."
         )
     check_counts(raw.read.rows, counts.defaults, counts.repaid, target.sql)
 
@@ -111,7 +118,7 @@ def _check_target(raw: RawSource, target: TargetChoice) -> None:
 def _key(
     text: str | None, raw: RawSource, columns: dict[str, RawColumn], target: TargetChoice
 ) -> tuple[str | None, str, tuple[str, ...]]:
-    """Raw column of the key (None: a hash), how it was found, and what else could be it."""
+    """Raw column of the key (None: a hash), how it was found, and the other candidates."""
     if text is not None:
         key = stated_key(text, columns)
         check_key(columns[key].label, raw.read.rows, *raw.distinct(key))

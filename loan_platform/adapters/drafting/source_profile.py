@@ -1,4 +1,4 @@
-"""A source as it is, before any contract exists: every column as text, and SQL over its raw rows."""
+"""Read a source that has no contract yet: every column as text, and SQL on its raw rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,14 @@ from loan_platform.core.staging.table import Table
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """Rows by outcome; `failed`: the SQL fails or gives neither 0, 1 nor null."""
+    """Number of rows by outcome.
+
+    Attributes:
+        defaults: target 1.
+        repaid: target 0.
+        unknown: target null.
+        failed: the SQL fails, or gives neither 0, 1 nor null.
+    """
 
     defaults: int
     repaid: int
@@ -34,9 +41,10 @@ class RawSource:
     """The raw rows of a source in one Parquet file.
 
     Attributes:
-        labels: each column's name as the file has it, by its lower-case name.
-        read: what was read.
-        raw: the rows as text; `rejects`: lines that are no record.
+        labels: the spelling of each column in the file, by lower-case name.
+        read: number of rows and structural rejects, and the files.
+        raw: Parquet file of the rows as text.
+        rejects: Parquet file of structural rejects.
     """
 
     labels: dict[str, str]
@@ -45,7 +53,7 @@ class RawSource:
     rejects: Path
 
     def texts(self) -> pl.DataFrame:
-        """Every column as text, of at most about 200,000 rows."""
+        """Every column as text, with at most about 200,000 rows."""
         columns = [raw for raw in self.labels if raw not in ("source_file", "source_line")]
         step = max(1, -(-self.read.rows // SAMPLE_ROWS))
         frame = pl.scan_parquet(self.raw).select(columns).gather_every(step).collect()
@@ -53,7 +61,7 @@ class RawSource:
         return frame.with_columns(absent).select(self.labels.keys())
 
     def distinct(self, raw: str) -> tuple[int, int]:
-        """Rows without a value in the column, and different values in all others."""
+        """Number of missing values of a column, and number of distinct values."""
         values = pl.scan_parquet(self.raw).select(pl.col(raw).str.strip_chars().replace("", None))
         missing, distinct = (
             values.select(missing=pl.col(raw).null_count(), distinct=pl.col(raw).drop_nulls().n_unique())
@@ -64,7 +72,7 @@ class RawSource:
 
 
 def read_source(warehouse: Warehouse, files: list[Path], source: Source, folder: Path) -> RawSource:
-    """Read every column of the files as text into `folder`, by the platform's own reader.
+    """Read every column of the files as text into `folder`, with the warehouse's reader.
 
     Raises:
         SourceError: a file as a whole cannot be used.
@@ -78,7 +86,11 @@ def read_source(warehouse: Warehouse, files: list[Path], source: Source, folder:
 def stage_source(
     warehouse: Warehouse, source: RawSource, contract: Contract, folder: Path
 ) -> tuple[pl.DataFrame, StageSummary]:
-    """The accepted rows of a contract, and what became of all."""
+    """Stage the raw rows by a contract.
+
+    Returns:
+        The accepted rows, and the counts of the staging.
+    """
     accepted, quarantined = folder / "accepted.parquet", folder / "quarantined.parquet"
     staged = warehouse.stage(source.raw, Table.from_contract(contract), accepted, quarantined, rejects=source.rejects)
     return pl.read_parquet(accepted), staged
@@ -88,7 +100,7 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     """Evaluate the target on every raw row.
 
     Raises:
-        DraftError: its SQL does not run.
+        DraftError: the SQL does not run.
     """
     value = "TRY_CAST(own.x AS INTEGER)"
     bad, good = f"coalesce({value} = 1, false)", f"coalesce({value} = 0, false)"
@@ -103,10 +115,10 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
         reason = str(error).splitlines()[0]
         raise DraftError(
-            f"the SQL of TARGET does not run: {reason}. Every raw value is text: compare with '...'."
+            f"The SQL of TARGET does not run: {reason}. Raw values are text: compare with '...'."
         ) from error
     except duckdb.Error as error:  # its text may hold values of a row
-        raise DraftError("the SQL of TARGET fails on a row. Every raw value is text: compare with '...'.") from error
+        raise DraftError("The SQL of TARGET fails on a row. Raw values are text: compare with '...'.") from error
     return TargetCounts(defaults, repaid, open_, rows - defaults - repaid - open_)
 
 
