@@ -2,8 +2,8 @@
 
     python benchmarks/audit.py .loan_platform/lake/lending_club/trained_model/<sha256>/bundle [--folder <folder>]
 
-Each form of recording the inputs is measured: omitted, plain and encrypted. The application is the bundle's first golden
-row. Records are written below the folder, which decides on the disk that is measured.
+Each form of recording the inputs is measured: omitted, plain and encrypted. The application is the bundle's first
+golden row. Records are written below the folder, so it decides which disk is measured.
 """
 
 import argparse

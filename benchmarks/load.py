@@ -1,4 +1,4 @@
-"""HTTP load clients: closed loop, open loop at a fixed rate, and overload on a bounded number of connections."""
+"""HTTP load clients: a closed loop, and an open loop at a fixed rate."""
 
 import asyncio
 import re
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-PROBE_SECONDS = 0.02
 
 
 @dataclass
@@ -157,49 +156,6 @@ async def open_loop(
     await asyncio.gather(*in_flight)
     load.wall = time.perf_counter() - started
     return load, memory
-
-
-async def overload(
-    port: int, request: bytes, rate: float, seconds: float, connections: int = 400
-) -> tuple[Load, list[float]]:
-    """Send requests at a fixed rate while one of the connections is free, and probe readiness meanwhile.
-
-    Returns:
-        The load, with the seconds of good answers only, and the seconds of each probe of `/readyz`.
-    """
-    load, probes = Load(), list[float]()
-    free = [await connect(port) for _ in range(connections)]
-
-    async def send(connection: Connection) -> None:
-        started = time.perf_counter()
-        status = await connection.ask(request)
-        load.statuses[status] += 1
-        if status == 200:
-            load.seconds.append(time.perf_counter() - started)
-        if status:
-            free.append(connection)
-
-    async def probe() -> None:
-        connection = await connect(port)
-        while True:
-            started = time.perf_counter()
-            assert await connection.ask(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") == 200
-            probes.append(time.perf_counter() - started)
-            await asyncio.sleep(PROBE_SECONDS)
-
-    probing, tasks, sent = asyncio.create_task(probe()), set[asyncio.Task[None]](), 0
-    started = time.perf_counter()
-    while (now := time.perf_counter() - started) < seconds:
-        for _ in range(min(int(now * rate) - sent, len(free))):
-            task = asyncio.create_task(send(free.pop()))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            sent += 1
-        await asyncio.sleep(0.001)
-    load.wall = time.perf_counter() - started
-    await asyncio.gather(*tasks)
-    probing.cancel()
-    return load, probes
 
 
 def resident(process: int) -> float:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
-from load import Load, closed_loop, open_loop, overload, request, resident
+from flood import flood
+from load import Load, closed_loop, open_loop, request, resident
 from servers import BIN, applications, running, service_command, wait_until_ready, worker_of
 
 from loan_platform.adapters.service.api_keys import KeyFile
@@ -107,14 +108,15 @@ class ServiceBench:
 
     def flood(self, multiples: Sequence[float], seconds: float) -> None:
         """Good answers under overload, on 400 connections."""
-        requests = self.requests()
+        requests, headers = self.requests(), [f"{name}: {value}" for name, value in self.headers.items()]
         with self._running() as (port, _):
             asyncio.run(closed_loop(port, requests, 32, 2.0))
             peak = asyncio.run(closed_loop(port, requests, 32, seconds)).rate
             print(f"peak without overload: {peak:.0f}/s")
             for multiple in multiples:
-                load, probes = asyncio.run(overload(port, requests[0], multiple * peak, seconds))
-                ready = f"p99 of readiness probes {Load(probes).percentile(0.99):.0f} ms"
+                found = flood(port, self.applications[0], multiple * peak, seconds, headers, path=PREDICT)
+                load = Load(found.seconds, found.statuses, found.wall)
+                ready = f"p99 of readiness probes {Load(found.probes).percentile(0.99):.0f} ms"
                 print(f"{multiple:g} times the peak: {load}; {load.rate / peak:.0%} of the peak; {ready}")
 
     def _steady(self, port: int, process: int, rate: float, seconds: float) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from benchmarks.flood import flood
 from starlette.types import Message, Receive, Scope, Send
 
+from benchmarks.flood import flood
 from bento.app import ROUTES
 from bento.http.drain import Drain
 from bento.http.guard import Guard
