@@ -81,7 +81,7 @@ def test_a_run_that_is_open_already_is_not_written_to(tracking: Tracking) -> Non
         with tracked_run(context, tracking, "nested"), tracked_run(context, tracking, "nested"):
             pass
 
-    with pytest.raises(RuntimeError, match="is open already"):
+    with pytest.raises(RuntimeError, match="is already open"):
         dg.materialize([model])
     assert [run.info.status for run in _runs(tracking, "nested")] == ["FAILED"]
 
