@@ -164,7 +164,7 @@ def test_files_that_the_reader_refuses(tmp_path: Path) -> None:
     (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-16"))
     assert "is UTF-16 or UTF-32 text" in refused(tmp_path, None)
     (tmp_path / "loans.csv").write_text("just text\nin lines\n")
-    assert "has one column only" in refused(tmp_path, None)
+    assert "has only one column" in refused(tmp_path, None)
 
 
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
