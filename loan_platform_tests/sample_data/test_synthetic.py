@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from loan_platform.sample_data.lending_club import files
+from loan_platform.sample_data.lending_club.chunk import Request
 from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS
 from loan_platform.sample_data.lending_club.files import write_loan_book
 from loan_platform_tests.support.paths import REPOSITORY
@@ -136,31 +137,28 @@ def test_same_seed_gives_the_same_bytes_anywhere(tmp_path: Path, setting: tuple[
     assert write_loan_book(tmp_path / "other.csv", rows=2_000, seed=4).sha256 != expected
 
 
-def test_progress_and_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_make_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "CHUNK_ROWS", 400)
-    seen: list[tuple[int, int]] = []
-    made = write_loan_book(
-        tmp_path / "a.csv",
-        rows=1_000,
-        seed=2,
-        dirty_share=0.0,
-        footer=False,
-        progress=lambda done, total: seen.append((done, total)),
-    )
-    assert seen == [(400, 1_000), (800, 1_000), (1_000, 1_000)]
+    made = write_loan_book(tmp_path / "a.csv", rows=1_000, seed=2, dirty_share=0.0, footer=False)
     ids = read(made.path)["id"].cast(pl.Int64)
     assert (ids.len(), ids.n_unique(), ids.is_sorted()) == (1_000, 1_000, True)
     assert made.size_bytes == made.path.stat().st_size
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_text("old")
+    monkeypatch.setattr(files, "CHUNK_ROWS", 60)
+    draw, chunks = files.draw_chunk, list[object]()
 
-    def stop(done: int, total: int) -> None:
-        raise RuntimeError(f"stopped at {done} of {total}")
+    def stop(chunk: Request) -> pl.DataFrame:
+        if chunks:
+            raise RuntimeError("stopped in the second chunk")
+        chunks.append(chunk)
+        return draw(chunk)
 
-    with pytest.raises(RuntimeError, match="stopped at 100 of 100"):
-        write_loan_book(tmp_path / "a.csv", rows=100, seed=1, progress=stop)
+    monkeypatch.setattr(files, "draw_chunk", stop)
+    with pytest.raises(RuntimeError, match="stopped in the second chunk"):
+        write_loan_book(tmp_path / "a.csv", rows=100, seed=1)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_text() == "old"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.sample_data.lending_club.columns import OUTCOME_COLUMNS, RAW_COLUMNS
+from loan_platform.sample_data.lending_club.columns import RAW_COLUMNS
 from loan_platform.sample_data.lending_club.files import (
     FIRST_APPLICATION_ID,
     Applications,
@@ -12,6 +12,7 @@ from loan_platform.sample_data.lending_club.files import (
     write_outcomes,
 )
 from loan_platform.sample_data.lending_club.people import Drift
+from loan_platform_tests.support.outcome_columns import OUTCOME_COLUMNS
 
 RESOLVED = ["Fully Paid", "Charged Off"]
 BATCH = Applications(rows=4_000, seed=11)

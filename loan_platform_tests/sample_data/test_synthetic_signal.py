@@ -2,8 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.sample_data.lending_club.columns import OUTCOME_COLUMNS
 from loan_platform.sample_data.lending_club.files import write_loan_book
+from loan_platform_tests.support.outcome_columns import OUTCOME_COLUMNS
 
 NUMBERS = """
     loan_amnt annual_inc dti fico_range_low inq_last_6mths acc_open_past_24mths revol_bal revol_util bc_util

@@ -15,7 +15,7 @@ from loan_platform.core.errors import SourceError
 
 MAX_RECORD_LINES = 100  # of one record with line ends in a quoted value
 MIN_RECORDS = 1_000  # with fewer records, a file may have any share of rejects
-_BROKEN = "a quote stands inside a value"
+_BROKEN = "a value has a quote inside"
 _QUOTED = re.compile(rb'(?:"[^"]*")+')
 
 

@@ -56,7 +56,7 @@ def store_version(partial: Path) -> Published:
     partial.chmod(0o444)  # the public name is the same file: a tool must not edit it in place
     fsync(partial)
     digest = sha256(partial)
-    final = partial.with_name(f"{digest}.pq")  # not .parquet: nobody's glob should find it
+    final = partial.with_name(f"{digest}.pq")  # not .parquet, so that no glob of other tools finds it
     version = Published(final, digest, partial.stat().st_size)
     partial.replace(final)
     fsync(final.parent)

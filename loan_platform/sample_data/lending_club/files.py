@@ -1,7 +1,7 @@
 """Write generated LendingClub-form CSV files: the loan book, new applications, and their later outcomes."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,6 @@ FOOTER = (
     b"Total amount funded in policy code 2: 0" + b"," * (len(RAW_COLUMNS) - 1) + b"\n"
 )
 """Bare as in the lender's own downloads, and filled up with commas as in the public merged file."""
-FOOTER_LINES = 2
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,6 @@ class GeneratedFile:
     path: Path
     rows: int
     dirty: dict[str, int]
-    footer_lines: int
     size_bytes: int
     sha256: str
 
@@ -72,7 +68,6 @@ def write_loan_book(
     dirty_share: float = 0.01,
     footer: bool = True,
     drift: Drift | None = None,
-    progress: Progress | None = None,
 ) -> GeneratedFile:
     """Write all loans of the vintages start..end as the month `snapshot` sees them; months are "YYYY-MM".
 
@@ -85,7 +80,7 @@ def write_loan_book(
         raise ValueError(f"at most {MAX_BOOK_ROWS} rows, not {rows}")
     months = _issue_months(rows, start, end)
     whole = Request(seed, BOOK_KEY, FIRST_BOOK_ID, months, np.full(rows, seen), drift=drift)
-    return _write(path, whole, _Form("book", dirty_share, footer, progress))
+    return _write(path, whole, _Form("book", dirty_share, footer))
 
 
 def write_applications(
@@ -94,12 +89,11 @@ def write_applications(
     *,
     dirty_share: float = 0.01,
     footer: bool = False,
-    progress: Progress | None = None,
 ) -> GeneratedFile:
-    """Write the batch as it applies: every column of `OUTCOME_COLUMNS` is empty, no id is in a loan book."""
+    """Write the batch at application: all columns about the outcome are empty, and no id is in a loan book."""
     months = _issue_months(batch.rows, batch.start, batch.end)
     whole = Request(batch.seed, APPLICATION_KEY, FIRST_APPLICATION_ID, months, None, drift=batch.drift)
-    return _write(path, whole, _Form("applications", dirty_share, footer, progress))
+    return _write(path, whole, _Form("applications", dirty_share, footer))
 
 
 def write_outcomes(
@@ -110,7 +104,6 @@ def write_outcomes(
     snapshot: str = "2019-03",
     dirty_share: float = 0.0,
     footer: bool = False,
-    progress: Progress | None = None,
 ) -> GeneratedFile:
     """Write what became of the batch: final for its first months, `Current` for the rest.
 
@@ -124,7 +117,7 @@ def write_outcomes(
         raise ValueError(f"snapshot {snapshot} is before the last month {batch.end}")
     as_of = np.where(running, month_number(snapshot), last_resolved + LONGEST_TERM)
     whole = Request(batch.seed, APPLICATION_KEY, FIRST_APPLICATION_ID, months, as_of, running, batch.drift)
-    return _write(path, whole, _Form("outcomes", dirty_share, footer, progress))
+    return _write(path, whole, _Form("outcomes", dirty_share, footer))
 
 
 def _issue_months(rows: int, start: str, end: str) -> Ints:
@@ -141,7 +134,6 @@ class _Form:
     name: str
     dirty_share: float
     footer: bool
-    progress: Progress | None
 
     def __post_init__(self) -> None:
         if not 0 <= self.dirty_share <= MAX_SHARE:
@@ -155,7 +147,6 @@ def _write(path: Path, whole: Request, form: _Form) -> GeneratedFile:
         path=path,
         rows=len(whole.months),
         dirty={kind: truth.counts[kind] for kind in KINDS},
-        footer_lines=FOOTER_LINES if form.footer else 0,
         size_bytes=size,
         sha256=digest,
     )
@@ -170,7 +161,5 @@ def _blocks(whole: Request, form: _Form, truth: Truth) -> Iterator[bytes | memor
         key = (DIRT_KEYS[form.name], number)
         rng = np.random.default_rng(np.random.SeedSequence(whole.seed, spawn_key=key))
         yield from spoil(rng, text.getbuffer(), first, form.dirty_share, truth)
-        if form.progress is not None:
-            form.progress(min(first + CHUNK_ROWS, rows), rows)
     if form.footer:
         yield FOOTER

@@ -56,7 +56,7 @@ def test_columns_outside_the_contract_never_leave_the_file(tmp_path: Path) -> No
         ("1,2015-03-01,50000", None, "3 fields where the header has 9"),
         (GOOD.format(id=1) + ",y", None, "10 fields where the header has 9"),
         ('1,2015-03-01,50000,11.5,36,"Own,n,good,x', None, "a quote is opened and not closed"),
-        ('1,2015-03-01,50000,11.5,36,O"w"n,n,good,x', None, "a quote stands inside a value"),
+        ('1,2015-03-01,50000,11.5,36,O"w"n,n,good,x', None, "a value has a quote inside"),
         ("1,2015-03-01,50000,11.5,36,Own\0,n,good,x", None, "the record holds a NUL byte"),
         (
             "1,2015-03-01,50000,11.5,36,Own,n,good," + "x" * MAX_RECORD_BYTES,
