@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
-    from loan_platform.settings import Settings
+    from loan_platform.settings.platform import PlatformSettings
 
 BOOK = "lending_club"
 JOBS = ("training", "promotion", "scoring", "monitoring")
@@ -115,7 +115,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def scoring_speed(settings: "Settings") -> int:
+def scoring_speed(settings: "PlatformSettings") -> int:
     """Rows per second from typed columns to probability and score, median of three."""
     import polars as pl
 
