@@ -4,7 +4,6 @@ The table is append-only. Each row has the hash of the previous row, so `verify`
 promotion names the epoch that it was decided on. If another promotion came first, it is rejected.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_problem, row_hash
 from loan_platform.adapters.ledger.schema import (
     begin_write,
     create_schema,
@@ -21,8 +21,6 @@ from loan_platform.adapters.ledger.schema import (
     promotions,
 )
 from loan_platform.core.errors import ExplainedError
-
-_START = "0" * 64
 
 
 class StalePromotionError(ExplainedError, RuntimeError):
@@ -187,12 +185,12 @@ class Ledger:
             BrokenLedgerError: names the first row that was changed, removed, added or moved.
         """
         rows = self.history()
-        previous = _START
+        previous = START_HASH
         for sequence, row in enumerate(rows, start=1):
-            if why := _broken(row, sequence, previous):
+            if why := find_problem(asdict(row), sequence, previous):
                 raise BrokenLedgerError(f"ledger row {sequence}: {why}")
             previous = row.hash
-        if expected_head not in (None, _START) and expected_head not in {row.hash for row in rows}:
+        if expected_head not in (None, START_HASH) and expected_head not in {row.hash for row in rows}:
             raise BrokenLedgerError(f"ledger row {len(rows) + 1}: rows are missing at the end")
         return previous
 
@@ -209,11 +207,11 @@ class Ledger:
             **given,
             "sequence": last.sequence + 1 if last else 1,
             "previous_version": champion.version if champion else None,
-            "verdict": _canonical(verdict),
+            "verdict": canonical_json(verdict),
             "decided_at": self._clock().astimezone(UTC).isoformat(timespec="microseconds"),
-            "previous_hash": last.hash if last else _START,
+            "previous_hash": last.hash if last else START_HASH,
         }
-        row["hash"] = _hash(row)
+        row["hash"] = row_hash(row)
         connection.execute(promotions.insert().values(row))
         return Decision(**row)
 
@@ -232,20 +230,3 @@ def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
 
 def _entry(row: sa.Row[Any]) -> Decision:
     return Decision(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy
-
-
-def _broken(row: Decision, sequence: int, previous: str) -> str | None:
-    if row.sequence != sequence:
-        return f"missing, the next one is {row.sequence}"
-    if row.previous_hash != previous:
-        return "does not have the hash of the previous row"
-    content = {key: value for key, value in asdict(row).items() if key != "hash"}
-    return None if _hash(content) == row.hash else "its content does not match its hash"
-
-
-def _hash(row: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_canonical(row).encode()).hexdigest()
-
-
-def _canonical(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
