@@ -56,7 +56,11 @@ def test_the_joined_row_is_staged_like_any_other(book: LinkedBook, tmp_path: Pat
     book.linked.join(book.clean, book.joined)
     accepted, quarantined = tmp_path / "accepted.parquet", tmp_path / "quarantined.parquet"
     staged = book.warehouse.stage(
-        book.joined, Table.from_contract(book.contract), accepted, quarantined, previously_quarantined=book.quarantined["loans"]
+        book.joined,
+        Table.from_contract(book.contract),
+        accepted,
+        quarantined,
+        previously_quarantined=book.quarantined["loans"],
     )
     assert (staged.rows_in, staged.accepted, staged.quarantined) == (5, 4, 1)
     assert staged.by_reason == {"duplicate_key": 1}
