@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from bento.http.bodies import csv_rows
-from loan_platform.adapters.tracking.pandas_frames import InputError, typed_frame
+from loan_platform.adapters.tracking.pandas_frames import FrameError, typed_frame
 from loan_platform.core.applications.frame_reader import FrameReader
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform.core.book.column_types import (
@@ -42,7 +42,7 @@ def read(reader: Reader, kind: str, value: Any) -> Any:
             found = staged(table_of(type=kind), [value])[0]
             return REJECTED if found == "unparseable" else found
         return _read_frame(reader, row)[name][0]
-    except (ApplicationError, InputError):
+    except (ApplicationError, FrameError):
         return REJECTED
 
 
