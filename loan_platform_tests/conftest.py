@@ -16,8 +16,27 @@ BOOKS = tuple(f"{path.parent.name.upper()}_" for path in REPOSITORY.glob("loan_p
 TESTS = Path(__file__).parent
 # By measured time, longest first; `pytest --durations=60` shows when another file belongs here.
 LONGEST_FILES = (
+    "graph/test_lending_club.py",
     "graph/test_books.py",
+    "graph/test_real_books.py",
+    "service/batch/test_batch_faults.py",
+    "service/test_faults.py",
+    "graph/test_own_book.py",
+    "service/model/test_records.py",
+    "service/batch/test_job_records.py",
+    "service/test_bento.py",
+    "adapters/storage/test_lake.py",
+    "service/openapi/test_document.py",
+    "graph/test_pipeline.py",
+    "service/model/test_champion.py",
     "service/batch/test_batch_odd.py",
+    "adapters/drafting/test_any_book.py",
+    "adapters/warehouse/test_any_file.py",
+    "adapters/drafting/test_commands.py",
+    "cli/test_commands.py",
+    "graph/test_offline.py",
+    "service/pages/test_page.py",
+    "adapters/platform/test_home.py",
 )
 
 

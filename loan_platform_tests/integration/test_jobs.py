@@ -27,7 +27,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> PlatformSettings:
 def test_a_shipped_book_runs_to_its_predictions(settings: PlatformSettings) -> None:
     book = load_book(book_folder("bank_customers"))
     files = {name: settings.home / source.path for name, source in book.sources.items()}
-    write_sample(book_folder("bank_customers") / SCRIPT, files, 3_000)
+    write_sample(book_folder("bank_customers") / SCRIPT, files, 6_000)
     run("dagster", "job", "execute", "-m", "loan_platform.definitions", "-j", "bank_customers_pipeline")
     champion = Ledger(settings.ledger_url).champion("bank_customers")
     assert champion is not None

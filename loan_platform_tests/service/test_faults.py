@@ -79,7 +79,7 @@ def more_answers(load: Load, count: int) -> None:
 def test_many_rows_at_once_are_the_batch_s_to_the_bit(tmp_path: Path) -> None:
     home = Home(tmp_path)
     model, _ = home.promote(slope=0.1)
-    rows = [typed_rows(seed) for seed in range(0, 10_000 if FULL else 2_000, ROWS.height)]
+    rows = [typed_rows(seed) for seed in range(0, 10_000 if FULL else 800, ROWS.height)]
     wanted = [row for frame in rows for row in Predictor(model).predict_frame(frame).to_dicts()]
     asked = [body for frame in rows for body in bodies(frame)]
 

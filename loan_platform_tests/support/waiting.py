@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-PATIENCE_SECONDS = 300.0  # when a test gives up: many times what a step takes on an idle machine
+PATIENCE_SECONDS = 600.0  # when a test gives up: many times what a step takes on an idle machine
 T = TypeVar("T")
 
 

@@ -18,7 +18,7 @@ from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.ingest import ingest
 
-FILES = int(os.environ.get("FUZZ_BOOKS", "40"))
+FILES = int(os.environ.get("FUZZ_BOOKS", "25"))
 ROWS = 420
 
 NAMES = [

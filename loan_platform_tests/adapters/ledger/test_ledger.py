@@ -3,7 +3,6 @@ import os
 import random
 import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
 from loan_platform_tests.support.processes.crashes import start
 from loan_platform_tests.support.processes.postgres import postgres
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 WHO: dict[str, Any] = {"actor": "policy", "run_id": "run-1", "verdict": {"promote": True, "auc": 0.7}}
 
@@ -136,12 +136,17 @@ def test_sixteen_promoters_with_kills_never_make_two_champions(url: str, tmp_pat
     ledger, draw = Ledger(url), random.Random(7)
     turns = 15 if url.startswith("sqlite") else 8
     ledger.create()
-    workers = [start(promote_many, url, tmp_path / f"{number}.log", number, turns) for number in range(16)]
-    for victim in draw.sample(workers, 6):
-        time.sleep(draw.uniform(0.02, 0.12))
-        victim.kill()
+    victims = draw.sample(range(16), 6)
+    workers = [
+        start(promote_many, url, tmp_path / f"{number}.log", number, 10_000 if number in victims else turns)
+        for number in range(16)
+    ]
+    for number in victims:
+        log, enough = tmp_path / f"{number}.log", draw.randrange(1, turns)
+        until(lambda log=log, enough=enough: log.exists() and log.read_text().count("\n") >= enough)
+        workers[number].kill()
     for worker in workers:
-        worker.join(90)
+        worker.join(PATIENCE_SECONDS)
     assert {worker.exitcode for worker in workers} == {0, -signal.SIGKILL}
     rows = [row for row in ledger.history("book") if row.action == "promoted"]
     assert [row.epoch for row in rows] == list(range(1, len(rows) + 1))
@@ -160,7 +165,7 @@ def test_sixteen_promoters_with_kills_never_make_two_champions(url: str, tmp_pat
 def test_many_processes_create_the_schema_at_once(url: str) -> None:
     workers = [start(create, url) for _ in range(12)]
     for worker in workers:
-        worker.join(60)
+        worker.join(PATIENCE_SECONDS)
     assert [worker.exitcode for worker in workers] == [0] * 12
     assert Ledger(url).history() == []
 
@@ -169,7 +174,7 @@ def promote_many(url: str, log: Path, worker: int, times: int) -> None:
     ledger = Ledger(url)
     with log.open("w") as answered:
         for turn in range(times):
-            version = worker * 1000 + turn
+            version = worker * 100_000 + turn
             while True:
                 champion = ledger.champion("book")
                 try:

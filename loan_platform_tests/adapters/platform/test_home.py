@@ -27,7 +27,7 @@ from loan_platform.adapters.platform.home import ensure_home; ensure_home(Platfo
 KILLED = """
 import os, pathlib, signal, sys
 reached = pathlib.Path(os.environ["LOAN_PLATFORM_HOME"], sys.argv[1])
-sys.addaudithook(lambda event, arguments: reached.exists() and os.kill(os.getpid(), signal.SIGKILL))
+sys.addaudithook(lambda event, _: event != "os.kill" and reached.exists() and os.kill(os.getpid(), signal.SIGKILL))
 """
 LAYOUT = {"dagster", "mlflow.db", "mlartifacts", "ledger.db", "lake", "reports", "data", "cache"}
 

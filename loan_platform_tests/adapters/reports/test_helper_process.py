@@ -7,10 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loan_platform.adapters.reports.helper_process import HelperProcess, peak_megabytes
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
+from loan_platform_tests.support.waiting import until
 
 
 def described(text: str, *, times: int = 1) -> tuple[str, int]:
@@ -112,20 +114,14 @@ def test_it_ends_when_its_caller_is_killed(tmp_path: Path) -> None:
     )
     ran = subprocess.run([sys.executable, caller], capture_output=True, text=True, check=False, cwd=Path.cwd())
     assert ran.returncode == -signal.SIGKILL
-    _wait_until_gone(int(ran.stdout))
+    until(lambda: _is_gone(int(ran.stdout)), lambda: "the helper outlived its caller")
 
 
-def _wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return
-        if Path(f"/proc/{process}/stat").exists() and Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
-            return
-        time.sleep(0.05)
-    pytest.fail(f"process {process} outlived its caller")
+def _is_gone(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_the_memory_of_a_helper_is_its_own() -> None:

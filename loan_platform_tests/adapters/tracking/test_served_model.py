@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from loan_platform.adapters.service.ports import free_port
 from loan_platform.adapters.tracking.registry import PRODUCTION
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.logged import ANSWER, ROWS, Book, logged_book, register
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +122,14 @@ def test_the_served_model_rejects_by_column_without_the_value(server: str, book:
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(600):
+    def answers() -> bool:
         assert process.poll() is None, log.read_text()
         try:
-            urllib.request.urlopen(url, timeout=5)
+            return urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).status == 200
         except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(log.read_text())
+            return False
+
+    until(answers, log.read_text)
 
 
 def _post(server: str, body: Any) -> tuple[int, Any]:
@@ -138,7 +137,7 @@ def _post(server: str, body: Any) -> tuple[int, Any]:
         f"{server}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             return response.status, json.loads(response.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

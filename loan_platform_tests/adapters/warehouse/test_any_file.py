@@ -18,8 +18,9 @@ from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.ingest import HEADER, Ingested, ingest
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
-EXAMPLES = int(os.environ.get("FUZZ_FILES", "250"))
+EXAMPLES = int(os.environ.get("FUZZ_FILES", "120"))
 CANARY = "CANARY-5e0c"
 NAMES = HEADER.split(",")
 
@@ -176,7 +177,7 @@ def test_hostile_files_stay_within_half_a_gigabyte(tmp_path: Path) -> None:
     _write_gzip(tmp_path / "bomb_of_one_line.csv", b"", b"0" * 1_000_000, 500)
     _write_gzip(tmp_path / "bomb_of_short_rows.csv", head.encode(), b"1\n" * 500_000, 200)
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
     *told, peak = output.splitlines()
     assert told[:3] == [
         "big_cell 2 accepted 1 quarantined",

@@ -17,6 +17,7 @@ import pytest
 from bento.openapi.errors import CODES
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies, worker
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +121,7 @@ def test_any_request_gets_an_answer_or_a_documented_code(service: httpx.Client, 
 
     def told(seed: int) -> Counter[tuple[int, str]]:
         found: Counter[tuple[int, str]] = Counter()
-        with httpx.Client(base_url=service.base_url, timeout=20) as client:
+        with httpx.Client(base_url=service.base_url, timeout=PATIENCE_SECONDS) as client:
             for request in requests(seed, REQUESTS // CALLERS):
                 answer = client.request(**request)
                 assert answer.status_code in STATUSES, request

@@ -8,6 +8,7 @@ import pytest
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.bad_requests import BAD, post
 from loan_platform_tests.support.service.running import Home, bodies
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,9 @@ def test_every_field_at_fault_is_named_and_no_value_repeated(service: httpx.Clie
 
 def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -> None:
     def answered(head: bytes, body: bytes) -> bytes:
-        with socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10) as connection:
+        with socket.create_connection(
+            (service.base_url.host, service.base_url.port or 80), timeout=PATIENCE_SECONDS
+        ) as connection:
             connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + body)
             answer = b""
             while (part := connection.recv(65_536)) and not (answer := answer + part).endswith(b"}"):

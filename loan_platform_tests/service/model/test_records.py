@@ -20,7 +20,7 @@ from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.service.audited import CANARY, PERSONAL, ROWS, audit_of, command, records_of
 from loan_platform_tests.support.service.running import BOOK, Home, serving, worker
-from loan_platform_tests.support.waiting import until
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def _flood(url: httpx.URL, kill: Callable[[], None]) -> list[str]:
             if len(answered) == 60:
                 kill()
 
-    async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         await asyncio.gather(*(ask(client) for _ in range(8)))
     return answered
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,11 +26,13 @@ from loan_platform_tests.support.bundles import make_ranged_bundle
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.service.bad_requests import BAD
 from loan_platform_tests.support.service.running import Home, serving, stated
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
+FULL = os.environ.get("LOAN_FAULTS") == "full"
 OF_BENTOML = ("/livez", "/healthz", "/schema.json")
-EXAMPLES = 15  # of each route and kind; beside them the edges of each field are tried
+EXAMPLES = 50 if FULL else 10  # of each route and kind; beside them the edges of each field are tried
 # A form of MLflow's has rules that JSON Schema cannot say (lengths that agree), and takes more than it documents.
 CONFIG = """
 seed = 7
@@ -152,7 +155,12 @@ def test_schemathesis_finds_no_lie(home: Home, service: httpx.Client, tmp_path: 
     asked = [f"{service.base_url}/docs.json", "--header", f"X-API-Key: {service.headers['x-api-key']}"]
     how = ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--generation-database", "none"]
     found = subprocess.run(
-        [*command, *asked, *how, "--no-color"], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+        [*command, *asked, *how, "--no-color"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert found.returncode == 0, found.stdout[-6_000:] + found.stderr[-2_000:]
     cases = re.search(r"(\d+) generated", found.stdout)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
+
 Failure = Literal["kill", "EIO", "ENOSPC"]
 
 _NOT_REACHED, _REACHED = 30, 31
@@ -25,7 +27,7 @@ def fails_at(point: int, failure: Failure, root: Path, work: Callable[..., None]
     """Whether the work got as far as its `point`-th file operation below `root`, which then failed."""
     process = _processes.Process(target=_run, args=(point, failure, root, work, arguments))
     process.start()
-    process.join(60)
+    process.join(PATIENCE_SECONDS)
     assert process.exitcode in (_NOT_REACHED, _REACHED, -signal.SIGKILL), process.exitcode
     return process.exitcode != _NOT_REACHED
 

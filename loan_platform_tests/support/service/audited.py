@@ -1,11 +1,15 @@
 """The audit log of a home, and applications with personal values to look for in it."""
 
-import os
-import subprocess
+import io
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+import pytest
 
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.audit.reader import AuditRecords
+from loan_platform.cli.main import main
 from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
@@ -26,8 +30,24 @@ def records_of(home: Home) -> AuditRecords:
     return AuditRecords(settings.directory, AuditKey.read(settings.key) if settings.key.exists() else None)
 
 
-def command(home: Home, *words: str) -> "subprocess.CompletedProcess[str]":
-    """`loan-platform audit` on the home."""
-    line = [sys.executable, "-c", "import sys; from loan_platform.cli.main import main; sys.exit(main())", "audit"]
-    environment = {**os.environ, **home.environment}
-    return subprocess.run([*line, *words, "--book", BOOK], env=environment, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(home: Home, *words: str) -> Ran:
+    """`loan-platform audit` on the home, in this process."""
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["loan-platform", "audit", *words, "--book", BOOK])
+        for name, value in home.environment.items():
+            patch.setenv(name, value)
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+    return Ran(code, output.getvalue(), errors.getvalue())
