@@ -1,5 +1,5 @@
 # Sourced with $python set. uv does not read pip's configuration: pass on its package index and its certificates.
-pip_setting() { "$python" -m pip config get "global.$1" 2>/dev/null || true; }
+pip_setting() { "$python" -m pip config list 2>/dev/null | sed -n "s/^[^=]*\.$1='\(.*\)'\$/\1/p" | tail -n 1 || true; }
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
   index=${PIP_INDEX_URL:-$(pip_setting index-url)}
   if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi

@@ -27,7 +27,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from loan_platform.adapters.pandas_frames import typed_frame
 from loan_platform.core.answers import Answers
 from loan_platform.core.bundle import load_bundle
-from loan_platform.settings import quiet_environment
+from loan_platform.settings.quiet import quiet_environment
 """
 
 
