@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 
 from bento.model.champion import Champions, Serving
 from bento.telemetry.drift_window import PARTS, SharedCounts
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import DriftTable, VariableDrift, table_of_counts
 from loan_platform.core.monitoring.reference import SCORE_COLUMN, Reference, count, with_scores
 
@@ -55,7 +55,7 @@ class OnlineDrift:
         self._counts: SharedCounts | None
         self._seen: list[_Seen] = []
         self._waiting = 0
-        self._against: tuple[str, tuple[Reference, Drift] | None] | None = None
+        self._against: tuple[str, tuple[Reference, DriftPolicy] | None] | None = None
         self._told: set[str] = set()
         self._table: DriftTable | None = None
         labels = ("portfolio", "feature")
@@ -133,12 +133,12 @@ class OnlineDrift:
         by_variable = [part.tolist() for part in np.split(total, ends[:-1])] if rows else []
         self._tell(table_of_counts(reference, by_variable, rows, limits))
 
-    def _against_of(self, serving: Serving) -> tuple[Reference, Drift] | None:
+    def _against_of(self, serving: Serving) -> tuple[Reference, DriftPolicy] | None:
         """The sample that a model's traffic is held against, and the limits of its book when it was trained."""
         if self._against is None or self._against[0] != serving.sha256:
             try:
                 reference = Reference.from_json(serving.bundle.reference)
-                found = reference, Drift.model_validate(serving.bundle.meta.get("drift", {}))
+                found = reference, DriftPolicy.model_validate(serving.bundle.meta.get("drift", {}))
             except ValueError:
                 log.warning("version %s has no drift reference, so its drift is not looked at", serving.version)
                 found = None

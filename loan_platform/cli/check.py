@@ -36,16 +36,16 @@ def _check(settings: PlatformSettings, folder: Path) -> bool:
     overrides = {name: text for name in sources if (text := source_override(folder.name, name))}
     found = check_sources(book, settings.home, overrides, folder.name)
     issues = [*book.issues, *found.issues]
-    for note in found.notes:
-        sys.stdout.write(f"note: {_told(note)}\n")
+    for note in (*book.notes, *found.notes):
+        sys.stdout.write(f"note: {_format_issue(note)}\n")
     for issue in issues:
-        sys.stderr.write(f"{_told(issue)}\n")
+        sys.stderr.write(f"{_format_issue(issue)}\n")
     sys.stdout.write(f"{folder.name}: {_summary(book, found.files, len(issues))}\n")
     return not issues
 
 
-def _told(issue: Issue) -> str:
-    """The mistake with its file relative to the working directory, where it is below."""
+def _format_issue(issue: Issue) -> str:
+    """The issue as text. The file is relative to the working directory where it is below it."""
     if issue.file is None:
         return str(issue)
     file, here = issue.file.resolve(), Path.cwd()

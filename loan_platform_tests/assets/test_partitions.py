@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loan_platform.assets.specs.graph import batches
-from loan_platform.core.book.policies import Partitions
+from loan_platform.core.book.monitoring_policies import PartitionPolicy
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform_tests.support.books import car_loans
 
@@ -38,4 +38,4 @@ def keys_of(policy: dict[str, Any]) -> list[str]:
 
 
 def book_with(policy: dict[str, Any]) -> Portfolio:
-    return car_loans().model_copy(update={"partitions": Partitions(**policy)})
+    return car_loans().model_copy(update={"partitions": PartitionPolicy(**policy)})

@@ -51,7 +51,7 @@ def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.Monke
     assert found["test"]["brier"] < found["test"]["brier_base"]
     assert found["leak_alarms"] == []
     book = quick_book()
-    pricing = {column.name for column in book.contract.columns if column.known == "pricing"}
+    pricing = {column.name for column in book.contract.columns if column.available_at == "pricing"}
     assert not pricing & {column.name for column in Platform().models(book).newest().bundle().model.inputs}
 
 

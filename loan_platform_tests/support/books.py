@@ -8,8 +8,9 @@ import numpy as np
 import yaml
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.policies import Source, Split, Training
+from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.book.training_policies import SplitPolicy, TrainingPolicy
 
 CONTRACT: dict[str, Any] = {
     "description": "Car loans of a small bank.",
@@ -106,8 +107,8 @@ def car_loans() -> Portfolio:
         name="car_loans",
         contract=Contract.model_validate(CONTRACT),
         sources={name: Source(**source) for name, source in ATTRIBUTES["sources"].items()},
-        split=Split(**ATTRIBUTES["split"]),
-        training=Training(**ATTRIBUTES["training"]),
+        split=SplitPolicy(**ATTRIBUTES["split"]),
+        training=TrainingPolicy(**ATTRIBUTES["training"]),
         partitions=ATTRIBUTES["partitions"],
     )
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature, Target
-from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.features.design_matrix import Design, DesignColumn
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.scorecard import ScorecardModel, Term
@@ -72,7 +72,7 @@ def typed_rows(seed: int = 0) -> pl.DataFrame:
 def answer_policy() -> AnswerPolicy:
     """The default points, and cut-offs in the middle of what `scoring_model` says."""
     rule = DecisionRule(approve_below=0.2, decline_from=0.4, loss_given_default=0.5, medium_from=0.25, high_from=0.35)
-    return AnswerPolicy(scorecard=Scorecard(), decision=rule)
+    return AnswerPolicy(scorecard=ScorecardPolicy(), decision=rule)
 
 
 def scoring_model(slope: float = 0.1) -> ScoringModel:
@@ -113,7 +113,7 @@ def ranged_model() -> ScoringModel:
         "opened": {"description": MARKUP},
     }
     columns = tuple(column.model_copy(update=more.get(column.name, {})) for column in model.contract.columns)
-    employer = Column(name="employer", type="text", description="Employer", known="application")
+    employer = Column(name="employer", type="text", description="Employer", available_at="application")
     term = Term(knots=(0.0, 30.0), pieces=((0.0, 0.0, 0.06, -1.0),), missing=0.1)
     fitted = ScorecardModel(
         importance=model.model.importance, intercept=-2.0, terms=(term,) * len(model.design.columns)

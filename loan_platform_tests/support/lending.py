@@ -9,8 +9,9 @@ import polars as pl
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.policies import Source, Split, Training
+from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.book.training_policies import SplitPolicy, TrainingPolicy
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.training.train import Candidate, TrainingResult, train
 
@@ -48,7 +49,7 @@ def contract(directions: bool = True, **features: str) -> Contract:
             "entity_key": "loan_id",
             "event_date": "issued",
             "columns": [{"name": name, "description": name, "type": kind} for name, kind in _COLUMNS.items()]
-            + [{"name": "rate", "description": "Rate.", "type": "percent", "known": "pricing"}],
+            + [{"name": "rate", "description": "Rate.", "type": "percent", "available_at": "pricing"}],
             "exposure": {"sql": "amount", "description": "Amount asked for, USD."},
             "target": {"sql": "status", "description": "Default."},
             "features": [
@@ -73,8 +74,8 @@ def book(directions: bool = True, **training: Any) -> Portfolio:
         name="test_loans",
         contract=contract(directions),
         sources={"loans": Source(path="loans.csv")},
-        split=Split(test_months=4, calibration_months=4, folds=2),
-        training=Training.model_validate({"trials": 2, "tuning_rows": 2_000, **training}),
+        split=SplitPolicy(test_months=4, calibration_months=4, folds=2),
+        training=TrainingPolicy.model_validate({"trials": 2, "tuning_rows": 2_000, **training}),
     )
 
 

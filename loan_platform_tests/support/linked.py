@@ -45,7 +45,7 @@ BOOK: dict[str, Any] = {
                 column("start", "date", required=True),
                 column("day", "date", required=True),
                 column("line", "integer", required=True, minimum=0),
-                column("overdue", "number", known="after_origination"),
+                column("overdue", "number", available_at="after_origination"),
             ],
         },
         {
@@ -76,7 +76,7 @@ BOOK: dict[str, Any] = {
         column("start", "date", required=True),
         column("income", "number", minimum=0),
         column("mean_visits", "number"),
-        column("overdue", "number", known="after_origination"),
+        column("overdue", "number", available_at="after_origination"),
     ],
     "target": {
         "sql": "CASE WHEN CAST(overdue AS DOUBLE) > 0 THEN 1 WHEN overdue IS NOT NULL THEN 0 END",

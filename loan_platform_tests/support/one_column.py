@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql
 
@@ -25,7 +25,7 @@ def table_of(**column: Any) -> Table:
 
 def staged(table: Table, texts: Sequence[str | None], fractions: dict[str, frozenset[str]] | None = None) -> list[Any]:
     """For each text its value, or the reason of its fault."""
-    values = ", ".join(f"({i}, 'f.csv', {i}, {'NULL' if t is None else quoted(t)})" for i, t in enumerate(texts))
+    values = ", ".join(f"({i}, 'f.csv', {i}, {'NULL' if t is None else quote_literal(t)})" for i, t in enumerate(texts))
     raw = f"(SELECT * FROM (VALUES {values}) AS raw(__row, source_file, source_line, x))"
     typed = typed_sql(table, raw, fractions or {})
     rows = duckdb.execute(

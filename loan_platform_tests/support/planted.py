@@ -10,12 +10,14 @@ from loan_platform_tests.support.books import write_project
 
 
 class Planted(NamedTuple):
-    """One issue: what to replace by what, a piece of the line to be blamed, and what is told after it."""
+    """One mistake: old and new text, a piece of the blamed line, key path, code, and names in the issue's text."""
 
     old: str
     new: str
     blamed: str
-    told: str
+    path: str
+    code: str
+    names: tuple[str, ...] = ()
 
 
 def book_in(folder: Path) -> Path:
@@ -57,8 +59,8 @@ def ids(cases: list[Planted]) -> list[str]:
 
 
 def assert_only_issue(folder: Path, file: str, case: Planted) -> None:
-    """The planted mistake is told with its line, and nothing else is."""
+    """The planted mistake is the only issue, with its line, key path and code."""
     line = line_of(edited(folder, file, (case.old, case.new)), case.blamed)
-    found = told(folder)
-    assert found[0].startswith(f"{folder / file}:{line}: {case.told}")
-    assert len(found) == 1
+    (issue,) = check_book(folder).issues
+    assert (*place(issue), issue.code) == (file, line, case.path, case.code)
+    assert [name for name in case.names if name not in issue.detail] == []

@@ -13,19 +13,19 @@ from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.policies import Source
-from loan_platform.core.drafting.finish import features_of, judged_columns, policies_of
-from loan_platform.core.drafting.judging.draft import Counts, Draft, contract_of
+from loan_platform.core.drafting.finish import choose_features, choose_policies, judged_columns
+from loan_platform.core.drafting.judging.draft import Counts, Draft, build_contract
 from loan_platform.core.drafting.judging.errors import DraftError
-from loan_platform.core.drafting.judging.judged_columns import leaks_of
-from loan_platform.core.drafting.judging.keys import check_key, key_candidates, stated_key
+from loan_platform.core.drafting.judging.judged_columns import leak_reasons
+from loan_platform.core.drafting.judging.keys import check_key, find_key, key_candidates
 from loan_platform.core.drafting.judging.target import (
     TargetChoice,
-    guessed_target,
-    stated_column,
-    stated_target,
-    target_of_column,
+    find_column,
+    guess_target,
+    target_from_column,
+    target_from_sql,
 )
-from loan_platform.core.drafting.plan import Plan, check_counts, hash_of, make_plan
+from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
 
@@ -97,12 +97,12 @@ class _Staging:
 def _target(text: str | None, columns: dict[str, RawColumn]) -> TargetChoice:
     if text is None:
         few = {raw: column.counts for raw, column in columns.items() if column.counts}
-        return guessed_target(few, {raw: column.label for raw, column in columns.items()})
+        return guess_target(few, {raw: column.label for raw, column in columns.items()})
     known = {raw: column.name for raw, column in columns.items()}
-    raw = stated_column(text, known)
+    raw = find_column(text, known)
     if raw is None:
-        return stated_target(text, known)
-    return target_of_column(raw, columns[raw].counts, columns[raw].distinct, columns[raw].label)
+        return target_from_sql(text, known)
+    return target_from_column(raw, columns[raw].counts, columns[raw].distinct, columns[raw].label)
 
 
 def _check_target(raw: RawSource, target: TargetChoice) -> None:
@@ -120,7 +120,7 @@ def _key(
 ) -> tuple[str | None, str, tuple[str, ...]]:
     """Raw column of the key (None: a hash), how it was found, and the other candidates."""
     if text is not None:
-        key = stated_key(text, columns)
+        key = find_key(text, columns)
         check_key(columns[key].label, raw.read.rows, *raw.distinct(key))
         return key, "The key, as stated", ()
     unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
@@ -144,12 +144,12 @@ def _judged(
         nulled[column] = nulled.get(column, 0) + rows
     found = judged_columns(plan, typed, nulled)
     event, judged = found.event, found.columns
-    leaks = frozenset(leaks_of({item.column.name: item for item in judged}))
-    if plan.key_source is None and (changed := hash_of(plan.kept, columns, leaks)) != plan.key:
+    leaks = frozenset(leak_reasons({item.column.name: item for item in judged}))
+    if plan.key_source is None and (changed := hash_key(plan.kept, columns, leaks)) != plan.key:
         plan = replace(plan, key=changed)
         typed, staged = staging.typed(raw, plan)
-    features = features_of(judged, event, typed.height)
-    contract = contract_of(
+    features = choose_features(judged, event, typed.height)
+    contract = build_contract(
         (plan.key, *((event.column,) if event else ()), *(item.column for item in judged)),
         plan.key.name,
         event.column.name if event else None,
@@ -174,7 +174,7 @@ def _judged(
         judged=judged,
         features=features,
         left_out=(*plan.left_out, *found.left_out),
-        policies=policies_of(contract, loans, staging.threads),
+        policies=choose_policies(contract, loans, staging.threads),
     )
 
 

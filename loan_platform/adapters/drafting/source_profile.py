@@ -15,7 +15,7 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -107,7 +107,7 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     unknown = "own IS NOT NULL AND own.x IS NULL"
     query = (
         f"SELECT count(*) FILTER ({bad}), count(*) FILTER ({good}), count(*) FILTER ({unknown}), count(*) "
-        f"FROM (SELECT TRY({{'x': ({target.sql})}}) AS own FROM read_parquet({quoted(str(source.raw))}))"
+        f"FROM (SELECT TRY({{'x': ({target.sql})}}) AS own FROM read_parquet({quote_literal(str(source.raw))}))"
     )
     try:
         with duckdb.connect() as connection:
@@ -123,5 +123,7 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
 
 
 def _all_columns(labels: dict[str, str]) -> Table:
-    columns = tuple(Column(name=f"c{i}", description="-", type="text", sql=name(raw)) for i, raw in enumerate(labels))
+    columns = tuple(
+        Column(name=f"c{i}", description="-", type="text", sql=quote_identifier(raw)) for i, raw in enumerate(labels)
+    )
     return Table(columns, key=(), event_date=None, target=None, target_required=False, missing=MISSING_MARKERS)

@@ -20,7 +20,7 @@ from polars import selectors
 
 from loan_platform.adapters.reports.helper_process import HelperProcess
 from loan_platform.adapters.storage.atomic_files import atomic_write
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.monitoring.reference import OTHER
 
@@ -50,7 +50,7 @@ def write_drift_report(
     json: Path,
     *,
     title: str,
-    policy: Drift,
+    policy: DriftPolicy,
 ) -> None:
     """Write page and JSON of `drift_report`, each atomically. Arguments and errors as there."""
     report = drift_report(reference, current, table, title=title, policy=policy)
@@ -62,7 +62,7 @@ drift_report_process = HelperProcess(write_drift_report, imports="evidently.pres
 
 
 def drift_report(
-    reference: pl.DataFrame, current: pl.DataFrame, table: DriftTable, *, title: str, policy: Drift
+    reference: pl.DataFrame, current: pl.DataFrame, table: DriftTable, *, title: str, policy: DriftPolicy
 ) -> DriftReport:
     """Draw the distributions of both frames, for the score and the most drifted features.
 

@@ -9,7 +9,7 @@ from loan_platform.adapters.csv_files.header import Header, find_header
 from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.policies import Source
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -40,11 +40,11 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
 
 def _query(clean: Path, label: str, header: Header, table: Table) -> str:
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names) + 1))
-    marks = ", ".join(quoted(mark) for mark in table.missing)
+    marks = ", ".join(quote_literal(mark) for mark in table.missing)
     texts = {raw: f"c{i}" for i, raw in enumerate(header.names, start=1)}
     return (
-        f"SELECT {select_list(label, 'c0', texts, table)} FROM read_csv({quoted(str(clean))}, "
-        f"auto_detect = false, header = false, delim = {quoted(header.delimiter)}, quote = '\"', "
+        f"SELECT {select_list(label, 'c0', texts, table)} FROM read_csv({quote_literal(str(clean))}, "
+        f"auto_detect = false, header = false, delim = {quote_literal(header.delimiter)}, quote = '\"', "
         f"escape = '\"', columns = {{{columns}}}, nullstr = [{marks}], compression = 'none', "
         f"max_line_size = {2 * MAX_RECORD_BYTES})"
     )

@@ -8,7 +8,7 @@ from loan_platform.adapters.csv_files.header import check_names
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -36,17 +36,17 @@ def parquet_relation(
         raise SourceError(label, f"has more than the allowed {limit}", "Raise the limit if the size is right.")
     names = [column.strip().lower() for column in columns]
     check_names(label, names, table)
-    marks = ", ".join(quoted(mark) for mark in table.missing)
-    casts = {raw: f"CAST({name(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
+    marks = ", ".join(quote_literal(mark) for mark in table.missing)
+    casts = {raw: f"CAST({quote_identifier(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
     texts = {raw: f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END" for raw, text in casts.items()}
     selected = select_list(label, "file_row_number + 1", texts, table)
-    sql = f"SELECT {selected} FROM read_parquet({quoted(str(path))}, file_row_number = true)"
+    sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
     return Relation(RawFile(label, rows, 0, table.missing_optional(frozenset(names))), sql, None)
 
 
 def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:
     """Column names, rows and uncompressed bytes, from the file's footer."""
-    file = quoted(str(path))
+    file = quote_literal(str(path))
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
         rows, size = connection.execute(

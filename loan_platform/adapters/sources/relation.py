@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loan_platform.core.book.constants import SOURCE_LOCATION
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -58,6 +58,6 @@ def select_list(label: str, line: str, texts: dict[str, str], table: Table) -> s
         texts: SQL of each raw column that the file has; the others become null.
         table: decides which raw columns are read.
     """
-    place = f"{quoted(label)} AS source_file, CAST({line} AS BIGINT) AS source_line"
-    columns = [f"{texts.get(raw, 'CAST(NULL AS VARCHAR)')} AS {name(raw)}" for raw in raw_columns(table)]
+    place = f"{quote_literal(label)} AS source_file, CAST({line} AS BIGINT) AS source_line"
+    columns = [f"{texts.get(raw, 'CAST(NULL AS VARCHAR)')} AS {quote_identifier(raw)}" for raw in raw_columns(table)]
     return ", ".join([place, *columns])

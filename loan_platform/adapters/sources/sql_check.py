@@ -11,7 +11,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Target
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.errors import Issue
-from loan_platform.core.staging.parsing import name
+from loan_platform.core.staging.parsing import quote_identifier
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import typed_sql
 
@@ -44,7 +44,7 @@ def empty_rows(table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the table `raw` that staging reads, without rows."""
     connection = duckdb.connect(config=_OFFLINE)
     try:
-        texts = [f"{name(column)} VARCHAR" for column in raw_columns(table)]
+        texts = [f"{quote_identifier(column)} VARCHAR" for column in raw_columns(table)]
         columns = ", ".join(["__row BIGINT", "source_file VARCHAR", "source_line BIGINT", *texts])
         connection.execute(f"CREATE TABLE raw ({columns})")
         yield connection

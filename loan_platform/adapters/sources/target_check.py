@@ -11,7 +11,7 @@ from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.errors import Issue
-from loan_platform.core.staging.parsing import name
+from loan_platform.core.staging.parsing import quote_identifier
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import typed_sql
 
@@ -52,7 +52,7 @@ def check_target(contract: Contract, samples: list[Sample]) -> Findings:
 
 def _values(table: Table, rows: pl.DataFrame) -> Counter[str] | None:
     """Number of rows by target: "1", "0", "null" or "wrong". None if the SQL fails; staging reports the row."""
-    columns = ", ".join(name(column) for column in rows.columns)
+    columns = ", ".join(quote_identifier(column) for column in rows.columns)
     with empty_rows(table) as connection:
         try:
             connection.register("sample", rows.to_arrow())

@@ -12,7 +12,7 @@ from loan_platform.adapters.warehouse.ordered_parquet import files_metadata, wri
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 CHECKED_DAYS = 3
 _JOINED, _THEN, _NEW = "__joined", "__then", "__new"
@@ -70,14 +70,14 @@ class LinkedTables:
         Raises:
             WarehouseError: the join does not run, or its rows have no source location.
         """
-        key = name(self._contract.entity_key)
+        key = quote_identifier(self._contract.entity_key)
         with self._session.connection() as (connection, _):
             _views(connection, tables)
             if new_rows:
                 self._add_new_rows(connection, tables[MAIN_TABLE], new_rows)
             self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if new_rows else "")
             rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-            wanted = _NEW if new_rows else name(MAIN_TABLE)
+            wanted = _NEW if new_rows else quote_identifier(MAIN_TABLE)
             lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
             ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
             write(connection, ordered, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
@@ -97,7 +97,7 @@ class LinkedTables:
             WarehouseError: the join does not run.
         """
         with self._session.connection() as (connection, _):
-            connection.execute(f"CREATE VIEW {_JOINED} AS FROM read_parquet({quoted(str(joined))})")
+            connection.execute(f"CREATE VIEW {_JOINED} AS FROM read_parquet({quote_literal(str(joined))})")
             days = self._days(connection)
             loans = changed = 0
             for day in days:
@@ -109,10 +109,12 @@ class LinkedTables:
 
     def _add_new_rows(self, connection: duckdb.DuckDBPyConnection, history: Path, new_rows: Path) -> None:
         """Replace the main table by the new rows and the history of all other loans."""
-        key = name(self._contract.entity_key)
-        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quoted(str(new_rows))})")
-        others = f"FROM read_parquet({quoted(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
-        connection.execute(f"CREATE OR REPLACE VIEW {name(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}")
+        key = quote_identifier(self._contract.entity_key)
+        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quote_literal(str(new_rows))})")
+        others = f"FROM read_parquet({quote_literal(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {quote_identifier(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}"
+        )
 
     def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str, rows: str = "") -> None:
         # One thread: the mean or variance of floats depends on the order of summation.
@@ -140,9 +142,11 @@ class LinkedTables:
 
     def _changed_sql(self, day: date) -> str:
         """Query of two counts: joined rows of a day, and those that the join without later records does not give."""
-        known = [c.raw_columns for c in self._contract.columns if c.known != "after_origination"]
-        columns = ", ".join(name(column) for column in sorted(frozenset[str]().union(*known) - set(SOURCE_LOCATION)))
-        of_day = f"WHERE {self._decided} = DATE {quoted(day.isoformat())}"
+        known = [c.raw_columns for c in self._contract.columns if c.available_at != "after_origination"]
+        columns = ", ".join(
+            quote_identifier(column) for column in sorted(frozenset[str]().union(*known) - set(SOURCE_LOCATION))
+        )
+        of_day = f"WHERE {self._decided} = DATE {quote_literal(day.isoformat())}"
         now, then = (f"SELECT {columns} FROM {table} {of_day}" for table in (_JOINED, _THEN))
         return f"SELECT (SELECT count(*) FROM ({now})), (SELECT count(*) FROM ({now} EXCEPT ALL {then}))"
 
@@ -156,8 +160,10 @@ def _views(
     """Create a view of each table; with `day` only of rows dated up to that day."""
     for table, path in tables.items():
         dated = as_of.get(table) if as_of else None
-        known = f"WHERE {name(dated)} <= DATE {quoted(day.isoformat())}" if dated and day else ""
-        connection.execute(f"CREATE OR REPLACE VIEW {name(table)} AS FROM read_parquet({quoted(str(path))}) {known}")
+        known = f"WHERE {quote_identifier(dated)} <= DATE {quote_literal(day.isoformat())}" if dated and day else ""
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {quote_identifier(table)} AS FROM read_parquet({quote_literal(str(path))}) {known}"
+        )
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from loan_platform.adapters.sources.relation import RawFile
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 
 # For many different texts a dictionary costs more than it saves.
 RAW_TEXT = "DICTIONARY_SIZE_LIMIT 2000"
@@ -26,7 +26,7 @@ def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *option
         path: of the Parquet file.
         options: of DuckDB's COPY.
     """
-    connection.execute(f"COPY ({query}) TO {quoted(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
+    connection.execute(f"COPY ({query}) TO {quote_literal(str(path))} ({', '.join([_PARQUET, *options])})").fetchall()
 
 
 def write_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *options: str) -> None:
@@ -42,19 +42,20 @@ def write_in_order(connection: duckdb.DuckDBPyConnection, query: str, path: Path
 
 def files_metadata(files: Sequence[RawFile]) -> str:
     """An option of `write` that stores in the Parquet file which raw files its rows came from."""
-    return f"KV_METADATA {{{_METADATA_KEY}: {quoted(json.dumps([asdict(file) for file in files]))}}}"
+    return f"KV_METADATA {{{_METADATA_KEY}: {quote_literal(json.dumps([asdict(file) for file in files]))}}}"
 
 
 def read_files_metadata(connection: duckdb.DuckDBPyConnection, path: Path) -> list[RawFile]:
     """The raw files that `files_metadata` stored."""
-    query = f"SELECT decode(value) FROM parquet_kv_metadata({quoted(str(path))}) WHERE decode(key) = '{_METADATA_KEY}'"
+    metadata = f"parquet_kv_metadata({quote_literal(str(path))})"
+    query = f"SELECT decode(value) FROM {metadata} WHERE decode(key) = '{_METADATA_KEY}'"
     value = str(connection.execute(query).fetchall()[0][0])
     return [RawFile(**{**item, "missing": tuple(item["missing"])}) for item in json.loads(value)]
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Number of rows of a Parquet file."""
-    return connection.execute(f"SELECT count(*) FROM read_parquet({quoted(str(path))})").fetchall()[0][0]
+    return connection.execute(f"SELECT count(*) FROM read_parquet({quote_literal(str(path))})").fetchall()[0][0]
 
 
 def is_in_order(path: Path) -> bool:

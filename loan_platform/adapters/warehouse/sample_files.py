@@ -7,7 +7,7 @@ import duckdb
 
 from loan_platform.adapters.storage.atomic_files import discarded_on_error, fsync, make_directory, partial_path
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 SCRIPT = "sample.sql"
 
@@ -57,7 +57,7 @@ def _write(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> int
     make_directory(path.parent)
     partial = partial_path(path)
     with discarded_on_error(partial):
-        connection.execute(f"COPY {name(table)} TO {quoted(str(partial))} (FORMAT csv, HEADER)")
+        connection.execute(f"COPY {quote_identifier(table)} TO {quote_literal(str(partial))} (FORMAT csv, HEADER)")
         fsync(partial)
         partial.replace(path)
-    return connection.execute(f"SELECT count(*) FROM {name(table)}").fetchall()[0][0]
+    return connection.execute(f"SELECT count(*) FROM {quote_identifier(table)}").fetchall()[0][0]

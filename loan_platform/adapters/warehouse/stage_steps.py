@@ -7,7 +7,7 @@ import duckdb
 
 from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import (
@@ -39,11 +39,13 @@ class StagingFindings:
 def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) -> StagingFindings:
     """Create the view `raw` and the tables `faults` (rows with any fault) and `refused` (quarantined rows)."""
     # Joined rows already have types. As text they are parsed in the same way as the rows of a file.
-    texts = [f"CAST({name(column)} AS VARCHAR) AS {name(column)}" for column in raw_columns(table)]
+    texts = [
+        f"CAST({quote_identifier(column)} AS VARCHAR) AS {quote_identifier(column)}" for column in raw_columns(table)
+    ]
     columns = ", ".join(["source_file", "source_line", *texts])
     connection.execute(
         f"CREATE VIEW raw AS SELECT file_row_number AS __row, {columns} "
-        f"FROM read_parquet({quoted(str(raw))}, file_row_number = true)"
+        f"FROM read_parquet({quote_literal(str(raw))}, file_row_number = true)"
     )
     fractions = _fractions(connection, table)
     clean = _clean_columns(connection, table, fractions)
@@ -72,11 +74,11 @@ def quarantined_rows_sql(rejects: Path | None, previously_quarantined: Path | No
     """Query of quarantined rows, structural rejects and previously quarantined rows, in source order."""
     earlier = ""
     if previously_quarantined:
-        earlier = f"UNION ALL BY NAME FROM read_parquet({quoted(str(previously_quarantined))})"
+        earlier = f"UNION ALL BY NAME FROM read_parquet({quote_literal(str(previously_quarantined))})"
     structural = ""
     if rejects:
         fault = f"CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})"
-        found = f"SELECT source_file, source_line, [{fault}] FROM read_parquet({quoted(str(rejects))})"
+        found = f"SELECT source_file, source_line, [{fault}] FROM read_parquet({quote_literal(str(rejects))})"
         structural = f"UNION ALL {found}"
     return f"""
     SELECT source_file, source_line, first_fault."column" AS "column", first_fault.reason AS reason,
@@ -143,8 +145,8 @@ def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None
         return
     key = " and ".join(table.key)
     same = f"an earlier row has the same {key}: "
-    message = f"{quoted(same)} || first_file || ' line ' || first_line"
-    fault = f"CAST(row({quoted(key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
+    message = f"{quote_literal(same)} || first_file || ' line ' || first_line"
+    fault = f"CAST(row({quote_literal(key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
     connection.execute(f"""
         INSERT INTO refused
         SELECT __row, source_file, source_line, [{fault}]

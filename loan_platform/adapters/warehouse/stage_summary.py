@@ -9,7 +9,7 @@ import duckdb
 from loan_platform.adapters.sources.relation import RawFile
 from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.adapters.warehouse.stage_steps import StagingFindings, nulled_values
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -61,7 +61,7 @@ def summarize(
     Raises:
         WarehouseError: accepted and quarantined rows do not add up to `rows_in`.
     """
-    accepted, quarantined = (quoted(str(path)) for path in outputs)
+    accepted, quarantined = (quote_literal(str(path)) for path in outputs)
     outcome = "count(target), avg(target)" if table.target else "0, NULL"
     counts = f"SELECT count(*), {outcome} FROM read_parquet({accepted})"
     good, resolved, rate = connection.execute(counts).fetchall()[0]

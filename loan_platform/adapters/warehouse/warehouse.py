@@ -19,7 +19,7 @@ from loan_platform.adapters.warehouse.session import ContractSqlError, DuckDbSes
 from loan_platform.adapters.warehouse.stage_steps import accepted_rows_sql, find_faults, quarantined_rows_sql
 from loan_platform.adapters.warehouse.stage_summary import StageSummary, summarize
 from loan_platform.core.book.policies import Source
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -139,13 +139,13 @@ def _combined(connection: duckdb.DuckDBPyConnection, relations: list[Relation], 
     parts = [scratch / f"part-{i:06}.parquet" for i in range(len(relations))]
     for relation, part in zip(relations, parts, strict=True):
         write_in_order(connection, relation.sql, part, RAW_TEXT)
-    return f"FROM read_parquet([{', '.join(quoted(str(part)) for part in parts)}])"
+    return f"FROM read_parquet([{', '.join(quote_literal(str(part)) for part in parts)}])"
 
 
 def _rejects_sql(relations: list[Relation]) -> str:
     parts = [
-        f"SELECT {quoted(r.file.name)} AS source_file, line AS source_line, message FROM read_csv("
-        f"{quoted(str(r.rejects))}, auto_detect = false, header = false, delim = '\t', quote = '', "
+        f"SELECT {quote_literal(r.file.name)} AS source_file, line AS source_line, message FROM read_csv("
+        f"{quote_literal(str(r.rejects))}, auto_detect = false, header = false, delim = '\t', quote = '', "
         "columns = {'line': 'BIGINT', 'message': 'VARCHAR'})"
         for r in relations
         if r.rejects

@@ -75,7 +75,7 @@ def _typed_rows(platform: Platform, book: Portfolio, keys: pl.Series) -> pl.Data
     """The loans' columns as the model takes them, with key, event date and target, in the order of `keys`."""
     contract = book.contract
     # Every column known by then: the champion that this model is compared with may read others than this one.
-    names = [c.name for c in contract.columns if c.known != "after_origination"]
+    names = [c.name for c in contract.columns if c.available_at != "after_origination"]
     about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
     loans = platform.lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
     chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")

@@ -74,7 +74,7 @@ class ApplicationSchema:
                 ApplicationField(column, column.required and column.name in inputs, column.name in inputs, marks)
                 for column in contract.columns
                 for marks in (tuple(contract.missing),)
-                if column.known == "application" or column.name in always
+                if column.available_at == "application" or column.name in always
             )
         )
 

@@ -13,7 +13,7 @@ from loan_platform.core.book.join_rules import join_issues
 
 
 class Contract(ContractParts):
-    """Columns, target and features of one loan book."""
+    """The `contract.yaml` of a loan book: its columns, the definition of default, and the features of the model."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -26,7 +26,7 @@ class Contract(ContractParts):
         return tuple(f for f in self.features if use_pricing or not self._reads_pricing(f))
 
     def computed(self, use_pricing: bool) -> tuple[Feature, ...]:
-        """All that is computed from a loan's columns: the allowed features and, where it is stated, the exposure."""
+        """Everything computed from a loan's columns: the allowed features, and the exposure if the contract has one."""
         return self.features_for(use_pricing) + self._exposure
 
     @cached_property
@@ -37,9 +37,9 @@ class Contract(ContractParts):
         return (Feature(name=EXPOSURE, sql=stated.sql, description=stated.description, reason=stated.description),)
 
     def application_columns(self, use_pricing: bool) -> tuple[Column, ...]:
-        """Columns that a loan is computed from, in contract order: what a caller must know."""
+        """Columns that the features and the exposure read, in contract order: the inputs of an application."""
         read = frozenset[str]().union(*(f.columns for f in self.computed(use_pricing)))
         return tuple(column for column in self.columns if column.name in read)
 
     def _reads_pricing(self, feature: Feature) -> bool:
-        return any(self.by_name[name].known == "pricing" for name in feature.columns)
+        return any(self.by_name[name].available_at == "pricing" for name in feature.columns)

@@ -3,101 +3,122 @@
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from loan_platform.core.book.sql import columns_read
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-KnownAt = Literal["application", "pricing", "after_origination"]
+AvailableAt = Literal["application", "pricing", "after_origination"]
 
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
 class Strict(BaseModel):
-    """Base of everything read from YAML: unknown keys are refused, values never change."""
+    """Base of everything that is read from YAML. Unknown keys are rejected, and values never change.
+
+    A field with a new name has `validation_alias=AliasChoices(new name, old name)`: files with the old name still load.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Column(Strict):
-    """One typed column of a loan, staged from the raw row."""
+    """One typed column of a loan. Its value is computed from the raw row of the file."""
 
-    name: Name = Field(description="Name of the typed column; features and reports use it.")
-    description: Text = Field(description="What the value is, for people: data page, model card, reports.")
+    name: Name = Field(description="Name of the typed column. Features and reports use it.")
+    description: Text = Field(description="What the value means, for the data page, the model card and reports.")
     type: Literal["number", "integer", "percent", "boolean", "date", "text"] = Field(
-        description="How the raw text is parsed. `percent` takes 11.22, ' 11.22%' or 0.1122, holds 11.22."
+        description="How the raw text is parsed. `percent` accepts 11.22, 11.22% and 0.1122; the value is 11.22."
     )
     sql: str | None = Field(
         default=None,
-        description="DuckDB SQL over the raw row (all text) that gives the text to parse; default: the raw "
-        "column of the same name.",
+        description="DuckDB SQL over the raw row that gives the text to parse. All raw values are text. "
+        'Default: the raw column of the same name. Example: `"Gross Salary"`.',
     )
     decimal: Literal[","] | None = Field(
         default=None,
-        description="`,`: the numbers are written as 1.234,56 and no other way; default: as 1,234.56.",
+        description="`,` if numbers are written as 1.234,56. No other format is then accepted. Default: 1,234.56.",
     )
     date_format: str | None = Field(
         default=None,
-        description="The one format of the dates, as in strptime (%d.%m.%Y); default: year first, or month by name.",
+        description="Format of all dates, in strptime codes, such as `%d.%m.%Y`. "
+        "Default: formats that start with the year, or that name the month.",
     )
-    unit: str | None = Field(default=None, description="For people: USD, months, %, points.")
-    required: bool = Field(default=False, description="A file without it is refused, a row without it quarantined.")
-    every_file: bool = Field(
-        default=False, description="A file without it is refused, although a row may lack the value."
+    unit: str | None = Field(default=None, description="Unit, for display only: USD, months, %, points.")
+    required: bool = Field(
+        default=False, description="A file without the column is rejected. A row without the value is quarantined."
     )
-    minimum: float | None = Field(default=None, description="Smallest value that can be right; numbers only.")
-    maximum: float | None = Field(default=None, description="Largest value that can be right; numbers only.")
+    required_in_file: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("required_in_file", "every_file"),
+        description="A file without the column is rejected. A row may lack the value.",
+    )
+    minimum: float | None = Field(default=None, description="Smallest valid value, in the column's unit. Numbers only.")
+    maximum: float | None = Field(default=None, description="Largest valid value, in the column's unit. Numbers only.")
     allowed: tuple[str, ...] | None = Field(
         default=None,
-        description="The categories of a text column, as they are to be spelt; raw case and spacing are ignored.",
+        description="Categories of a text column, in the spelling to use. Case and spacing of raw values are ignored.",
     )
-    known: KnownAt = Field(
+    available_at: AvailableAt = Field(
         default="application",
-        description="When the lender first knows the value: when the applicant applies, when the lender prices "
-        "(a feature may read it only with `training.use_pricing`), or later (never a feature).",
+        validation_alias=AliasChoices("available_at", "known"),
+        description="When the lender first has the value. `application`: when the applicant applies. `pricing`: when "
+        "the lender sets the price; a feature may read it only with `training.use_pricing`. `after_origination`: "
+        "later; a feature never may, because that would be a leak.",
     )
-    protected: bool = Field(default=False, description="A protected attribute: never a feature.")
+    protected: bool = Field(default=False, description="Protected attribute, such as sex. No feature may read it.")
     on_invalid: Literal["quarantine", "null"] = Field(
-        default="quarantine", description="`null` keeps the row without the value and counts it by reason."
+        default="quarantine",
+        description="What happens to a row with an invalid value. `quarantine` removes the row. `null` keeps the row, "
+        'makes the value missing and counts it by reason. Write `"null"` in quotes.',
     )
     severity: Literal["critical", "warning"] = Field(
-        default="critical", description="What a broken expectation on this column does: block, or warn."
+        default="critical",
+        description="Effect of a failed rule on this column. `critical` stops the run, `warning` does not.",
     )
-    max_missing: float = Field(default=1.0, ge=0, le=1, description="Largest expected share of missing values.")
+    max_missing: float = Field(
+        default=1.0, ge=0, le=1, description="Largest expected share of missing values, such as 0.05 for 5 %."
+    )
 
     @cached_property
     def source_sql(self) -> str:
-        """The SQL over the raw row, spelled out."""
+        """The SQL over the raw row, also where the contract leaves it out."""
         return self.sql if self.sql is not None else f'"{self.name}"'
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
-        """Raw columns that this column is made from."""
+        """Raw columns that the SQL reads, in lower case."""
         return columns_read(self.source_sql)
 
 
 class Target(Strict):
-    """What counts as default."""
+    """Definition of default."""
 
-    sql: Text = Field(description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet.")
-    description: Text = Field(description="What counts as default, in words, for the model card.")
+    sql: Text = Field(
+        description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet. "
+        "Example: `CASE status WHEN 'Charged Off' THEN 1 WHEN 'Fully Paid' THEN 0 END`."
+    )
+    description: Text = Field(description="Definition of default in words, for the model card.")
 
 
 class SourceTable(Strict):
-    """One source of a book of linked files: it is cleaned by itself, then all are joined to one row per loan."""
+    """One source of a book of linked files. Each source is staged alone; the join then gives one row per loan."""
 
-    name: Name = Field(description="Name of the source in `defs.yaml`; `loans` is the one that applications replace.")
-    description: Text = Field(description="What a row is, for people.")
+    name: Name = Field(
+        description="Name of the source in `defs.yaml`. `loans` is the one that applications replace in scoring."
+    )
+    description: Text = Field(description="What one row is.")
     key: tuple[Name, ...] = Field(
-        default=(), description="Columns that identify a row: a second row of the same key is quarantined."
+        default=(), description="Columns that identify a row. A second row with the same key is quarantined."
     )
     as_of: Name | None = Field(
         default=None,
-        description="Date column from which on a row is known. The join is tried with only what was known on a day: "
-        "what it says of that day's loans must not change.",
+        description="Date column: the day from which a row is known. A check repeats the join with the rows that "
+        "were known on past days. The row of a loan decided on such a day must not change.",
     )
-    columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns, staged from the raw row.")
+    columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns of the source.")
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -108,65 +129,72 @@ class SourceTable(Strict):
 class Feature(Strict):
     """One input of the model, computed from typed columns."""
 
-    name: Name = Field(description="Name of the model's input; reports and reason codes use it.")
-    sql: Text = Field(description="SQL over the contract's columns, run by Polars row by row.")
-    description: Text = Field(description="What the feature is, with its unit.")
-    reason: Text = Field(description="What the applicant is told when this feature lowered the score.")
-    reason_not_known: Text | None = Field(
-        default=None, description="What is told instead where the feature has no value; none: that it is not known."
+    name: Name = Field(description="Name of the input. Reports and reason codes use it.")
+    sql: Text = Field(
+        description="SQL over the contract's columns of one loan, evaluated by Polars. Example: `ln(income + 1)`."
     )
-    cause: Name | None = Field(
+    description: Text = Field(description="What the feature means, with its unit.")
+    reason: Text = Field(description="Reason text for the applicant when the feature lowers the score.")
+    reason_not_known: Text | None = Field(
         default=None,
-        description="One name for features that say the same; reasons give it once, in the words of the weightiest.",
+        description="Reason text when the value is missing. Default: the feature's name followed by `is not known`.",
+    )
+    reason_group: Name | None = Field(
+        default=None,
+        validation_alias=AliasChoices("reason_group", "cause"),
+        description="Features of the same group are reported as one reason, with the text of the feature that counts "
+        "most. Example: `late_payments`. Default: the feature is reported alone.",
     )
     kind: Literal["number", "category"] = Field(
-        default="number", description="What the SQL gives: a number, or a text that is one of a few categories."
+        default="number", description="Result of the SQL. `category` is a text with few different values."
     )
     monotone: Literal["increasing", "decreasing"] | None = Field(
         default=None,
-        description="The only way in which the probability of default may move as the feature rises; none: either way.",
+        description="Constraint on the model: how the probability of default may change as the feature rises. "
+        "Default: no constraint.",
     )
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """Contract columns that this feature reads."""
+        """Contract columns that the SQL reads."""
         return columns_read(self.sql)
 
 
 class Exposure(Strict):
-    """What the lender stands to lose on a loan."""
+    """Exposure at default (EAD): the amount that is owed when a loan defaults."""
 
     sql: Text = Field(
-        description="SQL over the contract's columns, run by Polars row by row: what is owed at default (EAD)."
+        description="SQL over the contract's columns of one loan, evaluated by Polars. Example: `loan_amount`."
     )
-    description: Text = Field(description="What it is, with its unit.")
+    description: Text = Field(description="What the amount is, with its unit.")
 
 
 class ContractParts(Strict):
-    """What a contract file states, part by part; `Contract` also holds that the parts agree."""
+    """All keys of a contract file. `Contract` also validates that they fit together."""
 
-    description: Text = Field(description="Which loans these are and where they come from, for the model card.")
-    entity_key: Name = Field(description="Column that identifies a loan; a second row of the same loan is quarantined.")
+    description: Text = Field(description="Which loans these are and where the data is from, for the model card.")
+    entity_key: Name = Field(description="Column that identifies a loan. A second row of the same loan is quarantined.")
     event_date: Name | None = Field(
-        default=None, description="Column with the date of the decision; none for a book without dates."
+        default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."
     )
-    missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean: not stated.")
+    missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean a missing value.")
     tables: tuple[SourceTable, ...] = Field(
-        default=(), description="For a book of several linked files: what each is cleaned to before they are joined."
+        default=(), description="Sources of a book of several linked files. Each is staged before the join."
     )
     join: Text | None = Field(
         default=None,
-        description="DuckDB SQL over the cleaned tables that gives one row per loan, with the `source_file` and "
-        "`source_line` it came from; `columns` and `target` then read its row instead of a file's.",
+        description="DuckDB SQL over the staged tables that gives one row per loan, with the `source_file` and "
+        "`source_line` of the loan. `columns` and `target` then read this row instead of a row of a file.",
     )
-    columns: tuple[Column, ...] = Field(min_length=1, description="The typed columns of a loan.")
-    target: Target = Field(description="How default is told from the raw row.")
+    columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns of a loan.")
+    target: Target = Field(description="How default is derived from the raw row.")
     exposure: Exposure | None = Field(
-        default=None, description="What is at stake on a loan; none: expected losses are shares of what is owed."
+        default=None,
+        description="Exposure at default of a loan. Without it expected losses are shares of the exposure.",
     )
-    features: tuple[Feature, ...] = Field(min_length=1, description="The inputs of the model.")
+    features: tuple[Feature, ...] = Field(min_length=1, description="Inputs of the model.")
     forbidden_features: tuple[Name, ...] = Field(
-        default=(), description="Columns that no feature may read, whatever they say of themselves."
+        default=(), description="Columns that no feature may read, whatever their own keys allow."
     )
 
     @cached_property

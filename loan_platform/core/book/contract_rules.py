@@ -1,4 +1,4 @@
-"""What can be wrong with a contract that is well-formed: every issue, with its key path, why, and what to do."""
+"""Rules that the parts of a contract must keep together: every broken one is an issue."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ RANGED = ("number", "integer", "percent")
 
 
 def contract_issues(contract: ContractParts) -> Iterator[Issue]:
-    """Every mistake of a contract, in the order of its keys."""
+    """Every issue of a contract, in the order of its keys."""
     yield from _duplicates("columns", [c.name for c in contract.columns])
     yield from _duplicates("features", [f.name for f in contract.features])
     yield from _reserved(contract)
@@ -26,47 +26,46 @@ def contract_issues(contract: ContractParts) -> Iterator[Issue]:
         yield from _feature_issues(f"features[{i}]", feature, contract)
     for i, name in enumerate(contract.forbidden_features):
         if name not in contract.by_name:
-            yield _no_column(f"forbidden_features[{i}]", "excludes", name, contract)
+            yield _no_column(f"forbidden_features[{i}]", "names", name, contract)
 
 
 def column_issues(path: str, column: Column) -> Iterator[Issue]:
-    """Every mistake of one column, which stands at a key path."""
+    """Every issue of one column at a key path."""
     yield from _sql_issues(f"{path}.sql", column.source_sql)
     low, high = column.minimum, column.maximum
     for key, bound in (("minimum", low), ("maximum", high)):
         if bound is not None and column.type not in RANGED:
             message = f"a {column.type} column has no range"
-            yield Issue(f"{path}.{key}", message, f"Remove it, or make {column.name!r} a number.")
+            yield Issue(f"{path}.{key}", message, f"Remove it, or make {column.name!r} a number.", "not_applicable")
     if low is not None and high is not None and low > high:
-        message = f"minimum {low:g} is above maximum {high:g}, so every value would be refused"
-        yield Issue(f"{path}.minimum", message, "Swap them, or correct one.")
+        message = f"minimum {low:g} is above maximum {high:g}: every value would be invalid"
+        yield Issue(f"{path}.minimum", message, "Swap them, or correct one.", "wrong_order")
     if column.allowed is not None and column.type != "text":
-        message = f"only a text column has categories, {column.name!r} is {column.type}"
-        yield Issue(f"{path}.allowed", message, "Remove it, or make the type text.")
+        message = f"only a text column has categories, and {column.name!r} is {column.type}"
+        yield Issue(f"{path}.allowed", message, "Remove it, or make the type text.", "not_applicable")
     yield from _categories(f"{path}.allowed", column.allowed or ())
     yield from _format_issues(path, column)
 
 
 def _format_issues(path: str, column: Column) -> Iterator[Issue]:
     if column.decimal is not None and column.type not in RANGED:
-        message = f"only a number has a decimal sign, {column.name!r} is {column.type}"
-        yield Issue(f"{path}.decimal", message, "Remove it, or make the column a number.")
+        message = f"only a number has a decimal sign, and {column.name!r} is {column.type}"
+        yield Issue(f"{path}.decimal", message, "Remove it, or make the column a number.", "not_applicable")
     if column.date_format is None:
         return
     if column.type != "date":
-        message = f"only a date has a date format, {column.name!r} is {column.type}"
-        yield Issue(f"{path}.date_format", message, "Remove it, or make the type date.")
+        message = f"only a date has a date format, and {column.name!r} is {column.type}"
+        yield Issue(f"{path}.date_format", message, "Remove it, or make the type date.", "not_applicable")
     elif message := format_issue(column.date_format):
-        yield Issue(f"{path}.date_format", message, "Write it as in %d.%m.%Y.")
+        yield Issue(f"{path}.date_format", message, "Write it as in %d.%m.%Y.", "invalid_date_format")
 
 
 def _duplicates(path: str, names: list[str]) -> Iterator[Issue]:
     first: dict[str, int] = {}
     for i, name in enumerate(names):
         if name in first:
-            yield Issue(
-                f"{path}[{i}].name", f"the name {name!r} is that of {path}[{first[name]}] too", "Rename one of the two."
-            )
+            message = f"the name {name!r} is also the name of {path}[{first[name]}]"
+            yield Issue(f"{path}[{i}].name", message, "Rename one of the two.", "duplicate_name")
         first.setdefault(name, i)
 
 
@@ -74,12 +73,12 @@ def _reserved(contract: ContractParts) -> Iterator[Issue]:
     hint = "Choose another name."
     for i, column in enumerate(contract.columns):
         if column.name in RESERVED_NAMES:
-            yield Issue(f"columns[{i}].name", f"{column.name!r} is a name that the platform uses itself", hint)
+            yield Issue(f"columns[{i}].name", f"{column.name!r} is reserved by the platform", hint, "reserved_name")
     taken = RESERVED_NAMES | {contract.entity_key, contract.event_date}
     for i, feature in enumerate(contract.features):
         if feature.name in taken:
-            message = f"{feature.name!r} is the key, the date or the platform's own"
-            yield Issue(f"features[{i}].name", message, hint)
+            message = f"{feature.name!r} is the name of the key or the date, or reserved by the platform"
+            yield Issue(f"features[{i}].name", message, hint, "reserved_name")
 
 
 def _key_and_date(contract: ContractParts) -> Iterator[Issue]:
@@ -88,18 +87,18 @@ def _key_and_date(contract: ContractParts) -> Iterator[Issue]:
             yield _no_column(key, "names", name, contract)
     date = contract.by_name.get(contract.event_date or "")
     if date is not None and date.type != "date":
-        message = f"column {date.name!r} is {date.type}, so loans have no vintage"
-        yield Issue("event_date", message, f"Give {date.name!r} the type date, or name another column.")
+        message = f"column {date.name!r} is {date.type}, not a date: loans would have no vintage"
+        yield Issue("event_date", message, f"Give {date.name!r} the type date, or name another column.", "wrong_type")
 
 
 def _categories(path: str, words: Iterable[str]) -> Iterator[Issue]:
-    """Two spellings of one category: the second would never occur, as case and spacing are ignored."""
+    """Categories that differ only in case and spacing: the second one would never occur."""
     first: dict[str, str] = {}
     for i, word in enumerate(words):
         plain = " ".join(word.lower().split())
         if plain in first:
-            message = f"{word!r} and {first[plain]!r} are the same category, as case and spacing are ignored"
-            yield Issue(f"{path}[{i}]", message, "Keep one of the two.")
+            message = f"{word!r} and {first[plain]!r} are the same category, because case and spacing are ignored"
+            yield Issue(f"{path}[{i}]", message, "Keep one of the two.", "duplicate_category")
         first.setdefault(plain, word)
 
 
@@ -107,8 +106,8 @@ def _target_issues(contract: ContractParts) -> Iterator[Issue]:
     if issues := list(_sql_issues("target.sql", contract.target.sql)):
         yield from issues
     elif not columns_read(contract.target.sql):
-        message = "reads no column, so every loan has the same outcome and nothing can be learned"
-        yield Issue("target.sql", message, "Derive it from the raw column that tells how the loan went.")
+        message = "reads no column: every loan would have the same outcome"
+        yield Issue("target.sql", message, "Derive it from the raw column with the outcome of the loan.", "constant")
 
 
 def _exposure_issues(contract: ContractParts) -> Iterator[Issue]:
@@ -121,9 +120,9 @@ def _exposure_issues(contract: ContractParts) -> Iterator[Issue]:
         column = contract.by_name.get(name)
         if column is None:
             yield _no_column("exposure.sql", "the exposure reads", name, contract)
-        elif column.known != "application":
-            message = f"the exposure reads {name!r}, which is not known when an applicant asks for the loan"
-            yield Issue("exposure.sql", message, "Compute it from what the applicant asks for.")
+        elif column.available_at != "application":
+            message = f"the exposure reads {name!r}, which is not available at application"
+            yield Issue("exposure.sql", message, "Compute it from what the applicant asks for.", "leak")
 
 
 def _feature_issues(path: str, feature: Feature, contract: ContractParts) -> Iterator[Issue]:
@@ -131,26 +130,31 @@ def _feature_issues(path: str, feature: Feature, contract: ContractParts) -> Ite
         yield from issues
         return
     if not feature.columns:
-        message = f"feature {feature.name!r} reads no column, so it is the same for every loan"
-        yield Issue(f"{path}.sql", message, "Compute it from columns, or remove it.")
+        message = f"feature {feature.name!r} reads no column: it is the same for every loan"
+        yield Issue(f"{path}.sql", message, "Compute it from columns, or remove it.", "constant")
     for name in sorted(feature.columns):
         if issue := _reading_issue(f"{path}.sql", f"feature {feature.name!r} reads", name, contract):
             yield issue
     if feature.kind == "category" and feature.monotone:
-        yield Issue(f"{path}.monotone", "a category has no direction", "Remove it, or make the kind number.")
+        hint = "Remove it, or make the kind number."
+        yield Issue(f"{path}.monotone", "a category cannot be monotone", hint, "not_applicable")
 
 
 def _reading_issue(path: str, where: str, name: str, contract: ContractParts) -> Issue | None:
     column = contract.by_name.get(name)
     if column is None:
         return _no_column(path, where, name, contract)
-    if column.known == "after_origination":
-        message = f"{where} {name!r}, which is known only after origination (a leak): an applicant has no such value"
-        return Issue(path, message, "Remove it; if the value is known at application, correct the column's `known`.")
+    if column.available_at == "after_origination":
+        message = f"{where} {name!r}, which is available only after origination: a leak"
+        return Issue(
+            path, message, "Remove it. If applicants have the value, correct `available_at` of the column.", "leak"
+        )
     if column.protected:
-        return Issue(path, f"{where} the protected column {name!r}", "Remove it: a decision must not depend on it.")
+        hint = "Remove it: a decision must not depend on it."
+        return Issue(path, f"{where} the protected column {name!r}", hint, "protected_column")
     if name in contract.forbidden_features:
-        return Issue(path, f"{where} {name!r}, which forbidden_features excludes", "Remove it from one of the two.")
+        message = f"{where} {name!r}, which is one of the forbidden_features"
+        return Issue(path, message, "Remove it from one of the two.", "forbidden_column")
     return None
 
 
@@ -158,16 +162,16 @@ def _sql_issues(path: str, sql: str) -> Iterator[Issue]:
     try:
         columns_read(sql)
     except SqlError as error:
-        yield Issue(path, str(error), "Correct the SQL.")
+        yield Issue(path, str(error), "Correct the SQL.", "invalid_sql")
 
 
 def _no_column(path: str, where: str, name: str, contract: ContractParts) -> Issue:
     made = [column.name for column in contract.columns if column.sql and name in _raw(column)]
     if made:
-        hint = f"It is a raw column: the column made of it is {made[0]!r}."
+        hint = f"It is a raw column. The column made from it is {made[0]!r}."
     else:
         hint = did_you_mean(name, contract.by_name) or "Add the column, or correct the name."
-    return Issue(path, f"{where} {name!r}, which is no column", hint)
+    return Issue(path, f"{where} {name!r}, which is no column", hint, "unknown_column")
 
 
 def _raw(column: Column) -> frozenset[str]:

@@ -9,7 +9,8 @@ from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest, did_you_mean
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Name, Strict, Text
-from loan_platform.core.book.policies import UNDIRECTED, Policies
+from loan_platform.core.book.policies import Policies
+from loan_platform.core.book.training_policies import NON_MONOTONE_FAMILIES
 from loan_platform.core.errors import Issue
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
@@ -17,22 +18,22 @@ SOURCES = ("loans", "applications", "outcomes")
 
 
 class Attributes(Policies):
-    """What a `defs.yaml` decides, under `attributes`."""
+    """Sources and policies of a book: the key `attributes` of `defs.yaml`."""
 
-    contract: Text = Field(default="contract.yaml", description="The contract's file, beside this one.")
+    contract: Text = Field(default="contract.yaml", description="File name of the contract, in the same folder.")
 
 
 class Requirements(Strict):
-    """What must be there before the book is loaded."""
+    """What must exist before the book is loaded."""
 
-    env: tuple[Text, ...] = Field(default=(), description="Environment variables that the file uses.")
+    env: tuple[Text, ...] = Field(default=(), description="Environment variables that this file uses.")
 
 
 class PostProcessing(Strict):
-    """Changes to the finished assets of a book, as Dagster offers them."""
+    """Changes to the assets of a book, applied by Dagster after they are built."""
 
     assets: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Each with `target`, a selection of assets, and `attributes`, what they get."
+        default=(), description="Each entry has `target`, an asset selection, and `attributes`, the values to set."
     )
 
 
@@ -40,20 +41,20 @@ class DefsFile(Strict):
     """The `defs.yaml` of a loan book."""
 
     type: Literal["loan_platform.assets.loan_portfolio.LoanPortfolio"] = Field(
-        description="The component: always this one."
+        description="Dagster component. Always this one."
     )
     attributes: Attributes = Field(description="Sources and policies of the book.")
-    requirements: Requirements | None = Field(default=None, description="What the file needs from its surroundings.")
+    requirements: Requirements | None = Field(default=None, description="What this file needs.")
     template_vars_module: str | None = Field(
-        default=None, description="Dagster's: the Python module of template variables for `post_processing`."
+        default=None, description="Dagster option: Python module with the template variables of `post_processing`."
     )
     post_processing: PostProcessing | None = Field(
-        default=None, description="Dagster's: owners, tags or metadata for assets of the book."
+        default=None, description="Dagster option: owners, tags or metadata for assets of the book."
     )
 
 
 class Portfolio(Policies):
-    """Everything the platform knows about one loan book."""
+    """One loan book: its name, contract, sources and policies."""
 
     name: Name
     contract: Contract
@@ -66,25 +67,31 @@ class Portfolio(Policies):
 
 
 def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
-    """Where the policies do not fit the contract, by the key of the policies."""
+    """Issues of policies that do not fit the contract, by the key of the policy."""
     known = {*SOURCES, *(table.name for table in contract.tables)}
     for table in contract.tables:
-        if table.name not in policies.sources and table.name != "loans":  # of loans the policies tell themselves
+        if table.name not in policies.sources and table.name != "loans":  # `Policies` reports a missing `loans`
             hint = f"Add `{table.name}: {{path: ...}}`, or remove the table from the contract."
-            yield Issue("sources", f"there is no source {table.name!r}, which the contract joins", hint)
+            yield Issue(
+                "sources", f"there is no source {table.name!r}, which the contract joins", hint, "missing_source"
+            )
     for name in policies.sources:
-        told_already = "loans" not in policies.sources and closest(name, known) == "loans"
-        if name not in known and not told_already:
-            hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
-            yield Issue(f"sources.{name}", "is no source of a book, so nothing would read it", hint)
-    if set(policies.training.families) <= UNDIRECTED and any(feature.monotone for feature in contract.features):
-        what = f"{' and '.join(policies.training.families)} cannot keep features to the contract's directions"
+        reported = "loans" not in policies.sources and closest(name, known) == "loans"
+        if name not in known and not reported:
+            hint = did_you_mean(name, known) or f"The sources are {', '.join(sorted(known))}."
+            yield Issue(f"sources.{name}", "is no source of this book: nothing would read it", hint, "unknown_source")
+    if set(policies.training.families) <= NON_MONOTONE_FAMILIES and any(
+        feature.monotone for feature in contract.features
+    ):
+        what = f"{' and '.join(policies.training.families)} cannot keep the contract's monotone constraints"
         hint = "Add scorecard, or remove `monotone` from the contract's features."
-        yield Issue("training.families", f"{what}, so no model could be chosen", hint)
+        yield Issue("training.families", f"{what}: no model could be chosen", hint, "no_monotone_family")
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"
         if policies.split.kind != "hash":
-            yield Issue("split.kind", f"{why} there are no vintages to split by", f"Write 'hash', {remedy}.")
+            message = f"{why} there are no vintages to split by"
+            yield Issue("split.kind", message, f"Write 'hash', {remedy}.", "no_event_date")
         if policies.partitions.every != "none":
-            yield Issue("partitions.every", f"{why} batches cannot be cut by it", f"Write 'none', {remedy}.")
+            message = f"{why} applications cannot be divided by date"
+            yield Issue("partitions.every", message, f"Write 'none', {remedy}.", "no_event_date")

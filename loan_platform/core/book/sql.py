@@ -1,4 +1,4 @@
-"""What a SQL expression of a contract reads, without running it."""
+"""Columns and tables that the SQL of a contract reads, found without running it."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The two files of a book, alone and against each other: every mistake of both in one go."""
+"""Checks the two files of a book, each alone and both together, and finds every issue in one run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,15 @@ DEFS = "defs.yaml"
 
 @dataclass(frozen=True)
 class BookCheck:
-    """What was found in the folder of a book.
+    """Result of the check of a book's folder.
 
     Attributes:
-        portfolio: the book; None unless both files are sound.
+        portfolio: the book; None if there is an issue.
         defs: `defs.yaml`, for the lines of its keys.
         contract: the contract's file, and the contract as far as it can be read.
         attributes: of `defs.yaml`, as far as they can be read.
         issues: every issue, `defs.yaml` first, in the order of their lines.
+        notes: what is no error, such as old names of keys.
     """
 
     portfolio: Portfolio | None
@@ -35,14 +36,15 @@ class BookCheck:
     contract: ContractCheck
     attributes: Attributes | None
     issues: tuple[Issue, ...]
+    notes: tuple[Issue, ...] = ()
 
 
 def check_book(folder: Path) -> BookCheck:
-    """Read `defs.yaml` and the contract it names; nothing is raised."""
+    """Read `defs.yaml` and the contract that it names. Issues are returned, not raised."""
     defs = check_file(read_yaml(folder / DEFS), DefsFile)
     attributes = defs.value.attributes if defs.value else defs.parts.get(("attributes",))
     attributes = attributes if isinstance(attributes, Attributes) else None
-    if attributes:  # a policy that contradicts itself was replaced by its defaults
+    if attributes:  # a policy with inconsistent values was replaced by its defaults
         stated = {str(path[-1]): part for path, part in defs.parts.items() if path[:-1] == ("attributes",)}
         attributes = attributes.model_copy(update=stated)
     contract = check_contract(folder / (attributes.contract if attributes else "contract.yaml"))
@@ -51,9 +53,9 @@ def check_book(folder: Path) -> BookCheck:
         issues = portfolio_issues(attributes, contract.contract)
         whole = [issue._replace(path=f"attributes.{issue.path}") for issue in issues]
         defs.add(issue for issue in whole if not f"{issue.path}.".startswith(known))
-    issues = (*defs.issues, *contract.issues)
+    issues, notes = (*defs.issues, *contract.issues), (*defs.notes, *contract.notes)
     if attributes is None or contract.contract is None or issues:
-        return BookCheck(None, defs.file, contract, attributes, issues)
+        return BookCheck(None, defs.file, contract, attributes, issues, notes)
     return _named(folder, defs, contract, attributes)
 
 
@@ -61,7 +63,7 @@ def load_book(folder: Path) -> Portfolio:
     """The book of a folder; the folder's name is the book's.
 
     Raises:
-        ContractError: with every mistake of both files, one per line, as `file:line: key path: what. How to hint it.`
+        ContractError: with every issue of both files, one per line, as `file:line: key path: message. Hint.`
     """
     check = check_book(folder)
     if check.portfolio is None:
@@ -70,7 +72,7 @@ def load_book(folder: Path) -> Portfolio:
 
 
 def other_component(folder: Path) -> str | None:
-    """The component of a folder that is no loan book and is not meant to be one; None for a book."""
+    """The component of a folder that holds something else than a loan book; None for a book."""
     data = read_yaml(folder / DEFS).data
     kind = cast("dict[str, object]", data).get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str) or "." not in kind or kind.startswith("loan_platform."):
@@ -80,11 +82,12 @@ def other_component(folder: Path) -> str | None:
 
 def _named(folder: Path, defs: FileCheck[DefsFile], contract: ContractCheck, attributes: Attributes) -> BookCheck:
     policies = {name: getattr(attributes, name) for name in Policies.model_fields}
+    notes = (*defs.notes, *contract.notes)
     try:
         portfolio = Portfolio(name=folder.name, contract=contract.contract, **policies)  # pyright: ignore[reportArgumentType]
-    except ValidationError:  # all but the name is known to be sound
-        message = f"the folder is called {folder.name!r}, and its name is that of the book and of its tables"
-        hint = "Rename it: small letters, digits and underscores, a letter first, at most 63 characters."
-        defs.add([Issue("", message, hint)])
-        return BookCheck(None, defs.file, contract, attributes, tuple(defs.issues))
-    return BookCheck(portfolio, defs.file, contract, attributes, ())
+    except ValidationError:  # everything but the name is valid
+        message = f"the folder name {folder.name!r} is not a valid name of a book"
+        hint = "Rename the folder: lower-case letters, digits and underscores, a letter first, at most 63 characters."
+        defs.add([Issue("", message, hint, "invalid_name")])
+        return BookCheck(None, defs.file, contract, attributes, tuple(defs.issues), notes)
+    return BookCheck(portfolio, defs.file, contract, attributes, (), notes)

@@ -1,4 +1,4 @@
-"""A contract file with every issue in it."""
+"""Checks a contract file: its form, its rules, and the SQL of its features."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,35 +16,37 @@ from loan_platform.core.features.feature_sql import feature_issues
 
 @dataclass(frozen=True)
 class ContractCheck:
-    """What was found in a contract file.
+    """Result of the check of a contract file.
 
     Attributes:
         file: the file, for the lines of its keys.
-        contract: the contract as far as it can be read, for further checks; whole where there is no issue.
+        contract: the contract as far as it can be read, for further checks. It is complete if there is no issue.
         issues: every issue, in the order of their lines.
+        notes: what is no error, such as old names of keys.
     """
 
     file: YamlFile
     contract: Contract | None
     issues: tuple[Issue, ...]
+    notes: tuple[Issue, ...] = ()
 
 
 def check_contract(path: Path) -> ContractCheck:
-    """Look at form, at how the parts fit together, and at the SQL of the features; nothing is raised."""
+    """Check form, rules and the SQL of the features. Issues are returned, not raised."""
     check = check_file(read_yaml(path), Contract)
     contract = check.value or check.parts.get(())
     if not isinstance(contract, Contract):
-        return ContractCheck(check.file, None, tuple(check.issues))
+        return ContractCheck(check.file, None, tuple(check.issues), check.notes)
     if check.judged:
         _check_features(check, contract)
-    return ContractCheck(check.file, contract, tuple(check.issues))
+    return ContractCheck(check.file, contract, tuple(check.issues), check.notes)
 
 
 def load_contract(path: Path) -> Contract:
     """Read a contract file.
 
     Raises:
-        ContractError: with every mistake found, one per line, as `file:line: key path: what. How to hint it.`
+        ContractError: with every issue, one per line, as `file:line: key path: message. Hint.`
     """
     checked = check_contract(path)
     if checked.issues or checked.contract is None:
@@ -53,7 +55,7 @@ def load_contract(path: Path) -> Contract:
 
 
 def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
-    """Compile the features, and the exposure, of which nothing else is wrong."""
+    """Compile the features and the exposure that have no other issue."""
     wrong = {issue.path.partition(".")[0] for issue in check.issues}
     computed = contract.computed(use_pricing=True)
     paths = [*(f"features[{i}]" for i in range(len(contract.features))), "exposure"]

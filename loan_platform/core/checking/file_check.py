@@ -1,4 +1,4 @@
-"""One YAML file against its pydantic model: every mistake with its line, and what can be made of the file."""
+"""Checks one YAML file against its pydantic model: every issue with its line, and the model as far as possible."""
 
 import json
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.key_paths import Path, path_parts
+from loan_platform.core.checking.old_keys import old_key_notes
 from loan_platform.core.checking.repair import Repaired, repair
 from loan_platform.core.checking.schema_errors import error_items, explained
 from loan_platform.core.checking.yaml_file import YamlFile
@@ -20,27 +21,29 @@ _LAYERS = 4
 
 @dataclass
 class FileCheck(Generic[M]):
-    """What a file holds, as far as it can be read.
+    """Result of the check of a file.
 
     Attributes:
-        value: the model; None where the file is too wrong to make one.
-        issues: in the order of their lines.
-        parts: models inside the file whose values are right one by one and do not go together, by path.
-        judged: False where names were lost, so that what refers to them cannot be judged.
+        value: the model; None if the file cannot be read as one.
+        issues: every issue, in the order of lines.
+        notes: what is no error, such as old names of keys.
+        parts: models inside the file, by path, whose values are valid one by one but not together.
+        judged: False if names could not be read, so that references to them cannot be checked.
     """
 
     file: YamlFile
     value: M | None = None
     issues: list[Issue] = field(default_factory=list[Issue])
+    notes: tuple[Issue, ...] = ()
     parts: dict[Path, object] = field(default_factory=dict[Path, object])
     judged: bool = True
 
     def add(self, issues: Iterable[Issue]) -> None:
-        """Problems by key path become mistakes with a line; what is known already is left out."""
+        """Add issues by key path. They get file and line; an issue that is already there is left out."""
         self.add_found((path_parts(issue.path), issue) for issue in issues)
 
     def add_found(self, found: Iterable[tuple[Path, Issue]]) -> None:
-        """As `add`, for problems whose path is known part by part."""
+        """Like `add`, for paths that are given part by part."""
         for path, issue in found:
             in_file = self.file.issue(path, issue.message, issue.hint, issue.code)
             if in_file not in self.issues:
@@ -49,9 +52,9 @@ class FileCheck(Generic[M]):
 
 
 def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
-    """Every mistake of form, and of what the model's validators refuse; nothing is raised.
+    """Every issue of form and of the model's validators. Issues are returned, not raised.
 
-    The data is read strictly: a number in quotes is no number, as it is for editors that know the schema.
+    The data is read strictly: a number in quotes is a text, as the JSON schema says too.
     """
     check = FileCheck[M](file, issues=list(file.issues))
     if not file.readable:
@@ -59,8 +62,9 @@ def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
     try:
         text = json.dumps(file.data)
     except (ValueError, RecursionError):
-        check.add([Issue("", "a list or map contains itself", "Remove the alias (`*`).")])
+        check.add([Issue("", "a list or map contains itself", "Remove the alias (`*`).", "contains_itself")])
         return check
+    check.notes = old_key_notes(file, model)
     try:
         check.value = model.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -70,7 +74,7 @@ def check_file(file: YamlFile, model: type[M]) -> FileCheck[M]:
 
 
 def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationError) -> None:
-    """Look behind mistakes of form for those that depend on what was meant, one layer at a time."""
+    """Repair issues of form, one layer at a time, to find issues that depend on the repaired values."""
     result = Repaired(json.loads(text))
     for _ in range(_LAYERS):
         check.parts |= _inconsistent(error)
@@ -90,6 +94,6 @@ def _read_on(check: FileCheck[M], model: type[M], text: str, error: ValidationEr
 
 
 def _inconsistent(error: ValidationError) -> dict[Path, object]:
-    """Models that validators refused, by their path."""
+    """Models that their validators rejected, by path."""
     items = ((item["loc"], item.get("ctx", {}).get("error")) for item in error_items(error))
     return {path: inner.model for path, inner in items if isinstance(inner, InconsistentError) and inner.model}

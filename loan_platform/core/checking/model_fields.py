@@ -1,10 +1,10 @@
-"""What the pydantic models say about the key at a path: its field, its type, the values it accepts."""
+"""The field, type and accepted values of a key, read from the pydantic models."""
 
 import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from loan_platform.core.book.key_paths import Path
@@ -71,9 +71,16 @@ class Slot:
         return [c for given in self.constraints for c in (given.metadata if isinstance(given, FieldInfo) else [given])]
 
 
+def old_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Old names of a model's keys, each with the name of today."""
+    aliases = ((name, field.validation_alias) for name, field in model.model_fields.items())
+    choices = ((name, alias.choices) for name, alias in aliases if isinstance(alias, AliasChoices))
+    return {str(old): name for name, names in choices for old in names if old != name}
+
+
 def slot_of(model: type[BaseModel], key: str) -> Slot | None:
-    """The slot of a model's key; None where it has no such key."""
-    field = model.model_fields.get(key)
+    """The slot of a model's key, by its name of today or an old one; None where it has no such key."""
+    field = model.model_fields.get(old_keys(model).get(key, key))
     return None if field is None else Slot(field.annotation, field.metadata, field)
 
 
@@ -87,7 +94,7 @@ def slot_at(model: type[BaseModel], path: Path) -> Slot | None:
     return slot
 
 
-def keys_told(model: type[BaseModel]) -> str:
+def format_keys(model: type[BaseModel]) -> str:
     """The keys of a model for people, required ones marked."""
     fields = model.model_fields
     return ", ".join(f"{name} (required)" if field.is_required() else name for name, field in fields.items())

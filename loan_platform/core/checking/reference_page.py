@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import DefsFile
-from loan_platform.core.checking.model_fields import Slot, slot_of
+from loan_platform.core.checking.model_fields import Slot, old_keys, slot_of
 
 
 def reference() -> str:
@@ -18,12 +18,15 @@ def reference() -> str:
     parts = [
         "# The two files of a portfolio",
         "Generated from the models in `loan_platform/core` by `make docs`.",
-        "Unknown keys are refused. `loan-platform check` tells every mistake with file, line, key path, reason and how "
-        "to mend it; editors complete and check the keys by `loan_platform/schemas`.",
+        "Unknown keys are rejected. `loan-platform check` reports each issue with file, line, key path and a hint. "
+        "Editors complete and check the keys with the schemas in `loan_platform/schemas`.",
         "## `contract.yaml`",
         *(_section(model) for model in _models(Contract)),
         "## `defs.yaml`",
         *(_section(model) for model in _models(DefsFile)),
+        "## Old names of keys",
+        "These keys have a new name. Files with the old name still load, and `loan-platform check` notes it.",
+        _old_names(),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -45,6 +48,12 @@ def _section(model: type[BaseModel]) -> str:
     ]
     heading = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n"
     return "\n".join([heading, "| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _old_names() -> str:
+    models = [*_models(Contract), *_models(DefsFile)]
+    rows = [f"| {model.__name__} | `{old}` | `{new}` |" for model in models for old, new in old_keys(model).items()]
+    return "\n".join(["| section | old name | name |", "| --- | --- | --- |", *rows])
 
 
 def _type(annotation: Any) -> str:

@@ -1,4 +1,4 @@
-"""The file as it was probably meant, so that one mistake does not hide those that depend on it."""
+"""Repairs the data of a file to what was probably meant, so that one issue does not hide others."""
 
 import operator
 import re
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from loan_platform.core.book.close_names import closest
 from loan_platform.core.book.key_paths import Path, path_text
-from loan_platform.core.checking.model_fields import BOUNDS, Slot, slot_at
+from loan_platform.core.checking.model_fields import BOUNDS, Slot, old_keys, slot_at
 from loan_platform.core.checking.schema_errors import error_items
 
 _TEXTS = ("placeholder", "2000-01", "a")
@@ -18,12 +18,12 @@ _NUMBERS = (1, 0.5, 100, 1000, 0)
 
 @dataclass
 class Repaired:
-    """Data without mistakes of form.
+    """Data without issues of form.
 
     Attributes:
-        guessed: places whose value was made up; nothing that is found there is a mistake of its own.
-        names_lost: a column, a feature or a whole list was made up, so what reads them cannot be judged.
-        renamed: where a key was misspelt, the path that was meant and the path in the file.
+        guessed: paths with a made-up value. Issues found there are not reported.
+        names_lost: a column, a feature or a whole list was made up. References to it cannot be checked.
+        renamed: for each misspelt key, the path that was meant and the path in the file.
     """
 
     data: Any
@@ -32,7 +32,7 @@ class Repaired:
     renamed: dict[Path, Path] = field(default_factory=dict[Path, Path])
 
     def made_up(self, path: Path) -> bool:
-        """Whether what stands at a path, or beside it in the same list item, was made up."""
+        """Whether the value at a path, or one beside it in the same list item, was made up."""
         owners = [guess[:-1] if len(guess) > 1 and isinstance(guess[-2], int) else guess for guess in self.guessed]
         return any(path[: len(owner)] == owner for owner in owners)
 
@@ -43,12 +43,12 @@ class Repaired:
 
 
 def repair(result: Repaired, model: type[BaseModel], error: ValidationError) -> None:
-    """Spell keys and values as they were meant, and put placeholders where nothing is.
+    """Correct misspelt keys and values, and put placeholders for missing ones.
 
     Args:
-        result: what was validated, with text keys; it is changed.
+        result: the data that was validated. It is changed in place.
         model: the model of the whole file.
-        error: what is wrong.
+        error: the validation error of this data.
     """
     items: list[tuple[Path, str]] = [(item["loc"], item["type"]) for item in error_items(error)]
     for path, kind in items:
@@ -64,7 +64,10 @@ def _rename(result: Repaired, path: Path, owner: Slot | None) -> None:
     if parent is None:
         return
     value = parent.pop(path[-1], None)
-    meant = closest(str(path[-1]), owner.model.model_fields) if owner and owner.model else None
+    names = owner.model.model_fields if owner and owner.model else {}
+    old = old_keys(owner.model) if owner and owner.model else {}
+    found = closest(str(path[-1]), [*names, *old])
+    meant = old.get(found, found) if found else None
     if meant and meant not in parent:
         parent[meant] = value
         result.renamed[(*path[:-1], meant)] = path

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for people: what it is and how to hint it."""
+"""Turns the errors of pydantic into issues with a message and a hint."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest, did_you_mean
 from loan_platform.core.book.key_paths import Path, path_parts, path_text
-from loan_platform.core.checking.model_fields import Slot, keys_told, slot_at, slot_of
+from loan_platform.core.checking.model_fields import Slot, format_keys, old_keys, slot_at, slot_of
 from loan_platform.core.errors import Issue
 
 _NOUNS = {
@@ -35,7 +35,7 @@ _INNER = re.compile(r"[\w.\[\]]+: ")
 
 
 def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path, Issue]]:
-    """Every mistake with its path, in the order of the model's keys."""
+    """Every issue with its path, in the order of the model's keys."""
     for item in error_items(error):
         path: Path = item["loc"]
         inner = item.get("ctx", {}).get("error")
@@ -46,14 +46,14 @@ def explained(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[
                 key, colon, message = line.partition(": ") if _INNER.match(line) else ("", "", line)
                 yield _below(path, Issue(key, message if colon else line))
         else:
-            message, hint = _explain(item, slot_at(model, path), slot_at(model, path[:-1]))
-            yield path, Issue(path_text(path), message, hint)
+            code, message, hint = _explain(item, slot_at(model, path), slot_at(model, path[:-1]))
+            yield path, Issue(path_text(path), message, hint, code)
 
 
 def error_items(error: ValidationError) -> list[dict[str, Any]]:
-    """What pydantic found, without what only follows from it.
+    """Errors of pydantic, without those that only follow from another.
 
-    A list is called too short where its items are wrong; a key is called missing where it is misspelt.
+    A list with invalid items is also reported as too short, and a misspelt key also as missing.
     """
     items = [cast("dict[str, Any]", item) for item in error.errors(include_url=False)]
     paths: list[Path] = [item["loc"] for item in items]
@@ -68,8 +68,8 @@ def error_items(error: ValidationError) -> list[dict[str, Any]]:
     return [item for item in items if not follows(item)]
 
 
-def _told(value: object) -> str:
-    """A value of a YAML file for people, cut short."""
+def _format_value(value: object) -> str:
+    """A value of a YAML file as text, shortened."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -86,40 +86,45 @@ def _below(path: Path, issue: Issue) -> tuple[Path, Issue]:
     return whole, issue._replace(path=path_text(whole))
 
 
-def _explain(item: dict[str, Any], slot: Slot | None, owner: Slot | None) -> tuple[str, str]:
+def _explain(item: dict[str, Any], slot: Slot | None, owner: Slot | None) -> tuple[str, str, str]:
+    """Code, message and hint."""
     kind = str(item["type"])
     if kind == "extra_forbidden" and owner and owner.model:
-        return "is not a key here", _meant(str(item["loc"][-1]), owner.model)
+        key = str(item["loc"][-1])
+        if new := old_keys(owner.model).get(key):  # pydantic has read the new key
+            return "old_and_new_key", f"is the old name of {new!r}, and both are given", "Remove the old one."
+        return "unknown_key", "is not a key here", _meant(key, owner.model)
     if kind == "missing":
         meaning = slot.field.description if slot and slot.field and slot.field.description else ""
-        return "is missing", f"Add it. Its meaning: {meaning}" if meaning else "Add it."
-    return _wrong_value(kind, item["input"], slot) or (str(item["msg"]).lower(), "Correct it.")
+        return "missing_key", "is missing", f"Add it. Its meaning: {meaning}" if meaning else "Add it."
+    return "wrong_value", *(_wrong_value(kind, item["input"], slot) or (str(item["msg"]).lower(), "Correct it."))
 
 
 def _wrong_value(kind: str, value: object, slot: Slot | None) -> tuple[str, str] | None:
     if slot and slot.literals:
         return _literal(value, slot)
     if kind in _NOUNS:
-        return f"is {_told(value)}, not {_NOUNS[kind]}", _retyped(kind, value, slot)
+        return f"is {_format_value(value)}, not {_NOUNS[kind]}", _retyped(kind, value, slot)
     if kind in ("too_short", "string_too_short"):
         return "is empty", "Write at least one." if kind == "too_short" else "Write a text."
     if kind == "string_pattern_mismatch" and slot and slot.pattern:
         noun, hint = _PATTERNS.get(slot.pattern, (f"of the form {slot.pattern}", "Correct it."))
         return f"{value!r} is not {noun}", hint
     if slot and slot.bounds:
-        return f"{_told(value)} is out of range".removeprefix("the number "), _range(value, slot)
+        return f"{_format_value(value)} is out of range".removeprefix("the number "), _range(value, slot)
     return None
 
 
 def _meant(key: str, model: type[BaseModel]) -> str:
-    if found := closest(key, model.model_fields):
-        return f"Did you mean {found!r}?"
+    old = old_keys(model)
+    if found := closest(key, [*model.model_fields, *old]):
+        return f"Did you mean {old.get(found, found)!r}?"
     for name in model.model_fields:
         slot = slot_of(model, name)
         inner = slot.model if slot else None
         if inner and key in inner.model_fields:
             return f"It is a key of {name!r}: put it there."
-    return f"Accepted keys: {keys_told(model)}."
+    return f"Accepted keys: {format_keys(model)}."
 
 
 def _literal(value: object, slot: Slot) -> tuple[str, str]:
@@ -127,7 +132,7 @@ def _literal(value: object, slot: Slot) -> tuple[str, str]:
     if value is None and "null" in slot.literals:
         return 'is null without quotes, which to YAML is nothing, not "null"', f'Write "null" in quotes. {accepted}'
     meant = did_you_mean(value, slot.literals) if isinstance(value, str) else ""
-    return f"{_told(value)} is not accepted", f"{meant} {accepted}".strip()
+    return f"{_format_value(value)} is not accepted", f"{meant} {accepted}".strip()
 
 
 def _retyped(kind: str, value: object, slot: Slot | None) -> str:
@@ -141,7 +146,7 @@ def _retyped(kind: str, value: object, slot: Slot | None) -> str:
         return "Write true or false, without quotes."
     if kind in ("tuple_type", "list_type"):
         return "Begin each item on a line of its own with `- `, or write [first, second]."
-    keys = f": {keys_told(slot.model)}" if slot and slot.model else ""
+    keys = f": {format_keys(slot.model)}" if slot and slot.model else ""
     return f"Write its keys below it, one on each line and indented{keys}."
 
 

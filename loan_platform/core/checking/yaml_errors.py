@@ -1,4 +1,4 @@
-"""What the YAML parser says, in words for people who do not write parsers."""
+"""Turns the errors of the YAML parser into issues with a plain message and a hint."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from loan_platform.core.errors import Issue
 _SPACES = "Indent with spaces; most editors can convert tabs."
 _QUOTE = "Put the whole text in quotes"
 
-# A piece of the parser's problem (libyaml and PyYAML word it differently), what it means, how to hint it.
+# A piece of the parser's text (libyaml and PyYAML word it differently), message, hint.
 _PROBLEMS = (
     (
         ("mapping values are not allowed",),
@@ -65,7 +65,7 @@ _PROBLEMS = (
 
 
 def yaml_issue(path: Path, text: str, error: yaml.YAMLError) -> Issue:
-    """The parser's error as a mistake on the line that a person has to change."""
+    """The parser's error as an issue on the line to change."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         problem = error.problem or ""
@@ -79,13 +79,13 @@ def yaml_issue(path: Path, text: str, error: yaml.YAMLError) -> Issue:
 
 
 def bytes_issue(path: Path, error: UnicodeDecodeError) -> Issue:
-    """The file is not UTF-8."""
+    """The issue of a file that is not UTF-8."""
     line = error.object.count(b"\n", 0, error.start) + 1
     return _issue(path, line, "the file is not UTF-8 text", "Save it as UTF-8.")
 
 
 def nesting_issue(path: Path, error: Exception) -> Issue:
-    """A value that YAML reads and Python cannot hold."""
+    """The issue of a value that YAML reads and Python cannot hold."""
     if isinstance(error, RecursionError):
         return _issue(path, 1, "lists or maps are nested too deep", "Remove the superfluous levels.")
     return _issue(path, 1, f"a number cannot be read ({error})", "Write it in decimal digits.")

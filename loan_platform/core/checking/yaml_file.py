@@ -1,4 +1,4 @@
-"""A YAML file with the line of every key, and what YAML itself would keep to itself: repeated keys."""
+"""A YAML file with the line of each key. Repeated keys, which YAML accepts silently, are issues."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """One YAML document: its data, and the mistakes that keep it from being read as it was meant.
+    """One YAML document: its data, and the issues found while reading it.
 
     `readable` is False where there is no data at all; `data` is what YAML makes of the text otherwise.
     """
@@ -43,7 +43,7 @@ class YamlFile:
     readable: bool
 
     def issue(self, path: Path, message: str, hint: str, code: str = "") -> Issue:
-        """A mistake at a path of this file."""
+        """An issue at a path of this file."""
         return Issue(path_text(path), message, hint, code, self.path, self.line(path))
 
     def line(self, path: Path) -> int:
@@ -60,7 +60,7 @@ class YamlFile:
 
 
 def read_yaml(path: FilePath) -> YamlFile:
-    """Read one document; whatever is wrong with the file is an issue, nothing is raised."""
+    """Read one document. Everything wrong with the file is returned as an issue; nothing is raised."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

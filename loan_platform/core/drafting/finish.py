@@ -1,4 +1,4 @@
-"""From typed rows to the whole draft: roles, ranges, features and policies."""
+"""Completes a draft from typed rows: event date, roles, ranges, features and policies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import polars as pl
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Feature
-from loan_platform.core.book.policies import Partitions
+from loan_platform.core.book.monitoring_policies import PartitionPolicy
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import event_date
-from loan_platform.core.drafting.judging.judged_columns import Judged, event_column, judge
+from loan_platform.core.drafting.judging.judged_columns import JudgedColumn, event_column, judge
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies, promotion_for, training_for
 from loan_platform.core.drafting.judging.roles import LeftOut
 from loan_platform.core.drafting.judging.starters import starter_features
@@ -26,27 +26,27 @@ from loan_platform.core.features.feature_set import FeatureSet
 
 @dataclass(frozen=True)
 class JudgedColumns:
-    """The event date, if there is one, all other columns, and those that turned out to say nothing."""
+    """The event date (or None), all other columns, and columns without information."""
 
     event: DraftColumn | None
-    columns: tuple[Judged, ...]
+    columns: tuple[JudgedColumn, ...]
     left_out: tuple[LeftOut, ...]
 
 
 def judged_columns(plan: Plan, typed: pl.DataFrame, nulled: Mapping[str, int]) -> JudgedColumns:
-    """What the values of the columns show.
+    """Judge each column by its values.
 
     Args:
-        plan: what was read.
+        plan: columns that were read.
         typed: its accepted rows, with the target.
-        nulled: values of each column that are no value of its type.
+        nulled: number of values of each column that are invalid for its type.
     """
     sources = {column.name: source for column, source in plan.kept}
     dates = typed.select(column.name for column, _ in plan.kept if column.type == "date")
     event = event_date(dates, sources)
     rows = typed.filter(pl.col(event).is_not_null()) if event else typed
     days = rows[event] if event else None
-    judged: list[Judged] = []
+    judged: list[JudgedColumn] = []
     out: list[LeftOut] = []
     for column, source in plan.kept:
         if column.name == event:
@@ -67,15 +67,15 @@ def _says_nothing(values: pl.Series, days: pl.Series | None) -> str | None:
         return "no value is one of its type"
     if days is None or values.dtype != pl.Int64:
         return None
-    # In later months these have values that training never saw.
+    # Later months have values of it that training never saw.
     for word, part in (("year", days.dt.year()), ("month", days.dt.month())):
         if (values == part).fill_null(True).all() and values.n_unique() > 1:
             return f"repeats the {word} of the decision"
     return None
 
 
-def features_of(
-    judged: tuple[Judged, ...], event: DraftColumn | None, rows: int
+def choose_features(
+    judged: tuple[JudgedColumn, ...], event: DraftColumn | None, rows: int
 ) -> tuple[tuple[Feature, Statistics], ...]:
     """The starter features.
 
@@ -83,7 +83,7 @@ def features_of(
         DraftError: there is none.
     """
     found = tuple(starter_features(judged, event.column.name if event else None, rows))
-    if not any(item.column.known == "application" for item in judged if item.column.name in _read(found)):
+    if not any(item.column.available_at == "application" for item in judged if item.column.name in _read(found)):
         told = "; ".join(f"{item.column.name}: {item.leak or item.protected or 'no feature'}" for item in judged[:10])
         raise DraftError(
             f"no column is left that a model may use. {told}. Give a file with what is known at application, or "
@@ -96,7 +96,7 @@ def _read(features: tuple[tuple[Feature, Statistics], ...]) -> frozenset[str]:
     return frozenset[str]().union(*(feature.columns for feature, _ in features))
 
 
-def policies_of(contract: Contract, typed: pl.DataFrame, threads: int) -> ChosenPolicies:
+def choose_policies(contract: Contract, typed: pl.DataFrame, threads: int) -> ChosenPolicies:
     """Policies that suit the loans.
 
     Args:
@@ -114,7 +114,7 @@ def policies_of(contract: Contract, typed: pl.DataFrame, threads: int) -> Chosen
     target = rows[TARGET].to_numpy().astype(np.float64)
     found = strength(features, target, chosen.rows.fit, chosen.rows.calibration, threads)
     training = [chosen.rows.parts[name] for name in ("fit", "calibration")]
-    every = Partitions(every="none") if event is None else Partitions(every="month", start=first_month(event))
+    every = PartitionPolicy(every="none") if event is None else PartitionPolicy(every="month", start=first_month(event))
     return ChosenPolicies(
         split=chosen,
         training=training_for(sum(part.rows for part in training), sum(part.defaults for part in training)),

@@ -1,11 +1,11 @@
-"""The first contract of a draft: every column that is kept, typed, before anything is known of its values."""
+"""The plan of a draft: the columns to read, the key, and a first contract that types them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
-from loan_platform.core.drafting.judging.draft import contract_of
+from loan_platform.core.drafting.judging.draft import build_contract
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
 from loan_platform.core.drafting.judging.target import TargetChoice
@@ -13,20 +13,20 @@ from loan_platform.core.drafting.reading.columns import hashed_key, key_column, 
 from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.survey import RawColumn
 
-FEWEST_ROWS = 300
-FEWEST_OF_A_CLASS = 20
+MIN_ROWS = 300
+MIN_PER_CLASS = 20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read of a source.
+    """What is read from a source.
 
     Attributes:
         key: the column that identifies a loan; `key_source`: the raw column, None for a hash.
         kept: the other columns of the contract with their raw columns, in the order of the file.
-        left_out: what stays in the source.
+        left_out: columns that are not read.
         missing: texts that mean a missing value.
-        target: how the outcome is read.
+        target: SQL of the outcome.
     """
 
     key: Column
@@ -38,17 +38,17 @@ class Plan:
 
     @property
     def contract(self) -> Contract:
-        """A contract that types every kept column and refuses no row but for its key and target."""
+        """A contract that types every kept column. It quarantines a row only for its key or target."""
         column, _ = self.kept[0]
         any_feature = Feature(
             name="any", sql=f"CASE WHEN {column.name} IS NULL THEN 1 ELSE 0 END", description="-", reason="-"
         )
         columns = (self.key, *(column for column, _ in self.kept))
-        return contract_of(columns, self.key.name, None, self.missing, self.target, (any_feature,), "plan")
+        return build_contract(columns, self.key.name, None, self.missing, self.target, (any_feature,), "plan")
 
 
 def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str | None) -> Plan:
-    """What to read, with which key.
+    """The plan for a source.
 
     Args:
         columns: every raw column.
@@ -68,7 +68,7 @@ def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str |
     source = columns[key] if key else None
     marks = {mark for _, c in kept for mark in c.reading.markers}
     return Plan(
-        key=key_column(source) if source else hash_of(kept, columns),
+        key=key_column(source) if source else hash_key(kept, columns),
         key_source=source,
         kept=kept,
         left_out=out,
@@ -77,12 +77,12 @@ def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str |
     )
 
 
-def hash_of(
+def hash_key(
     kept: tuple[tuple[Column, RawColumn], ...],
     columns: Mapping[str, RawColumn],
     leaks: frozenset[str] = frozenset(),
 ) -> Column:
-    """A key for a source without one: of what is known at application, and numbers of the loan that repeat a little."""
+    """Hash key for a source without a key, from columns available at application and nearly unique loan numbers."""
     known = [source.raw for column, source in kept if not sounds_later(source) and column.name not in leaks]
     known += [column.raw for column in columns.values() if is_number_of_loan(column) and not is_personal(column)]
     labels = [*(column.name for column in columns.values()), "loan id"]
@@ -91,7 +91,7 @@ def hash_of(
 
 
 def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:
-    """Refuse a file that is too small or has one class only.
+    """Reject a file that is too small or has too few loans of a class.
 
     Args:
         rows: of the source.
@@ -101,14 +101,14 @@ def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:
     Raises:
         DraftError: with the counts.
     """
-    if rows < FEWEST_ROWS:
+    if rows < MIN_ROWS:
         raise DraftError(
-            f"the file has {rows:,} rows, and a model needs at least {FEWEST_ROWS}: give a file with more loans, "
+            f"the file has {rows:,} rows, and a model needs at least {MIN_ROWS}: give a file with more loans, "
             "several files as a pattern (loans-*.csv), or write the contract by hand (docs/contract.md)."
         )
-    if min(defaults, repaid) < FEWEST_OF_A_CLASS:
+    if min(defaults, repaid) < MIN_PER_CLASS:
         raise DraftError(
             f"the target ({target}) finds {defaults:,} defaulted and {repaid:,} repaid loans in {rows:,} rows, and "
-            f"a model needs at least {FEWEST_OF_A_CLASS} of each: look at the spelling of its values, or give a file "
+            f"a model needs at least {MIN_PER_CLASS} of each: look at the spelling of its values, or give a file "
             "with both."
         )

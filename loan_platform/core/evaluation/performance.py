@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
 
 Verdict = Literal["ok", "degraded", "unknown"]
@@ -63,7 +63,7 @@ class Performance:
         return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def performance(predictions: pl.DataFrame, champion_gini: float, policy: Drift) -> Performance:
+def performance(predictions: pl.DataFrame, champion_gini: float, policy: DriftPolicy) -> Performance:
     """Judge past predictions by the outcomes that are known.
 
     Loans on which the model was developed are left out and counted. The verdict is `degraded` if the Gini of the others
@@ -105,7 +105,7 @@ def auc_error(auc: Floats, defaults: Floats, repaid: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0) / (defaults * repaid))
 
 
-def _judge(vintage: date | None, scored: pl.DataFrame, floor: float, policy: Drift) -> VintagePerformance:
+def _judge(vintage: date | None, scored: pl.DataFrame, floor: float, policy: DriftPolicy) -> VintagePerformance:
     known = scored.drop_nulls("outcome")
     kinds = known["outcome"].n_unique()
     if len(known) < policy.min_outcomes or kinds < 2:

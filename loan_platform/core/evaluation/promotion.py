@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loan_platform.core.book.policies import Promotion
+from loan_platform.core.book.decision_policies import PromotionPolicy
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Verdict:
         }
 
 
-def decide(policy: Promotion, challenger: Challenger, champion: ChampionComparison | None) -> Verdict:
+def decide(policy: PromotionPolicy, challenger: Challenger, champion: ChampionComparison | None) -> Verdict:
     """Apply the policy. Without a champion only the floors and ceilings apply."""
     if champion is not None and champion.sha256 == challenger.sha256:
         return Verdict(promote=False, unchanged=True, reasons=())
@@ -83,7 +83,7 @@ def decide(policy: Promotion, challenger: Challenger, champion: ChampionComparis
     return Verdict(all(reason.passed for reason in reasons), unchanged=False, reasons=reasons)
 
 
-def _absolute_rules(policy: Promotion, challenger: Challenger) -> Iterator[CriterionResult]:
+def _absolute_rules(policy: PromotionPolicy, challenger: Challenger) -> Iterator[CriterionResult]:
     auc = challenger.auc
     yield _at_least("auc_floor", "Test AUC", auc, policy.min_auc)
     yield _at_most("auc_ceiling", "Test AUC", auc, policy.max_auc, leak=True)
@@ -93,7 +93,7 @@ def _absolute_rules(policy: Promotion, challenger: Challenger) -> Iterator[Crite
 
 
 def _champion_rules(
-    policy: Promotion, challenger: Challenger, champion: ChampionComparison
+    policy: PromotionPolicy, challenger: Challenger, champion: ChampionComparison
 ) -> Iterator[CriterionResult]:
     interval = f"{champion.auc_gain_low:+.4f} to {champion.auc_gain_high:+.4f}"
     passed = champion.auc_gain_low > policy.min_auc_gain

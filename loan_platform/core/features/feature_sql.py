@@ -50,11 +50,12 @@ def _beyond_its_row(feature: Feature) -> Issue | None:
     try:
         found = next(parsed(feature.sql).find_all(*_BEYOND), None)
     except SqlError as error:
-        return Issue("sql", str(error), "Correct the SQL.")
+        return Issue("sql", str(error), "Correct the SQL.", "invalid_sql")
     if found is None:
         return None
-    message = f"a feature is computed from one row alone, and {found.sql('duckdb')} looks at others"
-    return Issue("sql", message, "Compute it from the columns of one loan; for the largest of several use GREATEST.")
+    message = f"a feature reads one row only, and {found.sql('duckdb')} reads other rows"
+    hint = "Compute it from the columns of one loan. For the largest of several columns use GREATEST."
+    return Issue("sql", message, hint, "reads_other_rows")
 
 
 def _compile_issue(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | None) -> Issue | None:
@@ -64,12 +65,12 @@ def _compile_issue(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | N
         if feature.kind == "category" and dtype != pl.String:
             empty.select(feature_expression(feature, empty))
     except _FAILURES as error:
-        message = f"Polars, which runs it, refuses it: {first_line(error)}"
-        return Issue("sql", message, "Use functions of Polars' SQL, and columns of fitting types.")
+        message = f"Polars cannot run it: {first_line(error)}"
+        return Issue("sql", message, "Use functions of Polars' SQL, and columns of fitting types.", "invalid_sql")
     is_number = dtype.is_numeric() or isinstance(dtype, pl.Boolean | pl.Null)
     if feature.kind == "number" and not is_number:
         hint = "Write `kind: category`, or make it a number." if dtype == pl.String else "Make it a number."
-        return Issue("sql", f"gives {_noun(dtype)}, not a number", hint)
+        return Issue("sql", f"gives {_noun(dtype)}, not a number", hint, "wrong_type")
     return None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.reference import (
     SCORE_COLUMN,
     Floats,
@@ -89,7 +89,7 @@ _FRAME = {
 }
 
 
-def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, policy: Drift) -> DriftTable:
+def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, policy: DriftPolicy) -> DriftTable:
     """Compare a scored batch with the development sample.
 
     A variable drifts if its PSI reaches the policy's threshold plus the PSI that sampling alone gives at this size
@@ -112,7 +112,9 @@ def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, po
     return table_of_counts(reference, counts, rows, policy)
 
 
-def table_of_counts(reference: Reference, counts: Sequence[Sequence[int]], rows: int, policy: Drift) -> DriftTable:
+def table_of_counts(
+    reference: Reference, counts: Sequence[Sequence[int]], rows: int, policy: DriftPolicy
+) -> DriftTable:
     """The drift table of a batch, from its counts per bin.
 
     Args:
@@ -164,7 +166,7 @@ def chance_psi(bins: int, rows: int, reference_rows: int, quantile: float) -> fl
     return float(chdtri(bins - 1, 1 - quantile)) * (1 / rows + 1 / reference_rows)
 
 
-def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: Drift) -> VariableDrift:
+def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftPolicy) -> VariableDrift:
     reference = np.array(variable.counts)
     rows, reference_rows = int(batch.sum()), int(reference.sum())
     chance = chance_psi(int((reference > 0).sum()), rows, reference_rows, policy.null_quantile)
@@ -190,7 +192,7 @@ def _status(value: float, warning: float, critical: float) -> Status:
     return "warning" if value >= warning else "ok"
 
 
-def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: Drift) -> Status:
+def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: DriftPolicy) -> Status:
     if rows < policy.min_rows:
         return "unknown"
     found = {variable.status for variable in variables}

@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from loan_platform.core.book.contract_parts import Strict
-from loan_platform.core.book.policies import Decision, Scorecard, Share
+from loan_platform.core.book.contract_parts import Share, Strict
+from loan_platform.core.book.decision_policies import DecisionPolicy, ScorecardPolicy
 
 Floats = NDArray[np.float64]
 
@@ -63,13 +63,16 @@ class DecisionRule(Strict):
 class AnswerPolicy(Strict):
     """How a probability becomes an answer."""
 
-    scorecard: Scorecard
+    scorecard: ScorecardPolicy
     decision: DecisionRule
 
     @cached_property
     def version(self) -> str:
         """First twelve digits of the policy's SHA-256. Answers name the policy by it."""
-        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+        values = self.model_dump(mode="json")
+        scale = values["scorecard"]
+        scale["double"] = scale.pop("points_to_double_odds")  # first name of the key: audit records hold this hash
+        return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class ProfitCurve(Strict):
@@ -88,7 +91,7 @@ class ProfitCurve(Strict):
     realised: tuple[float, ...]
 
 
-def profit_curve(probability: Floats, target: Floats, exposure: Floats, policy: Decision) -> ProfitCurve:
+def profit_curve(probability: Floats, target: Floats, exposure: Floats, policy: DecisionPolicy) -> ProfitCurve:
     """The profit curve of loans that the model has not seen.
 
     Args:
@@ -116,7 +119,7 @@ def profit_curve(probability: Floats, target: Floats, exposure: Floats, policy: 
     )
 
 
-def decision_rule(policy: Decision, curve: ProfitCurve) -> DecisionRule:
+def decision_rule(policy: DecisionPolicy, curve: ProfitCurve) -> DecisionRule:
     """The policy with its cut-offs resolved.
 
     Without given cut-offs, all cut-offs whose expected profit is close to the best one count as good. Loans below the
@@ -148,14 +151,15 @@ def decision_table(rule: DecisionRule, target: Floats, probability: Floats) -> d
     return {decision: rows.get(decision, nothing) for decision in DECISIONS}
 
 
-def _flat_top(policy: Decision, curve: ProfitCurve) -> tuple[float, float]:
+def _flat_top(policy: DecisionPolicy, curve: ProfitCurve) -> tuple[float, float]:
     even = _break_even(policy)
     cut_offs, expected = np.array(curve.cut_offs[:-1]), np.array(curve.expected[:-1])
-    as_good = cut_offs[expected >= (1 - policy.give_up) * expected.max()] if expected.max() > 0 else np.array([even])
+    enough = (1 - policy.profit_tolerance) * expected.max()
+    as_good = cut_offs[expected >= enough] if expected.max() > 0 else np.array([even])
     return round(min(float(as_good[0]), even), DIGITS), round(max(float(as_good[-1]), even), DIGITS)
 
 
-def _break_even(policy: Decision) -> float:
+def _break_even(policy: DecisionPolicy) -> float:
     """Probability of default at which the expected profit of a loan is 0."""
     earned, at_stake = policy.margin - policy.cost_of_funds, policy.margin + policy.loss_given_default
     return min(max(earned / at_stake, 0.0), 1.0) if at_stake > 0 else 0.0

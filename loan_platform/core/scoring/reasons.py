@@ -48,7 +48,7 @@ class Explainer:
         self._codes = [*self.features, *(name + NOT_KNOWN for name in self.features)]
         self._texts = [*(feature.reason for feature in read), *map(_not_known, read)]
         self._of_features = _Sums([column.feature for column in model.design.columns], self.features)
-        causes = [feature.cause or f"feature {feature.name}" for feature in read]
+        causes = [feature.reason_group or f"feature {feature.name}" for feature in read]
         self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
 
     def parts(self, features: pl.DataFrame) -> Floats:
@@ -106,7 +106,7 @@ class Explainer:
         if len(matrix) == 1:
             matrix = np.repeat(matrix, 2, axis=0)
         columns = self._model.model.contributions(matrix)
-        per_margin = -self._model.policy.scorecard.double / math.log(2) * self._slope(matrix, columns)
+        per_margin = -self._model.policy.scorecard.points_to_double_odds / math.log(2) * self._slope(matrix, columns)
         return self._of_features(columns.T) * per_margin
 
     def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:

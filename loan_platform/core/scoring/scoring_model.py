@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from loan_platform.core.book.constants import EXPOSURE
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.feature_set import FeatureSet
@@ -117,12 +117,12 @@ class ScoringModel:
         return features[EXPOSURE]
 
 
-def points(log_odds: Floats, scale: Scorecard) -> Floats:
+def points(log_odds: Floats, scale: ScorecardPolicy) -> Floats:
     """Points of calibrated log-odds of default: `scale.points` at odds of `scale.odds` good to bad.
 
     A fixed number of further points doubles the odds (N. Siddiqi, "Credit Risk Scorecards", 2006).
     """
-    factor = scale.double / math.log(2)
+    factor = scale.points_to_double_odds / math.log(2)
     return scale.points - factor * (log_odds + math.log(scale.odds))
 
 
@@ -134,7 +134,8 @@ def reduced_contract(contract: Contract, design: Design) -> Contract:
     features = tuple(f for f in contract.features if f.name in design.features)
     exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()
     read = exposure.union(*(f.columns for f in features)) | {contract.entity_key, contract.event_date}
-    columns = tuple(c for c in contract.columns if c.name in read or (c.known == "application" and not c.protected))
+    offered = {c.name for c in contract.columns if c.available_at == "application" and not c.protected}
+    columns = tuple(c for c in contract.columns if c.name in read | offered)
     return Contract.model_validate(
         {
             **contract.model_dump(exclude={"tables", "join"}),

@@ -67,12 +67,12 @@ def value_sql(column: Column, text: str, first: str, fraction: str | None, clean
             return _number(column, first, text, _scaled(first, text, fraction) if fraction else first, clean)
 
 
-def quoted(text: str) -> str:
+def quote_literal(text: str) -> str:
     """A SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def name(text: str) -> str:
+def quote_identifier(text: str) -> str:
     """A SQL identifier."""
     return '"' + text.replace('"', '""') + '"'
 
@@ -101,7 +101,7 @@ def _formatted(column: Column, text: str) -> str:
         pattern, digits = _NUMBER.pattern, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
     else:
         pattern, digits = _NUMBER.pattern_comma, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
-    return f"CASE WHEN regexp_matches({text}, {quoted(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
+    return f"CASE WHEN regexp_matches({text}, {quote_literal(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
 
 
 def _boolean(text: str) -> str:
@@ -137,8 +137,8 @@ def _category(column: Column, text: str) -> str:
     """SQL of a category in the contract's spelling; case and spacing of the text do not matter."""
     if column.allowed is None:
         return text
-    known = ", ".join(quoted(word) for word in column.allowed)
-    cases = " ".join(f"WHEN {quoted(spelling(word))} THEN {quoted(word)}" for word in column.allowed)
+    known = ", ".join(quote_literal(word) for word in column.allowed)
+    cases = " ".join(f"WHEN {quote_literal(spelling(word))} THEN {quote_literal(word)}" for word in column.allowed)
     plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
     return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
 
@@ -148,4 +148,4 @@ def _list(formats: tuple[str, ...]) -> str:
 
 
 def _words(texts: tuple[str, ...]) -> str:
-    return ", ".join(quoted(text) for text in texts)
+    return ", ".join(quote_literal(text) for text in texts)

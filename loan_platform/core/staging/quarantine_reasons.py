@@ -7,7 +7,7 @@ whether the column's own SQL failed. A message names the column and the rule, ne
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import quoted
+from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
 FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'
@@ -70,7 +70,7 @@ def clean_aggregate(table: Table, column: Column, i: int) -> str:
 def _unparseable(table: Table, column: Column, i: int) -> str:
     unread = f"v{i} IS NULL AND t{i} IS NOT NULL"
     if column.type != "text":
-        marks = ", ".join(quoted(mark) for mark in table.missing)
+        marks = ", ".join(quote_literal(mark) for mark in table.missing)
         unread += f" AND trim(t{i}) NOT IN ({marks})"
     return f"(({unread}) OR e{i})" if column.sql is not None else f"({unread})"
 
@@ -91,5 +91,5 @@ def _range(column: Column) -> str:
 
 
 def _fault_sql(column: str, reason: str, message: str, refused: bool) -> str:
-    fields = f"{quoted(column)}, {quoted(reason)}, {quoted(f'{column} {message}')}, {str(refused).lower()}"
-    return f"CAST(row({fields}) AS {FAULT_TYPE})"
+    texts = ", ".join(quote_literal(text) for text in (column, reason, f"{column} {message}"))
+    return f"CAST(row({texts}, {str(refused).lower()}) AS {FAULT_TYPE})"

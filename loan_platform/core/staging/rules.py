@@ -61,7 +61,7 @@ def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) ->
     if together:
         why = f"No two rows share the same {' and '.join(together)}."
         yield Rule("key_unique", "unique_together", why, "critical", together)
-    if optional := tuple(c.name for c in columns if not (c.required or c.every_file)):
+    if optional := tuple(c.name for c in columns if not (c.required or c.required_in_file)):
         yield Rule(
             "optional_columns_in_source",
             "in_source",
@@ -75,7 +75,7 @@ def _rules(columns: tuple[Column, ...], key: str | None, event_date: str | None)
     for column in columns:
         yield from _column_rules(column, column.name == key)
         # A value known at the decision cannot have a later date. Most often a two-digit year was read as 2068.
-        precedes = column.type == "date" and column.name != event_date and column.known != "after_origination"
+        precedes = column.type == "date" and column.name != event_date and column.available_at != "after_origination"
         if event_date is not None and precedes:
             name, why = f"{column.name}_not_after_{event_date}", f"{column.name} is not later than {event_date}."
             yield Rule(name, "not_after", why, column.severity, (column.name, event_date))

@@ -63,7 +63,7 @@ class Table:
         found = {
             column.name: column.raw_columns
             for column in self.columns
-            if (self.requires(column) or column.every_file) and not column.raw_columns & present
+            if (self.requires(column) or column.required_in_file) and not column.raw_columns & present
         }
         if self.target_required and not self._target_reads & present:
             found[TARGET] = self._target_reads

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import first_try_sql, name, plain_number_sql, quoted, value_sql
+from loan_platform.core.staging.parsing import (
+    first_try_sql,
+    plain_number_sql,
+    quote_identifier,
+    quote_literal,
+    value_sql,
+)
 from loan_platform.core.staging.quarantine_reasons import (
     clean_aggregate,
     fault_case,
@@ -36,7 +42,7 @@ def typed_sql(
     """
     # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
     raws = [
-        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{name(c.name)} AS s{i}"
+        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{quote_identifier(c.name)} AS s{i}"
         for i, c in enumerate(table.columns)
     ]
     target = table.target.sql if table.target else "NULL"
@@ -86,7 +92,8 @@ def faults_sql(table: Table) -> str:
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
     """Select list on `typed_sql`: the columns, the target if there is one, and the source of the row."""
     values = [
-        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} AS {name(c.name)}"
+        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} "
+        f"AS {quote_identifier(c.name)}"
         for i, c in enumerate(table.columns)
     ]
     return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
@@ -97,11 +104,12 @@ def fractions_sql(table: Table, raw: str) -> str | None:
     percents = [c for c in table.columns if c.type == "percent"]
     if not percents:
         return None
-    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else name(c.name) for c in percents}
-    numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {name(c.name)}" for c in percents)
+    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else quote_identifier(c.name) for c in percents}
+    numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {quote_identifier(c.name)}" for c in percents)
     shares = ", ".join(
-        f"coalesce(avg(CASE WHEN {name(c.name)} > 0 THEN CAST({name(c.name)} <= 1 AS INTEGER) END) "
-        f">= {FRACTION_SHARE}, false) AS {name(c.name)}"
+        f"coalesce(avg(CASE WHEN {quote_identifier(c.name)} > 0 "
+        f"THEN CAST({quote_identifier(c.name)} <= 1 AS INTEGER) END) "
+        f">= {FRACTION_SHARE}, false) AS {quote_identifier(c.name)}"
         for c in percents
     )
     return f"SELECT source_file, {shares} FROM (SELECT source_file, {numbers} FROM {raw}) GROUP BY source_file"
@@ -112,10 +120,10 @@ def _text(table: Table, column: Column, i: int) -> str:
     text = f"s{i}.x" if column.sql is not None else f"s{i}"
     if column.type != "text":
         return text
-    marks = ", ".join(quoted(mark) for mark in table.missing)
+    marks = ", ".join(quote_literal(mark) for mark in table.missing)
     return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
 
 
 def _is_fraction(column: Column, fractions: Fractions) -> str | None:
     files = fractions.get(column.name)
-    return f"source_file IN ({', '.join(quoted(f) for f in sorted(files))})" if files else None
+    return f"source_file IN ({', '.join(quote_literal(f) for f in sorted(files))})" if files else None

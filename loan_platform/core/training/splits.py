@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.policies import Split
+from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 
 Rows = NDArray[np.int64]
@@ -75,7 +75,7 @@ class LoanSplit:
         }
 
 
-def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None, policy: Split) -> LoanSplit:
+def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None, policy: SplitPolicy) -> LoanSplit:
     """Split by the policy: out of time on the vintages of `event_date`, or by a hash of the key.
 
     Args:
@@ -122,7 +122,7 @@ def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
     return ((hashed ^ (hashed >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
 
 
-def _by_hash(known: pl.DataFrame, policy: Split) -> pl.DataFrame:
+def _by_hash(known: pl.DataFrame, policy: SplitPolicy) -> pl.DataFrame:
     """Parts and folds by the rank of each key's hash among the loans of its outcome.
 
     So every part has the default rate of the book, however rare defaults are. A loan changes its part only if other
@@ -149,7 +149,7 @@ def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
     return rank.sort("row")["share"].to_numpy()
 
 
-def _out_of_time(loans: pl.DataFrame, policy: Split) -> tuple[pl.DataFrame, int]:
+def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame, int]:
     """Loans of matured vintages with known outcome and their part; count of known loans in immature vintages."""
     matured = _matured_vintages(loans, policy)
     known = loans.filter(pl.col("target").is_not_null())
@@ -167,7 +167,7 @@ def _out_of_time(loans: pl.DataFrame, policy: Split) -> tuple[pl.DataFrame, int]
     return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), known.height - kept.height
 
 
-def _matured_vintages(loans: pl.DataFrame, policy: Split) -> list[date]:
+def _matured_vintages(loans: pl.DataFrame, policy: SplitPolicy) -> list[date]:
     """Vintages, oldest first, up to the first with too many open outcomes."""
     share = (
         loans.drop_nulls("vintage")
@@ -201,7 +201,7 @@ def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
     return ordered.join(lookup, on="vintage", how="left", maintain_order="left")["block"].fill_null(-1)
 
 
-def _assemble(ordered: pl.DataFrame, policy: Split, rows: int, unknown: int, immature: int) -> LoanSplit:
+def _assemble(ordered: pl.DataFrame, policy: SplitPolicy, rows: int, unknown: int, immature: int) -> LoanSplit:
     parts = dict(enumerate(("fit", "calibration", "test")))
     frames = {name: ordered.filter(pl.col("part") == code) for code, name in parts.items()}
     for name, frame in frames.items():
@@ -221,7 +221,7 @@ def _assemble(ordered: pl.DataFrame, policy: Split, rows: int, unknown: int, imm
     )
 
 
-def _fold(training: pl.DataFrame, number: int, policy: Split) -> tuple[Rows, Rows]:
+def _fold(training: pl.DataFrame, number: int, policy: SplitPolicy) -> tuple[Rows, Rows]:
     """In time order: train on the earlier blocks, validate on the next. By hash: train on the other folds."""
     block = pl.col("block")
     if policy.kind == "hash":
@@ -234,7 +234,7 @@ def _fold(training: pl.DataFrame, number: int, policy: Split) -> tuple[Rows, Row
     return pair[0]["row"].to_numpy().astype(np.int64), pair[1]["row"].to_numpy().astype(np.int64)
 
 
-def _check_classes(frame: pl.DataFrame, name: str, policy: Split) -> None:
+def _check_classes(frame: pl.DataFrame, name: str, policy: SplitPolicy) -> None:
     defaults = int(frame["target"].sum())
     if min(defaults, frame.height - defaults) < MIN_OF_A_CLASS:
         setting = "split.test_share" if policy.kind == "hash" else "split.test_months"

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.book.policies import UNDIRECTED
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.book.training_policies import NON_MONOTONE_FAMILIES
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, auc, evaluate
 from loan_platform.core.models.base import FitContext, Floats
@@ -117,7 +117,8 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     folds = tuning_folds(data.split, data.matrix, data.target, policy.tuning_rows)
     tuned = _tune(book, data, folds, [name for name in policy.families if name not in ineligible], log)
     scores = {name: FoldScores(found.margins, found.aucs) for name, found in tuned.items()}
-    choice = choose(scores, tuple(fold.target for fold in folds), policy.margin, policy.seed)
+    targets = tuple(fold.target for fold in folds)
+    choice = choose(scores, targets, policy.min_auc_gain_over_scorecard, policy.seed)
     log(f"choice: {choice.reason}")
     fitted = fit_calibrated(book, data, {name: found.params for name, found in tuned.items()}, log)
     models = {name: one.model for name, one in fitted.items()}
@@ -140,7 +141,7 @@ def _ineligible_families(families: Sequence[str], context: FitContext) -> dict[s
     """Families that cannot be chosen, and why; they are neither tuned nor fitted."""
     if not any(context.monotone):
         return {}
-    return {name: KEEPS_NO_DIRECTIONS for name in families if name in UNDIRECTED}
+    return {name: KEEPS_NO_DIRECTIONS for name in families if name in NON_MONOTONE_FAMILIES}
 
 
 def _tune(

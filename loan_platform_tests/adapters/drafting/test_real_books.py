@@ -20,7 +20,7 @@ def drafted(source: Path, folder: Path) -> tuple[Draft, Portfolio]:
 
 
 def names(draft: Draft, known: str) -> set[str]:
-    return {item.column.name for item in draft.judged if item.column.known == known}
+    return {item.column.name for item in draft.judged if item.column.available_at == known}
 
 
 @pytest.mark.slow

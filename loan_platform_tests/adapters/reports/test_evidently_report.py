@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.reports.evidently_report import DriftReport, drift_report, write_drift_report
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
 
@@ -38,14 +38,14 @@ def loans(rows: int, seed: int) -> pl.DataFrame:
 
 def table(reference: pl.DataFrame, current: pl.DataFrame) -> DriftTable:
     frozen = Reference.build(reference.drop("probability"), reference["probability"].to_numpy())
-    return drift_table(frozen, current.drop("probability"), current["probability"].to_numpy(), Drift())
+    return drift_table(frozen, current.drop("probability"), current["probability"].to_numpy(), DriftPolicy())
 
 
 @lru_cache(maxsize=1)
 def report() -> DriftReport:
     reference, current = loans(3_000, 1), loans(900, 2).with_columns(pl.col("income") * 2)
     drift = table(reference, current)
-    return drift_report(reference, current, drift, title="Drift <of> May", policy=Drift(sample_rows=2_000))
+    return drift_report(reference, current, drift, title="Drift <of> May", policy=DriftPolicy(sample_rows=2_000))
 
 
 def test_the_shifted_variable_is_named_and_no_other() -> None:
@@ -66,7 +66,7 @@ def test_the_shifted_variable_is_named_and_no_other() -> None:
 def test_the_same_frames_give_the_same_bytes() -> None:
     reference, current = loans(3_000, 1), loans(900, 2).with_columns(pl.col("income") * 2)
     again = drift_report(
-        reference, current, table(reference, current), title="Drift <of> May", policy=Drift(sample_rows=2_000)
+        reference, current, table(reference, current), title="Drift <of> May", policy=DriftPolicy(sample_rows=2_000)
     )
     assert again.json == report().json
     assert again.html == report().html
@@ -89,7 +89,7 @@ def test_single_rows_are_not_in_the_report(tmp_path: Path, capfd: pytest.Capture
     )
     pages = tmp_path / "drift.html", tmp_path / "drift.json"
     write_drift_report(
-        reference, current, table(reference, current), *pages, title="Drift", policy=Drift(sample_rows=5_000)
+        reference, current, table(reference, current), *pages, title="Drift", policy=DriftPolicy(sample_rows=5_000)
     )
     text = "".join(page.read_text() for page in pages)
     assert "house" in text
@@ -103,4 +103,4 @@ def test_single_rows_are_not_in_the_report(tmp_path: Path, capfd: pytest.Capture
 def test_nothing_to_draw_is_an_error() -> None:
     reference, current = loans(200, 1), loans(200, 2).clear(200)
     with pytest.raises(ValueError, match="both the reference and the batch"):
-        drift_report(reference, current, table(reference, current), title="Drift", policy=Drift(sample_rows=500))
+        drift_report(reference, current, table(reference, current), title="Drift", policy=DriftPolicy(sample_rows=500))

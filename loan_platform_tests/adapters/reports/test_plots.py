@@ -19,7 +19,8 @@ from loan_platform.adapters.reports.plots import (
     score_plot,
     vintage_plot,
 )
-from loan_platform.core.book.policies import Decision, Drift
+from loan_platform.core.book.decision_policies import DecisionPolicy
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.metrics import by_vintage
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
@@ -29,7 +30,7 @@ DRAW = np.random.default_rng(1)
 PROBABILITY = DRAW.beta(2, 9, 4_000)
 TARGET = (DRAW.random(4_000) < PROBABILITY).astype(float)
 MONTHS = pl.Series([date(2015 + i % 4, 1 + i % 12, 1) for i in range(4_000)])
-EARNS = Decision()
+EARNS = DecisionPolicy()
 CURVE = profit_curve(PROBABILITY, TARGET, np.ones(4_000), EARNS)
 CANDIDATES = [("scorecard", 0.70, 0.69, 0.71), ("blend", 0.71, 0.70, 0.72)]
 
@@ -37,7 +38,7 @@ CANDIDATES = [("scorecard", 0.70, 0.69, 0.71), ("blend", 0.71, 0.70, 0.72)]
 def drifted() -> DriftTable:
     features = pl.DataFrame({f"feature_{i:02}": DRAW.normal(size=4_000) for i in range(30)})
     reference = Reference.build(features, PROBABILITY)
-    return drift_table(reference, features.with_columns(pl.col("feature_07") + 1), PROBABILITY, Drift())
+    return drift_table(reference, features.with_columns(pl.col("feature_07") + 1), PROBABILITY, DriftPolicy())
 
 
 PLOTS: dict[str, Callable[[], bytes]] = {

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from loan_platform.core.book.book_errors import ContractError
+from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.checking.contract_check import load_contract
+from loan_platform.core.errors import Issue
 
 
 def contract(**changes: Any) -> dict[str, Any]:
@@ -17,8 +19,8 @@ def contract(**changes: Any) -> dict[str, Any]:
         "columns": [
             {"name": "loan", "type": "text", "description": "Key.", "required": True},
             {"name": "income", "type": "number", "description": "Income.", "minimum": 0},
-            {"name": "rate", "type": "percent", "description": "Rate.", "known": "pricing"},
-            {"name": "paid", "type": "number", "description": "Paid.", "known": "after_origination"},
+            {"name": "rate", "type": "percent", "description": "Rate.", "available_at": "pricing"},
+            {"name": "paid", "type": "number", "description": "Paid.", "available_at": "after_origination"},
             {"name": "sex", "type": "text", "description": "Sex.", "protected": True},
         ],
         "target": {"sql": "CASE status WHEN 'bad' THEN 1 WHEN 'good' THEN 0 END", "description": "Bad."},
@@ -37,10 +39,11 @@ def written(tmp_path: Path, data: Any) -> Path:
     return path
 
 
-def mistakes(tmp_path: Path, data: Any) -> str:
+def issues(tmp_path: Path, data: Any) -> tuple[Issue, ...]:
     with pytest.raises(ContractError) as caught:
         load_contract(written(tmp_path, data))
-    return str(caught.value)
+    assert str(caught.value).splitlines() == [str(issue) for issue in caught.value.issues]
+    return caught.value.issues
 
 
 def test_a_sound_contract_loads(tmp_path: Path) -> None:
@@ -50,75 +53,84 @@ def test_a_sound_contract_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "reason"),
+    ("sql", "code", "text"),
     [
-        ("paid / income", "'paid', which is known only after origination (a leak)"),
-        ("length(sex)", "the protected column 'sex'"),
-        ("incme", "'incme', which is no column. Did you mean 'income'?"),
-        ("1 + 1", "feature 'f' reads no column"),
-        ("income /", "not an SQL expression"),
-        ("income from loans", "must be one SQL expression over the columns, not a query"),
-        ("income where rate > 1", "must be one SQL expression over the columns, not a query"),
-        ("(select max(income) from loans)", "must be one SQL expression over the columns, not a query"),
+        ("paid / income", "leak", "'paid'"),
+        ("length(sex)", "protected_column", "'sex'"),
+        ("incme", "unknown_column", "Did you mean 'income'?"),
+        ("1 + 1", "constant", "'f'"),
+        ("income /", "invalid_sql", "not an SQL expression"),
+        ("income from loans", "invalid_sql", "not a query"),
+        ("income where rate > 1", "invalid_sql", "not a query"),
+        ("(select max(income) from loans)", "invalid_sql", "not a query"),
     ],
 )
-def test_a_feature_that_may_not_be_is_refused(tmp_path: Path, sql: str, reason: str) -> None:
-    told = mistakes(tmp_path, contract(features=[feature("f", sql)]))
-    assert reason in told
-    assert "features[0].sql" in told
+def test_a_feature_that_may_not_be_is_an_issue(tmp_path: Path, sql: str, code: str, text: str) -> None:
+    (issue,) = issues(tmp_path, contract(features=[feature("f", sql)]))
+    assert (issue.path, issue.code) == ("features[0].sql", code)
+    assert text in issue.detail
 
 
 def test_forbidden_columns_are_refused(tmp_path: Path) -> None:
-    told = mistakes(tmp_path, contract(forbidden_features=["income"]))
-    assert "feature 'log_income' reads 'income', which forbidden_features excludes" in told
+    (issue,) = issues(tmp_path, contract(forbidden_features=["income"]))
+    assert (issue.path, issue.code) == ("features[0].sql", "forbidden_column")
+    assert "'income'" in issue.message
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("column", "key", "code", "text"),
     [
-        ({"type": "date", "decimal": ","}, "columns[5].decimal: only a number has a decimal sign, 'x' is date"),
-        ({"type": "text", "date_format": "%Y"}, "columns[5].date_format: only a date has a date format, 'x' is text"),
-        ({"type": "date", "date_format": "%d.%q.%Y"}, "columns[5].date_format: %q is no part of a date"),
-        ({"type": "date", "date_format": "%d.%m"}, "'%d.%m' needs a year (%Y or %y) and a month (%m, %b or %B)"),
-        ({"type": "date", "date_format": "%m.%Y%"}, "columns[5].date_format: % is no part of a date"),
-        ({"type": "number", "decimal": "."}, "columns[5].decimal: the text '.' is not accepted"),
+        ({"type": "date", "decimal": ","}, "decimal", "not_applicable", "'x' is date"),
+        ({"type": "text", "date_format": "%Y"}, "date_format", "not_applicable", "'x' is text"),
+        ({"type": "date", "date_format": "%d.%q.%Y"}, "date_format", "invalid_date_format", "%q"),
+        ({"type": "date", "date_format": "%d.%m"}, "date_format", "invalid_date_format", "%Y or %y"),
+        ({"type": "date", "date_format": "%m.%Y%"}, "date_format", "invalid_date_format", "% is"),
+        ({"type": "number", "decimal": "."}, "decimal", "wrong_value", "'.'"),
     ],
 )
-def test_a_format_of_another_type_is_refused(tmp_path: Path, column: dict[str, str], told: str) -> None:
+def test_a_format_of_another_type_is_an_issue(
+    tmp_path: Path, column: dict[str, str], key: str, code: str, text: str
+) -> None:
     data = contract()
     data["columns"].append({"name": "x", "description": "A column.", **column})
-    assert told in mistakes(tmp_path, data)
+    (issue,) = issues(tmp_path, data)
+    assert (issue.path, issue.code) == (f"columns[5].{key}", code)
+    assert text in issue.message
 
 
 def test_a_feature_needs_a_reason_text(tmp_path: Path) -> None:
     without = feature("f", "income")
     del without["reason"]
-    assert "features[0].reason: is missing. Add it. Its meaning: What the applicant is told" in mistakes(
-        tmp_path, contract(features=[without])
-    )
+    (issue,) = issues(tmp_path, contract(features=[without]))
+    assert (issue.path, issue.code) == ("features[0].reason", "missing_key")
+    assert str(Feature.model_fields["reason"].description) in issue.hint
 
 
-def test_duplicate_names_are_refused(tmp_path: Path) -> None:
-    told = mistakes(tmp_path, contract(features=[feature("f", "income"), feature("f", "income + 1")]))
-    assert "features[1].name: the name 'f' is that of features[0] too. Rename one of the two." in told
+def test_duplicate_names_are_an_issue(tmp_path: Path) -> None:
+    (issue,) = issues(tmp_path, contract(features=[feature("f", "income"), feature("f", "income + 1")]))
+    assert (issue.path, issue.code) == ("features[1].name", "duplicate_name")
+    assert "features[0]" in issue.message
 
 
 def test_unknown_keys_are_refused_with_their_line(tmp_path: Path) -> None:
     data = contract()
     data["columns"][1]["maximun"] = 5
-    told = mistakes(tmp_path, data)
+    (issue,) = issues(tmp_path, data)
     line = written(tmp_path, data).read_text().splitlines().index("  maximun: 5") + 1
-    assert told.startswith(f"{tmp_path}/contract.yaml:{line}: columns[1].maximun")
+    assert str(issue).startswith(f"{tmp_path}/contract.yaml:{line}: columns[1].maximun")
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
-    told = mistakes(tmp_path, contract(entity_key="lon", features=[feature("f", "paid"), feature("g", "x")]))
-    assert len(told.splitlines()) == 3
-    assert "feature 'g' reads 'x', which is no column" in told
+    found = issues(tmp_path, contract(entity_key="lon", features=[feature("f", "paid"), feature("g", "x")]))
+    assert [(issue.path, issue.code) for issue in found] == [
+        ("entity_key", "unknown_column"),
+        ("features[0].sql", "leak"),
+        ("features[1].sql", "unknown_column"),
+    ]
 
 
 def test_a_file_that_is_no_yaml_is_told(tmp_path: Path) -> None:
-    assert "cannot be read as YAML" in mistakes(tmp_path, "a: [1")
+    assert [issue.code for issue in issues(tmp_path, "a: [1")] == ["not_yaml"]
 
 
 def test_pricing_is_a_setting(tmp_path: Path) -> None:

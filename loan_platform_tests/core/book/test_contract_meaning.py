@@ -4,172 +4,216 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.planted import Planted, assert_only_issue, book_in, edited, ids, line_of, told
+from loan_platform.core.checking.book_check import check_book
+from loan_platform_tests.support.planted import Planted, assert_only_issue, book_in, edited, ids, line_of, place
 
 CASES = [
     Planted(
         "entity_key: contract_no",
         "entity_key: contract_nr",
         "entity_key:",
-        "entity_key: names 'contract_nr', which is no column. Did you mean 'contract_no'?",
+        "entity_key",
+        "unknown_column",
+        ("'contract_nr'", "'contract_no'"),
     ),
     Planted(
         "entity_key:",
         "event_date: sex\nentity_key:",
         "event_date",
-        "event_date: column 'sex' is text, so loans have no vintage. Give 'sex' the type date",
+        "event_date",
+        "wrong_type",
+        ("'sex'",),
     ),
     Planted(
         "- name: sex\n",
         "- name:  contract_no  # sex\n",
         "- name:  contract_no  # sex",
-        "columns[4].name: the name 'contract_no' is that of columns[0] too. Rename one of the two.",
+        "columns[4].name",
+        "duplicate_name",
+        ("'contract_no'", "0"),
     ),
     Planted(
         "- name: debt_to_salary",
         "- name:  log_salary",
         "- name:  log_salary",
-        "features[1].name: the name 'log_salary' is that of features[0] too. Rename one of the two.",
+        "features[1].name",
+        "duplicate_name",
+        ("'log_salary'", "0"),
     ),
     Planted(
         "- name: sex\n",
         "- name: score\n",
         "- name: score",
-        "columns[4].name: 'score' is a name that the platform uses itself. Choose another name.",
+        "columns[4].name",
+        "reserved_name",
+        ("'score'",),
     ),
     Planted(
         "- name: log_salary",
         "- name:  contract_no",
         "- name:  contract_no",
-        "features[0].name: 'contract_no' is the key, the date or the platform's own. Choose another name.",
+        "features[0].name",
+        "reserved_name",
+        ("'contract_no'",),
     ),
     Planted(
         "  minimum: 0",
         "  minimum: 9\n  maximum: 5",
         "minimum",
-        "columns[1].minimum: minimum 9 is above maximum 5, so every value would be refused. Swap them, or correct one.",
+        "columns[1].minimum",
+        "wrong_order",
+        ("9", "5"),
     ),
     Planted(
         "  protected: true",
         "  minimum: 5",
         "minimum: 5",
-        "columns[4].minimum: a text column has no range. Remove it, or make 'sex' a number.",
+        "columns[4].minimum",
+        "not_applicable",
+        ("'sex'",),
     ),
     Planted(
         "  minimum: 0",
         "  allowed: [a]",
         "allowed: [a]",
-        "columns[1].allowed: only a text column has categories, 'salary' is number. Remove it, or make the type text.",
+        "columns[1].allowed",
+        "not_applicable",
+        ("'salary'",),
     ),
     Planted(
         "  - south",
         "  - ' North'",
         "' North'",
-        "columns[3].allowed[1]: ' North' and 'north' are the same category, as case and spacing are ignored. Keep one",
+        "columns[3].allowed[1]",
+        "duplicate_category",
+        ("' North'", "'north'"),
     ),
     Planted(
         """CASE "Paid back" WHEN 'no' THEN 1 WHEN 'yes' THEN 0 END""",
         "'0'",
         "sql: '0'",
-        "target.sql: reads no column, so every loan has the same outcome and nothing can be learned. Derive it from",
+        "target.sql",
+        "constant",
     ),
     Planted(
         "WHEN 'yes' THEN 0 END",
         "WHEN 'yes' THEN 0",
         "Paid back",
-        "target.sql: not an SQL expression: Expected END after CASE at ",
+        "target.sql",
+        "invalid_sql",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: debt / (salry + 1)",
         "salry",
-        "features[1].sql: feature 'debt_to_salary' reads 'salry', which is no column. Did you mean 'salary'?",
+        "features[1].sql",
+        "unknown_column",
+        ("'debt_to_salary'", "'salry'", "'salary'"),
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: '\"Debts?\" + salary'",
         'Debts?" +',
-        "features[1].sql: feature 'debt_to_salary' reads 'debts?', which is no column. It is a raw column: the column "
-        "made of it is 'debt'.",
+        "features[1].sql",
+        "unknown_column",
+        ("'debt_to_salary'", "'debts?'", "'debt'"),
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: length(sex)",
         "length(sex)",
-        "features[1].sql: feature 'debt_to_salary' reads the protected column 'sex'. Remove it: a decision must not",
+        "features[1].sql",
+        "protected_column",
+        ("'debt_to_salary'", "'sex'"),
     ),
     Planted(
         "  unit: EUR\n- name: region",
-        "  known: after_origination\n- name: region",
+        "  available_at: after_origination\n- name: region",
         "sql: debt",
-        "features[1].sql: feature 'debt_to_salary' reads 'debt', which is known only after origination (a leak): an "
-        "applicant has no such value. Remove it;",
+        "features[1].sql",
+        "leak",
+        ("'debt_to_salary'", "'debt'"),
     ),
     Planted(
         "features:\n",
         "forbidden_features: [debt]\nfeatures:\n",
         "sql: debt",
-        "features[1].sql: feature 'debt_to_salary' reads 'debt', which forbidden_features excludes. Remove it from one",
+        "features[1].sql",
+        "forbidden_column",
+        ("'debt_to_salary'", "'debt'"),
     ),
     Planted(
         "features:\n",
         "forbidden_features: [debts]\nfeatures:\n",
         "forbidden_features",
-        "forbidden_features[0]: excludes 'debts', which is no column. Did you mean 'debt'?",
+        "forbidden_features[0]",
+        "unknown_column",
+        ("'debts'", "'debt'"),
     ),
     Planted(
         "features:\n",
         "exposure:\n  sql: dept  # stake\n  description: Debt.\nfeatures:\n",
         "# stake",
-        "exposure.sql: the exposure reads 'dept', which is no column. Did you mean 'debt'?",
+        "exposure.sql",
+        "unknown_column",
+        ("'dept'", "'debt'"),
     ),
     Planted(
         "features:\n",
         "exposure:\n  sql: lower(region)  # stake\n  description: Debt.\nfeatures:\n",
         "# stake",
-        "exposure.sql: gives text, not a number.",
+        "exposure.sql",
+        "wrong_type",
     ),
     Planted(
         "  kind: category",
         "  kind: category\n  monotone: increasing  # here",
         "monotone: increasing  # here",
-        "features[2].monotone: a category has no direction. Remove it, or make the kind number.",
+        "features[2].monotone",
+        "not_applicable",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: debt / AVG(salary)",
         "AVG",
-        "features[1].sql: a feature is computed from one row alone, and AVG(salary) looks at others. Compute it from",
+        "features[1].sql",
+        "reads_other_rows",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: RANK() OVER (ORDER BY debt)",
         "RANK",
-        "features[1].sql: a feature is computed from one row alone, and RANK() OVER (ORDER BY debt) looks at others.",
+        "features[1].sql",
+        "reads_other_rows",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: no_such(debt)",
         "no_such",
-        "features[1].sql: Polars, which runs it, refuses it: unsupported function",
+        "features[1].sql",
+        "invalid_sql",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: CASE WHEN debt > 5 THEN 'a' ELSE 'b' END",
         "CASE WHEN",
-        "features[1].sql: gives text, not a number. Write `kind: category`, or make it a number.",
+        "features[1].sql",
+        "wrong_type",
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: 1 + 1",
         "1 + 1",
-        "features[1].sql: feature 'debt_to_salary' reads no column, so it is the same for every loan. Compute it from",
+        "features[1].sql",
+        "constant",
+        ("'debt_to_salary'",),
     ),
     Planted(
         "sql: debt / (salary + 1)",
         "sql: debt FROM loans",
         "FROM loans",
-        "features[1].sql: must be one SQL expression over the columns, not a query. Correct the SQL.",
+        "features[1].sql",
+        "invalid_sql",
     ),
 ]
 
@@ -183,10 +227,8 @@ def test_an_exposure_is_known_when_the_applicant_asks(tmp_path: Path) -> None:
     folder = book_in(tmp_path)
     exposure = ("features:\n", "exposure:\n  sql: debt  # stake\n  description: Debt.\nfeatures:\n")
     text = edited(
-        folder, "contract.yaml", exposure, ("  unit: EUR\n- name: region", "  known: pricing\n- name: region")
+        folder, "contract.yaml", exposure, ("  unit: EUR\n- name: region", "  available_at: pricing\n- name: region")
     )
-    assert told(folder) == [
-        f"{folder / 'contract.yaml'}:{line_of(text, '# stake')}: exposure.sql: the exposure reads 'debt', which is not "
-        "known when an applicant asks for the loan. Compute it "
-        "from what the applicant asks for."
-    ]
+    (issue,) = check_book(folder).issues
+    assert (*place(issue), issue.code) == ("contract.yaml", line_of(text, "# stake"), "exposure.sql", "leak")
+    assert "'debt'" in issue.message

@@ -95,7 +95,9 @@ def test_a_file_without_a_book(book: Path, change: Callable[[Path], object], tex
 
 def test_the_name_of_the_folder_is_the_name_of_the_book(book: Path) -> None:
     renamed = book.rename(book.with_name("Car Loans"))
-    assert told(renamed)[0].startswith(f"{renamed}/defs.yaml:1: the folder is called 'Car Loans', and its name is that")
+    (issue,) = check_book(renamed).issues
+    assert (*place(issue), issue.code) == ("defs.yaml", 1, "", "invalid_name")
+    assert "'Car Loans'" in issue.message
 
 
 def test_another_contract_file(book: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_value_of_another_type(book: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_text_where_none_belongs(book: Path, file: str) -> None:
-    chosen = {"type", "known", "severity", "on_invalid", "kind", "monotone", "every", "families"}
+    chosen = {"type", "available_at", "severity", "on_invalid", "kind", "monotone", "every", "families"}
     for seed in range(ROUNDS):
         draw, tree, all_places = some(file, seed)
         wanted = [p for p in all_places if not isinstance(at(tree, p), str | dict | list) or p[-1] in chosen]

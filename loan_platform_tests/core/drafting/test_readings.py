@@ -8,7 +8,7 @@ import pytest
 from loan_platform.core.drafting.judging.outcomes import read_outcome
 from loan_platform.core.drafting.judging.ranges import drafted_range
 from loan_platform.core.drafting.judging.roles import is_protected, sounds_later
-from loan_platform.core.drafting.reading.names import TAKEN, identifiers, words_of
+from loan_platform.core.drafting.reading.names import TAKEN, identifiers, split_words
 from loan_platform.core.drafting.reading.readings import Reading, readings
 from loan_platform.core.drafting.reading.survey import survey
 
@@ -22,7 +22,7 @@ def read(**columns: list[str]) -> dict[str, Reading]:
         )
         for name, texts in columns.items()
     }
-    return readings(tables, {name: words_of(name) for name in columns})
+    return readings(tables, {name: split_words(name) for name in columns})
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_names_are_identifiers_and_differ() -> None:
     ],
 )
 def test_outcomes(name: str, bad: list[str], good: list[str], unresolved: list[str]) -> None:
-    found = read_outcome(words_of(name), dict.fromkeys([*bad, *good, *unresolved], 10))
+    found = read_outcome(split_words(name), dict.fromkeys([*bad, *good, *unresolved], 10))
     assert found is not None
     assert found.score > 0
     assert (list(found.bad), list(found.good), list(found.unresolved)) == (bad, good, unresolved)
@@ -132,7 +132,7 @@ def test_outcomes(name: str, bad: list[str], good: list[str], unresolved: list[s
 
 @pytest.mark.parametrize("name", ["cb_person_default_on_file", "previous_defaults", "employed", "has_phone"])
 def test_a_history_or_a_plain_flag_is_no_outcome(name: str) -> None:
-    found = read_outcome(words_of(name), {"Y": 10, "N": 10})
+    found = read_outcome(split_words(name), {"Y": 10, "N": 10})
     assert found is None or found.score <= 0
 
 

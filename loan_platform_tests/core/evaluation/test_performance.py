@@ -5,11 +5,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.metrics import auc, evaluate
 from loan_platform.core.evaluation.performance import auc_error, performance
 
-POLICY = Drift(min_outcomes=200, min_relative_gini=0.7)
+POLICY = DriftPolicy(min_outcomes=200, min_relative_gini=0.7)
 
 
 def predictions(rows: int = 3_000, strength: float = 1.0, seed: int = 1) -> pl.DataFrame:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from loan_platform.core.book.policies import Promotion
+from loan_platform.core.book.decision_policies import PromotionPolicy
 from loan_platform.core.evaluation.promotion import Challenger, ChampionComparison, decide
 
-POLICY = Promotion()  # AUC 0.6 to 0.75, one feature 0.7, ECE 0.03, gain above -0.002, ECE loss 0.005
+POLICY = PromotionPolicy()  # AUC 0.6 to 0.75, one feature 0.7, ECE 0.03, gain above -0.002, ECE loss 0.005
 GOOD = Challenger(sha256="new", auc=0.70, ece=0.010, max_feature_auc=0.62, max_feature="fico")
 CHAMPION = ChampionComparison(sha256="old", auc=0.69, ece=0.009, auc_gain_low=0.004, auc_gain_high=0.016)
 

@@ -5,12 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import DriftTable, chance_psi, drift_table, psi
 from loan_platform.core.monitoring.reference import Reference
 
 REFERENCE_ROWS = 40_000
-POLICY = Drift()
+POLICY = DriftPolicy()
 
 
 def loans(rows: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
@@ -39,7 +39,7 @@ def reference() -> Reference:
     return Reference.build(*loans(REFERENCE_ROWS, seed=1))
 
 
-def drift_of(features: pl.DataFrame, scores: np.ndarray, policy: Drift = POLICY) -> DriftTable:
+def drift_of(features: pl.DataFrame, scores: np.ndarray, policy: DriftPolicy = POLICY) -> DriftTable:
     return drift_table(reference(), features, scores, policy)
 
 

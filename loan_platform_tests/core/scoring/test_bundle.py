@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.scoring.bundle import PARTS, load_bundle, write_bundle
+from loan_platform.core.scoring.decisions import AnswerPolicy, DecisionRule
 from loan_platform.core.scoring.golden_rows import UNKNOWN
 from loan_platform.core.scoring.manifest import MANIFEST, BundleError, manifest_bytes
 from loan_platform_tests.support.lending import FAMILIES, every_candidate, loans, odd_rows, trained
@@ -32,6 +34,33 @@ def _rewrite(directory: Path, name: str, change: dict[str, Any]) -> None:
     meta = json.loads((directory / MANIFEST).read_bytes())["meta"]
     parts = {part: (directory / part).read_bytes() for part in PARTS}
     (directory / MANIFEST).write_bytes(manifest_bytes(parts, meta))
+
+
+def _old(value: Any) -> Any:
+    """A part of a bundle with the old names of keys."""
+    names = {"available_at": "known", "required_in_file": "every_file", "reason_group": "cause"}
+    names["points_to_double_odds"] = "double"
+    if isinstance(value, dict):
+        return {names.get(key, key): _old(inner) for key, inner in value.items()}
+    return [_old(item) for item in value] if isinstance(value, list) else value
+
+
+def test_a_bundle_with_old_names_of_keys_loads(bundle: Path, copy: Path):
+    for name in ("contract.json", "policy.json"):
+        old = json.dumps(_old(json.loads((copy / name).read_bytes())))
+        (copy / name).write_text(old)
+        _rewrite(copy, name, {})
+    assert '"known"' in (copy / "contract.json").read_text()
+    assert '"double"' in (copy / "policy.json").read_text()
+    old, new = load_bundle(copy).model, load_bundle(bundle).model
+    assert old.contract == new.contract
+    assert old.policy == new.policy
+    assert old.score(odd_rows()).equals(new.score(odd_rows()))
+
+
+def test_the_version_of_a_policy_outlives_new_names_of_its_keys():
+    rule = DecisionRule(approve_below=0.1, decline_from=0.2, loss_given_default=0.45, medium_from=0.1, high_from=0.2)
+    assert AnswerPolicy(scorecard=ScorecardPolicy(), decision=rule).version == "e3150d2eb5fa"
 
 
 @pytest.mark.parametrize("number", range(len(FAMILIES)), ids=FAMILIES)

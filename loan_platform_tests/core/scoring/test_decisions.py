@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from loan_platform.core.book.policies import Decision, Scorecard
+from loan_platform.core.book.decision_policies import DecisionPolicy, ScorecardPolicy
 from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.scoring.decisions import (
     AnswerPolicy,
@@ -15,7 +15,7 @@ from loan_platform.core.scoring.decisions import (
 from loan_platform_tests.support.lending import book, feature_frame, loans, odd_rows, trained
 
 RULE = DecisionRule(approve_below=0.1, decline_from=0.3, loss_given_default=0.5, medium_from=0.1, high_from=0.2)
-EARNS = Decision(margin=0.2, cost_of_funds=0.05, loss_given_default=0.45)  # breaks even at .15 / .65
+EARNS = DecisionPolicy(margin=0.2, cost_of_funds=0.05, loss_given_default=0.45)  # breaks even at .15 / .65
 EVEN = 0.15 / 0.65
 
 
@@ -66,12 +66,12 @@ def test_derived_cut_offs_span_the_flat_top_of_the_curve():
     best = max(curve.expected)
     for cut_off in (rule.approve_below, rule.decline_from):
         assert 0.975 * best < np.interp(cut_off, curve.cut_offs, curve.expected) < 0.985 * best
-    narrow = decision_rule(EARNS.model_copy(update={"give_up": 0.0}), curve)
+    narrow = decision_rule(EARNS.model_copy(update={"profit_tolerance": 0.0}), curve)
     assert narrow.approve_below == narrow.decline_from == round(EVEN, 4)
 
 
 def test_given_cut_offs_are_taken():
-    given = Decision(approve_below=0.05, decline_from=0.2)
+    given = DecisionPolicy(approve_below=0.05, decline_from=0.2)
     rule = decision_rule(given, profit_curve(*_window(), given))
     assert (rule.approve_below, rule.decline_from) == (0.05, 0.2)
 
@@ -100,7 +100,7 @@ def test_the_table_tells_of_every_decision():
 def test_the_version_is_that_of_every_part():
     versions = {
         AnswerPolicy(scorecard=scale, decision=rule).version
-        for scale in (Scorecard(), Scorecard(odds=31))
+        for scale in (ScorecardPolicy(), ScorecardPolicy(odds=31))
         for rule in (RULE, RULE.model_copy(update={"high_from": 0.25}))
     }
     assert len(versions) == 4

@@ -22,7 +22,7 @@ def reasons(model: ScoringModel, features: pl.DataFrame, most: int = MAX_REASONS
 
 def with_causes(model: ScoringModel, cause: str, *names: str, **more: str) -> ScoringModel:
     features = tuple(
-        feature.model_copy(update={"cause": cause, **more} if feature.name in names else {})
+        feature.model_copy(update={"reason_group": cause, **more} if feature.name in names else {})
         for feature in model.contract.features
     )
     return replace(model, contract=model.contract.model_copy(update={"features": features}))

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.policies import Scorecard
+from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.scoring import scoring_model as scoring
 from loan_platform.core.scoring.scoring_model import points
 from loan_platform_tests.support.lending import every_candidate, loans, odd_rows, trained
@@ -51,8 +51,9 @@ def test_answer_is_a_probability_and_points():
 
 def test_points_are_600_at_30_to_1_and_20_double_the_odds():
     odds = np.array([30.0, 60.0, 15.0])
-    assert points(-np.log(odds), Scorecard()).tolist() == pytest.approx([600, 620, 580])
-    assert points(-np.log(odds), Scorecard(points=500, odds=60, double=10)).tolist() == pytest.approx([490, 500, 480])
+    assert points(-np.log(odds), ScorecardPolicy()).tolist() == pytest.approx([600, 620, 580])
+    other = ScorecardPolicy(points=500, odds=60, points_to_double_odds=10)
+    assert points(-np.log(odds), other).tolist() == pytest.approx([490, 500, 480])
 
 
 def test_nothing_scores_to_nothing():

@@ -12,7 +12,7 @@ COLUMNS = [
     {"name": "key", "description": "Key.", "type": "text"},
     {"name": "decided_on", "description": "Date.", "type": "date", "required": True},
     {"name": "first_credit", "description": "Date.", "type": "date", "severity": "warning"},
-    {"name": "paid_on", "description": "Date.", "type": "date", "known": "after_origination"},
+    {"name": "paid_on", "description": "Date.", "type": "date", "available_at": "after_origination"},
     {
         "name": "income",
         "description": "Income.",

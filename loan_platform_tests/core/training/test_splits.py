@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.policies import Split
+from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
 
 
@@ -21,7 +21,9 @@ def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:
 
 
 def _split(frame: pl.DataFrame, **policy: Any) -> LoanSplit:
-    return split_loans(frame["key"], frame["target"], frame["date"], Split.model_validate({"test_months": 4, **policy}))
+    return split_loans(
+        frame["key"], frame["target"], frame["date"], SplitPolicy.model_validate({"test_months": 4, **policy})
+    )
 
 
 def test_newest_matured_vintages_test_and_those_before_calibrate():
@@ -83,13 +85,13 @@ def test_row_order_does_not_matter():
 
 def test_hash_split_keeps_shares_and_nearly_every_loan_in_place():
     frame = _book(per_month=400)
-    split = split_loans(frame["key"], frame["target"], None, Split(kind="hash"))
+    split = split_loans(frame["key"], frame["target"], None, SplitPolicy(kind="hash"))
     assert len(split.test) / frame.height == pytest.approx(0.25, abs=0.001)
     assert len(split.calibration) / len(split.training) == pytest.approx(0.2, abs=0.001)
     validation = np.concatenate([v for _, v in split.folds])
     assert sorted(validation) == sorted(split.training)
     half = frame.gather_every(2)
-    again = split_loans(half["key"], half["target"], None, Split(kind="hash"))
+    again = split_loans(half["key"], half["target"], None, SplitPolicy(kind="hash"))
     moved = set(half["key"][again.test]) - set(frame["key"][split.test])
     assert len(moved) < 0.02 * half.height
 
@@ -97,7 +99,7 @@ def test_hash_split_keeps_shares_and_nearly_every_loan_in_place():
 def test_hash_split_gives_every_part_the_book_s_default_rate():
     keys = pl.Series("key", [f"L{i}" for i in range(2_000)])
     target = pl.Series("target", [1 if i % 100 == 7 else 0 for i in range(2_000)])  # 20 defaults
-    split = split_loans(keys, target, None, Split(kind="hash", folds=4))
+    split = split_loans(keys, target, None, SplitPolicy(kind="hash", folds=4))
     assert {name: part.defaults for name, part in split.parts.items()} == {"fit": 12, "calibration": 3, "test": 5}
     validation = [int(target[rows].sum()) for _, rows in split.folds]
     assert sum(validation) == 15
@@ -135,4 +137,4 @@ def test_what_cannot_be_split_is_explained(change: dict[str, Any], policy: dict[
 def test_out_of_time_needs_a_date():
     frame = _book()
     with pytest.raises(SplitError, match="set it to hash"):
-        split_loans(frame["key"], frame["target"], None, Split())
+        split_loans(frame["key"], frame["target"], None, SplitPolicy())

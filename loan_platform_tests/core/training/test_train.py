@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.policies import Split
+from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.evaluation.metrics import evaluate
 from loan_platform.core.features.feature_set import FeatureSet
@@ -117,7 +117,7 @@ def test_same_bytes_whatever_threads_hash_seed_zone_or_order(tmp_path: Path):
 def test_a_book_without_dates_is_split_by_hash():
     undated = contract().model_copy(update={"event_date": None})
     policies = book(families=("scorecard",)).model_copy(
-        update={"contract": undated, "split": Split(kind="hash", folds=2)}
+        update={"contract": undated, "split": SplitPolicy(kind="hash", folds=2)}
     )
     result = train(policies, feature_frame(loans()).drop("issued"))
     assert result.split.report()["test"]["first"] is None

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from bento.model.champion import Champions, Named, Serving
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.drift_window import SharedCounts
-from loan_platform.core.book.policies import Drift
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import drift_table
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
@@ -95,7 +95,7 @@ def test_drift_is_found_and_goes_and_starts_anew_with_a_model(
         Reference.from_json(first.bundle.reference),
         first.bundle.model.features(RICH),
         first.predictor.predict_frame(RICH)["probability"].to_numpy(),
-        Drift(),
+        DriftPolicy(),
     )
     of_batch = {v.name: v.psi - v.chance for v in table.variables}
     assert gauge("psi", feature="log_income") == pytest.approx(of_batch["log_income"])

@@ -1,10 +1,10 @@
-"""A drafted book: everything that its two files and the screen say."""
+"""A drafted book: the content of its two files and of the screen."""
 
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature, Target
-from loan_platform.core.drafting.judging.judged_columns import Judged
+from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut
 from loan_platform.core.drafting.judging.statistics import Statistics
@@ -61,7 +61,7 @@ class Draft:
     key_why: str
     other_keys: tuple[str, ...]
     event: DraftColumn | None
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedColumn, ...]
     features: tuple[tuple[Feature, Statistics], ...]
     left_out: tuple[LeftOut, ...]
     policies: ChosenPolicies
@@ -75,7 +75,7 @@ class Draft:
     @property
     def contract(self) -> Contract:
         """The contract, as the platform will load it."""
-        return contract_of(
+        return build_contract(
             self.columns,
             self.key.column.name,
             self.event.column.name if self.event else None,
@@ -86,7 +86,7 @@ class Draft:
         )
 
 
-def contract_of(
+def build_contract(
     columns: tuple[Column, ...],
     key: str,
     event: str | None,

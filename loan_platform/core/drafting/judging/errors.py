@@ -1,7 +1,7 @@
-"""Why a file cannot be drafted."""
+"""The error for a file from which no book can be drafted."""
 
 from loan_platform.core.errors import ExplainedError
 
 
 class DraftError(ExplainedError, ValueError):
-    """A file, target, key or name from which no book can be drafted; with what to do next."""
+    """No book can be drafted from this file, target, key or name. The message says what to do next."""

@@ -1,4 +1,4 @@
-"""Which column holds the date of the decision."""
+"""Finds the column with the date of the credit decision."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,10 @@ import polars as pl
 
 from loan_platform.core.drafting.judging.roles import is_protected
 from loan_platform.core.drafting.reading.survey import RawColumn
-from loan_platform.core.drafting.reading.vocabulary import AFTER, EVENT_WORDS, NOT_EVENT, found
+from loan_platform.core.drafting.reading.vocabulary import AFTER, EVENT_WORDS, NOT_EVENT, find_phrase
 
-MOST_MISSING = 0.01
-FEWEST_MONTHS = 2
+MAX_MISSING = 0.01
+MIN_MONTHS = 2
 
 
 def event_date(dates: pl.DataFrame, sources: Mapping[str, RawColumn]) -> str | None:
@@ -26,13 +26,13 @@ def event_date(dates: pl.DataFrame, sources: Mapping[str, RawColumn]) -> str | N
 
 
 def _possible(values: pl.Series, source: RawColumn) -> bool:
-    if values.null_count() > MOST_MISSING * len(values) or is_protected(source):
+    if values.null_count() > MAX_MISSING * len(values) or is_protected(source):
         return False
-    if set(source.words) & NOT_EVENT or found(source.words, AFTER):
+    if set(source.words) & NOT_EVENT or find_phrase(source.words, AFTER):
         return False
-    return values.dt.truncate("1mo").n_unique() >= FEWEST_MONTHS
+    return values.dt.truncate("1mo").n_unique() >= MIN_MONTHS
 
 
 def _rank(source: RawColumn) -> int:
-    phrase = found(source.words, EVENT_WORDS)
+    phrase = find_phrase(source.words, EVENT_WORDS)
     return EVENT_WORDS.index(phrase) if phrase else len(EVENT_WORDS)

@@ -1,4 +1,4 @@
-"""Typed columns with what their values show: role, range and the comments a person reads first."""
+"""Judges one typed column: role, range, and the comments above it in the contract."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ LEAK_AUC = 0.90
 CERTAIN_LEAK_AUC = 0.95  # also of a column that a lender looks at, such as a balance
 STRONG_AUC = 0.80
 MOSTLY = 0.5
-MOST_SHOWN = 8
+MAX_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedColumn:
     """A column of the draft with its statistics.
 
     Attributes:
         draft: as the contract has it.
         stats: of its typed values.
-        leak: why it is taken for known only after origination, or None.
+        leak: why it is probably known only after origination, or None.
         protected: the word that makes it protected, or None.
     """
 
@@ -44,7 +44,7 @@ class Judged:
 
 def judge(
     column: Column, source: RawColumn, stats: Statistics, values: pl.Series, event: pl.Series | None, nulled: int
-) -> Judged:
+) -> JudgedColumn:
     """One column with role, range and comments.
 
     Args:
@@ -53,21 +53,21 @@ def judge(
         stats: of `values`.
         values: typed.
         event: dates of the decision, None where there are none or this is the column.
-        nulled: values that are no value of the type.
+        nulled: number of values that are invalid for the type.
     """
     late = _later_than(values, event)
     leak, protected = _leak(source, stats, late), is_protected(source)
-    known = "after_origination" if leak else "pricing" if is_pricing(source) else "application"
+    available_at = "after_origination" if leak else "pricing" if is_pricing(source) else "application"
     low, high = _range(column, stats)
     changes = {
-        "known": known,
+        "available_at": available_at,
         "protected": protected is not None,
         "minimum": low,
         "maximum": high,
     }
     comments = [*_comments(column, source, stats, nulled), *_warnings(source, stats, leak, protected, late)]
     drafted = column.model_copy(update=changes)
-    return Judged(DraftColumn(drafted, source, tuple(comments)), stats, leak, protected)
+    return JudgedColumn(DraftColumn(drafted, source, tuple(comments)), stats, leak, protected)
 
 
 def event_column(column: Column, source: RawColumn, values: pl.Series) -> DraftColumn:
@@ -107,11 +107,12 @@ def _range(column: Column, stats: Statistics) -> tuple[float | None, float | Non
 def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int) -> list[str]:
     told: list[str] = []
     if stats.low is not None:
-        told.append(f"observed {_shown(stats.low)} to {_shown(stats.high)}, median {_shown(stats.middle)}")
+        low, high, middle = (_format_number(value) for value in (stats.low, stats.high, stats.middle))
+        told.append(f"observed {low} to {high}, median {middle}")
     elif column.allowed:
         counts = category_counts(source)
-        shown = ", ".join(f"{value} {rows:,}" for value, rows in list(counts.items())[:MOST_SHOWN])
-        told.append(f"observed {shown}" + (f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""))
+        shown = ", ".join(f"{value} {rows:,}" for value, rows in list(counts.items())[:MAX_SHOWN])
+        told.append(f"observed {shown}" + (f" and {len(counts) - MAX_SHOWN} more" if len(counts) > MAX_SHOWN else ""))
     if stats.missing > 0:
         told.append(
             f"{100 * stats.missing:.2g} % missing" + (", which tells about the risk" if stats.missing_tells else "")
@@ -125,7 +126,7 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
     return lines
 
 
-def _shown(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 10_000 or value == int(value) else f"{value:,.4g}"
@@ -137,7 +138,10 @@ def _trend(stats: Statistics) -> str:
 
 def _warnings(source: RawColumn, stats: Statistics, leak: str | None, protected: str | None, late: float) -> list[str]:
     if leak:
-        return [f"POSSIBLE LEAK: {leak}.", "If it is known when the lender decides, change `known` and add a feature."]
+        return [
+            f"POSSIBLE LEAK: {leak}.",
+            "If the lender has it when it decides, change `available_at` and add a feature.",
+        ]
     if protected:
         return [f"Its name speaks of a protected attribute ({protected}): never a feature; used to test fairness."]
     if stats.auc >= STRONG_AUC:
@@ -147,6 +151,6 @@ def _warnings(source: RawColumn, stats: Statistics, leak: str | None, protected:
     return [f"later than the decision in {late:.1%} of the rows"] if late else []
 
 
-def leaks_of(judged: Mapping[str, Judged]) -> dict[str, str]:
-    """Columns taken for known only after origination, with the reason."""
+def leak_reasons(judged: Mapping[str, JudgedColumn]) -> dict[str, str]:
+    """Columns that are probably known only after origination, with the reason."""
     return {name: item.leak for name, item in judged.items() if item.leak}

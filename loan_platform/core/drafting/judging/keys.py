@@ -1,40 +1,40 @@
-"""Which column identifies a loan."""
+"""Finds the column that identifies a loan."""
 
 from collections.abc import Mapping
 
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_personal
-from loan_platform.core.drafting.judging.target import closest, stated_column
+from loan_platform.core.drafting.judging.target import describe_closest, find_column
 from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn
-from loan_platform.core.drafting.reading.vocabulary import KEY_WORDS, found
+from loan_platform.core.drafting.reading.vocabulary import KEY_WORDS, find_phrase
 
-FEW = 0.01
+MAX_BLANKS = 0.01
 
 
 def key_candidates(columns: Mapping[str, RawColumn], target: frozenset[str]) -> list[str]:
-    """Raw columns that could identify a loan, likeliest first: complete, and different in every row looked at.
+    """Raw columns that could identify a loan, most likely first. They have a different value in every row.
 
-    A column of numbers needs a name that says so: incomes are often unique too.
+    A column of numbers also needs a fitting name, because incomes are often unique too.
     """
     possible = [c for c in columns.values() if c.raw not in target and _identifies(c)]
     return [column.raw for column in sorted(possible, key=_rank)]
 
 
-def stated_key(text: str, columns: Mapping[str, RawColumn]) -> str:
+def find_key(text: str, columns: Mapping[str, RawColumn]) -> str:
     """The raw column that KEY names.
 
     Raises:
         DraftError: it names none.
     """
     known = {raw: column.name for raw, column in columns.items()}
-    raw = stated_column(text, known)
+    raw = find_column(text, known)
     if raw is None:
-        raise DraftError(f"KEY names {text!r}, which is no column of the file{closest(text, known)}.")
+        raise DraftError(f"KEY names {text!r}, which is no column of the file{describe_closest(text, known)}.")
     return raw
 
 
 def check_key(label: str, rows: int, missing: int, distinct: int) -> None:
-    """Refuse a stated key that does not identify.
+    """Reject a given key that does not identify a loan.
 
     Raises:
         DraftError: rows without it, or several with the same; with the counts.
@@ -54,10 +54,10 @@ def _identifies(column: RawColumn) -> bool:
         return False
     if column.reading.type in ("date", "percent", "boolean") or column.length >= LONG_TEXT:
         return False
-    named = found(column.words, KEY_WORDS) is not None
-    return named or (column.reading.type == "text" and column.blanks < FEW)
+    named = find_phrase(column.words, KEY_WORDS) is not None
+    return named or (column.reading.type == "text" and column.blanks < MAX_BLANKS)
 
 
 def _rank(column: RawColumn) -> tuple[int, int]:
-    phrase = found(column.words, KEY_WORDS)
+    phrase = find_phrase(column.words, KEY_WORDS)
     return (KEY_WORDS.index(phrase) if phrase else len(KEY_WORDS), 0 if column.reading.type == "integer" else 1)

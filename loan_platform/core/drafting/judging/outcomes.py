@@ -1,11 +1,11 @@
-"""What the values of a column say about the outcome of a loan: defaulted, repaid, or not known yet."""
+"""Reads the values of a column as outcomes of loans: defaulted, repaid, or not known yet."""
 
 import re
 from dataclasses import dataclass
 
 from loan_platform.core.drafting.reading.vocabulary import Words, word_set
 
-MOST_VALUES = 20  # a column with more is no outcome
+MAX_VALUES = 20  # a column with more is no outcome
 
 _BAD = (
     r"charge[ds]? ?-?off|default|\bbad\b|\bloss\b|writ(e|ten) ?-?off|\bun ?paid|non ?-?perform|\bnpl\b|bankrupt|"
@@ -55,7 +55,7 @@ class Outcome:
 
     Attributes:
         bad: values that mean default; `good`: repaid; `unresolved`: neither, so the outcome is not known.
-        score: how much name and values speak for this column as the target; 0 and below: nothing does.
+        score: evidence in name and values that this column is the target; 0 or less means none.
         why: the sentence about it.
     """
 
@@ -67,14 +67,14 @@ class Outcome:
 
 
 def read_outcome(words: Words, counts: dict[str, int], named: bool = False) -> Outcome | None:
-    """What the values of a column say, or None where that cannot be told.
+    """The outcomes in the values of a column, or None if they are unclear.
 
     Args:
         words: of the column's name.
         counts: rows of each value.
         named: the user says that this column is the target, so a neutral name will do.
     """
-    if not 2 <= len(counts) <= MOST_VALUES:
+    if not 2 <= len(counts) <= MAX_VALUES:
         return None
     low = {value: _plain(value) for value in counts}
     if set(low.values()) <= _YES | _NO:

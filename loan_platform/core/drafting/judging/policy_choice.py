@@ -1,18 +1,20 @@
-"""Policies that suit the size and the strength of the loans at hand."""
+"""Chooses policies by the number of loans and the strength of the features."""
 
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from loan_platform.core.book.policies import Family, Partitions, Promotion, Training
+from loan_platform.core.book.decision_policies import PromotionPolicy
+from loan_platform.core.book.monitoring_policies import PartitionPolicy
+from loan_platform.core.book.training_policies import Family, TrainingPolicy
 from loan_platform.core.drafting.judging.strength import Strength
 from loan_platform.core.drafting.judging.windows import ChosenSplit
 from loan_platform.core.training.splits import Part
 
 SMALL, LARGE = 5_000, 30_000
-ENOUGH = 500  # defaults for a family that needs many
-USUAL = Promotion()
-LEAST_FLOOR = 0.5
-BETTER = 0.05  # that a tuned model may be above the quick one, or below
+MIN_DEFAULTS_FOR_FOREST = 500  # defaults for a family that needs many
+DEFAULT_PROMOTION = PromotionPolicy()
+MIN_FLOOR = 0.5
+AUC_TOLERANCE = 0.05  # that a tuned model may be above the quick one, or below
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,13 @@ class ChosenPolicies:
     """Policies of the draft, with the figures behind them."""
 
     split: ChosenSplit
-    training: Training
-    promotion: Promotion
-    partitions: Partitions
+    training: TrainingPolicy
+    promotion: PromotionPolicy
+    partitions: PartitionPolicy
     strength: Strength
 
 
-def training_for(rows: int, defaults: int) -> Training:
+def training_for(rows: int, defaults: int) -> TrainingPolicy:
     """Families and trials that take about a minute on two cores for 100,000 loans.
 
     Args:
@@ -34,12 +36,12 @@ def training_for(rows: int, defaults: int) -> Training:
         defaults: of them.
     """
     families: tuple[Family, ...] = ("scorecard", "gradient_boosting", "blend")
-    if SMALL < rows <= LARGE and defaults > ENOUGH:
+    if SMALL < rows <= LARGE and defaults > MIN_DEFAULTS_FOR_FOREST:
         families = ("scorecard", "random_forest", "gradient_boosting", "blend")
-    return Training(families=families, trials=6 if rows <= LARGE else 4, tuning_rows=20_000)
+    return TrainingPolicy(families=families, trials=6 if rows <= LARGE else 4, tuning_rows=20_000)
 
 
-def promotion_for(found: Strength, split: ChosenSplit) -> Promotion:
+def promotion_for(found: Strength, split: ChosenSplit) -> PromotionPolicy:
     """Floors and ceilings around what a quick model and the strongest feature reached.
 
     The quick model was judged on the calibration set, so the doubt of both sets is allowed for. A ceiling is never
@@ -49,11 +51,11 @@ def promotion_for(found: Strength, split: ChosenSplit) -> Promotion:
     rate = test.default_rate
     noise = sqrt(rate * (1 - rate) * 10 / test.rows)  # of the default rate in each of ten bins
     doubt = 3 * sqrt(_variance(test) + _variance(judged))
-    return Promotion(
-        min_auc=_floor(found.auc - doubt - BETTER),
-        max_auc=_ceiling(found.auc + doubt + BETTER, USUAL.max_auc),
-        max_feature_auc=_ceiling(found.feature_auc + doubt, USUAL.max_feature_auc),
-        max_ece=max(USUAL.max_ece, round(0.015 + 1.2 * noise, 3)),
+    return PromotionPolicy(
+        min_auc=_floor(found.auc - doubt - AUC_TOLERANCE),
+        max_auc=_ceiling(found.auc + doubt + AUC_TOLERANCE, DEFAULT_PROMOTION.max_auc),
+        max_feature_auc=_ceiling(found.feature_auc + doubt, DEFAULT_PROMOTION.max_feature_auc),
+        max_ece=max(DEFAULT_PROMOTION.max_ece, round(0.015 + 1.2 * noise, 3)),
     )
 
 
@@ -63,7 +65,7 @@ def _variance(part: Part) -> float:
 
 
 def _floor(value: float) -> float:
-    return min(USUAL.min_auc, max(LEAST_FLOOR, int(value * 100) / 100))
+    return min(DEFAULT_PROMOTION.min_auc, max(MIN_FLOOR, int(value * 100) / 100))
 
 
 def _ceiling(value: float, usual: float) -> float:

@@ -1,4 +1,4 @@
-"""Ranges that a sound later file keeps and a mistyped value does not."""
+"""Ranges of valid values: wide enough for later files, narrow enough to find typing errors."""
 
 from math import floor, log10
 

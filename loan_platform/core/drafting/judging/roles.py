@@ -1,10 +1,10 @@
-"""What a column is for, as far as its name and its texts tell: kept, or left in the source, and why."""
+"""The role of a column by its name and texts: read or left out, protected, pricing, known later."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loan_platform.core.drafting.reading.survey import FEW_VALUES, LONG_TEXT, RawColumn
+from loan_platform.core.drafting.reading.survey import LONG_TEXT, MAX_COUNTED_VALUES, RawColumn
 from loan_platform.core.drafting.reading.vocabulary import (
     AFTER,
     AFTER_FIRST_WORDS,
@@ -16,12 +16,12 @@ from loan_platform.core.drafting.reading.vocabulary import (
     PROTECTED,
     THINGS,
     TIME_WORDS,
-    found,
+    find_phrase,
 )
 
-FEW_PEOPLE = 20  # a name or number of a person has more values than a flag
+MAX_FLAG_VALUES = 20  # a name or number of a person has more values than a flag
 NEARLY_UNIQUE = 0.95
-FEW_BLANKS = 0.01
+MAX_BLANKS = 0.01
 
 
 @dataclass(frozen=True)
@@ -46,36 +46,36 @@ def left_out(columns: Mapping[str, RawColumn], used: frozenset[str]) -> Iterator
 
 
 def is_personal(column: RawColumn) -> bool:
-    """It names a person or says how to reach one, by the words of its name and the number of its values."""
-    return found(column.words, PERSONAL) is not None and column.distinct > FEW_PEOPLE
+    """Whether it identifies or locates a person, by its name and its number of values."""
+    return find_phrase(column.words, PERSONAL) is not None and column.distinct > MAX_FLAG_VALUES
 
 
 def is_protected(column: RawColumn) -> str | None:
-    """The word of the name that speaks of a protected attribute, or None."""
-    phrase = found(column.words, PROTECTED)
+    """The word of the name for a protected attribute, or None."""
+    phrase = find_phrase(column.words, PROTECTED)
     if phrase in (("age",), ("ages",)) and set(column.words) & THINGS:
         return None
     return " ".join(phrase) if phrase else None
 
 
 def is_place(column: RawColumn) -> bool:
-    """It says where somebody lives."""
-    return found(column.words, PLACE) is not None
+    """Whether it is a place of residence."""
+    return find_phrase(column.words, PLACE) is not None
 
 
 def is_pricing(column: RawColumn) -> bool:
-    """It is the lender's own price."""
-    return found(column.words, PRICING) is not None
+    """Whether it is part of the lender's own pricing."""
+    return find_phrase(column.words, PRICING) is not None
 
 
 def sounds_later(column: RawColumn) -> str | None:
-    """The words of the name that speak of what happens to a loan after it is made, or None."""
+    """The words of the name for events after origination, or None."""
     words = column.words
     if _is_history(column):
         return None
     if words and words[0] in AFTER_FIRST_WORDS and len(words) > 1:
         return " ".join(words[:2])
-    phrase = found(words, AFTER)
+    phrase = find_phrase(words, AFTER)
     return " ".join(phrase) if phrase else None
 
 
@@ -102,12 +102,12 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
 
 def is_number_of_loan(column: RawColumn) -> bool:
     """Whether a column is called a number of the loan or the person, and nearly is one."""
-    is_number = column.reading.type in ("integer", "text") and found(column.words, KEY_WORDS)
+    is_number = column.reading.type in ("integer", "text") and find_phrase(column.words, KEY_WORDS)
     return bool(is_number) and _nearly_unique(column)
 
 
 def _nearly_unique(column: RawColumn) -> bool:
-    return column.distinct >= NEARLY_UNIQUE * column.stated and column.stated > FEW_VALUES
+    return column.distinct >= NEARLY_UNIQUE * column.stated and column.stated > MAX_COUNTED_VALUES
 
 
 def _why_no_category(column: RawColumn) -> str | None:
@@ -115,9 +115,9 @@ def _why_no_category(column: RawColumn) -> str | None:
     if is_number_of_loan(column):
         return "another number of the loan or the person"
     kind = column.reading.type
-    if kind != "text" or column.distinct <= FEW_VALUES:
+    if kind != "text" or column.distinct <= MAX_COUNTED_VALUES:
         return None
-    if unique and column.blanks < FEW_BLANKS and column.length < LONG_TEXT:
+    if unique and column.blanks < MAX_BLANKS and column.length < LONG_TEXT:
         return "a different text in nearly every row"
     if column.length >= LONG_TEXT or column.distinct > column.stated / 4:
         return f"free text, {column.distinct:,} different values"

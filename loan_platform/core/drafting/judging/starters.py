@@ -1,20 +1,20 @@
-"""The features to start with: what is known at application, its absence, and the age of dates."""
+"""The starter features: columns available at application, flags for missing values, and months since dates."""
 
 from collections.abc import Iterable, Iterator
 
 from loan_platform.core.book.contract_parts import Feature
-from loan_platform.core.drafting.judging.judged_columns import Judged
+from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.roles import is_place
 from loan_platform.core.drafting.judging.statistics import Statistics
-from loan_platform.core.drafting.reading.names import LONGEST, TAKEN, spelled_out
+from loan_platform.core.drafting.reading.names import MAX_LENGTH, TAKEN, display_name
 from loan_platform.core.drafting.reading.vocabulary import CODE_WORDS
 
-MOST_LEVELS = 30
-LOANS_A_LEVEL = 20
-MOST_CODES = 12
+MAX_LEVELS = 30
+MIN_LOANS_PER_LEVEL = 20
+MAX_CODES = 12
 
 
-def starter_features(judged: Iterable[Judged], event: str | None, rows: int) -> list[tuple[Feature, Statistics]]:
+def starter_features(judged: Iterable[JudgedColumn], event: str | None, rows: int) -> list[tuple[Feature, Statistics]]:
     """Features of every column that may have one, each with the statistics of its column.
 
     Args:
@@ -30,39 +30,39 @@ def starter_features(judged: Iterable[Judged], event: str | None, rows: int) -> 
         for feature in _features(item, event, rows):
             name, number = feature.name, 2
             while name in used:
-                name, number = f"{feature.name[: LONGEST - 3]}_{number}", number + 1
+                name, number = f"{feature.name[: MAX_LENGTH - 3]}_{number}", number + 1
             used.add(name)
             found.append((feature.model_copy(update={"name": name}), item.stats))
     return found
 
 
-def _features(item: Judged, event: str | None, rows: int) -> Iterator[Feature]:
+def _features(item: JudgedColumn, event: str | None, rows: int) -> Iterator[Feature]:
     column, stats = item.column, item.stats
-    words = spelled_out(column.description.rstrip(".") if item.draft.source is None else item.draft.source.label)
+    words = display_name(column.description.rstrip(".") if item.draft.source is None else item.draft.source.label)
     if column.type == "date":
         if event is not None:
             yield _age(column.name, words, event)
     elif _is_category(item):
-        if stats.distinct <= MOST_LEVELS and rows >= LOANS_A_LEVEL * stats.distinct:
+        if stats.distinct <= MAX_LEVELS and rows >= MIN_LOANS_PER_LEVEL * stats.distinct:
             yield Feature(name=column.name, sql=column.name, kind="category", description=f"{words}.", reason=words)
     else:
         unit = f", {column.unit}" if column.unit else ""
         yield Feature(name=column.name, sql=column.name, description=f"{words}{unit}.", reason=words)
     if stats.missing_tells and column.type != "date":
         yield Feature(
-            name=f"{column.name[: LONGEST - 8]}_missing",
+            name=f"{column.name[: MAX_LENGTH - 8]}_missing",
             sql=f"CASE WHEN {column.name} IS NULL THEN 1 ELSE 0 END",
             description=f"Whether {words[:1].lower()}{words[1:]} is missing.",
             reason=f"{words} is not stated",
         )
 
 
-def _is_category(item: Judged) -> bool:
+def _is_category(item: JudgedColumn) -> bool:
     column, source = item.column, item.draft.source
     if column.type == "text":
         return True
     named = source is not None and bool(set(source.words) & CODE_WORDS)
-    return column.type == "integer" and named and item.stats.distinct <= MOST_CODES
+    return column.type == "integer" and named and item.stats.distinct <= MAX_CODES
 
 
 def _age(name: str, words: str, event: str) -> Feature:
@@ -70,7 +70,7 @@ def _age(name: str, words: str, event: str) -> Feature:
         return f"EXTRACT(YEAR FROM {column}) * 12 + EXTRACT(MONTH FROM {column})"
 
     return Feature(
-        name=f"{name[: LONGEST - 7]}_months",
+        name=f"{name[: MAX_LENGTH - 7]}_months",
         sql=f"({month(event)}) - ({month(name)})",
         description=f"Months from {words[:1].lower()}{words[1:]} to the decision.",
         reason=f"Time since {words[:1].lower()}{words[1:]}",

@@ -1,4 +1,4 @@
-"""What the typed values of a column are, and how they go with the outcome."""
+"""Statistics of the typed values of a column, alone and with the outcome."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from loan_platform.core.evaluation.metrics import auc
 
-TREND = 0.51  # an AUC below it shows no direction
-INFORMATIVE = 4.0  # standard errors between the default rates with and without a value
-FEWEST_MISSING = 0.01
-LOOKED_AT = 50_000  # rows for the figures about the outcome, in file order
+MIN_TREND_AUC = 0.51  # an AUC below it shows no direction
+MIN_STANDARD_ERRORS = 4.0  # standard errors between the default rates with and without a value
+MIN_MISSING = 0.01
+MAX_ROWS = 50_000  # rows for the figures about the outcome, in file order
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
         values: typed; dates count as days.
         target: 1 default, 0 repaid, null not known.
     """
-    step = -(-len(values) // LOOKED_AT)
+    step = -(-len(values) // MAX_ROWS)
     sample, target = values.gather_every(step), target.gather_every(step)
     known = target.is_not_null()
     y = target.filter(known).to_numpy().astype(np.float64)
@@ -90,7 +90,7 @@ def _number_auc(numbers: pl.Series, y: NDArray[np.float64]) -> tuple[float, bool
     if not 0 < part.sum() < len(part):
         return max(max(area, 1 - area) for area in areas), None
     own = auc(part, numbers.drop_nulls())
-    rises = None if max(own, 1 - own) < TREND else own > 0.5
+    rises = None if max(own, 1 - own) < MIN_TREND_AUC else own > 0.5
     return max(max(area, 1 - area) for area in areas), rises
 
 
@@ -110,8 +110,8 @@ def _category_auc(values: pl.Series, y: NDArray[np.float64]) -> float:
 def _missing_tells(missing: pl.Series, y: NDArray[np.float64]) -> bool:
     gone = missing.to_numpy()
     share = gone.mean() if len(gone) else 0.0
-    if not FEWEST_MISSING <= share <= 1 - FEWEST_MISSING:
+    if not MIN_MISSING <= share <= 1 - MIN_MISSING:
         return False
     base = y.mean()
     spread = np.sqrt(base * (1 - base) * (1 / gone.sum() + 1 / (~gone).sum()))
-    return bool(spread > 0 and abs(y[gone].mean() - y[~gone].mean()) > INFORMATIVE * spread)
+    return bool(spread > 0 and abs(y[gone].mean() - y[~gone].mean()) > MIN_STANDARD_ERRORS * spread)

@@ -1,4 +1,4 @@
-"""How well a quick model ranks, so that floors and ceilings of promotion suit the book."""
+"""AUC of a quick model, from which the promotion limits of the book are derived."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which column says whether a loan defaulted, and the SQL of the target."""
+"""Finds the column with the outcome of a loan, and writes the SQL of the target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from sqlglot import exp
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.outcomes import Outcome, name_score, read_outcome
-from loan_platform.core.drafting.reading.names import words_of
-from loan_platform.core.staging.parsing import name, quoted
+from loan_platform.core.drafting.reading.names import split_words
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TargetChoice:
         columns: raw columns that it reads.
         why: how it was found.
         description: for the contract.
-        guessed: nobody named it.
+        guessed: True if the user did not name it.
         others: raw columns that could be the target too.
     """
 
@@ -37,7 +37,7 @@ class TargetChoice:
     others: tuple[str, ...] = field(default=())
 
 
-def stated_column(text: str, known: Mapping[str, str]) -> str | None:
+def find_column(text: str, known: Mapping[str, str]) -> str | None:
     """The raw column that a text names, by its own name or by that of the contract, or None.
 
     Args:
@@ -50,37 +50,37 @@ def stated_column(text: str, known: Mapping[str, str]) -> str | None:
     return next((raw for raw, identifier in known.items() if identifier == plain), None)
 
 
-def target_of_column(raw: str, counts: dict[str, int], distinct: int, label: str) -> TargetChoice:
+def target_from_column(raw: str, counts: dict[str, int], distinct: int, label: str) -> TargetChoice:
     """The target from a column that the user named.
 
     Raises:
         DraftError: its values do not say which of them mean default.
     """
-    example = f"TARGET=\"{_shown(raw)} = '...'\""
+    example = f"TARGET=\"{_format_column(raw)} = '...'\""
     if distinct < 2:
         raise DraftError(
             f"the target column {label!r} is constant: it has {distinct} value in all rows. A model needs loans that "
             "defaulted and loans that were repaid: name another column, or give a file with both."
         )
-    outcome = read_outcome(words_of(label), counts, named=True) if distinct == len(counts) else None
+    outcome = read_outcome(split_words(label), counts, named=True) if distinct == len(counts) else None
     if outcome is not None:
         return _from_outcome(raw, outcome, label, guessed=False, others=())
-    if distinct > MOST_SHOWN:
+    if distinct > MAX_SHOWN:
         raise DraftError(
             f"the target column {label!r} has {distinct:,} different values, and none of them is known to mean "
             f"default. Say which do: {example} (or any SQL condition over the columns)."
         )
     shown = ", ".join(f"{value!r} ({count:,})" for value, count in sorted(counts.items(), key=lambda v: -v[1]))
-    several = f"TARGET=\"{_shown(raw)} in ('...', '...')\""
+    several = f"TARGET=\"{_format_column(raw)} in ('...', '...')\""
     raise DraftError(
         f"the target column {label!r} has {distinct} values, and it is not plain which of them mean default: {shown}. "
         f"Say it with {example} or {several}; null for an outcome not known yet: "
-        f"\"case when {_shown(raw)} = '...' then 1 when {_shown(raw)} = '...' then 0 end\"."
+        f"\"case when {_format_column(raw)} = '...' then 1 when {_format_column(raw)} = '...' then 0 end\"."
     )
 
 
-def guessed_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, str]) -> TargetChoice:
-    """The column whose name and values speak most for an outcome.
+def guess_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, str]) -> TargetChoice:
+    """The column whose name and values are the best evidence of an outcome.
 
     Args:
         counts: rows of each value, for the columns with few values.
@@ -89,7 +89,7 @@ def guessed_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, st
     Raises:
         DraftError: none does; with the columns that look like candidates.
     """
-    read = {raw: read_outcome(words_of(labels[raw]), values) for raw, values in counts.items()}
+    read = {raw: read_outcome(split_words(labels[raw]), values) for raw, values in counts.items()}
     found = {raw: outcome for raw, outcome in read.items() if outcome is not None and outcome.score > 0}
     if not found:
         raise DraftError(_no_target(counts, labels))
@@ -98,7 +98,7 @@ def guessed_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, st
     return _from_outcome(ranked[0], found[ranked[0]], labels[ranked[0]], True, tuple(ranked[1:]))
 
 
-def stated_target(text: str, known: Mapping[str, str]) -> TargetChoice:
+def target_from_sql(text: str, known: Mapping[str, str]) -> TargetChoice:
     """The target from a SQL condition that the user wrote; columns may have their raw or their contract's names.
 
     Raises:
@@ -113,10 +113,12 @@ def stated_target(text: str, known: Mapping[str, str]) -> TargetChoice:
         ) from error
     if not read:
         raise DraftError(f"TARGET {text!r} reads no column. Text stands in single quotes: \"status = 'bad'\".")
-    renamed = {column: stated_column(column, known) for column in read}
+    renamed = {column: find_column(column, known) for column in read}
     for column, raw in renamed.items():
         if raw is None:
-            raise DraftError(f"TARGET names {column!r}, which is no column of the file{closest(column, known)}.")
+            raise DraftError(
+                f"TARGET names {column!r}, which is no column of the file{describe_closest(column, known)}."
+            )
     sql = _with_raw_names(text, {column: raw for column, raw in renamed.items() if raw is not None})
     return TargetChoice(
         sql=sql,
@@ -126,22 +128,17 @@ def stated_target(text: str, known: Mapping[str, str]) -> TargetChoice:
     )
 
 
-def closest(text: str, known: Mapping[str, str]) -> str:
+def describe_closest(text: str, known: Mapping[str, str]) -> str:
     """`; the closest is 'loan_status'`, or the first columns where none is close."""
     names = list(dict.fromkeys([*known, *known.values()]))
     close = get_close_matches(text.strip().strip('"').lower(), names, n=1, cutoff=0.5)
     if close:
         return f"; the closest is {close[0]!r}"
-    return f"; it has {', '.join(list(known.values())[:MOST_SHOWN])}" + (", ..." if len(known) > MOST_SHOWN else "")
-
-
-def as_case(condition: str) -> str:
-    """A condition as 1, 0 or null."""
-    return f"CASE WHEN {condition} THEN 1 WHEN NOT ({condition}) THEN 0 END"
+    return f"; it has {', '.join(list(known.values())[:MAX_SHOWN])}" + (", ..." if len(known) > MAX_SHOWN else "")
 
 
 def _from_outcome(raw: str, outcome: Outcome, label: str, guessed: bool, others: tuple[str, ...]) -> TargetChoice:
-    column = name(raw)
+    column = quote_identifier(raw)
     bad, good = (" ".join(["WHEN", _one_of(column, values)]) for values in (outcome.bad, outcome.good))
     told = ", ".join(repr(value) for value in outcome.bad)
     unresolved = f"; not known yet: {', '.join(map(repr, outcome.unresolved))}" if outcome.unresolved else ""
@@ -156,7 +153,7 @@ def _from_outcome(raw: str, outcome: Outcome, label: str, guessed: bool, others:
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
-    texts = ", ".join(quoted(value) for value in values)
+    texts = ", ".join(quote_literal(value) for value in values)
     return f"trim({column}) = {texts}" if len(values) == 1 else f"trim({column}) IN ({texts})"
 
 
@@ -170,15 +167,15 @@ def _with_raw_names(text: str, renamed: Mapping[str, str]) -> str:
 
 
 def _no_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, str]) -> str:
-    likely = [raw for raw, values in counts.items() if len(values) == 2 or name_score(words_of(labels[raw])) > 0]
-    likely.sort(key=lambda raw: (-name_score(words_of(labels[raw])), len(counts[raw])))
+    likely = [raw for raw, values in counts.items() if len(values) == 2 or name_score(split_words(labels[raw])) > 0]
+    likely.sort(key=lambda raw: (-name_score(split_words(labels[raw])), len(counts[raw])))
     told = "no column's name and values say whether a loan defaulted. "
     if likely:
-        shown = ", ".join(repr(labels[raw]) for raw in likely[:MOST_SHOWN])
-        told += f"Columns that could: {shown}. Say which and how: TARGET=\"{_shown(likely[0])} = '...'\"."
+        shown = ", ".join(repr(labels[raw]) for raw in likely[:MAX_SHOWN])
+        told += f"Columns that could: {shown}. Say which and how: TARGET=\"{_format_column(likely[0])} = '...'\"."
         return told
     return told + "Add a column with the outcome (1 default, 0 repaid), or say it: TARGET=\"column = 'value'\"."
 
 
-def _shown(raw: str) -> str:
-    return raw if raw.isidentifier() and raw.isascii() else name(raw).replace('"', '\\"')
+def _format_column(raw: str) -> str:
+    return raw if raw.isidentifier() and raw.isascii() else quote_identifier(raw).replace('"', '\\"')

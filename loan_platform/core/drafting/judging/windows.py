@@ -1,25 +1,25 @@
-"""Which split suits the loans at hand, tried on them."""
+"""Chooses the split by trying it on the loans."""
 
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from loan_platform.core.book.policies import Split
+from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
 
 TEST_SHARE = 0.2
 CALIBRATION_SHARE = 0.15
-FEWEST_MONTHS = 6
-ENOUGH = 30  # loans of each class in test and calibration set
-MIN_RESOLVED = Split.model_fields["min_resolved"].default
+MIN_MONTHS = 6
+MIN_PER_CLASS = 30  # loans of each class in test and calibration set
+MIN_RESOLVED = SplitPolicy.model_fields["min_resolved"].default
 
 
 @dataclass(frozen=True)
 class ChosenSplit:
     """A split policy that works, its rows, and why it was taken."""
 
-    policy: Split
+    policy: SplitPolicy
     rows: LoanSplit
     why: str
 
@@ -37,7 +37,7 @@ def choose_split(key: pl.Series, target: pl.Series, event: pl.Series | None) -> 
             return found
         why = found
     for folds in (3, 2):
-        policy = Split(kind="hash", folds=folds)
+        policy = SplitPolicy(kind="hash", folds=folds)
         try:
             return ChosenSplit(policy, split_loans(key, target, None, policy), f"by a hash of the key: {why}")
         except SplitError as error:
@@ -47,19 +47,19 @@ def choose_split(key: pl.Series, target: pl.Series, event: pl.Series | None) -> 
 
 def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenSplit | str:
     months = _matured(event, target)
-    if months.height < FEWEST_MONTHS:
+    if months.height < MIN_MONTHS:
         return f"of its months only {months.height} have nearly all outcomes known"
     test = _window(months, TEST_SHARE)
     calibration = _window(months.head(months.height - test), CALIBRATION_SHARE)
     for folds in (3, 2):
-        policy = Split(test_months=test, calibration_months=calibration, folds=folds)
+        policy = SplitPolicy(test_months=test, calibration_months=calibration, folds=folds)
         try:
             rows = split_loans(key, target, event, policy)
         except SplitError as error:
             why = str(error)
             continue
         parts = (rows.parts["test"], rows.parts["calibration"])
-        if all(min(part.defaults, part.rows - part.defaults) >= ENOUGH for part in parts):
+        if all(min(part.defaults, part.rows - part.defaults) >= MIN_PER_CLASS for part in parts):
             return ChosenSplit(policy, rows, f"{months.height} matured months; the newest {test} are the test set")
         why = "its newest months have too few loans of one class"
     return why
@@ -80,7 +80,11 @@ def _window(months: pl.DataFrame, share: float) -> int:
     """The newest months that hold this share of the loans and enough of each class, at most a third of the months."""
     newest = months.reverse().with_columns(pl.col("loans", "bad").cum_sum())
     wanted = share * int(months["loans"].sum())
-    enough = (pl.col("loans") >= wanted) & (pl.col("bad") >= ENOUGH) & (pl.col("loans") - pl.col("bad") >= ENOUGH)
+    enough = (
+        (pl.col("loans") >= wanted)
+        & (pl.col("bad") >= MIN_PER_CLASS)
+        & (pl.col("loans") - pl.col("bad") >= MIN_PER_CLASS)
+    )
     reached = newest.with_row_index("number").filter(enough)["number"]
     count = int(reached[0]) + 1 if len(reached) else months.height
     return max(1, min(count, months.height // 3))

@@ -1,13 +1,13 @@
-"""The columns of a draft before and after their values are known."""
+"""Turns raw columns into columns of the contract."""
 
 from dataclasses import dataclass
 
-from loan_platform.core.book.contract_parts import Column, KnownAt
-from loan_platform.core.drafting.reading.names import spelled_out
-from loan_platform.core.drafting.reading.numbers import unit_of
+from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.drafting.reading.names import display_name
+from loan_platform.core.drafting.reading.numbers import find_unit
 from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
-from loan_platform.core.staging.parsing import name as quoted_name
+from loan_platform.core.staging.parsing import quote_identifier
 
 RARE = 5  # a value of fewer rows is no category, and may be a person
 
@@ -26,21 +26,16 @@ class DraftColumn:
     source: RawColumn | None = None
     comments: tuple[str, ...] = ()
 
-    @property
-    def known(self) -> KnownAt:
-        """When the lender first knows the value."""
-        return self.column.known
-
 
 def plain_column(source: RawColumn) -> Column:
-    """The column as its texts are written, with neither range nor role."""
+    """The column in the format of its texts, without range and role."""
     reading = source.reading
     style = reading.style
-    raw = quoted_name(source.raw)
+    raw = quote_identifier(source.raw)
     sql = style.sql(raw) if style else None
     return Column(
         name=source.name,
-        description=f"{spelled_out(source.label)}.",
+        description=f"{display_name(source.label)}.",
         type=reading.type,
         sql=sql or (None if source.raw == source.name else raw),
         decimal="," if style is not None and style.decimal == "," else None,
@@ -56,16 +51,16 @@ def key_column(source: RawColumn) -> Column:
     """The column that identifies a loan, as text, whatever it is made of."""
     return Column(
         name=source.name,
-        description=f"{spelled_out(source.label)}: identifies a loan.",
+        description=f"{display_name(source.label)}: identifies a loan.",
         type="text",
-        sql=None if source.raw == source.name else quoted_name(source.raw),
+        sql=None if source.raw == source.name else quote_identifier(source.raw),
         required=True,
     )
 
 
 def hashed_key(name: str, raws: tuple[str, ...]) -> Column:
     """A key made of everything that is known about the application."""
-    texts = ", ".join(quoted_name(raw) for raw in raws)
+    texts = ", ".join(quote_identifier(raw) for raw in raws)
     return Column(
         name=name,
         description="A hash of what is known about the application: the source has no number of the loan.",
@@ -113,6 +108,6 @@ def _unit(source: RawColumn) -> str | None:
     if reading.sign == "$":
         return "USD"
     around = reading.style.around if reading.style else ()
-    return next((unit for word in around if (unit := unit_of(word))), None) or next(
+    return next((unit for word in around if (unit := find_unit(word))), None) or next(
         (UNIT_WORDS[word] for word in source.words if word in UNIT_WORDS), None
     )

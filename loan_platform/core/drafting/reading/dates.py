@@ -1,4 +1,4 @@
-"""How a column of texts writes its dates."""
+"""Recognises the date format of a column of texts."""
 
 import polars as pl
 
@@ -37,7 +37,7 @@ _BASES = (
 )
 _COMPACT = (r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", "%Y%m%d")
 _ANY = r"[0-9A-Za-z]{1,9}([ ./,T-]{1,2}[0-9A-Za-z]{1,9}){1,2}([ T]?[0-9:.]+Z?)?|[0-9]{8}"
-_LOOKED_AT, _MAYBE = 300, 0.8
+_MAX_TEXTS, _MIN_LIKELY_SHARE = 300, 0.8
 _MIN_COMPACT = 20  # distinct texts: eight digits that happen to be dates
 
 
@@ -51,13 +51,13 @@ def date_style(texts: pl.DataFrame) -> tuple[str | None, float] | None:
         texts = texts.filter(pl.col("text").str.contains(r"[0-9]{2}"))
     if texts.is_empty():
         return None
-    few = texts.gather_every(-(-texts.height // _LOOKED_AT))
-    if _share(few, rf"^{_ANY}$") < _MAYBE:
+    few = texts.gather_every(-(-texts.height // _MAX_TEXTS))
+    if _share(few, rf"^{_ANY}$") < _MIN_LIKELY_SHARE:
         return None
     share = _share(texts, "|".join(_DEFAULTS))
     if share >= READABLE:
         return None, share
-    likely = [(format, pattern) for format, pattern in _formats() if _share(few, pattern) >= _MAYBE]
+    likely = [(format, pattern) for format, pattern in _formats() if _share(few, pattern) >= _MIN_LIKELY_SHARE]
     found = [(format, share) for format, pattern in likely if (share := _share(texts, pattern)) >= READABLE]
     if texts.height >= _MIN_COMPACT and (share := _share(texts, f"^{_COMPACT[0]}$")) >= READABLE:
         found.append((_COMPACT[1], share))

@@ -1,4 +1,4 @@
-"""Names of columns: the words in them, and the identifier that a contract calls them by."""
+"""Splits names of columns into words, and makes names for the contract."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ import polars as pl
 from loan_platform.core.book.constants import RESERVED_NAMES
 from loan_platform.core.book.sql import SqlError, columns_read
 
-LONGEST = 63
+MAX_LENGTH = 63
 # Columns of predictions and of the test set stand beside the key and the event date.
 TAKEN = RESERVED_NAMES | {
     *("partition", "model_version", "vintage", "key", "part", "block"),
@@ -33,7 +33,7 @@ _SPELLED = str.maketrans(
 _SIGNS = {"%": " pct ", "€": " eur ", "$": " usd ", "£": " gbp ", "#": " no ", "№": " no ", "&": " and "}
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """The words of a column's name in lower case, without accents: `DaysLate_30%` is days, late, 30, pct."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     return tuple(re.findall(r"[a-z]+|\d+", _plain(parted)))
@@ -43,7 +43,7 @@ def snake_case(text: str) -> str:
     """An identifier of at most 63 characters made of the words of a name, without a look at others."""
     plain = re.sub(r"[^a-z0-9]+", "_", _plain(text)).strip("_")
     name = plain if plain[:1].isalpha() else f"column_{plain}".rstrip("_")
-    return name[:LONGEST].rstrip("_")
+    return name[:MAX_LENGTH].rstrip("_")
 
 
 def identifiers(texts: Iterable[str]) -> dict[str, str]:
@@ -55,13 +55,13 @@ def identifiers(texts: Iterable[str]) -> dict[str, str]:
         name, number = base, 2
         while name in used:
             suffix = f"_{number}"
-            name, number = base[: LONGEST - len(suffix)].rstrip("_") + suffix, number + 1
+            name, number = base[: MAX_LENGTH - len(suffix)].rstrip("_") + suffix, number + 1
         used.add(name)
         found[text] = name
     return found
 
 
-def spelled_out(text: str) -> str:
+def display_name(text: str) -> str:
     """A column's name for people: `annual_inc` is `Annual inc`."""
     shown = " ".join(re.sub(r"[\s_]+", " ", "".join(c if c.isprintable() else " " for c in text)).split())
     return shown[:1].upper() + shown[1:] if shown else "Column without a name"
@@ -78,7 +78,7 @@ def _usable(name: str) -> str:
     """The name, with a word after it where SQL or the platform would take it for something else."""
     if name not in TAKEN and _is_column(name):
         return name
-    return f"{name[: LONGEST - 6]}_value"
+    return f"{name[: MAX_LENGTH - 6]}_value"
 
 
 def _is_column(name: str) -> bool:

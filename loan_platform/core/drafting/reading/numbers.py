@@ -1,4 +1,4 @@
-"""How a column of texts writes its numbers: decimal sign, thousands, signs and units around them."""
+"""Recognises the number format of a column of texts: decimal sign, thousands, currency and units."""
 
 import re
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ _CURRENCIES = {
     "fr.": "CHF",
     "rs.": "INR",
 }
-_MOST_UNITS = 3
-_LOOKED_AT = 2_000
+_MAX_UNITS = 3
+_MAX_TEXTS = 2_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _units(texts: pl.DataFrame) -> tuple[str, ...]:
     words: dict[str, int] = {}
     total = 0
     for text, count in (
-        texts.sort("count", "text", descending=True).head(_LOOKED_AT).select("text", "count").iter_rows()
+        texts.sort("count", "text", descending=True).head(_MAX_TEXTS).select("text", "count").iter_rows()
     ):
         match = _AROUND.match(text)
         if match is None or not re.search(r"[0-9]", match[2]):
@@ -120,7 +120,7 @@ def _units(texts: pl.DataFrame) -> tuple[str, ...]:
             if word and word.strip(" %.") and not re.search(r"[0-9]", word):
                 words[word.strip().lower()] = words.get(word.strip().lower(), 0) + count
     common = sorted(words, key=lambda word: (-words[word], word))
-    if not common or len(common) > _MOST_UNITS or words[common[0]] < total / 2 or not all(map(unit_of, common)):
+    if not common or len(common) > _MAX_UNITS or words[common[0]] < total / 2 or not all(map(find_unit, common)):
         return ()  # letters of a code, or thousands written as `k`, are part of the value
     return tuple(common)
 
@@ -130,7 +130,7 @@ def _without(around: tuple[str, ...]) -> pl.Expr:
     return pl.col("text").str.replace_all(rf"(?i)^({words})|({words})$", "").str.strip_chars()
 
 
-def unit_of(word: str) -> str | None:
+def find_unit(word: str) -> str | None:
     """The unit that a word or sign beside a number stands for: months, EUR; None for any other."""
     return _CURRENCIES.get(word) or UNIT_WORDS.get(word)
 

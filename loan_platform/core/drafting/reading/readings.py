@@ -1,4 +1,4 @@
-"""What the texts of a raw column are: numbers, dates, yes and no, or words, and how they are written."""
+"""Recognises the type and format of the texts of a raw column."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
 
 TRUE, FALSE = frozenset({"y", "yes", "true", "t"}), frozenset({"n", "no", "false", "f"})
 DIGITS = frozenset({"0", "1", "0.0", "1.0"})
-# Texts that mean "not stated" in columns of numbers and dates.
+# Texts that mean a missing value in columns of numbers and dates.
 MARKERS = word_set(
     "nan - -- --- ? . .. missing unknown n.a. na none null nil (blank) blank not_available inf -inf #div/0! #value! "
     "#ref! unbekannt k.a. s/d nd n.d. nc <na> nat"

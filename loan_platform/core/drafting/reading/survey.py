@@ -1,15 +1,15 @@
-"""The raw columns of a source as texts: how full, how various, and what they are."""
+"""Surveys the raw columns of a source: missing values, distinct values, type and format."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
-from loan_platform.core.drafting.reading.names import identifiers, words_of
+from loan_platform.core.drafting.reading.names import identifiers, split_words
 from loan_platform.core.drafting.reading.readings import Reading, readings
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
 
-FEW_VALUES = 60  # of which rows are counted by value
+MAX_COUNTED_VALUES = 60  # of which rows are counted by value
 SAMPLE_ROWS = 200_000
 LONG_TEXT = 40
 
@@ -44,7 +44,7 @@ class RawColumn:
     @cached_property
     def words(self) -> Words:
         """The words of the name in the spelling of the vocabulary."""
-        return normal(words_of(self.label))
+        return normal(split_words(self.label))
 
     @property
     def missing(self) -> float:
@@ -61,7 +61,7 @@ def survey(texts: pl.DataFrame, labels: dict[str, str]) -> dict[str, RawColumn]:
     """
     named = dict(zip(labels, identifiers(labels.values()).values(), strict=True))
     tables = {raw: _table(texts[raw]) for raw in labels}
-    words = {raw: normal(words_of(label)) for raw, label in labels.items()}
+    words = {raw: normal(split_words(label)) for raw, label in labels.items()}
     read = readings(tables, words)
     twins = _same(texts.select(labels.keys()), tables)
     return {
@@ -81,7 +81,7 @@ def _column(
     raw: str, label: str, name: str, rows: int, table: pl.DataFrame, reading: Reading, same_as: str | None
 ) -> RawColumn:
     stated = table.filter(~pl.col("text").is_in(list(reading.markers)))
-    few = stated.height <= FEW_VALUES
+    few = stated.height <= MAX_COUNTED_VALUES
     length = stated.select((pl.col("text").str.len_chars() * pl.col("count")).sum() / pl.col("count").sum()).item()
     return RawColumn(
         raw=raw,

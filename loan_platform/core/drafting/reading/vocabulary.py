@@ -151,7 +151,7 @@ def normal(words: Iterable[str]) -> Words:
     return tuple(SYNONYMS.get(word, word) for word in words)
 
 
-def found(words: Words, vocabulary: tuple[Words, ...]) -> Words | None:
+def find_phrase(words: Words, vocabulary: tuple[Words, ...]) -> Words | None:
     """The first phrase of the vocabulary that stands in the words, or None."""
     for phrase in vocabulary:
         size = len(phrase)

@@ -1,4 +1,4 @@
-"""The drafted `contract.yaml`, with what a person should look at as comments."""
+"""Text of the drafted `contract.yaml`. Comments say what a person should check."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
 
 _KEYS = ("description", "type", "sql", "decimal", "date_format", "unit", "required", "minimum", "maximum")
-_LATER = ("known", "protected", "on_invalid", "severity")
+_LATER = ("available_at", "protected", "on_invalid", "severity")
 
 
 def contract_text(draft: Draft) -> str:
@@ -36,7 +36,7 @@ def _head(draft: Draft) -> Iterator[str]:
 
 
 def _columns(draft: Draft) -> Iterator[str]:
-    yield from comment("`sql` reads the raw row, where every value is text; without it, the raw column of that name.")
+    yield from comment("`sql` reads the raw row, where all values are text. Default: the raw column of the same name.")
     yield "columns:"
     first = [draft.key, *([draft.event] if draft.event else [])]
     for item in [*first, *(judged.draft for judged in draft.judged)]:
@@ -82,8 +82,8 @@ def _target(draft: Draft) -> Iterator[str]:
 
 def _features(draft: Draft) -> Iterator[str]:
     yield from comment(
-        "`reason` is what an applicant is told: put each in plain words. `monotone` (increasing, decreasing) is open: "
-        "set it where the direction is sure, the observed one is in the comment."
+        "`reason` is the text for the applicant: write each in plain words. Set `monotone` (increasing, decreasing) "
+        "where the direction is certain. The comments give the observed direction."
     )
     yield "features:"
     for feature, stats in draft.features:
@@ -105,7 +105,7 @@ def _left_out(draft: Draft) -> Iterator[str]:
     if not draft.left_out:
         return
     yield ""
-    yield from comment("Left in the source: columns that no line above reads are never copied.")
+    yield from comment("Columns that are not used. They are never copied from the source.")
     for why in dict.fromkeys(item.why for item in draft.left_out):
         labels = ", ".join(repr(item.label) for item in draft.left_out if item.why == why)
         yield from comment(f"- {why}: {labels}")

@@ -1,4 +1,4 @@
-"""The drafted `defs.yaml`, with the figures behind each policy as comments."""
+"""Text of the drafted `defs.yaml`. Comments give the figures behind each policy."""
 
 from collections.abc import Iterator
 
@@ -29,12 +29,12 @@ def _sources(draft: Draft) -> Iterator[str]:
     yield "  sources:"
     yield from comment(f"Overridden by {variable}_LOANS and {variable}_APPLICATIONS.", 4)
     yield from ("    loans:", f"      path: {scalar(draft.source)}")
-    yield from comment("Until there is a file of new applications, the loans themselves are scored.", 4)
+    yield from comment("Replace it by a file of new applications. Until then the loans themselves are scored.", 4)
     yield from ("    applications:", f"      path: {scalar(draft.source)}")
     counts = draft.counts
     refused = counts.rows + counts.broken - counts.accepted
     yield "  quarantine:"
-    yield from comment(f"{refused:,} of {counts.rows + counts.broken:,} rows are refused by this contract.", 4)
+    yield from comment(f"{refused:,} of {counts.rows + counts.broken:,} rows are quarantined by this contract.", 4)
     yield f"    max_share: {max(0.05, round(1.5 * refused / (counts.rows + counts.broken) + 0.005, 2)):g}"
 
 
@@ -65,9 +65,9 @@ def _promotion(draft: Draft) -> Iterator[str]:
     found, promotion = draft.policies.strength, draft.policies.promotion
     yield "  promotion:"
     yield from comment(
-        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. Above the "
-        "ceilings a model is refused as a leak: raise max_auc or max_feature_auc if it is honestly that good, lower "
-        "them once it is known what is usual for these loans.",
+        f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. "
+        "Above max_auc or max_feature_auc a model is rejected as a leak. Raise them if such values are plausible. "
+        "Lower them when you know the usual values of these loans.",
         4,
     )
     yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))

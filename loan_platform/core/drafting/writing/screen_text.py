@@ -1,4 +1,4 @@
-"""What was found and drafted, as one screen of text."""
+"""Summary of a draft, as one screen of text."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -62,10 +62,11 @@ def _columns(draft: Draft) -> Iterator[str]:
     if strong:
         told = ", ".join(f"{j.column.name} (AUC {j.stats.auc:.2f} alone)" for j in strong)
         yield from _row("Strong", f"{told}: make sure that they are known when the lender decides")
+    pricing = [j.column.name for j in draft.judged if j.column.available_at == "pricing"]
     for title, told, names in (
         ("Leaks?", "in no model", [j.column.name for j in draft.judged if j.leak]),
         ("Protected", "in no model", [j.column.name for j in draft.judged if j.protected]),
-        ("Pricing", "only with use_pricing", [j.column.name for j in draft.judged if j.column.known == "pricing"]),
+        ("Pricing", "only with use_pricing", pricing),
     ):
         if names:
             yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
@@ -88,7 +89,7 @@ def _strength(draft: Draft) -> Iterator[str]:
     if found.auc < FLOOR:
         floor = draft.policies.promotion.min_auc
         yield from _row(
-            "", f"These columns say little about the outcome; a model below promotion.min_auc ({floor}) is refused"
+            "", f"These columns say little about the outcome. A model below promotion.min_auc ({floor}) is rejected"
         )
 
 

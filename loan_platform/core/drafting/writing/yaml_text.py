@@ -1,4 +1,4 @@
-"""YAML as a person would write it, line by line, with comments."""
+"""Writes YAML line by line, with comments."""
 
 from collections.abc import Iterable
 

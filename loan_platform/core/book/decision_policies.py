@@ -1,0 +1,117 @@
+"""Policies of scores and decisions: the points scale, the cut-offs, and what a version must show to be promoted."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import AliasChoices, Field, model_validator
+
+from loan_platform.core.book.book_errors import InconsistentError
+from loan_platform.core.book.contract_parts import Share, Strict
+from loan_platform.core.errors import Issue
+
+
+class ScorecardPolicy(Strict):
+    """The points scale of the score, as odds of good to bad loans. A higher score means a lower risk.
+
+    Example: with 600 points at odds of 30 and 20 points to double the odds, a score of 620 means odds of 60.
+    """
+
+    points: float = Field(default=600, description="Score at which the odds are `odds`.")
+    odds: float = Field(default=30, gt=0, description="Number of good loans for each bad loan at a score of `points`.")
+    points_to_double_odds: float = Field(
+        default=20,
+        gt=0,
+        validation_alias=AliasChoices("points_to_double_odds", "double"),
+        description="Points to double the odds (PDO): increase of the score that doubles the odds of good to bad.",
+    )
+
+
+class DecisionPolicy(Strict):
+    """When an application is approved, referred to a person or declined.
+
+    The cut-offs are probabilities of default (PD). Leave them out to derive them from the expected profit on the
+    calibration set. A repaid loan earns `margin`. A defaulted loan loses `loss_given_default`. Each loan costs
+    `cost_of_funds`. All three are shares of the exposure over the life of the loan.
+    """
+
+    approve_below: Share | None = Field(
+        default=None,
+        description="Applications with a lower PD are approved. Default: derived from the expected profit.",
+    )
+    decline_from: Share | None = Field(
+        default=None,
+        description="Applications with this PD or a higher one are declined. Between the two cut-offs they are "
+        "referred to a person. Default: derived from the expected profit.",
+    )
+    loss_given_default: Share = Field(
+        default=0.45, description="Share of the exposure that is lost in a default (LGD). 0.45 means 45 %."
+    )
+    margin: float = Field(
+        default=0.2, ge=0, description="Interest and fees of a repaid loan, as a share of the exposure."
+    )
+    cost_of_funds: float = Field(default=0.05, ge=0, description="Cost of the money lent, as a share of the exposure.")
+    profit_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        validation_alias=AliasChoices("profit_tolerance", "give_up"),
+        description="Share of the best expected profit that a cut-off may lose and still count as equally good. "
+        "Applications between the lowest and the highest such cut-off are referred. 0.02 means 2 %.",
+    )
+    medium_from: Share = Field(default=0.1, description="PD from which the risk is medium. Below it the risk is low.")
+    high_from: Share = Field(default=0.2, description="PD from which the risk is high.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if issues := list(_decision_issues(self)):
+            raise InconsistentError(issues, self)
+        return self
+
+
+def _decision_issues(policy: DecisionPolicy) -> Iterator[Issue]:
+    low, high = policy.approve_below, policy.decline_from
+    if (low is None) != (high is None):
+        given, missing = ("approve_below", "decline_from") if high is None else ("decline_from", "approve_below")
+        hint = f"Add {missing}, or remove {given}: both are then derived from the expected profit."
+        yield Issue(given, f"is given without {missing}", hint, "missing_cut_off")
+    if low is not None and high is not None and low > high:
+        message = f"{low:g} is above decline_from, {high:g}: applications between them would be approved and declined"
+        yield Issue("approve_below", message, "Lower it, or raise decline_from.", "wrong_order")
+    if low is None and high is None and policy.margin <= policy.cost_of_funds:
+        message = f"{policy.margin:g} is not above cost_of_funds, {policy.cost_of_funds:g}: no loan could earn anything"
+        yield Issue("margin", message, "Raise it, or give approve_below and decline_from.", "wrong_order")
+    if policy.medium_from > policy.high_from:
+        message = f"{policy.medium_from:g} is above high_from, {policy.high_from:g}: no risk would be medium"
+        yield Issue("medium_from", message, "Lower it, or raise high_from.", "wrong_order")
+
+
+class PromotionPolicy(Strict):
+    """What a new version (the challenger) must show to become the version in use (the champion)."""
+
+    min_auc: Share = Field(default=0.6, description="Lowest accepted AUC on the test set.")
+    max_auc: Share = Field(
+        default=0.75, description="Highest accepted AUC on the test set. A higher one is taken for a leak."
+    )
+    max_feature_auc: Share = Field(
+        default=0.7, description="Highest accepted AUC of any single feature. A higher one is taken for a leak."
+    )
+    max_ece: Share = Field(
+        default=0.03,
+        description="Highest accepted expected calibration error (ECE) on the test set, in probability. "
+        "0.03 means 3 percentage points.",
+    )
+    min_auc_gain: float = Field(
+        default=-0.002,
+        description="The lower bound of the confidence interval of the AUC gain (challenger minus champion) must "
+        "exceed this value. A negative value tolerates a small loss.",
+    )
+    max_ece_loss: float = Field(
+        default=0.005, ge=0, description="Largest accepted increase of the ECE over the champion, in probability."
+    )
+
+    @model_validator(mode="after")
+    def _room_between(self) -> Self:
+        if self.min_auc >= self.max_auc:
+            message = f"{self.min_auc:g} is not below max_auc, {self.max_auc:g}: no model could pass"
+            raise InconsistentError([Issue("min_auc", message, "Lower it, or raise max_auc.", "wrong_order")], self)
+        return self
