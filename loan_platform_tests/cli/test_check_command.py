@@ -125,6 +125,12 @@ def test_the_code_location_tells_what_dagster_does_not(book: Path, edit: tuple[s
     assert f"{book}/defs.yaml:" in str(caught.value)
 
 
+def test_the_code_location_loads_old_names_of_keys(book: Path) -> None:
+    edited(book, "contract.yaml", ("  protected: true", "  protected: true\n  known: pricing"))
+    edited(book, "defs.yaml", ("  training:\n", "  training:\n    margin: 0.002\n"))
+    assert location(book.parents[1]).resolve_job_def("car_loans_training")
+
+
 def test_the_mistakes_of_another_component_are_dagsters(book: Path) -> None:
     (book / "defs.yaml").write_text("type: dagster.NoSuchComponent\nattributes: {}\n")
     with pytest.raises(Exception, match="NoSuchComponent") as caught:
