@@ -97,7 +97,8 @@ def _explain(item: dict[str, Any], slot: Slot | None, owner: Slot | None) -> tup
     if kind == "missing":
         meaning = slot.field.description if slot and slot.field and slot.field.description else ""
         return "missing_key", "is missing", f"Add it. Its meaning: {meaning}" if meaning else "Add it."
-    return "wrong_value", *(_wrong_value(kind, item["input"], slot) or (str(item["msg"]).lower(), "Correct it."))
+    message, hint = _wrong_value(kind, item["input"], slot) or (str(item["msg"]).lower(), "Correct it.")
+    return "wrong_value", message, hint
 
 
 def _wrong_value(kind: str, value: object, slot: Slot | None) -> tuple[str, str] | None:
