@@ -16,7 +16,7 @@ from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_files.header import Header, check_unique
 from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.adapters.storage.atomic_files import atomic_write
-from loan_platform.core.applications.frame_reader import KEY, REFUSALS, ROW, FrameReader, ReadRows
+from loan_platform.core.applications.frame_reader import KEY, REJECTIONS, ROW, FrameReader, ReadRows
 from loan_platform.core.applications.reader import ApplicationError
 from loan_platform.core.errors import ExplainedError, SourceError
 
@@ -135,7 +135,7 @@ class Pieces:
         lines = (self._folder / "rejects").read_text().splitlines()
         found = [line.split("\t", 1) for line in lines]
         rows = [(int(number) - 1, "", "malformed_line", why) for number, why in found]
-        return pl.DataFrame(rows, schema=REFUSALS, orient="row")
+        return pl.DataFrame(rows, schema=REJECTIONS, orient="row")
 
     def _cut_lines(self) -> dict[str, Any]:
         pieces = _PieceFiles(self._lines)
@@ -168,7 +168,7 @@ class Pieces:
                 field = error.errors[0].path if error.errors else ""
                 problems.append((int(number), field, error.code, error.detail))
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
-        refused = pl.DataFrame(problems, schema=REFUSALS, orient="row")
+        refused = pl.DataFrame(problems, schema=REJECTIONS, orient="row")
         return ReadRows(pl.Series(ROW, rows, pl.Int64), pl.Series(KEY, keys, pl.String), frame, refused)
 
 
@@ -203,7 +203,7 @@ class _PieceFiles(io.RawIOBase):
 
 
 def _with(read: ReadRows, more: pl.DataFrame) -> ReadRows:
-    return ReadRows(read.rows, read.keys, read.frame, pl.concat([read.refused, more]).sort(ROW))
+    return ReadRows(read.rows, read.keys, read.frame, pl.concat([read.rejected, more]).sort(ROW))
 
 
 def json_lines(body: bytes) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ from loan_platform.adapters.storage.atomic_files import (  # noqa: E402
     fsync,
     partial_path,
 )
-from loan_platform.core.applications.frame_reader import KEY, REFUSALS, FrameReader, ReadRows  # noqa: E402
+from loan_platform.core.applications.frame_reader import KEY, REJECTIONS, FrameReader, ReadRows  # noqa: E402
 from loan_platform.core.errors import ExplainedError  # noqa: E402
 from loan_platform.core.scoring.answer import ANSWER_SCHEMA  # noqa: E402
 from loan_platform.core.scoring.bundle import BundleError  # noqa: E402
@@ -145,7 +145,7 @@ def _scored(store: JobStore, records: JobRecords, job: Job, most_bytes: int, par
         done: dict[str, int] = json.loads(told.read_bytes())
         job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
         store.save(job)
-    for kind, schema in ("answers", ANSWERS), ("refused", REFUSALS):
+    for kind, schema in ("answers", ANSWERS), ("refused", REJECTIONS):
         _together(parts, kind, count, schema, folder / f"{kind}.parquet")
     records.keep(job, serving, partial(_together, parts, "record", count, ROWS))
     return replace(job, status="SUCCEEDED", total=job.scored + job.refused, finished=time.time())
@@ -156,8 +156,8 @@ def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, recorded: 
     answers = serving.predictor.predict_frame(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
     _write(answers.select(*ANSWERS), parts / f"{piece}.answers.parquet")
     _write(recorded(read, answers), parts / f"{piece}.record.parquet")
-    _write(read.refused, parts / f"{piece}.refused.parquet")
-    return {"scored": answers.height, "refused": read.refused[ROW].n_unique()}
+    _write(read.rejected, parts / f"{piece}.refused.parquet")
+    return {"scored": answers.height, "refused": read.rejected[ROW].n_unique()}
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

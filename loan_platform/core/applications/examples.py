@@ -117,8 +117,8 @@ class ExampleApplications:
             counts = np.array(variable.counts, np.float64)
             shares = counts / max(counts.sum(), 1.0)
             if variable.kind == "number":  # distance from the median, by the rank of the bin's middle
-                stated = max(counts[:-1].sum(), 1.0)
-                rank = (counts[:-1].cumsum() - counts[:-1] / 2) / stated
+                known = max(counts[:-1].sum(), 1.0)
+                rank = (counts[:-1].cumsum() - counts[:-1] / 2) / known
                 shares[:-1] = (1 - np.abs(2 * rank - 1)) * (1 - shares[-1])
             total += shares[bins]
         return total

@@ -27,7 +27,7 @@ from loan_platform.core.book.column_types import (
 from loan_platform.core.book.contract_parts import Column
 
 ROW, KEY = "row", "key"
-REFUSALS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
+REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
 _BOOLEAN = BOOLEAN_FORMS["cell"]
 _MISSING = list(MISSING_CELLS["cell"])
@@ -41,13 +41,13 @@ class ReadRows:
         rows: numbers of the accepted rows, rising.
         keys: the loan's key of each accepted row, as text.
         frame: the accepted rows, with the columns and types of `ApplicationReader.schema`.
-        refused: row, field, code and detail of each issue of the rejected rows.
+        rejected: row, field, code and detail of each issue of the rejected rows.
     """
 
     rows: pl.Series
     keys: pl.Series
     frame: pl.DataFrame
-    refused: pl.DataFrame
+    rejected: pl.DataFrame
 
 
 class FrameReader:
@@ -87,22 +87,22 @@ class FrameReader:
             *(value.alias(f"v {name}") for name, (value, _) in plain.items()),
             *((pl.col(name).is_null() | ok.fill_null(False)).alias(f"k {name}") for name, (_, ok) in plain.items()),
         )
-        stated = [pl.col(f"v {name}").is_not_null() if name in names else pl.lit(False) for name in self.one.required]
+        given = [pl.col(f"v {name}").is_not_null() if name in names else pl.lit(False) for name in self.one.required]
         sound = checked.select(
-            pl.all_horizontal(pl.lit(True), *(pl.col(f"k {name}") for name in names), *stated)
+            pl.all_horizontal(pl.lit(True), *(pl.col(f"k {name}") for name in names), *given)
         ).to_series()
         schema = self.one.schema
         typed = [pl.col(f"v {n}") if n in names else pl.lit(None, dtype) for n, dtype in schema.items()]
         good = checked.filter(sound).select(
             ROW, *(e.cast(schema[n]).alias(n) for n, e in zip(schema, typed, strict=True))
         )
-        odd, refused = self._one_by_one(raw.filter(~sound), as_text)
+        odd, rejected = self._one_by_one(raw.filter(~sound), as_text)
         rows = pl.concat([good, odd]).sort(ROW) if odd.height else good
-        return ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), refused)
+        return ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), rejected)
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
-        stated = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
-        numbered = raw.select(ROW, stated.cast(pl.String).alias(KEY))
+        given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
+        numbered = raw.select(ROW, given.cast(pl.String).alias(KEY))
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
 
     def _typed_cell(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
@@ -140,14 +140,14 @@ class FrameReader:
                 issues += [(number, issue.path, issue.code, issue.detail) for issue in error.issues]
         frame = self.one.frame(inputs) if inputs else pl.DataFrame(schema=self.one.schema)
         numbered = frame.insert_column(0, pl.Series(ROW, rows, raw.schema[ROW]))
-        return numbered, pl.DataFrame(issues, schema=REFUSALS, orient="row")
+        return numbered, pl.DataFrame(issues, schema=REJECTIONS, orient="row")
 
     def _json(self, values: dict[str, Any], as_text: bool) -> dict[str, Any]:
         """The row as JSON values."""
-        stated = {name: value for name, value in values.items() if value is not None}
+        given = {name: value for name, value in values.items() if value is not None}
         if not as_text:
-            return {name: value.isoformat() if type(value) is date else value for name, value in stated.items()}
-        return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in stated.items()}
+            return {name: value.isoformat() if type(value) is date else value for name, value in given.items()}
+        return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in given.items()}
 
 
 def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

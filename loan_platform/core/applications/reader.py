@@ -112,8 +112,8 @@ class ApplicationReader:
                     typed[name] = self._typed(name, value)
                 except WrongValueError as wrong:
                     issues.append(Issue(name, wrong.detail, code=wrong.code))
-        stated = {name for name, value in typed.items() if value is not None} | {issue.path for issue in issues}
-        issues += [Issue(name, "is required", code="required") for name in sorted(self.required - stated)]
+        given = {name for name, value in typed.items() if value is not None} | {issue.path for issue in issues}
+        issues += [Issue(name, "is required", code="required") for name in sorted(self.required - given)]
         if issues:
             raise ApplicationError(issues)
         return [typed.get(name) for name in self._inputs]

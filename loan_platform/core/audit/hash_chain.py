@@ -124,7 +124,7 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
             entry = parse_line(line[:-1]) if line.endswith(b"\n") else None
             if entry is None:  # its own hash field may be right: then its neighbours fit
                 faults.append(ChainFault(name, segment, number, "was changed or is cut off: its hash is wrong", False))
-                at = Head(at.n + 1, _stated_hash(line)) if at else None
+                at = Head(at.n + 1, _hash_field(line)) if at else None
             else:
                 before = Head(entry.n - 1, entry.prev)
                 first = first or (segment, before)
@@ -157,7 +157,7 @@ def _wrong_head(head: Head | None, end: Head, hashes: dict[int, str]) -> str | N
     return None if hashes.get(head.n) == head.sha256 else f"line {head.n} is not the one that was written"
 
 
-def _stated_hash(line: bytes) -> str:
+def _hash_field(line: bytes) -> str:
     return line.rstrip(b"\n")[-66:-2].decode("latin-1")
 
 

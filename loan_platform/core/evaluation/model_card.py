@@ -105,14 +105,14 @@ def _inputs(model: ScoringModel) -> str:
         f"| {name} | {share:.1%} | {f.monotone or '-'} | {f.description} | {f.reason} |"
         for (name, share), f in zip(model.importance.items(), used, strict=True)
     ]
-    heading = "| input | share | direction of risk | meaning | reason told to an applicant |"
+    heading = "| input | share | direction of risk | meaning | reason for the applicant |"
     return "\n".join([heading, "| --- | --- | --- | --- | --- |", *rows])
 
 
 def _limits(book: Portfolio) -> str:
     drift = book.drift
     return (
-        "The model knows loans that this lender granted, not those it refused. It holds for applicants like those "
+        "The model knows loans that this lender granted, not those it declined. It holds for applicants like those "
         f"of the development months: a batch whose PSI reaches {drift.critical} (beyond chance) on any input or on "
         "the score asks for a new model. It estimates the probability of default, not the loss."
     )

@@ -1,4 +1,4 @@
-"""The answers of one model: to a frame, to a few rows, to one application."""
+"""The predictor: answers a frame, a few rows, or one application with one model."""
 
 from collections.abc import Sequence
 
@@ -34,8 +34,8 @@ class Predictor:
             return pl.concat([self.predict_frame(chunk) for chunk in chunks], rechunk=True)
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
-        told = self.explainer.column(self.model.features(frame[declined]))
-        return scored.with_columns(align_lists(declined, told, frame.height))
+        reasons = self.explainer.column(self.model.features(frame[declined]))
+        return scored.with_columns(align_lists(declined, reasons, frame.height))
 
     def predict_one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
         """Answer one row of typed columns, with the bits of `predict_frame`.
@@ -58,9 +58,9 @@ class Predictor:
         probabilities: list[float] = sigmoid(log_odds).tolist()
         scores: list[float] = points(log_odds, policy.scorecard).tolist()
         decisions = [rule.decision(probability) for probability in probabilities]
-        told = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
-        explained = features if len(told) == features.height else features[told]
-        reasons = dict(zip(told, self.explainer.reasons(explained), strict=True)) if told else {}
+        explained_rows = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
+        explained = features if len(explained_rows) == features.height else features[explained_rows]
+        reasons = dict(zip(explained_rows, self.explainer.reasons(explained), strict=True)) if explained_rows else {}
         stakes = self.model.exposure(features).to_list()
         return [
             Answer(

@@ -89,10 +89,10 @@ class Explainer:
         cause = heaviest[row, place]
         feature = weightiest[cause, row]
         value = _as_text(features, row, feature, self.features)
-        told = feature + len(self.features) * value.is_null().to_numpy()
+        code = feature + len(self.features) * value.is_null().to_numpy()
         columns = {
-            "code": pl.Series(self._codes).gather(told),
-            "text": pl.Series(self._texts).gather(told),
+            "code": pl.Series(self._codes).gather(code),
+            "text": pl.Series(self._texts).gather(code),
             "value": value,
             "points": causes[cause, row].round(2),
         }
@@ -132,8 +132,8 @@ class Explainer:
                 return
             members = self._of_causes.members[cause]
             at = int(members[parts[members].argmin()])
-            told = at + len(self.features) * (row[at] is None)
-            yield Reason(self._codes[told], self._texts[told], row[at], float(causes[cause].round(2)))
+            code = at + len(self.features) * (row[at] is None)
+            yield Reason(self._codes[code], self._texts[code], row[at], float(causes[cause].round(2)))
 
 
 def align_lists(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:

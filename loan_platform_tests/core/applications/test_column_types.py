@@ -59,7 +59,7 @@ def _read_frame(reader: Reader, row: dict[str, Any]) -> pl.DataFrame:
         return typed_frame(frame, list(MODEL.inputs))
     cells = {"row": [1]} | {column: [str(cell)] for column, cell in row.items()}
     found = FrameReader(READER).read(pl.DataFrame(cells), as_text=True)
-    if found.refused.height:
+    if found.rejected.height:
         raise ApplicationError([])
     return found.frame
 

@@ -48,12 +48,12 @@ def held_against(raw: pl.DataFrame, as_text: bool, rows: list[dict[str, Any]]) -
     for number, values in enumerate(rows, start=1):
         expected = alone(values)
         if isinstance(expected, set):
-            issues = read.refused.filter(pl.col("row") == number).drop("row").rows()
+            issues = read.rejected.filter(pl.col("row") == number).drop("row").rows()
             assert number not in told, values
             assert set(issues) == expected
         else:
             assert told[number] == READER.frame([expected]).row(0), values
-    assert len(told) + read.refused["row"].n_unique() == raw.height
+    assert len(told) + read.rejected["row"].n_unique() == raw.height
 
 
 def of_text(name: str, cell: str) -> Any:
@@ -95,7 +95,7 @@ def test_typed_columns_are_read_as_each_row_alone(rows: list[dict[str, Any]]) ->
 def test_columns_of_another_type_refuse_their_rows() -> None:
     raw = pl.DataFrame({"row": [1, 2], "income": ["5", None], "term": [36, 36], "region": ["north", "north"]})
     read = FRAMES.read(raw, as_text=False)
-    assert read.refused.rows() == [
+    assert read.rejected.rows() == [
         (1, "income", "wrong_type", "must be a number"),
         (2, "income", "required", "is required"),
     ]
