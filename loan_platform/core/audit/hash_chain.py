@@ -10,7 +10,7 @@ A line is a JSON object. It begins with its number `n` and with `prev`, the hash
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -134,19 +134,23 @@ def read_chain(name: str, segments: Iterable[tuple[str, Iterable[bytes]]], head:
                 found.append(entry)
             if at:
                 hashes[at.n] = at.sha256
-    retired = [Head(e.record["retired"]["n"], e.record["retired"]["sha256"]) for e in found if "retired" in e.record]
     if first and first[1] != Head():
         hashes[first[1].n] = first[1].sha256
-        if first[1] not in retired:
+        if first[1] not in _retired(found):
             reason = f"{first[1].n} lines before it are missing or damaged, and no line says why"
             faults.append(ChainFault(name, first[0], 1, reason, True))
     end = at or Head()
     if why := _wrong_head(head, end, hashes | {0: ZERO_HASH}):
         faults.append(ChainFault(name, "head", 1, why, True))
-    invalid = any(fault.invalidates_chain for fault in faults)
-    records = () if invalid else tuple(e.record for e in found if "request_id" in e.record)
+    records = tuple(e.record for e in found if "request_id" in e.record)
     events = tuple(e.record for e in found if "request_id" not in e.record)
-    return Chain(name, records, events, tuple(faults), end, hashes)
+    invalid = any(fault.invalidates_chain for fault in faults)
+    return Chain(name, () if invalid else records, events, tuple(faults), end, hashes)
+
+
+def _retired(entries: Sequence[Entry]) -> list[Head]:
+    """Last lines of files that were deleted after their retention period, as later lines record them."""
+    return [Head(e.record["retired"]["n"], e.record["retired"]["sha256"]) for e in entries if "retired" in e.record]
 
 
 def _wrong_head(head: Head | None, end: Head, hashes: dict[int, str]) -> str | None:

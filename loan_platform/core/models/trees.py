@@ -172,24 +172,33 @@ def _fit(
 ) -> TreeModel:
     import xgboost
 
-    bins = min(max(len(sample.target) // BIN_ROWS, 32), BINS)
     settings = {
         **params,
         "objective": "binary:logistic",
         "tree_method": "hist",
-        "max_bin": bins,
+        "max_bin": _bins(sample),
         "monotone_constraints": context.monotone,
         "base_score": float(sample.target.mean()),
         "seed": context.seed,
         "nthread": context.threads,
     }
-    if "bins" not in sample.derived:  # they take 15 to 28 % of a fit, and every trial needs the same ones
-        sample.derived["bins"] = xgboost.QuantileDMatrix(
-            sample.matrix, sample.target, max_bin=bins, nthread=context.threads
-        )
-    data = sample.derived["bins"]
-    booster = xgboost.train(settings, data, num_boost_round=rounds)
+    booster = xgboost.train(settings, _binned(sample, context.threads), num_boost_round=rounds)
     gains = booster.get_score(importance_type="total_gain")
     weights = np.array([float(np.sum(gains.get(f"f{j}", 0.0))) for j in range(len(context.columns))])
     raw = json.loads(bytes(booster.save_raw("json")))
     return TreeModel(family=family, booster=raw, importance=shares(weights))
+
+
+def _bins(sample: Sample) -> int:
+    return min(max(len(sample.target) // BIN_ROWS, 32), BINS)
+
+
+def _binned(sample: Sample, threads: int) -> "xgboost.QuantileDMatrix":
+    """The sample in bins. They take 15 to 28 % of a fit, and every trial of both families needs the same ones."""
+    import xgboost
+
+    if "bins" not in sample.derived:
+        sample.derived["bins"] = xgboost.QuantileDMatrix(
+            sample.matrix, sample.target, max_bin=_bins(sample), nthread=threads
+        )
+    return sample.derived["bins"]
