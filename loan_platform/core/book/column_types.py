@@ -1,6 +1,7 @@
 """How a value of each column type is read: one table per type, one line per reader.
 
-Every reader derives from these tables, so a difference between two readers is a difference between two lines here.
+A difference between two readers is a difference between two lines here. `test_column_types.py` holds each reader to
+its lines.
 
 | reader | reads |
 | --- | --- |
@@ -11,7 +12,8 @@ Every reader derives from these tables, so a difference between two readers is a
 | `mlflow_cell` | a CSV cell of that protocol, which then counts as the JSON value that it becomes |
 | `pandas` | a pandas frame that is passed to the logged MLflow model |
 
-A frame that has types already, such as a Parquet file, is read by `ColumnType.dtype`.
+A frame with types, such as a Parquet file, may hold numbers of any numeric type. Other columns must have exactly
+`ColumnType.dtype`.
 """
 
 from dataclasses import dataclass, field
