@@ -77,7 +77,7 @@ def test_a_model_of_an_older_format_is_not_registered(book: Book) -> None:
     client.set_logged_model_tags(model_id, {FORMAT_TAG: str(MODEL_FORMAT)})
 
 
-def test_a_champion_of_an_older_format_is_replaced_by_its_own_bundle(book: Book, tmp_path: Path) -> None:
+def test_a_champion_of_an_older_format_gets_its_own_bundle_again(book: Book, tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.create()
     old = register(book, 0)

@@ -93,7 +93,7 @@ def test_every_consumer_has_the_fields_of_the_answer():
     assert (ANSWER_SCHEMA["reasons"], tuple(REASON_FIELDS)) == (REASONS, Reason._fields)
 
 
-def test_the_service_and_its_records_have_the_fields_of_the_answer():
+def test_service_and_records_have_the_fields_of_the_answer():
     served = served_table([], "loan_id", "issued").schema
     assert {name: served[name] for name in Answer._fields} == RECORDED_SCHEMA
     assert tuple(name for name in JOB_ROWS if name in Answer._fields) == Answer._fields
