@@ -82,12 +82,13 @@ def named_files(page: Path) -> Iterator[str]:
 
 
 def opened_files(page: Path) -> Iterator[str]:
-    """Paths in the column `open` of a package README."""
+    """Paths in the column `open` of a package README; links are checked as links."""
     for row in re.findall(r"^\|(.*)\|$", page.read_text(), re.MULTILINE) if page.name == "README.md" else ():
         cells = row.split("|")
         if page.parent.is_relative_to(REPOSITORY / "docs") or page.parent == REPOSITORY or len(cells) != 2:
             continue
-        yield from (name for name in re.findall(r"`([^`]+)`", cells[1]) if not PATTERN.search(name))
+        unlinked = re.sub(r"\[[^\]]*\]\([^)]*\)", "", cells[1])
+        yield from (name for name in re.findall(r"`([^`]+)`", unlinked) if not PATTERN.search(name))
 
 
 @cache
