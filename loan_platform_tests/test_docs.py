@@ -42,11 +42,6 @@ def test_named_files_exist(page: Path) -> None:
 
 
 @every_page
-def test_tables_of_packages_name_files(page: Path) -> None:
-    assert [name for name in opened_files(page) if not (page.parent / name).exists()] == []
-
-
-@every_page
 def test_make_targets_exist(page: Path) -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
@@ -79,16 +74,6 @@ def named_files(page: Path) -> Iterator[str]:
     for name in re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text())):
         if name.startswith(STARTS) and not (PATTERN.search(name) or CREATED.match(name)):
             yield name
-
-
-def opened_files(page: Path) -> Iterator[str]:
-    """Paths in the column `open` of a package README; links are checked as links."""
-    for row in re.findall(r"^\|(.*)\|$", page.read_text(), re.MULTILINE) if page.name == "README.md" else ():
-        cells = row.split("|")
-        if page.parent.is_relative_to(REPOSITORY / "docs") or page.parent == REPOSITORY or len(cells) != 2:
-            continue
-        unlinked = re.sub(r"\[[^\]]*\]\([^)]*\)", "", cells[1])
-        yield from (name for name in re.findall(r"`([^`]+)`", unlinked) if not PATTERN.search(name))
 
 
 @cache
