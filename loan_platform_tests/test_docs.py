@@ -21,7 +21,12 @@ BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 MAKE = re.compile(r"(?:^|[`(&;] ?)make ((?:-s )?[^`#\n&|)]*)", re.MULTILINE)
 VARIABLE = re.compile(r"\b(?:LOAN|MLFLOW|OTEL)_[A-Z_]*[A-Z]\b")
 SOURCES_OF_BOOKS = re.compile(r"(LENDING_CLUB|CREDIT_CARDS|BANK_CUSTOMERS|RETAIL_LOANS|MY_LOANS)_[A-Z]+")
-READ_ELSEWHERE = {"LOAN_DATA", "LOAN_FAULTS", "OTEL_EXPORTER_OTLP_TIMEOUT"}  # by tests, or by OpenTelemetry itself
+READ_ELSEWHERE = {
+    "LOAN_CI",
+    "LOAN_DATA",
+    "LOAN_FAULTS",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+}  # by tests, or by OpenTelemetry itself
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 
