@@ -48,19 +48,19 @@ book: $(READY) ## Draft a book from a file of loans: make book NAME=my_book SOUR
 	@test -n "$$SOURCE" || { echo "SOURCE is missing: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
 	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"}
 
-test: $(READY) ## all tests but those of make integration
+test: $(READY) ## Run all tests except those of make integration
 	@$(PYTEST) -m "not integration"
 
-test-fast: $(READY) ## the quick tests of core, settings and layering
+test-fast: $(READY) ## Run the quick tests of core, settings and layering
 	@$(PYTEST) -m "not slow and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
 
-coverage: $(READY) ## the tests of core, with the share of its lines that they reach
+coverage: $(READY) ## Run the tests of core and show the share of its lines that they reach
 	@$(PYTEST) --cov=loan_platform/core --cov-report=term:skip-covered --cov-fail-under=90 loan_platform_tests/core
 
-integration: $(READY) ## Dagster's webserver, daemon and command line, and the service, for real
+integration: $(READY) ## Test webserver, daemon, command line and service together, for real
 	@$(PYTEST) -m integration
 
-faults: $(READY) ## the tests of what goes wrong, at full size (an hour)
+faults: $(READY) ## Run the fault tests at full size (about an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
 	  loan_platform_tests/adapters
 
