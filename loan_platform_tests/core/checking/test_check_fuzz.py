@@ -13,6 +13,8 @@ import yaml
 import loan_platform
 from loan_platform.core.checking.book_check import check_book
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(loan_platform.__file__).parent / "defs" / "lending_club"
 FILES = ("contract.yaml", "defs.yaml")
 TREES = {file: yaml.safe_load((SHIPPED / file).read_text()) for file in FILES}

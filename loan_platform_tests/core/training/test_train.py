@@ -94,6 +94,7 @@ def test_the_network_competes_where_features_have_no_directions():
     assert set(result.choice.gains) == {"mlp"}
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_threads_hash_seed_zone_or_order(tmp_path: Path):
     seen: set[str] = set()
     for run, (threads, shuffle, seed, zone) in enumerate([(1, 0, "0", "UTC"), (2, 5, "77", "Asia/Kolkata")]):
