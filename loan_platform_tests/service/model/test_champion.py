@@ -41,7 +41,7 @@ def asked_until(client: httpx.Client, done: Callable[[dict[str, Any]], bool]) ->
 
 
 def warnings(home: Home) -> list[str]:
-    return [line["message"] for line in home.log_lines() if line["level"] == "WARNING"]
+    return [line["message"] for line in home.log_lines() if line.get("level") == "WARNING"]
 
 
 def test_a_promotion_is_seen_and_a_damaged_model_refused(tmp_path: Path) -> None:
