@@ -8,14 +8,20 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from loan_platform.assets.automation.jobs_and_sensors import jobs, sensors
-from loan_platform.assets.inference.predictions import inference_assets
+from loan_platform.assets.automation.conditions import with_automation
+from loan_platform.assets.automation.jobs import jobs
+from loan_platform.assets.automation.sensors import sensors
+from loan_platform.assets.inference.applications import application_assets
+from loan_platform.assets.inference.predictions import prediction_assets
 from loan_platform.assets.ingestion.loans import ingestion_assets, ingestion_checks
 from loan_platform.assets.monitoring.drift import drift_assets
+from loan_platform.assets.monitoring.outcomes import outcome_assets
 from loan_platform.assets.monitoring.performance import performance_assets
 from loan_platform.assets.monitoring.served import served_assets
-from loan_platform.assets.registry.versions import registry_assets
-from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.monitoring.served_drift import served_drift_assets
+from loan_platform.assets.registry.promotion import promotion_assets
+from loan_platform.assets.registry.versions import version_assets
+from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
 from loan_platform.assets.serving.service import service_assets, service_checks
 from loan_platform.assets.training.evaluation import evaluation_assets
@@ -25,6 +31,7 @@ from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.portfolio import Attributes, Portfolio
 from loan_platform.core.checking.book_check import DEFS, check_book, load_book, other_component
 from loan_platform.core.errors import Issue
+from loan_platform.settings.platform import PlatformSettings
 
 
 @dg.scaffold_with(LoanPortfolioScaffolder)
@@ -53,33 +60,49 @@ class LoanPortfolio(dg.Component):
 
 def book_definitions(book: Portfolio) -> dg.Definitions:
     """The whole graph of a book, in lineage order."""
+    assets = [
+        *ingestion_assets(book),
+        *feature_assets(book),
+        *training_assets(book),
+        *evaluation_assets(book),
+        *version_assets(book),
+        *promotion_assets(book),
+        *service_assets(book),
+        *application_assets(book),
+        *prediction_assets(book),
+        *drift_assets(book),
+        *served_assets(book),
+        *served_drift_assets(book),
+        *outcome_assets(book),
+        *performance_assets(book),
+    ]
     return dg.Definitions(
-        assets=[
-            *ingestion_assets(book),
-            *feature_assets(book),
-            *training_assets(book),
-            *evaluation_assets(book),
-            *registry_assets(book),
-            *service_assets(book),
-            *inference_assets(book),
-            *drift_assets(book),
-            *served_assets(book),
-            *performance_assets(book),
-        ],
+        assets=dg.map_asset_specs(with_automation(book), assets),
         asset_checks=[*ingestion_checks(book), *service_checks(book)],
-        jobs=list(jobs(book).values()),
+        jobs=jobs(book),
         sensors=sensors(book),
     )
 
 
-def location(package: Path) -> dg.Definitions:
-    """A code location: every book in the `defs` folder of a package, with the platform they share.
+def location(package: Path, settings: PlatformSettings | None = None) -> dg.Definitions:
+    """A code location: every book in the `defs` folder of a package, with the resources that they share.
 
     Runs take one process by default: an interpreter for each step costs more than most steps.
+
+    Args:
+        package: folder of the package.
+        settings: what the resources are configured with; default: the settings of the environment.
 
     Raises:
         ContractError: with every issue in the files of all books.
     """
+    books = _books(package)
+    resources = platform_resources(settings or PlatformSettings.from_environment())
+    shared = dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    return dg.Definitions.merge(shared, *books)
+
+
+def _books(package: Path) -> list[dg.Definitions]:
     # Book by book: `dg.load_from_defs_folder` also imports every component library that is installed
     # (dagster-gcp brings BigQuery and pandas), which doubles the time to load.
     tree = _component_tree(package)
@@ -95,8 +118,7 @@ def location(package: Path) -> dg.Definitions:
             issues += found
     if issues:
         raise ContractError(issues)
-    shared = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
-    return dg.Definitions.merge(shared, *books)
+    return books
 
 
 def _component_tree(package: Path) -> dg.ComponentTree:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loan_platform.assets.specs.graph import batches
+from loan_platform.assets.specs.partitions import batches
 from loan_platform.core.book.monitoring_policies import PartitionPolicy
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform_tests.support.books import car_loans

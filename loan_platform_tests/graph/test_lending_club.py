@@ -7,8 +7,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from loan_platform.adapters.storage.model_store import ModelStore
 from loan_platform.assets.loan_portfolio import LoanPortfolio, book_definitions
-from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.definitions import defs
@@ -52,7 +53,8 @@ def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.Monke
     assert found["leak_alarms"] == []
     book = quick_book()
     pricing = {column.name for column in book.contract.columns if column.available_at == "pricing"}
-    assert not pricing & {column.name for column in Platform().models(book).newest().bundle().model.inputs}
+    model = ModelStore(PlatformSettings.from_environment().lake / BOOK / "trained_model").newest().bundle().model
+    assert not pricing & {column.name for column in model.inputs}
 
 
 def quick_book() -> Portfolio:
@@ -79,7 +81,7 @@ def test_the_story_of_a_generated_book() -> None:
     write_applications(folder / "applications.csv", batch)
     write_outcomes(folder / "outcomes.csv", batch, resolved_months=3)
     book = book_definitions(quick_book())
-    platform = dg.Definitions(resources={"platform": Platform()}, executor=dg.in_process_executor)
+    platform = dg.Definitions(resources=platform_resources(settings), executor=dg.in_process_executor)
     definitions = dg.Definitions.merge(book, platform)
     with dg.instance_for_test() as instance:
         run(definitions, instance, "training")

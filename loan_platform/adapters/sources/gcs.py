@@ -4,15 +4,43 @@ import fnmatch
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loan_platform.core.errors import SourceError
 
 PATIENCE_S = 30.0  # Google's client would try for two minutes
+_CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
-def download(uri: str, cache: Path, hint: str, max_bytes: int) -> list[Path]:
+@dataclass(frozen=True)
+class GcsAccess:
+    """How Google Cloud Storage is reached.
+
+    Attributes:
+        project: Google Cloud project; None: the project of the credentials.
+        credentials: path of a credentials file; None: Google's application default credentials.
+    """
+
+    project: str | None = None
+    credentials: str | None = None
+
+    def client(self) -> Any:
+        """The `google.cloud.storage.Client` of dagster-gcp's `GCSResource`.
+
+        Raises:
+            GoogleAuthError: there are no usable credentials.
+        """
+        from dagster_gcp import GCSResource  # imports BigQuery and pandas, 4 s
+
+        with _application_credentials(self.credentials):
+            return GCSResource(project=self.project).get_client()
+
+
+def download(uri: str, cache: Path, hint: str, max_bytes: int, access: GcsAccess | None = None) -> list[Path]:
     """Local copies of the objects that `uri` (gs://bucket/name, globs allowed) matches, sorted by name.
 
     An object generation is downloaded once. STORAGE_EMULATOR_HOST is honoured by Google's client.
@@ -20,7 +48,6 @@ def download(uri: str, cache: Path, hint: str, max_bytes: int) -> list[Path]:
     Raises:
         SourceError: no credentials, no bucket, no such object, larger than `max_bytes`, or no connection.
     """
-    from dagster_gcp import GCSResource
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
@@ -29,7 +56,7 @@ def download(uri: str, cache: Path, hint: str, max_bytes: int) -> list[Path]:
     if not bucket or not name:
         raise SourceError(uri, "names no object", "Write gs://bucket/name; the name may be a glob.")
     try:
-        client = GCSResource().get_client()
+        client = (access or GcsAccess()).client()
         blobs = _matching(client, bucket, name)
         if not blobs:
             raise SourceError(uri, "matches no object", f"{hint}.")
@@ -37,6 +64,21 @@ def download(uri: str, cache: Path, hint: str, max_bytes: int) -> list[Path]:
     except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
         kind = type(error).__name__
         raise SourceError(uri, f"cannot be read ({kind})", f"Check bucket, rights and network. {hint}.") from error
+
+
+@contextmanager
+def _application_credentials(path: str | None) -> Iterator[None]:
+    """dagster-gcp's resource takes no credentials: the client reads this variable when it is made."""
+    before = os.environ.get(_CREDENTIALS)
+    if path is not None:
+        os.environ[_CREDENTIALS] = path
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[_CREDENTIALS] = before
+        elif path is not None:
+            os.environ.pop(_CREDENTIALS, None)
 
 
 def _matching(client: Any, bucket: str, name: str) -> list[Any]:

@@ -2,15 +2,25 @@
 
 import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.sources.gcs import GcsAccess
 
 GLOB_CHARACTERS = frozenset("*?[")
 
 
 def resolve(
-    source: Source, *, home: Path, cache: Path, override: str | None = None, variable: str | None = None
+    source: Source,
+    *,
+    home: Path,
+    cache: Path,
+    override: str | None = None,
+    variable: str | None = None,
+    gcs: "GcsAccess | None" = None,
 ) -> list[Path]:
     """Local files of a source, sorted by path.
 
@@ -20,6 +30,7 @@ def resolve(
         cache: directory for downloaded objects, one folder per object generation.
         override: what to read instead of `source.path`; a relative path is below the working directory.
         variable: name of the environment variable that sets `override`, for error messages.
+        gcs: project and credentials for gs:// URIs; default: Google's application default credentials.
 
     Raises:
         SourceError: nothing is there, or it is no file, or the bucket cannot be read.
@@ -29,7 +40,7 @@ def resolve(
     if text.startswith("gs://"):
         from loan_platform.adapters.sources.gcs import download
 
-        return download(text, cache, hint, source.max_bytes)
+        return download(text, cache, hint, source.max_bytes, gcs)
     path = Path(text).expanduser()
     return _local(path if path.is_absolute() or override else home / path, hint)
 

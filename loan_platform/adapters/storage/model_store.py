@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -14,6 +13,7 @@ from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.adapters.storage.directories import Directories
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.scoring.bundle import Bundle, load_bundle
+from loan_platform.core.training.report import TrainingReport
 
 TRACKED = "tracked.json"
 
@@ -59,9 +59,9 @@ class StoredModel:
         """One of the Parquet files, by its name without extension."""
         return pl.read_parquet(self.path / f"{name}.parquet")
 
-    def training(self) -> dict[str, Any]:
+    def training(self) -> TrainingReport:
         """How the model was chosen: split, candidates and reason."""
-        return json.loads((self.path / "training.json").read_text())
+        return TrainingReport.from_json((self.path / "training.json").read_text())
 
 
 @lru_cache(maxsize=4)

@@ -7,18 +7,24 @@ import dagster as dg
 
 from loan_platform.assets.ingestion.contract_checks import contract_checks
 from loan_platform.assets.ingestion.staging import (
+    QUARANTINED,
     cleaned_tables,
-    staged_metadata,
+    staged_results,
     staging_checks,
     staging_report,
-    staging_results,
 )
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import JOINED, asset_of, clean_asset, explained, key, spec_of
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.reports import ReportsResource
+from loan_platform.assets.resources.warehouse import WarehouseResource
+from loan_platform.assets.specs.book_assets import JOINED, asset_key, book_asset, book_spec, clean_asset, clean_assets
+from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
 from loan_platform.core.staging.table import Table
+
+NO_LOAN_LOST = "Every cleaned loan has a row in the joined loans."
+POINT_IN_TIME = "The values known of a loan at its decision do not change when all later records are removed."
 
 
 def cleaned_sources(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -36,83 +42,75 @@ def source_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
 
 def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     names = clean_asset(source.name), f"quarantined_{source.name}"
-    refused = f"Rows of `{source.name}` that were refused: file, line, column and reason, never the value."
-    described = (f"{source.description} Typed; a value that cannot be one is missing or its row refused.", refused)
-    raw = f"raw_{source.name}"
+    raw, table = f"raw_{source.name}", Table.from_source(book.contract, source)
+    clean = f"{source.description} Each value is typed. An invalid optional value is missing; other invalid rows are "
+    clean += f"in `{names[1]}`."
 
     @dg.multi_asset(
         name=f"{book.name}__{names[0]}",
         specs=[
-            spec_of(book, n, text, "duckdb", "parquet", deps=[raw]) for n, text in zip(names, described, strict=True)
+            book_spec(book, names[0], "ingestion", clean, "duckdb", "parquet", deps=[raw]),
+            book_spec(book, names[1], "ingestion", QUARANTINED, "duckdb", "parquet", deps=[raw]),
         ],
-        check_specs=list(staging_checks(book, names[0])),
+        check_specs=staging_checks(book, names[0]),
     )
     @explained
-    def clean(
-        context: dg.AssetExecutionContext, platform: Platform
+    def cleaned(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource, reports: ReportsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        rows, rejects = (platform.lake.path(book.name, name) for name in (raw, f"{raw}_rejects"))
-        table = Table.from_source(book.contract, source)
-        with platform.lake.publish_together(book.name, names) as out:
-            staged = platform.warehouse.stage(rows, table, *(out[n] for n in names), rejects=rejects)
-        platform.write_report(book, f"{source.name}/staging.json", staging_report(staged))
+        files = lake.open()
+        rows, rejects = (files.path(book.name, name) for name in (raw, f"{raw}_rejects"))
+        with files.publish_together(book.name, names) as out:
+            staged = warehouse.open().stage(rows, table, *(out[name] for name in names), rejects=rejects)
+        reports.open().write(book.name, f"{source.name}/staging.json", staging_report(staged))
         nulled = sum(staged.nulled.values())
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted, {nulled:,} values dropped")
-        accepted, quarantined = staged_metadata(staged)
-        yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=accepted)
-        yield dg.MaterializeResult(asset_key=key(book, names[1]), metadata=quarantined)
-        yield from staging_results(book, names[0], staged)
+        yield from staged_results(book, names, staged)
 
-    return clean
+    return cleaned
 
 
 def joined_loans(book: Portfolio) -> dg.AssetsDefinition:
     """`joined_loans`: one row per loan."""
-    joined = key(book, JOINED)
+    key = asset_key(book, JOINED)
 
-    @asset_of(
+    @book_asset(
         book,
         JOINED,
+        "ingestion",
         "duckdb",
         "parquet",
-        deps=[clean_asset(table.name) for table in book.contract.tables],
+        deps=clean_assets(book),
         check_specs=[
-            dg.AssetCheckSpec(
-                "no_loan_lost", asset=joined, blocking=True, description="Every loan of the cleaned loans is joined."
-            ),
-            dg.AssetCheckSpec(
-                "point_in_time",
-                asset=joined,
-                blocking=True,
-                description="What is known of a loan stays the same when all that is dated after its decision is "
-                "taken away.",
-            ),
+            dg.AssetCheckSpec("no_loan_lost", asset=key, blocking=True, description=NO_LOAN_LOST),
+            dg.AssetCheckSpec("point_in_time", asset=key, blocking=True, description=POINT_IN_TIME),
         ],
     )
-    def joined_loans(
-        context: dg.AssetExecutionContext, platform: Platform
+    def joined(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        """One row per loan from all sources, by the contract's SQL: what was known at the decision, and the outcome."""
-        linked = platform.linked_tables(book)
-        tables = cleaned_tables(platform, book)
-        with platform.lake.publish(book.name, JOINED) as path:
-            found = linked.join(tables, path)
+        """One row per loan, joined from all sources by SQL: the values known at the decision, and the outcome."""
+        files = lake.open()
+        tables = cleaned_tables(files, book)
+        with files.publish(book.name, JOINED) as path:
+            found = warehouse.linked_tables(book).join(tables, path)
         context.log.info(f"{found.rows:,} loans joined from {', '.join(tables)}")
         yield dg.MaterializeResult(metadata={"dagster/row_count": found.rows})
-        yield dg.AssetCheckResult(
-            check_name="no_loan_lost", passed=found.lost == 0, description=f"{found.lost:,} loans are in no joined row."
-        )
-        yield _point_in_time(book, platform, tables)
+        lost = f"{found.lost:,} loans have no joined row."
+        yield dg.AssetCheckResult(check_name="no_loan_lost", passed=found.lost == 0, description=lost)
+        yield _point_in_time(book, warehouse, tables, files.path(book.name, JOINED))
 
-    return joined_loans
+    return joined
 
 
-def _point_in_time(book: Portfolio, platform: Platform, tables: dict[str, Path]) -> dg.AssetCheckResult:
+def _point_in_time(
+    book: Portfolio, warehouse: WarehouseResource, tables: dict[str, Path], joined: Path
+) -> dg.AssetCheckResult:
+    """Join again without the records after some decision dates, and compare."""
     if book.contract.event_date is None:
-        return dg.AssetCheckResult(
-            check_name="point_in_time", passed=True, description="The book has no date of decision."
-        )
-    tried = platform.linked_tables(book).check_point_in_time(tables, platform.lake.path(book.name, JOINED))
+        nothing = "The book has no date of decision."
+        return dg.AssetCheckResult(check_name="point_in_time", passed=True, description=nothing)
+    tried = warehouse.linked_tables(book).check_point_in_time(tables, joined)
     days = ", ".join(day.isoformat() for day in tried.days)
     return dg.AssetCheckResult(
         check_name="point_in_time",

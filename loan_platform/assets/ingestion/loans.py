@@ -1,4 +1,4 @@
-"""Raw files become typed loans; a row that cannot be typed is quarantined with its reason."""
+"""Raw files become typed loans; a row with an invalid value is quarantined with its reason."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,30 @@ import dagster as dg
 
 from loan_platform.assets.ingestion.contract_checks import contract_checks
 from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans, source_checks
-from loan_platform.assets.ingestion.staging import staged_metadata, staging_checks, staging_report, staging_results
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import JOINED, asset_of, explained, key, spec_of
+from loan_platform.assets.ingestion.staging import (
+    QUARANTINED,
+    staged_metadata,
+    staging_checks,
+    staging_report,
+    staging_results,
+)
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.reports import ReportsResource
+from loan_platform.assets.resources.sources import SourcesResource
+from loan_platform.assets.resources.warehouse import WarehouseResource
+from loan_platform.assets.specs.book_assets import JOINED, asset_key, book_asset, book_spec
+from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for
 from loan_platform.core.staging.table import Table
+
+LOANS, REJECTED = "validated_loans", "quarantined_rows"
 
 
 def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
     """From raw files to `validated_loans` with `quarantined_rows`.
 
-    One file: `raw_loans` is validated. Linked files: each has its raw and its clean asset, and `joined_loans` is
-    validated.
+    One file: `raw_loans` is validated. Linked files: each has a raw and a clean asset, and `joined_loans` is validated.
     """
     tables = {t.name: Table.from_source(book.contract, t) for t in book.contract.tables}
     raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.from_contract(book.contract)}).items()]
@@ -28,29 +39,30 @@ def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 def ingestion_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
     """One check for each rule of the contract."""
-    loans = contract_checks(book, "validated_loans", expectations_for(book.contract), "")
-    return [*source_checks(book), loans]
+    return [*source_checks(book), contract_checks(book, LOANS, expectations_for(book.contract), "")]
 
 
 def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
-    @asset_of(
+    @book_asset(
         book,
         f"raw_{source}",
+        "ingestion",
         "duckdb",
         "parquet",
-        description=f"The source `{source}` as the lender's files state it: every value as text, with source file and "
-        "line. Personal free text (names, job titles, descriptions) is not copied: only columns that the contract "
-        "reads are.",
+        description=f"Rows of the source `{source}` as text, with source file and line. "
+        "Only columns that the contract reads are copied, so no personal free text (names, job titles) is.",
     )
-    def raw(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    def raw(
+        context: dg.AssetExecutionContext, sources: SourcesResource, warehouse: WarehouseResource, lake: LakeResource
+    ) -> dg.MaterializeResult:
         from loan_platform.adapters.reports.great_expectations import quality_process
 
         quality_process.start()  # Great Expectations is imported while files are read
-        policy, files = platform.source_files(book, source)
+        policy, files = sources.files(book, source)
         context.log.info(f"reading {', '.join(file.name for file in files)}")
         rows, rejects = f"raw_{source}", f"raw_{source}_rejects"
-        with platform.lake.publish_together(book.name, (rows, rejects)) as out:
-            read = platform.warehouse.read_raw(files, table, policy, out[rows], out[rejects])
+        with lake.open().publish_together(book.name, (rows, rejects)) as out:
+            read = warehouse.open().read_raw(files, table, policy, out[rows], out[rejects])
         context.log.info(f"{read.rows:,} rows and {read.rejected:,} broken lines")
         return dg.MaterializeResult(metadata={"dagster/row_count": read.rows, "broken_lines": read.rejected})
 
@@ -58,35 +70,33 @@ def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
 
 
 def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
-    loans = "Loans whose every value has its type and range, one row each."
-    refused = "Rows that were refused: file, line, column and reason, never the value."
-    names = ("validated_loans", "quarantined_rows")
     upstream = JOINED if book.contract.tables else "raw_loans"
+    loans = "Loans with a valid type and range in every column, one row each."
+    table = Table.from_contract(book.contract)
 
     @dg.multi_asset(
         name=f"{book.name}__validated_loans",
         specs=[
-            spec_of(book, names[0], loans, "duckdb", "parquet", deps=[upstream]),
-            spec_of(book, names[1], refused, "duckdb", "parquet", deps=[upstream]),
+            book_spec(book, LOANS, "ingestion", loans, "duckdb", "parquet", deps=[upstream]),
+            book_spec(book, REJECTED, "ingestion", QUARANTINED, "duckdb", "parquet", deps=[upstream]),
         ],
-        check_specs=list(staging_checks(book, "validated_loans")),
+        check_specs=staging_checks(book, LOANS),
     )
     @explained
     def validated_loans(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource, reports: ReportsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        raw = platform.lake.path(book.name, upstream)
-        rejects = None if book.contract.tables else platform.lake.path(book.name, "raw_loans_rejects")
-        with platform.lake.publish_together(book.name, names) as out:
-            staged = platform.warehouse.stage(
-                raw, Table.from_contract(book.contract), *(out[n] for n in names), rejects=rejects
-            )
-        platform.write_report(book, "staging.json", staging_report(staged))
+        files = lake.open()
+        raw = files.path(book.name, upstream)
+        rejects = None if book.contract.tables else files.path(book.name, "raw_loans_rejects")
+        with files.publish_together(book.name, (LOANS, REJECTED)) as out:
+            staged = warehouse.open().stage(raw, table, out[LOANS], out[REJECTED], rejects=rejects)
+        reports.open().write(book.name, "staging.json", staging_report(staged))
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
         accepted, quarantined = staged_metadata(staged)
         known = {"resolved": staged.resolved, "target_rate": staged.target_rate}
-        yield dg.MaterializeResult(asset_key=key(book, names[0]), metadata=accepted | known)
-        yield dg.MaterializeResult(asset_key=key(book, names[1]), metadata=quarantined)
-        yield from staging_results(book, "validated_loans", staged)
+        yield dg.MaterializeResult(asset_key=asset_key(book, LOANS), metadata=accepted | known)
+        yield dg.MaterializeResult(asset_key=asset_key(book, REJECTED), metadata=quarantined)
+        yield from staging_results(book, LOANS, staged)
 
     return validated_loans

@@ -1,85 +1,96 @@
-"""Raw rows to typed ones: a source read and staged in one step, and what is told of any staging."""
+"""Raw rows to typed rows: how a source is staged, and the metadata and checks of every staged asset."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import clean_asset, key
+from loan_platform.adapters.storage.lake import Lake
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.sources import SourcesResource
+from loan_platform.assets.resources.warehouse import WarehouseResource
+from loan_platform.assets.specs.book_assets import asset_key, clean_asset
 from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.staging_report import DroppedValues, StagingReport
 from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.warehouse.stage_summary import StageSummary
 
+QUARANTINED = "Rejected rows with source file, line, column and reason. The rejected value is never copied."
 
-def stage_source(
-    platform: Platform,
-    book: Portfolio,
-    source: str,
-    outputs: tuple[str, str],
-    outcomes: bool = False,
-) -> "StageSummary":
-    """Publish the accepted and the quarantined rows of a source under two asset names.
 
-    Args:
-        platform: lake and warehouse.
-        book: whose contract types the rows.
-        source: name in the book's sources.
-        outputs: asset names of accepted and quarantined rows.
-        outcomes: stage only key and target, as a file of later outcomes has them.
+@dataclass(frozen=True)
+class Staging:
+    """What staging works with: the book, its raw files, DuckDB and the lake."""
 
-    Raises:
-        SourceError: a file as a whole cannot be used.
-    """
-    policy, files = platform.source_files(book, source)
-    contract, warehouse = book.contract, platform.warehouse
-    with (
-        TemporaryDirectory(dir=platform.settings.cache) as folder,
-        platform.lake.publish_together(book.name, outputs) as out,
-    ):
-        raw, rejects, clean, refused, joined = (
-            Path(folder, f"{name}.parquet") for name in ("raw", "rejects", "clean", "refused", "joined")
-        )
-        accepted, quarantined = (out[name] for name in outputs)
-        table = Table.from_contract(contract, outcomes)
-        if not contract.tables:
-            warehouse.read_raw(files, table, policy, raw, rejects)
-            return warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
+    book: Portfolio
+    sources: SourcesResource
+    warehouse: WarehouseResource
+    lake: LakeResource
+
+    def stage_source(self, source: str, outputs: tuple[str, str], outcomes: bool = False) -> "StageSummary":
+        """Publish the accepted and the quarantined rows of a source under two asset names.
+
+        Args:
+            source: name in the book's sources.
+            outputs: asset names of accepted and quarantined rows.
+            outcomes: stage only key and target, as a file of later outcomes has them.
+
+        Raises:
+            SourceError: a file as a whole cannot be used.
+        """
+        lake, table = self.lake.open(), Table.from_contract(self.book.contract, outcomes)
+        with (
+            self.warehouse.scratch_folder() as scratch,
+            lake.publish_together(self.book.name, outputs) as paths,
+        ):
+            accepted, quarantined = (paths[name] for name in outputs)
+            if self.book.contract.tables:
+                return self._stage_joined(source, table, scratch, accepted, quarantined)
+            raw, rejects = self._read(source, table, scratch)
+            return self.warehouse.open().stage(raw, table, accepted, quarantined, rejects=rejects)
+
+    def _stage_joined(
+        self, source: str, table: Table, scratch: Path, accepted: Path, quarantined: Path
+    ) -> "StageSummary":
+        """Join the rows of a source with the other cleaned tables of the book, then stage them."""
+        contract, warehouse = self.book.contract, self.warehouse.open()
+        clean, rejected, joined = (scratch / f"{name}.parquet" for name in ("clean", "rejected", "joined"))
         main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
-        tables = cleaned_tables(platform, book)
-        warehouse.read_raw(files, main, policy, raw, rejects)
-        warehouse.stage(raw, main, clean, refused, rejects=rejects)
-        platform.linked_tables(book).join(tables, joined, new_rows=clean)
-        return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=refused)
+        raw, rejects = self._read(source, main, scratch)
+        warehouse.stage(raw, main, clean, rejected, rejects=rejects)
+        tables = cleaned_tables(self.lake.open(), self.book)
+        self.warehouse.linked_tables(self.book).join(tables, joined, new_rows=clean)
+        return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=rejected)
+
+    def _read(self, source: str, table: Table, scratch: Path) -> tuple[Path, Path]:
+        policy, files = self.sources.files(self.book, source)
+        raw, rejects = scratch / "raw.parquet", scratch / "rejects.parquet"
+        self.warehouse.open().read_raw(files, table, policy, raw, rejects)
+        return raw, rejects
 
 
-def cleaned_tables(platform: Platform, book: Portfolio) -> dict[str, Path]:
-    """Parquet of each cleaned table of the book, by name.
+def cleaned_tables(lake: Lake, book: Portfolio) -> dict[str, Path]:
+    """Parquet file of each cleaned table of the book, by name.
 
     Raises:
         NotPublishedError: one was not materialized yet.
     """
-    return {
-        name: platform.lake.path(book.name, clean_asset(name))
-        for name in (table.name for table in book.contract.tables)
-    }
+    return {table.name: lake.path(book.name, clean_asset(table.name)) for table in book.contract.tables}
 
 
-def staging_report(staged: "StageSummary") -> str:
-    """The counts as JSON text."""
-    nulled = [{"column": c, "reason": why, "rows": rows} for (c, why), rows in staged.nulled.items()]
-    return json.dumps(asdict(staged) | {"nulled": nulled}, indent=1) + "\n"
+def staging_report(staged: "StageSummary") -> StagingReport:
+    """The counts as a report."""
+    nulled = tuple(DroppedValues(column=c, reason=why, rows=rows) for (c, why), rows in staged.nulled.items())
+    return StagingReport.model_validate(asdict(staged) | {"nulled": nulled})
 
 
 def staged_metadata(staged: "StageSummary") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metadata of the asset with the accepted rows, and of that with the refused ones."""
+    """Metadata of the asset with the accepted rows, and of the asset with the quarantined rows."""
     accepted: dict[str, Any] = {
         "dagster/row_count": staged.accepted,
         "rows_in": staged.rows_in,
@@ -94,25 +105,32 @@ def staged_metadata(staged: "StageSummary") -> tuple[dict[str, Any], dict[str, A
     return accepted, quarantined
 
 
-def staging_checks(book: Portfolio, asset: str) -> Iterator[dg.AssetCheckSpec]:
+def staged_results(
+    book: Portfolio, names: tuple[str, str], staged: "StageSummary"
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Results of the two assets of a staging step and of their checks."""
+    for name, metadata in zip(names, staged_metadata(staged), strict=True):
+        yield dg.MaterializeResult(asset_key=asset_key(book, name), metadata=metadata)
+    yield from staging_results(book, names[0], staged)
+
+
+def staging_checks(book: Portfolio, asset: str) -> list[dg.AssetCheckSpec]:
     """Blocking checks of an asset that is staged from files."""
-    loans = key(book, asset)
-    yield dg.AssetCheckSpec(
-        "rows_reconcile", asset=loans, blocking=True, description="Rows in = accepted + quarantined, exactly."
-    )
-    yield dg.AssetCheckSpec(
-        "quarantine_within_policy",
-        asset=loans,
-        blocking=True,
-        description=f"At most {book.quarantine.max_share:.1%} of the rows are quarantined.",
-    )
+    key = asset_key(book, asset)
+    within = f"At most {book.quarantine.max_share:.1%} of the rows are quarantined."
+    return [
+        dg.AssetCheckSpec(
+            "rows_reconcile", asset=key, blocking=True, description="Rows in = accepted + quarantined, exactly."
+        ),
+        dg.AssetCheckSpec("quarantine_within_policy", asset=key, blocking=True, description=within),
+    ]
 
 
 def staging_results(book: Portfolio, asset: str, staged: "StageSummary") -> Iterator[dg.AssetCheckResult]:
-    """What `staging_checks` found."""
-    loans, out = key(book, asset), staged.accepted + staged.quarantined
+    """Results of `staging_checks`."""
+    key, out = asset_key(book, asset), staged.accepted + staged.quarantined
     yield dg.AssetCheckResult(
-        asset_key=loans,
+        asset_key=key,
         check_name="rows_reconcile",
         passed=staged.rows_in == out,
         description=f"{staged.rows_in:,} in, {staged.accepted:,} + {staged.quarantined:,} out.",
@@ -120,9 +138,9 @@ def staging_results(book: Portfolio, asset: str, staged: "StageSummary") -> Iter
     )
     share = staged.quarantined / max(staged.rows_in, 1)
     yield dg.AssetCheckResult(
-        asset_key=loans,
+        asset_key=key,
         check_name="quarantine_within_policy",
         passed=share <= book.quarantine.max_share,
-        description=f"{share:.2%} of the rows are quarantined, {book.quarantine.max_share:.1%} are allowed.",
+        description=f"{share:.2%} of the rows are quarantined. The limit is {book.quarantine.max_share:.1%}.",
         metadata={"share": share, "allowed": book.quarantine.max_share},
     )

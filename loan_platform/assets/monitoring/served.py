@@ -1,77 +1,85 @@
-"""What the service answered comes back: a table like that of the predictions, and its drift."""
+"""The service's responses come back from its audit log, as a table like that of the predictions."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
-from loan_platform.assets.monitoring.drift import ORDER, drift_check, reason_of
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import asset_of, explained, key, spec_of
-from loan_platform.core.audit.replay import inputs_frame
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.service_records import ServiceRecordsResource
+from loan_platform.assets.specs.book_assets import asset_key, book_spec
+from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.monitoring.psi import DriftTable, drift_table
-from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.monitoring.served_table import Served, merge_tables, served_table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.audit.reader import AuditRecords
     from loan_platform.core.audit.hash_chain import Chain
 
-SERVED, REFUSED = "served_predictions", "quarantined_records"
+SERVED, QUARANTINED = "served_predictions", "quarantined_records"
 ROWS_AT_ONCE = 50_000
+MAX_SHOWN = 5
 FAULT = {"chain": pl.String, "segment": pl.String, "line": pl.Int64, "reason": pl.String, "whole_chain": pl.Boolean}
+DESCRIPTIONS = {
+    SERVED: "Responses of the scoring service, read from its audit log. Only records of intact hash chains are used.",
+    QUARANTINED: "Records of the audit log that fail verification, with hash chain, file, line and reason.",
+}
+INTACT = "Every hash chain of the service's audit log is intact."
 
 
 def served_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
-    """`served_predictions` with `quarantined_records`, and their drift; none for a book without applications."""
-    return [_served_predictions(book), _served_drift_report(book)] if "applications" in book.sources else []
+    """`served_predictions` with `quarantined_records`; none for a book without applications."""
+    return [_served_predictions(book)] if "applications" in book.sources else []
 
 
 def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
-    told = {
-        SERVED: "The service's answers, from its records: only those of hash chains that stand, with inputs if kept.",
-        REFUSED: "Lines of the service's records that do not stand: chain, file, line, reason.",
-    }
-
     @dg.multi_asset(
         name=f"{book.name}__{SERVED}",
-        specs=[spec_of(book, name, text, "polars", "parquet") for name, text in told.items()],
-        check_specs=[
-            dg.AssetCheckSpec("audit_chain", asset=key(book, SERVED), description="Every chain of records is whole.")
+        specs=[
+            book_spec(book, name, "service_monitoring", text, "polars", "parquet")
+            for name, text in DESCRIPTIONS.items()
         ],
+        check_specs=[dg.AssetCheckSpec("audit_chain", asset=asset_key(book, SERVED), description=INTACT)],
     )
     @explained
     def served_predictions(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, lake: LakeResource, service_records: ServiceRecordsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        records = platform.records(book)
+        records = service_records.open(book)
         chains = list(records.chains())
-        about = (book.contract.entity_key, book.contract.event_date)
-        tables = [served_table(rows, *about) for rows in _rows_in_parts(context, records, chains)]
-        table = merge_tables(tables) if tables else served_table((), *about)
-        faults = [(f.chain, f.segment, f.line, f.reason, f.invalidates_chain) for chain in chains for f in chain.faults]
-        with platform.lake.publish_together(book.name, (SERVED, REFUSED)) as paths:
+        table, faults = _served_table(context, book, records, chains), _faults(chains)
+        with lake.open().publish_together(book.name, (SERVED, QUARANTINED)) as paths:
             table.write_parquet(paths[SERVED])
-            pl.DataFrame(faults, schema=FAULT, orient="row").write_parquet(paths[REFUSED])
-        context.log.info(f"{table.height:,} answers in {len(chains)} chain(s)" if chains else "nothing was served yet")
-        kept = table["inputs"].count()
-        metadata = {"dagster/row_count": table.height, "with_inputs": kept, "chains": len(chains)}
-        yield dg.MaterializeResult(asset_key=key(book, SERVED), metadata=metadata)
-        yield dg.MaterializeResult(asset_key=key(book, REFUSED), metadata={"dagster/row_count": len(faults)})
+            faults.write_parquet(paths[QUARANTINED])
+        context.log.info(f"{table.height:,} responses in {len(chains)} chain(s)" if chains else "no responses yet")
+        inputs = table["inputs"].count()
+        counts = {"dagster/row_count": table.height, "with_inputs": inputs, "chains": len(chains)}
+        rejected = {"dagster/row_count": faults.height}
+        yield dg.MaterializeResult(asset_key=asset_key(book, SERVED), metadata=counts)
+        yield dg.MaterializeResult(asset_key=asset_key(book, QUARANTINED), metadata=rejected)
         yield _chain_check(book, chains)
 
     return served_predictions
 
 
+def _served_table(
+    context: dg.AssetExecutionContext, book: Portfolio, records: "AuditRecords", chains: list["Chain"]
+) -> pl.DataFrame:
+    about = (book.contract.entity_key, book.contract.event_date)
+    tables = [served_table(rows, *about) for rows in _rows_in_parts(context, records, chains)]
+    return merge_tables(tables) if tables else served_table((), *about)
+
+
+def _faults(chains: list["Chain"]) -> pl.DataFrame:
+    rows = [(f.chain, f.segment, f.line, f.reason, f.invalidates_chain) for chain in chains for f in chain.faults]
+    return pl.DataFrame(rows, schema=FAULT, orient="row")
+
+
 def _rows_in_parts(
     context: dg.AssetExecutionContext, records: "AuditRecords", chains: list["Chain"]
 ) -> Iterator[list[Served]]:
-    """The records of single answers of each chain, and those of each batch job, so many at a time."""
+    """The records of single responses of each chain, and those of each batch job, in parts that fit into memory."""
     from loan_platform.adapters.audit.job_records import row_record
 
     for chain in chains:
@@ -85,7 +93,7 @@ def _rows_in_parts(
 def _rows(
     context: dg.AssetExecutionContext, records: "AuditRecords", where: str, found: Iterable[dict[str, Any]]
 ) -> Iterator[Served]:
-    """Records with their inputs, where the key for them is at hand."""
+    """Records with their inputs, where the key for them is available."""
     from loan_platform.adapters.audit.keys import AuditKeyError
 
     unread = 0
@@ -104,80 +112,9 @@ def _chain_check(book: Portfolio, chains: list["Chain"]) -> dg.AssetCheckResult:
     unused = sum(chain.head.n for chain in chains if any(fault.invalidates_chain for fault in chain.faults))
     more = f"; {unused:,} lines of broken chains are not used" if unused else ""
     return dg.AssetCheckResult(
-        asset_key=key(book, SERVED),
+        asset_key=asset_key(book, SERVED),
         check_name="audit_chain",
         passed=not faults,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{'; '.join(faults[:5])}{more}" if faults else f"{len(chains)} chain(s) are whole.",
+        description=f"{'; '.join(faults[:MAX_SHOWN])}{more}" if faults else f"{len(chains)} chain(s) are intact.",
     )
-
-
-def _served_drift_report(book: Portfolio) -> dg.AssetsDefinition:
-    report = key(book, "served_drift_report")
-
-    @asset_of(
-        book,
-        "served_drift_report",
-        "polars",
-        deps=[SERVED],
-        check_specs=[
-            dg.AssetCheckSpec("no_critical_served_drift", asset=report, description="No variable drifts critically.")
-        ],
-    )
-    def served_drift_report(
-        context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        """How far what the service was asked is from the loans of development, by month and model version.
-
-        Needs records with inputs. A critical batch asks for a new model once, as `drift_report` does.
-        """
-        served = platform.lake.read(book.name, SERVED)
-        tables = dict(_tables(context, platform, book, served.filter(pl.col("inputs").is_not_null())))
-        if not tables:
-            context.log.info(_nothing(served))
-        worst = max((t.verdict for t in tables.values()), key=ORDER.index, default="unknown")
-        newest = _newest(platform, book, *list(tables.items())[-1]) if tables else {}
-        yield dg.MaterializeResult(metadata={"batches": len(tables), "worst_verdict": worst, **newest})
-        yield drift_check(tables, "no_critical_served_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
-
-    return served_drift_report
-
-
-def _nothing(served: pl.DataFrame) -> str:
-    if served.is_empty():
-        return "nothing was served yet"
-    return "the records keep no inputs that can be read: LOAN_AUDIT_INPUTS=encrypted keeps them, for drift too"
-
-
-def _tables(
-    context: dg.AssetExecutionContext, platform: Platform, book: Portfolio, served: pl.DataFrame
-) -> Iterator[tuple[str, DriftTable]]:
-    months = served.with_columns(month=pl.col("time").dt.strftime("%Y-%m")).sort("month", "model_version", "time")
-    by = ("month", "model_version", "model_sha256")
-    for (month, version, sha256), rows in months.partition_by(by, as_dict=True).items():
-        batch = f"served-{month}-v{version}"
-        try:
-            bundle = platform.models(book).get(str(sha256)).bundle()
-        except NotMaterializedError as error:
-            context.log.warning(f"{batch}: {error}")
-            continue
-        features = bundle.model.features(inputs_frame(bundle.model, [json.loads(text) for text in rows["inputs"]]))
-        table = drift_table(Reference.from_json(bundle.reference), features, rows["probability"].to_numpy(), book.drift)
-        content = {"batch": batch, "reason": reason_of(table)} | table.to_json()
-        platform.write_report(book, f"drift/{batch}.json", json.dumps(content, indent=1) + "\n")
-        context.log.info(f"{batch}: {table.verdict}. {reason_of(table)}")
-        yield batch, table
-
-
-def _newest(platform: Platform, book: Portfolio, batch: str, table: DriftTable) -> dict[str, Any]:
-    """What the sensor reads: the newest batch, for which it asks once however the month goes on."""
-    report = platform.report_path(book, "drift", f"{batch}.json")
-    return {
-        "batch": batch,
-        "dagster/row_count": table.rows,
-        "verdict": table.verdict,
-        "reason": reason_of(table),
-        "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
-        "asks_once_for": batch,
-        "report": dg.PathMetadataValue(str(report)),
-    }

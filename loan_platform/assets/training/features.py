@@ -1,4 +1,4 @@
-"""Typed loans become the model's inputs."""
+"""Typed loans become the features of the model."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import write_in_slices
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import asset_of
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
@@ -21,14 +21,14 @@ def feature_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _loan_features(book: Portfolio) -> dg.AssetsDefinition:
-    @asset_of(book, "loan_features", "polars", "parquet", deps=["validated_loans"])
-    def loan_features(platform: Platform) -> dg.MaterializeResult:
-        """The model's inputs of every loan, by the contract's SQL, beside its key, event date and target."""
-        features = FeatureSet(book.contract, book.training.use_pricing)
-        loans = platform.lake.scan(book.name, "validated_loans")
-        with platform.lake.publish(book.name, "loan_features") as path:
+    @book_asset(book, "loan_features", "training", "polars", "parquet", deps=["validated_loans"])
+    def loan_features(lake: LakeResource) -> dg.MaterializeResult:
+        """The model's features of every loan, computed by the contract's SQL, with key, event date and target."""
+        features, files = FeatureSet(book.contract, book.training.use_pricing), lake.open()
+        loans = files.scan(book.name, "validated_loans")
+        with files.publish(book.name, "loan_features") as path:
             rows = write_in_slices(_slices(book, features, loans), path)
-        published = platform.lake.published(book.name, "loan_features")
+        published = files.published(book.name, "loan_features")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows,
@@ -42,7 +42,7 @@ def _loan_features(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _slices(book: Portfolio, features: FeatureSet, loans: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Key, event date, target and features, some hundred thousand loans at a time."""
+    """Key, event date, target and features, in parts that fit into memory."""
     about_loan = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
     needed = list(dict.fromkeys([*about_loan, *(column.name for column in features.inputs)]))
     rows = loans.select(pl.len()).collect().item()

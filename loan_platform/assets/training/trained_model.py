@@ -1,30 +1,22 @@
 """Features become the trained, calibrated model."""
 
-import hashlib
-import json
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from loan_platform.adapters.platform.code_version import code_version
 from loan_platform.adapters.storage.model_store import StoredModel, TrainingRun
 from loan_platform.adapters.tracking.model_logging import log_bundle
-from loan_platform.adapters.tracking.runs import Dataset
+from loan_platform.adapters.tracking.runs import Dataset, Tracking
 from loan_platform.adapters.tracking.tracked_run import tracked_run
-from loan_platform.assets.resources.platform import Platform
-from loan_platform.assets.specs.graph import asset_of
-from loan_platform.core.book.constants import TARGET
-from loan_platform.core.book.contract import Contract
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.mlflow_tracking import MlflowResource
+from loan_platform.assets.specs.book_assets import book_asset
+from loan_platform.assets.training.stored_model import contract_sha256, store_model
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.monitoring.reference import Reference
-from loan_platform.core.scoring.bundle import write_bundle
-from loan_platform.core.training.train import TrainingResult, train
+from loan_platform.core.training.train import Candidate, TrainingResult, train
 
-GOLDEN_ROWS = 64
-DEVELOPMENT_SAMPLE = 20_000
+EXAMPLE_ROWS = 5
 
 
 def training_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -33,109 +25,63 @@ def training_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _trained_model(book: Portfolio) -> dg.AssetsDefinition:
-    @asset_of(book, "trained_model", "xgboost", "scikitlearn", "mlflow", deps=["loan_features", "validated_loans"])
-    def trained_model(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        """The winner of the candidate families, tuned, fitted and calibrated, as a verified bundle of JSON.
+    upstream = ["loan_features", "validated_loans"]
 
-        Families compete on time-ordered folds of the training window; a more complex one must beat the
-        scorecard by the policy's margin. The out-of-time loans decide nothing here.
+    @book_asset(book, "trained_model", "training", "xgboost", "scikitlearn", "mlflow", deps=upstream)
+    def trained_model(
+        context: dg.AssetExecutionContext, lake: LakeResource, mlflow: MlflowResource
+    ) -> dg.MaterializeResult:
+        """The best of the competing model families, tuned, fitted and calibrated.
+
+        Families compete on earlier loans. A more complex one must beat the scorecard by the policy's margin.
+        The test set has no part in the choice.
         """
-        features = platform.lake.read(book.name, "loan_features")
-        with tracked_run(context, platform.tracking, book.name) as run_id:
+        features, tracking = lake.open().read(book.name, "loan_features"), mlflow.tracking()
+        with tracked_run(context, tracking, book.name) as run_id:
             result = train(book, features, context.log.info)
-            model = _store(platform, book, features, result)
-            tracked = _track(platform, book, result, model, run_id)
-        platform.models(book).save_run(tracked)
+            model = store_model(lake, book, features, result)
+            tracked = _track(lake, tracking, book, result, model, run_id)
+        lake.models(book).save_run(tracked)
         return dg.MaterializeResult(metadata=_metadata(result, model, tracked))
 
     return trained_model
 
 
-def _store(platform: Platform, book: Portfolio, features: pl.DataFrame, result: TrainingResult) -> StoredModel:
-    """Publish the bundle with what evaluation, promotion and monitoring need of this training."""
-    models, entity = platform.models(book), book.contract.entity_key
-    development = features[result.split.training]
-    scored = result.model.score_features(development)
-    used = development.select(result.model.design.features)
-    test_rows = _typed_rows(platform, book, result.test_predictions[entity])
-    golden = _typed_rows(platform, book, _spread(development[entity], GOLDEN_ROWS))
-    sample = pl.concat([used, scored.select("probability")], how="horizontal")
-    with models.draft() as draft:
-        reference = Reference.build(used, scored["probability"].to_numpy()).to_json()
-        sha256 = write_bundle(draft / "bundle", result.model, reference, golden, _meta(book, result))
-        _write(draft, "test_rows", test_rows)
-        _write(draft, "test_predictions", result.test_predictions)
-        _write(draft, "development", sample.gather_every(-(-sample.height // DEVELOPMENT_SAMPLE)))
-        _write(draft, "development_keys", development.select(entity))
-        (draft / "training.json").write_text(json.dumps(result.summary(), indent=1) + "\n")
-        return models.publish(draft, sha256)
-
-
-def _typed_rows(platform: Platform, book: Portfolio, keys: pl.Series) -> pl.DataFrame:
-    """The loans' columns as the model takes them, with key, event date and target, in the order of `keys`."""
-    contract = book.contract
-    # Every column known by then: the champion that this model is compared with may read others than this one.
-    names = [c.name for c in contract.columns if c.available_at != "after_origination"]
-    about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
-    loans = platform.lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
-    chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")
-    if chosen.height != len(keys):
-        raise NotMaterializedError(
-            f"{len(keys) - chosen.height:,} loans of loan_features are not in validated_loans: "
-            "materialize loan_features again"
-        )
-    return keys.to_frame().join(chosen, on=contract.entity_key, how="left", maintain_order="left")
-
-
-def _spread(keys: pl.Series, count: int) -> pl.Series:
-    return keys.gather_every(max(len(keys) // count, 1)).head(count)
-
-
-def _write(folder: Path, name: str, frame: pl.DataFrame) -> None:
-    frame.write_parquet(folder / f"{name}.parquet")
-
-
-def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
-    chosen = next(c for c in result.candidates if c.family == result.choice.family)
-    return {
-        "contract_sha256": _hash_of(book.contract),
-        "metrics": {"fold_auc": round(chosen.mean_auc, 6)},
-        "portfolio": book.name,
-        "family": result.model.family,
-        "choice": result.choice.reason,
-        "split": result.split.report(),
-        "use_pricing": book.training.use_pricing,
-        "drift": book.drift.model_dump(mode="json", include={"warning", "critical", "null_quantile", "min_rows"}),
-    }
-
-
-def _track(platform: Platform, book: Portfolio, result: TrainingResult, model: StoredModel, run_id: str) -> TrainingRun:
-    """Parameters, fold metrics, data and the model itself into the MLflow run."""
-    tracking, lake = platform.tracking, platform.lake
-    used = lake.published(book.name, "loan_features")
-    chosen = next(c for c in result.candidates if c.family == result.choice.family)
-    parts = result.split.parts
+def _track(
+    lake: LakeResource, tracking: Tracking, book: Portfolio, result: TrainingResult, model: StoredModel, run_id: str
+) -> TrainingRun:
+    """Log parameters, metrics, data and the model itself to the MLflow run."""
+    chosen = _chosen(result)
     tracking.log(
         run_id,
         params={"family": chosen.family, "portfolio": book.name, **chosen.params, **book.training.model_dump()},
-        metrics={f"fold_auc_{c.family}": c.mean_auc for c in result.candidates}
-        | {f"seconds_{c.family}": c.seconds for c in result.candidates},
-        tags={"bundle_sha256": model.sha256, "contract_sha256": _hash_of(book.contract), **code_version()},
-        datasets=[
-            Dataset("loan_features", used.sha256, str(used.path), part.rows, context=name)
-            for name, part in parts.items()
-        ],
+        metrics=_metrics(result),
+        tags={"bundle_sha256": model.sha256, "contract_sha256": contract_sha256(book.contract), **code_version()},
+        datasets=_datasets(lake, book, result),
         files={"training.json": (model.path / "training.json").read_bytes()},
     )
     bundle = model.bundle()
-    uri = log_bundle(
-        run_id, model.path / "bundle", model.sha256, bundle.model.inputs, bundle.golden.frame(bundle.model).head(5)
-    )
+    example = bundle.golden.frame(bundle.model).head(EXAMPLE_ROWS)
+    uri = log_bundle(run_id, model.path / "bundle", model.sha256, bundle.model.inputs, example)
     return TrainingRun(model.sha256, run_id, uri)
 
 
-def _hash_of(contract: Contract) -> str:
-    return hashlib.sha256(contract.model_dump_json().encode()).hexdigest()
+def _chosen(result: TrainingResult) -> Candidate:
+    return next(c for c in result.candidates if c.family == result.choice.family)
+
+
+def _metrics(result: TrainingResult) -> dict[str, float]:
+    """AUC on the folds and training time of each family."""
+    aucs = {f"fold_auc_{c.family}": c.mean_auc for c in result.candidates}
+    return aucs | {f"seconds_{c.family}": c.seconds for c in result.candidates}
+
+
+def _datasets(lake: LakeResource, book: Portfolio, result: TrainingResult) -> list[Dataset]:
+    used = lake.open().published(book.name, "loan_features")
+    return [
+        Dataset("loan_features", used.sha256, str(used.path), part.rows, context=name)
+        for name, part in result.split.parts.items()
+    ]
 
 
 def _metadata(result: TrainingResult, model: StoredModel, tracked: TrainingRun) -> dict[str, Any]:

@@ -4,22 +4,22 @@ After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.evaluation_report import DecisionReport, Evaluation, SplitReport
 from loan_platform.core.scoring.decisions import DecisionRule
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 SHOWN = ("auc", "gini", "ks", "brier", "log_loss", "ece")
 
 
-def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> str:
+def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
     """The card as Markdown. The same model and evaluation give the same text.
 
     Args:
         book: contract and policies.
         model: the model of the card.
-        found: the content of `evaluation.json`.
+        found: the model on the test set.
     """
     return (
         "\n\n".join(
@@ -27,10 +27,10 @@ def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> s
                 f"# {book.name}: {model.family}",
                 book.contract.description,
                 _identity(book, found),
-                "## Data\n\n" + _data(found["split"]),
+                "## Data\n\n" + _data(found.split),
                 "## Choice\n\n" + _choice(found),
                 "## Out-of-time performance\n\n" + _metrics(found),
-                "## Decisions\n\n" + _decisions(model.policy.decision, found["decisions"]),
+                "## Decisions\n\n" + _decisions(model.policy.decision, found.decisions),
                 "## Inputs\n\n" + _inputs(model),
                 "## Limits\n\n" + _limits(book),
             ]
@@ -39,54 +39,53 @@ def model_card(book: Portfolio, model: ScoringModel, found: dict[str, Any]) -> s
     )
 
 
-def _identity(book: Portfolio, found: dict[str, Any]) -> str:
+def _identity(book: Portfolio, found: Evaluation) -> str:
     return (
         f"Predicts: {book.contract.target.description}\n\n"
-        f"SHA-256 of the bundle: `{found['sha256']}`. The lender's own pricing is "
+        f"SHA-256 of the bundle: `{found.sha256}`. The lender's own pricing is "
         f"{'used' if book.training.use_pricing else 'not used'}; protected columns never are."
     )
 
 
-def _data(split: dict[str, Any]) -> str:
+def _data(split: SplitReport) -> str:
     rows = [
-        f"| {name} | {part['rows']:,} | {part['default_rate']:.2%} | {part['first'] or '-'} | {part['last'] or '-'} |"
-        for name, part in split.items()
-        if isinstance(part, dict)
+        f"| {name} | {part.rows:,} | {part.default_rate:.2%} | {part.first or '-'} | {part.last or '-'} |"
+        for name, part in split.parts.items()
     ]
     table = ["| part | loans | default rate | first | last |", "| --- | --- | --- | --- | --- |", *rows]
     left_out = (
-        f"Left out: {split['unknown_outcome']:,} loans whose outcome is not known yet, {split['immature']:,} of months "
+        f"Left out: {split.unknown_outcome:,} loans whose outcome is not known yet, {split.immature:,} of months "
         "with too many such loans."
     )
     return "\n".join(table) + "\n\n" + left_out
 
 
-def _choice(found: dict[str, Any]) -> str:
+def _choice(found: Evaluation) -> str:
     rows = [
-        f"| {c['family']} | {c['fold_auc']:.4f} | {c['auc']:.4f} | {c['ks']:.4f} | {c['ece']:.4f} | {c['brier']:.4f} |"
-        for c in found["candidates"]
+        f"| {c.family} | {c.fold_auc:.4f} | {c.auc:.4f} | {c.ks:.4f} | {c.ece:.4f} | {c.brier:.4f} |"
+        for c in found.candidates
     ]
     heading = "| family | AUC on the folds | test AUC | test KS | test ECE | test Brier |"
     table = "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *rows])
-    not_trained = "".join(f"\n\n{name} was not trained: {why}." for name, why in found.get("not_trained", {}).items())
+    not_trained = "".join(f"\n\n{name} was not trained: {why}." for name, why in found.not_trained.items())
     how = "The choice was made on the folds; the test columns are for information."
-    return f"{found['choice']} {how}\n\n{table}{not_trained}"
+    return f"{found.choice} {how}\n\n{table}{not_trained}"
 
 
-def _metrics(found: dict[str, Any]) -> str:
+def _metrics(found: Evaluation) -> str:
     rows = [
-        f"| {name} | {found['test'][name]:.4f} | {found['intervals'][name]['low']:.4f} to "
-        f"{found['intervals'][name]['high']:.4f} |"
+        f"| {name} | {getattr(found.test, name):.4f} | {found.intervals[name].low:.4f} to "
+        f"{found.intervals[name].high:.4f} |"
         for name in SHOWN
     ]
-    rows.append(f"| mean probability | {found['test']['mean_probability']:.4f} | |")
-    rows.append(f"| default rate | {found['test']['base_rate']:.4f} | |")
+    rows.append(f"| mean probability | {found.test.mean_probability:.4f} | |")
+    rows.append(f"| default rate | {found.test.base_rate:.4f} | |")
     return "\n".join(["| metric | value | 95 % interval |", "| --- | --- | --- |", *rows])
 
 
-def _decisions(rule: DecisionRule, found: Mapping[str, Mapping[str, float]]) -> str:
+def _decisions(rule: DecisionRule, found: Mapping[str, DecisionReport]) -> str:
     rows = [
-        f"| {decision} | {row['share']:.1%} | {row['mean_probability']:.2%} | {row['default_rate']:.2%} |"
+        f"| {decision} | {row.share:.1%} | {row.mean_probability:.2%} | {row.default_rate:.2%} |"
         for decision, row in found.items()
     ]
     heading = "| decision | share of the test loans | mean probability of default | default rate |"

@@ -1,6 +1,6 @@
 """How past predictions performed once their loans matured. Only out-of-sample loans count."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -43,16 +43,6 @@ class Performance:
     def verdict(self) -> Verdict:
         """The verdict on all vintages together."""
         return self.overall.verdict
-
-    def to_json(self) -> dict[str, object]:
-        """The report as JSON values. The same input gives the same values."""
-        return {
-            "verdict": self.verdict,
-            "gini_floor": self.gini_floor,
-            "in_sample_left_out": self.in_sample,
-            "overall": _to_json(self.overall),
-            "vintages": [_to_json(vintage) for vintage in self.vintages],
-        }
 
     def to_frame(self) -> pl.DataFrame:
         """Vintages with known metrics, in the form of `evaluation.by_vintage`."""
@@ -117,14 +107,3 @@ def _judge(vintage: date | None, scored: pl.DataFrame, floor: float, policy: Dri
     verdict = "ok" if metrics.gini >= floor else "degraded"
     reason = f"Gini {metrics.gini:.3f}, floor {floor:.3f}"
     return VintagePerformance(vintage, len(scored), len(known), verdict, reason, metrics)
-
-
-def _to_json(judged: VintagePerformance) -> dict[str, object]:
-    return {
-        "vintage": judged.vintage.isoformat() if judged.vintage else None,
-        "scored": judged.scored,
-        "known": judged.known,
-        "verdict": judged.verdict,
-        "reason": judged.reason,
-        "metrics": asdict(judged.metrics) if judged.metrics else None,
-    }

@@ -56,15 +56,6 @@ class DriftTable:
         """Variables with this status, largest PSI first."""
         return tuple(sorted((v for v in self.variables if v.status == status), key=lambda v: -v.psi))
 
-    def to_json(self) -> dict[str, object]:
-        """The table as JSON values. The same input gives the same values."""
-        return {
-            "rows": self.rows,
-            "reference_rows": self.reference_rows,
-            "verdict": self.verdict,
-            "variables": [_to_json(variable) for variable in self.variables],
-        }
-
     def to_frame(self) -> pl.DataFrame:
         """One row per variable: name, role, status, PSI, thresholds, share of missing values in reference and batch."""
         return pl.DataFrame(
@@ -197,17 +188,3 @@ def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: DriftPolic
         return "unknown"
     found = {variable.status for variable in variables}
     return "critical" if "critical" in found else "warning" if "warning" in found else "ok"
-
-
-def _to_json(variable: VariableDrift) -> dict[str, object]:
-    bins = zip(variable.labels, variable.reference, variable.batch, strict=True)
-    return {
-        "name": variable.name,
-        "role": variable.role,
-        "status": variable.status,
-        "psi": variable.psi,
-        "chance": variable.chance,
-        "warning": variable.warning,
-        "critical": variable.critical,
-        "bins": [{"bin": label, "reference": q, "batch": p} for label, q, p in bins],
-    }

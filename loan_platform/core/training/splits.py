@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
 
 Rows = NDArray[np.int64]
 
@@ -34,6 +34,12 @@ class Part:
         """Share of defaults."""
         return self.defaults / self.rows if self.rows else float("nan")
 
+    def report(self) -> PartReport:
+        """Counts and period."""
+        return PartReport(
+            rows=self.rows, defaults=self.defaults, default_rate=self.default_rate, first=self.first, last=self.last
+        )
+
 
 @dataclass(frozen=True)
 class LoanSplit:
@@ -56,23 +62,16 @@ class LoanSplit:
         """The whole training window: fit, then calibration."""
         return np.concatenate((self.fit, self.calibration))
 
-    def report(self) -> dict[str, Any]:
-        """Counts and periods as JSON values."""
-        return {
-            "rows": self.rows,
-            "unknown_outcome": self.unknown_outcome,
-            "immature": self.immature,
-            **{
-                name: {
-                    "rows": part.rows,
-                    "defaults": part.defaults,
-                    "default_rate": part.default_rate,
-                    "first": part.first.isoformat() if part.first else None,
-                    "last": part.last.isoformat() if part.last else None,
-                }
-                for name, part in self.parts.items()
-            },
-        }
+    def report(self) -> SplitReport:
+        """Counts and periods."""
+        return SplitReport(
+            rows=self.rows,
+            unknown_outcome=self.unknown_outcome,
+            immature=self.immature,
+            fit=self.parts["fit"].report(),
+            calibration=self.parts["calibration"].report(),
+            test=self.parts["test"].report(),
+        )
 
 
 def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None, policy: SplitPolicy) -> LoanSplit:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from loan_platform.core.scoring.decisions import ProfitCurve
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.core.training.fitting import TrainingData, fit_calibrated, predict_test_set
 from loan_platform.core.training.model_selection import Choice, FoldScores, choose
+from loan_platform.core.training.report import TrainedCandidate, TrainingReport
 from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
 
@@ -48,6 +49,19 @@ class Candidate:
         """Mean AUC over the folds."""
         return float(np.mean(self.fold_aucs))
 
+    def report(self) -> TrainedCandidate:
+        """The candidate without its model and its time."""
+        return TrainedCandidate(
+            family=self.family,
+            params=self.params,
+            fold_aucs=self.fold_aucs,
+            mean_auc=self.mean_auc,
+            gain=self.gain,
+            trials=self.trials,
+            pruned=self.pruned,
+            test=self.test,
+        )
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -72,17 +86,17 @@ class TrainingResult:
     split: LoanSplit
     test_predictions: pl.DataFrame
 
-    def summary(self) -> dict[str, Any]:
-        """How the model was chosen, as JSON values. The same data, seed and code give the same values."""
-        return {
-            "chosen": self.choice.family,
-            "reason": self.choice.reason,
-            "split": self.split.report(),
-            "calibration": self.model.calibration.model_dump(mode="json")["method"],
-            "profit": self.profit.model_dump(mode="json"),
-            "candidates": [_candidate_json(candidate) for candidate in self.candidates],
-            "not_trained": self.not_trained,
-        }
+    def report(self) -> TrainingReport:
+        """How the model was chosen. The same data, seed and code give the same report."""
+        return TrainingReport(
+            chosen=self.choice.family,
+            reason=self.choice.reason,
+            split=self.split.report(),
+            calibration=self.model.calibration.model_dump(mode="json")["method"],
+            profit=self.profit,
+            candidates=tuple(candidate.report() for candidate in self.candidates),
+            not_trained=self.not_trained,
+        )
 
 
 def train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None] = lambda _: None) -> TrainingResult:
@@ -183,17 +197,3 @@ def _test_frame(book: Portfolio, loans: pl.DataFrame, split: LoanSplit, probabil
     about = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
     rows = loans.select(about)[split.test]
     return rows.with_columns(pl.Series("row", split.test), *(pl.Series(n, p) for n, p in probability.items()))
-
-
-def _candidate_json(candidate: Candidate) -> dict[str, Any]:
-    gain = candidate.gain
-    return {
-        "family": candidate.family,
-        "params": candidate.params,
-        "fold_aucs": list(candidate.fold_aucs),
-        "mean_auc": candidate.mean_auc,
-        "gain": None if gain is None else {"estimate": gain.estimate, "low": gain.low, "high": gain.high},
-        "trials": candidate.trials,
-        "pruned": candidate.pruned,
-        "test": asdict(candidate.test),
-    }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from loan_platform.assets.automation.jobs_and_sensors import retrain_on_drift
+from loan_platform.assets.automation.sensors import retrain_on_drift, retrain_on_served_drift
 from loan_platform_tests.support.books import car_loans
 
 BOOK = car_loans()
@@ -84,7 +84,7 @@ def test_the_same_report_again_has_the_same_run_key(instance: dg.DagsterInstance
 
 
 def test_lasting_drift_of_a_served_batch_is_requested_once(instance: dg.DagsterInstance) -> None:
-    sensor, key = retrain_on_drift(BOOK, "served_"), dg.AssetKey(["car_loans", "served_drift_report"])
+    sensor, key = retrain_on_served_drift(BOOK), dg.AssetKey(["car_loans", "served_drift_report"])
     for sha in ("a" * 64, "b" * 64):
         told = {"verdict": "critical", "report_sha256": sha, "reason": "more", "asks_once_for": "served-2026-11-v3"}
         instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=told))

@@ -18,16 +18,20 @@ from bento.model.champion import Serving
 from bento.model.records import Asked, Records
 from loan_platform.adapters.audit.chain_files import chains, segments
 from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.adapters.storage.lake import Lake
+from loan_platform.adapters.storage.report_files import ReportFiles
 from loan_platform.assets.loan_portfolio import book_definitions
-from loan_platform.assets.resources.platform import Platform
+from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
+from loan_platform_tests.support.evaluations import evaluation
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 400, 40)])
@@ -84,7 +88,8 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
 
 
 def materialize(*names: str) -> dg.ExecuteInProcessResult:
-    defs = dg.Definitions.merge(book_definitions(book()), dg.Definitions(resources={"platform": Platform()}))
+    resources = platform_resources(PlatformSettings.from_environment())
+    defs = dg.Definitions.merge(book_definitions(book()), dg.Definitions(resources=resources))
     keys = dg.AssetSelection.assets(*(dg.AssetKey([BOOK, name]) for name in names))
     job = dg.define_asset_job("now", keys)
     together = dg.Definitions.merge(defs, dg.Definitions(jobs=[job], executor=dg.in_process_executor))
@@ -93,6 +98,11 @@ def materialize(*names: str) -> dg.ExecuteInProcessResult:
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def audit_records() -> AuditRecords:
+    settings = AuditSettings.for_portfolio(BOOK)
+    return AuditRecords(settings.directory, AuditKey.read(settings.key))
 
 
 def read(home: Home, name: str) -> pl.DataFrame:
@@ -110,7 +120,7 @@ def test_a_thousand_records_replay_to_the_bit_into_a_table(home: Home) -> None:
     assert table["inputs"].null_count() == 0
     assert read(home, "quarantined_records").is_empty()
     assert checks(result) == {"audit_chain": True, "no_critical_served_drift": True}
-    records, predictor = Platform().records(book()), Predictor(serving.bundle.model)
+    records, predictor = audit_records(), Predictor(serving.bundle.model)
     ((chain,),) = [list(records.chains())]
     stored = [records.stored_application(record) for record in chain.records]
     assert len(chain.records) == 1_000
@@ -186,9 +196,8 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     lake.write(pl.DataFrame(outcomes).with_columns(pl.col("target").cast(pl.Int32)), BOOK, "outcomes")
     (model,) = home.settings.models.iterdir()
     pl.DataFrame({"loan_id": ["L0"]}).write_parquet(model / "development_keys.parquet")
-    evaluation = home.root / "reports" / BOOK / "evaluation" / f"{model.name}.json"
-    evaluation.parent.mkdir(parents=True)
-    evaluation.write_text(json.dumps({"test": {"gini": 0.2}}))
+    reports = ReportFiles(home.root / "reports")
+    reports.write(BOOK, f"evaluation/{model.name}.json", evaluation(gini=0.2))
     materialize("served_predictions", "quarantined_records", "performance_report")
     found = json.loads((home.root / "reports" / BOOK / "performance.json").read_text())
     assert (found["overall"]["scored"], found["overall"]["known"]) == (290 + 30 - 1, 279)

@@ -8,6 +8,7 @@ import pytest
 from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.metrics import auc, evaluate
 from loan_platform.core.evaluation.performance import auc_error, performance
+from loan_platform.core.evaluation.performance_report import PerformanceReport
 
 POLICY = DriftPolicy(min_outcomes=200, min_relative_gini=0.7)
 
@@ -92,7 +93,9 @@ def test_a_book_without_dates_has_no_vintages() -> None:
 
 
 def test_the_report_as_json() -> None:
-    plain = json.loads(json.dumps(performance(predictions(), 0.4, POLICY).to_json(), allow_nan=False))
+    report = PerformanceReport.from_performance(performance(predictions(), 0.4, POLICY))
+    plain = json.loads(json.dumps(report.model_dump(mode="json"), allow_nan=False))
+    assert PerformanceReport.from_json(report.to_json()) == report
     assert plain["verdict"] == "ok"
     assert plain["vintages"][0]["vintage"] == "2018-01-01"
     assert 0 < plain["vintages"][0]["metrics"]["ece"] < 0.1

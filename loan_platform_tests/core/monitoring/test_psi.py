@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.monitoring.drift_report import DriftReport
 from loan_platform.core.monitoring.psi import DriftTable, chance_psi, drift_table, psi
 from loan_platform.core.monitoring.reference import Reference
 
@@ -189,7 +190,9 @@ def test_lengths_must_agree() -> None:
 
 def test_the_table_as_json_and_as_frame() -> None:
     table = drift_of(*loans(1_000, seed=11))
-    plain = json.loads(json.dumps(table.to_json(), allow_nan=False))
+    report = DriftReport.from_table("2018-07", table)
+    plain = json.loads(json.dumps(report.model_dump(mode="json"), allow_nan=False))
+    assert DriftReport.from_json(report.to_json()) == report
     assert plain["verdict"] == "ok"
     assert plain["variables"][0]["name"] == "score"
     assert sum(b["batch"] for b in plain["variables"][5]["bins"]) == pytest.approx(1)

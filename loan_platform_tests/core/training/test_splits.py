@@ -32,7 +32,7 @@ def test_newest_matured_vintages_test_and_those_before_calibrate():
     assert months[split.test].unique().sort().to_list() == [date(2011, m, 15) for m in (9, 10, 11, 12)]
     assert (months[split.calibration].min(), months[split.calibration].max()) == (date(2011, 3, 15), date(2011, 8, 15))
     assert months[split.fit].max() == date(2011, 2, 15)
-    assert split.report()["test"] == {
+    assert split.report().test.model_dump(mode="json") == {
         "rows": 200,
         "defaults": 40,
         "default_rate": 0.2,

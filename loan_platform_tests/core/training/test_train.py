@@ -1,5 +1,4 @@
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.evaluation.metrics import evaluate
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.training.report import TrainingReport
 from loan_platform.core.training.splits import SplitError
 from loan_platform.core.training.train import train
 from loan_platform_tests.support.lending import book, contract, every_candidate, feature_frame, loans, trained
@@ -30,7 +30,7 @@ frame = loans().sample(fraction=1, shuffle=True, seed=shuffle) if shuffle else l
 result = train(book(directions=False, threads=threads), feature_frame(frame))
 for candidate in result.candidates:
     print(write_bundle(directory / candidate.family, candidate.model, {}, loans().head(32), {}))
-print(result.summary())
+print(result.report().to_json())
 """
 
 
@@ -71,18 +71,19 @@ def test_the_test_set_decides_nothing():
         assert one.test != two.test
 
 
-def test_summary_is_json():
-    summary = json.loads(json.dumps(trained().summary()))
-    assert summary["chosen"] == trained().choice.family
-    assert summary["split"]["rows"] == 4_000
-    assert len(summary["candidates"]) == 4
+def test_the_report_survives_json():
+    report = trained().report()
+    assert TrainingReport.from_json(report.to_json()) == report
+    assert report.chosen == trained().choice.family
+    assert report.split.rows == 4_000
+    assert len(report.candidates) == 4
 
 
 def test_a_family_that_cannot_be_chosen_is_not_trained():
     lines: list[str] = []
     result = train(book(families=("scorecard", "mlp"), trials=1), feature_frame(loans(1_500)), lines.append)
     assert [c.family for c in result.candidates] == ["scorecard"]
-    assert list(result.not_trained) == list(result.summary()["not_trained"]) == ["mlp"]
+    assert list(result.not_trained) == list(result.report().not_trained) == ["mlp"]
     assert [line for line in lines if line.startswith("mlp")] == [f"mlp: not trained: {result.not_trained['mlp']}"]
     assert "mlp" not in result.test_predictions.columns
 
@@ -121,7 +122,7 @@ def test_a_book_without_dates_is_split_by_hash():
         update={"contract": undated, "split": SplitPolicy(kind="hash", folds=2)}
     )
     result = train(policies, feature_frame(loans()).drop("issued"))
-    assert result.split.report()["test"]["first"] is None
+    assert result.split.report().test.first is None
     assert result.candidates[0].test.auc > 0.6
     assert "issued" not in result.test_predictions.columns
 

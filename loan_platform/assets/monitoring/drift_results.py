@@ -1,0 +1,35 @@
+"""Metadata and checks of drift reports, the same for scored batches and for service requests."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loan_platform.core.monitoring.drift_report import DriftReport
+from loan_platform.core.monitoring.psi import Status
+
+
+def drift_metadata(report: DriftReport, path: Path) -> dict[str, Any]:
+    """Metadata of one batch's report; the retrain sensors read verdict, reason and SHA-256."""
+    return {
+        "dagster/row_count": report.rows,
+        "verdict": report.verdict,
+        "reason": report.reason,
+        "report_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "report": dg.PathMetadataValue(str(path)),
+    }
+
+
+def drift_check(
+    verdicts: Mapping[str, Status], name: str, severity: dg.AssetCheckSeverity, alarming: tuple[Status, ...]
+) -> dg.AssetCheckResult:
+    """Whether no batch has one of the alarming verdicts."""
+    found = [batch for batch, verdict in verdicts.items() if verdict in alarming]
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not found,
+        severity=severity,
+        description=f"{', '.join(found)} of {len(verdicts)} batch(es)." if found else f"{len(verdicts)} batch(es).",
+    )

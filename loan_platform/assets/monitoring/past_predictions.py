@@ -1,0 +1,68 @@
+"""All predictions of a book, of batches and of the service, with the outcomes that are known by now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from loan_platform.assets.monitoring.outcomes import OUTCOMES
+from loan_platform.assets.monitoring.served import SERVED
+from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.promotion_ledger import LedgerResource
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.monitoring.served_table import last_answers
+
+
+@dataclass(frozen=True)
+class PastPredictions:
+    """The predictions of one book."""
+
+    book: Portfolio
+    lake: LakeResource
+    ledger: LedgerResource
+
+    def frame(self) -> pl.DataFrame:
+        """One row per prediction.
+
+        Returns:
+            Columns vintage, probability, outcome (null while unknown) and in_sample (true for development loans).
+        """
+        entity, date = self.book.contract.entity_key, self.book.contract.event_date
+        scored = self._scored()
+        versions = scored["model_version"].unique().to_list()
+        development = pl.concat(list(self._development_keys(versions)))
+        with_outcomes = scored.join(self._outcomes(), on=entity, how="left")
+        joined = with_outcomes.join(development, on=[entity, "model_version"], how="left")
+        vintage = pl.col(date) if date else pl.lit(None, pl.Date)
+        in_sample = pl.col("in_sample").fill_null(False)
+        return joined.select(vintage.alias("vintage"), "probability", "outcome", in_sample=in_sample)
+
+    def _scored(self) -> pl.DataFrame:
+        """Key, event date, probability and model version, of every batch and of the service."""
+        name, files = self.book.name, self.lake.open()
+        entity, date = self.book.contract.entity_key, self.book.contract.event_date
+        batches = files.partitions(name, "predictions") or [None]
+        about = [column for column in (entity, date, "probability", "model_version") if column]
+        scored = pl.concat([files.read(name, "predictions", batch).select(about) for batch in batches])
+        return pl.concat([scored, self._served(scored).select(about)])
+
+    def _served(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """The service's last response to each loan that no batch scored, by versions that the ledger knows."""
+        entity, files = self.book.contract.entity_key, self.lake.open()
+        if not files.exists(self.book.name, SERVED):
+            return scored.clear()
+        answers = last_answers(files.read(self.book.name, SERVED), entity)
+        known = pl.col("model_version").is_in(list(self.ledger.versions(self.book)))
+        return answers.filter(known).join(scored, on=entity, how="anti")
+
+    def _outcomes(self) -> pl.DataFrame:
+        entity, files = self.book.contract.entity_key, self.lake.open()
+        if not files.exists(self.book.name, OUTCOMES):  # no file has arrived yet
+            return pl.DataFrame(schema={entity: pl.String, "outcome": pl.Int32})
+        return files.read(self.book.name, OUTCOMES).select(entity, outcome="target")
+
+    def _development_keys(self, versions: list[int]) -> Iterator[pl.DataFrame]:
+        models = self.lake.models(self.book)
+        for version in versions:
+            keys = models.get(self.ledger.model_sha256(self.book, version)).frame("development_keys")
+            yield keys.with_columns(model_version=pl.lit(version, pl.Int64), in_sample=True)

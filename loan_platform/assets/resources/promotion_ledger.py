@@ -1,0 +1,50 @@
+"""The promotion ledger: which version is champion, since when and why."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from loan_platform.assets.resources.home import HomeResource
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.errors import NotMaterializedError
+
+if TYPE_CHECKING:  # imports SQLAlchemy
+    from loan_platform.adapters.ledger.ledger import Champion, Ledger
+
+
+class LedgerResource(HomeResource):
+    """The promotion ledger: an append-only table with every decision about a version, in SQLite or PostgreSQL."""
+
+    url: str = Field(description="Address of the database.")
+
+    def open(self) -> "Ledger":
+        """The ledger of all books."""
+        from loan_platform.adapters.ledger.ledger import Ledger
+
+        return Ledger(self.url.strip())
+
+    def champion(self, book: Portfolio) -> "Champion":
+        """The book's champion.
+
+        Raises:
+            NotMaterializedError: no version was promoted yet.
+        """
+        champion = self.open().champion(book.name)
+        if champion is None:
+            raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
+        return champion
+
+    def versions(self, book: Portfolio) -> dict[int, str]:
+        """SHA-256 of the model behind every version that the ledger knows."""
+        return {entry.version: entry.model_sha256 for entry in self.open().history(book.name)}
+
+    def model_sha256(self, book: Portfolio, version: int) -> str:
+        """SHA-256 of the model behind a version, whether it is still champion or not.
+
+        Raises:
+            NotMaterializedError: the ledger does not know the version.
+        """
+        versions = self.versions(book)
+        if version not in versions:
+            raise NotMaterializedError(f"{book.name} version {version} is not in the ledger: score the batch again")
+        return versions[version]

@@ -1,0 +1,75 @@
+"""A stored model on its test set, as a report."""
+
+from typing import Any
+
+import polars as pl
+
+from loan_platform.adapters.storage.model_store import StoredModel
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.bootstrap import intervals
+from loan_platform.core.evaluation.evaluation_report import (
+    CandidateReport,
+    DecisionReport,
+    Evaluation,
+    LiftReport,
+    VintageReport,
+)
+from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
+from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
+from loan_platform.core.scoring.decisions import decision_table
+from loan_platform.core.training.report import TrainedCandidate
+
+
+def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
+    """Metrics, leak alarms, decisions and lift of a model on its test set; the same model gives the same report."""
+    training, predictions = model.training(), model.frame("test_predictions")
+    target, probability = predictions[TARGET].to_numpy(), predictions[training.chosen].to_numpy()
+    scoring = model.bundle().model
+    features = scoring.features(model.frame("test_rows")).select(scoring.design.features)
+    alone = single_feature_auc(features, target)
+    strongest = max(alone, key=lambda name: alone[name])
+    test = evaluate(target, probability)
+    alarms = leak_alarms(test.auc, alone, book.promotion.max_auc, book.promotion.max_feature_auc)
+    decisions = decision_table(scoring.policy.decision, target, probability)
+    return Evaluation(
+        sha256=model.sha256,
+        chosen=training.chosen,
+        choice=training.reason,
+        split=training.split,
+        test=test,
+        intervals=intervals(target, probability, book.training.seed),
+        candidates=tuple(_candidate(book, predictions, candidate) for candidate in training.candidates),
+        not_trained=training.not_trained,
+        strongest_feature=strongest,
+        strongest_feature_auc=alone[strongest],
+        leak_alarms=tuple(str(alarm) for alarm in alarms),
+        decisions={name: DecisionReport(**row) for name, row in decisions.items()},
+        lift=tuple(LiftReport(**row) for row in lift_by_decile(target, probability).to_dicts()),
+        vintages=_vintages(book, predictions, probability),
+    )
+
+
+def _candidate(book: Portfolio, predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:
+    target, probability = predictions[TARGET].to_numpy(), predictions[candidate.family].to_numpy()
+    test, area = evaluate(target, probability), intervals(target, probability, book.training.seed)["auc"]
+    return CandidateReport(
+        family=candidate.family,
+        fold_auc=candidate.mean_auc,
+        gain=candidate.gain,
+        auc=test.auc,
+        auc_low=area.low,
+        auc_high=area.high,
+        ks=test.ks,
+        ece=test.ece,
+        brier=test.brier,
+    )
+
+
+def _vintages(book: Portfolio, predictions: pl.DataFrame, probability: Any) -> tuple[VintageReport, ...]:
+    date = book.contract.event_date
+    if date is None:
+        return ()
+    months = by_vintage(predictions[date], predictions[TARGET].to_numpy(), probability)
+    rows = months.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m")).to_dicts()
+    return tuple(VintageReport(**row) for row in rows)

@@ -1,0 +1,110 @@
+"""The result of an evaluation, as a report: what promotion, model card and registry read."""
+
+from datetime import date
+
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.metrics import Metrics
+from loan_platform.core.report import Report
+
+
+class PartReport(Report):
+    """Loans of one part of the split, with the first and last vintage where there are any."""
+
+    rows: int
+    defaults: int
+    default_rate: float
+    first: date | None
+    last: date | None
+
+
+class SplitReport(Report):
+    """Loans of each part of the split, and those left out."""
+
+    rows: int
+    unknown_outcome: int
+    immature: int
+    fit: PartReport
+    calibration: PartReport
+    test: PartReport
+
+    @property
+    def parts(self) -> dict[str, PartReport]:
+        """The parts by name, in order of time."""
+        return {"fit": self.fit, "calibration": self.calibration, "test": self.test}
+
+
+class CandidateReport(Report):
+    """One model family: its AUC on the folds, which decided, and its metrics on the test set, for information.
+
+    `gain` is its AUC on the folds minus the scorecard's; None for the scorecard.
+    """
+
+    family: str
+    fold_auc: float
+    gain: Interval | None
+    auc: float
+    auc_low: float
+    auc_high: float
+    ks: float
+    ece: float
+    brier: float
+
+
+class DecisionReport(Report):
+    """Loans of the test set with one decision."""
+
+    share: float
+    default_rate: float
+    mean_probability: float
+
+
+class LiftReport(Report):
+    """One tenth of the test set; decile 1 is the riskiest."""
+
+    decile: int
+    rows: int
+    observed: float
+    lift: float
+    captured: float
+
+
+class VintageReport(Report):
+    """One month of issue, such as `2018-07`; `auc` and `ece` are None where all outcomes are the same."""
+
+    vintage: str
+    rows: int
+    observed: float
+    predicted: float
+    auc: float | None
+    ece: float | None
+
+
+class Evaluation(Report):
+    """A trained model on the test set.
+
+    Attributes:
+        sha256: of the model's bundle.
+        chosen: family of the model.
+        choice: why it was chosen.
+        test: metrics on the test set, with their 95 % `intervals` by name.
+        candidates: all families that were trained.
+        not_trained: the reason for each family that cannot be chosen.
+        strongest_feature: the feature with the highest AUC alone.
+        leak_alarms: one sentence for each AUC above its ceiling.
+        decisions: test loans by decision.
+    """
+
+    sha256: str
+    chosen: str
+    choice: str
+    split: SplitReport
+    test: Metrics
+    intervals: dict[str, Interval]
+    candidates: tuple[CandidateReport, ...]
+    not_trained: dict[str, str] = {}
+    strongest_feature: str
+    strongest_feature_auc: float
+    leak_alarms: tuple[str, ...]
+    decisions: dict[str, DecisionReport]
+    lift: tuple[LiftReport, ...]
+    vintages: tuple[VintageReport, ...]

@@ -1,0 +1,39 @@
+"""What became of the rows of a source, as a report."""
+
+from loan_platform.core.report import Report
+
+
+class DroppedValues(Report):
+    """Values of accepted rows that were dropped for one reason."""
+
+    column: str
+    reason: str
+    rows: int
+
+
+class StagingReport(Report):
+    """Counts of one staging step; `rows_in == accepted + quarantined`.
+
+    Attributes:
+        by_reason: quarantined rows by the reason of their first error.
+        nulled: dropped values by column and reason.
+        missing_optional: optional columns that at least one file lacks.
+        fractions: (file, column) of percent columns that the file wrote as fractions.
+        resolved: accepted rows with a known outcome.
+        target_rate: share of defaults among them; None without any.
+    """
+
+    rows_in: int
+    accepted: int
+    quarantined: int
+    by_reason: dict[str, int]
+    nulled: tuple[DroppedValues, ...]
+    missing_optional: tuple[str, ...]
+    fractions: tuple[tuple[str, str], ...]
+    resolved: int
+    target_rate: float | None
+
+    @property
+    def values_dropped(self) -> int:
+        """Number of dropped values over all columns."""
+        return sum(value.rows for value in self.nulled)

@@ -1,0 +1,44 @@
+"""How a model was trained and chosen, as a report."""
+
+from pydantic import JsonValue
+
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.evaluation_report import SplitReport
+from loan_platform.core.evaluation.metrics import Metrics
+from loan_platform.core.report import Report
+from loan_platform.core.scoring.decisions import ProfitCurve
+
+
+class TrainedCandidate(Report):
+    """One model family after tuning, fitting and calibration.
+
+    Attributes:
+        params: hyperparameters that tuning chose.
+        fold_aucs: AUC on each fold, with their mean `mean_auc`.
+        gain: mean AUC minus the scorecard's; None for the scorecard.
+        test: metrics on the test set, for information.
+    """
+
+    family: str
+    params: dict[str, JsonValue]
+    fold_aucs: tuple[float, ...]
+    mean_auc: float
+    gain: Interval | None
+    trials: int
+    pruned: int
+    test: Metrics
+
+
+class TrainingReport(Report):
+    """The chosen family with the reason, the split, the profit curve, and every candidate.
+
+    `not_trained` has the reason for each family that cannot be chosen.
+    """
+
+    chosen: str
+    reason: str
+    split: SplitReport
+    calibration: str
+    profit: ProfitCurve
+    candidates: tuple[TrainedCandidate, ...]
+    not_trained: dict[str, str] = {}
