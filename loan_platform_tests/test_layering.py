@@ -32,6 +32,7 @@ ROOMS = [
     ["adapters.platform", "adapters.sources"],
     ["adapters.audit", "adapters.csv_files", "adapters.ledger", "adapters.service"],
     ["adapters.storage"],
+    ["sample_data"],
     ["sample_data.lending_club"],
     ["core.drafting"],
     ["core.drafting.writing"],

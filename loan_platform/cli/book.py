@@ -11,22 +11,22 @@ from loan_platform.settings.platform import PlatformSettings
 
 
 def run_book(settings: PlatformSettings, request: BookRequest, books: Path) -> int:
-    """Draft the book and show what was found.
+    """Draft the book and print what was found.
 
     Raises:
         ExplainedError: no book can be drafted; nothing was written.
     """
     folder = books / request.name
-    draft = create_book(request, folder, settings, _tell)
-    sys.stdout.write(screen_text(draft, [_shown(folder / name) for name in (CONTRACT, POLICIES)]))
+    draft = create_book(request, folder, settings, _print_progress)
+    sys.stdout.write(screen_text(draft, [_relative(folder / name) for name in (CONTRACT, POLICIES)]))
     return 0
 
 
-def _tell(line: str) -> None:
+def _print_progress(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     """Relative to the working directory where it lies below."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -1,4 +1,4 @@
-"""`loan-platform check`: every issue in the files of a book, before anything is run."""
+"""`loan-platform check`: every issue in the files of a book, before anything runs."""
 
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ def _check(settings: PlatformSettings, folder: Path) -> bool:
     from loan_platform.adapters.sources.book_check import check_sources
 
     if kind := other_component(folder):
-        sys.stdout.write(f"{folder.name}: not looked at, as it is no loan book but a {kind}\n")
+        sys.stdout.write(f"{folder.name}: skipped, because it is a {kind} and not a loan book\n")
         return True
     book = check_book(folder)
     sources = book.attributes.sources if book.attributes else {}
@@ -56,5 +56,5 @@ def _summary(book: BookCheck, files: list[str], issues: int) -> str:
     if issues or book.portfolio is None:
         return f"{issues} {'issue' if issues == 1 else 'issues'}"
     contract = book.portfolio.contract
-    against = f"held against {', '.join(files)}" if files else "no source file to hold it against"
+    against = f"checked against {', '.join(files)}" if files else "no source file to check it against"
     return f"sound; {len(contract.columns)} columns, {len(contract.features)} features; {against}"

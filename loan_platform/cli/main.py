@@ -56,36 +56,36 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loan-platform", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("init", help="make the platform home: folders and databases")
-    demo = commands.add_parser("demo", help="run the whole graph on generated data and show what it did")
-    demo.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
-    demo.add_argument("--rows", type=_rows, help="loans to generate, if the book has no files of its own")
+    commands.add_parser("init", help="create the platform home with its folders and databases")
+    demo = commands.add_parser("demo", help="run the whole graph on generated data and print a summary")
+    demo.add_argument("--book", default="lending_club", help="name of the book")
+    demo.add_argument("--rows", type=_rows, help="number of loans to generate, if no source file is set")
     book = commands.add_parser("book", help="draft a book's contract and policies from a file of loans")
-    book.add_argument("name", help="of the book and its folder: small letters, digits and _")
+    book.add_argument("name", help="name of the book: lower-case letters, digits and _")
     book.add_argument("--source", required=True, help="path, glob or gs:// URI of the loans (CSV or Parquet)")
     book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
     book.add_argument("--key", help="the column that identifies a loan")
-    book.add_argument("--books", type=Path, help="folder of the books; default: defs/ of this package")
-    check = commands.add_parser("check", help="find every mistake in the files of the books")
-    check.add_argument("books", nargs="*", metavar="BOOK", help="folder in defs/; default: all")
-    check.add_argument("--defs", type=Path, help="the folder of the books; default: that of this package")
+    book.add_argument("--books", type=Path, help="folder of the books (default: defs/ of this package)")
+    check = commands.add_parser("check", help="find every issue in the files of the books")
+    check.add_argument("books", nargs="*", metavar="BOOK", help="name of a book (default: all)")
+    check.add_argument("--defs", type=Path, help="folder of the books (default: defs/ of this package)")
     key = commands.add_parser("key", help="create or revoke an API key of the service")
-    key.add_argument("name", help="whose key it is; the id of a key with --revoke")
-    key.add_argument("--revoke", action="store_true", help="take the key with this id away")
+    key.add_argument("name", help="name of the client; with --revoke the id of the key")
+    key.add_argument("--revoke", action="store_true", help="revoke the key with this id")
     key.add_argument("--scopes", default="predict,batch", help="predict and batch, separated by commas")
-    key.add_argument("--rate", help="how often it may ask, such as 600/minute, or unlimited; else as LOAN_RATE says")
-    bento = commands.add_parser("bento", help="build the service of a book's champion into a Bento, and check it")
-    bento.add_argument("--book", default="lending_club", help="which book of loan_platform/defs")
+    key.add_argument("--rate", help="rate limit such as 600/minute, or unlimited (default: LOAN_RATE)")
+    bento = commands.add_parser("bento", help="build the scoring service of a book's champion as a Bento, and check it")
+    bento.add_argument("--book", default="lending_club", help="name of the book")
     serve = commands.add_parser("serve", help="start the HTTP service of a book")
-    serve.add_argument("--book", default="lending_club", help="book that the service answers for")
+    serve.add_argument("--book", default="lending_club", help="name of the book")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", default=8000, type=int, help="port to listen on")
-    audit = commands.add_parser("audit", help="records of the service's answers")
+    audit = commands.add_parser("audit", help="create the audit log's key, verify the log, or replay a record")
     audit.add_argument("action", choices=("create-key", "verify", "replay"))
     audit.add_argument("request", nargs="?", help="id of the request to replay; <id>.<row> for a row of /invocations")
-    audit.add_argument("--book", default="lending_club", help="whose service")
-    audit.add_argument("--save", type=Path, help="write the ends of the chains to this file, to be kept elsewhere")
-    audit.add_argument("--against", type=Path, help="ends of the chains that were saved: they must still be there")
+    audit.add_argument("--book", default="lending_club", help="name of the book")
+    audit.add_argument("--save", type=Path, help="write the last hash of each chain to this file; keep it elsewhere")
+    audit.add_argument("--against", type=Path, help="file that --save wrote: its hashes must still be in the chains")
     return parser
 
 
@@ -106,7 +106,7 @@ def _key(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"Key {arguments.name} is revoked.\n")
     else:
         sys.stdout.write(f"{keys.create(arguments.name, tuple(arguments.scopes.split(',')), arguments.rate)}\n")
-        sys.stderr.write(f"Keep it: it is told once. {keys.path} holds only its hash.\n")
+        sys.stderr.write(f"Keep the key: it is shown once. {keys.path} holds only its hash.\n")
     return 0
 
 
@@ -123,3 +123,7 @@ def _rows(text: str) -> int:
     if not text.isdecimal() or not 3_000 <= int(text) <= 5_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 3,000 to 5,000,000")
     return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -39,7 +39,7 @@ def test_sound_books(book: Path, capsys: Capture) -> None:
     write_loans(settings.home / "data" / "car_loans" / "loans.csv", 50)
     assert run_check(settings, [], book.parent) == 0
     out = capsys.readouterr()
-    assert "car_loans: sound; 5 columns, 3 features; held against loans loans.csv" in out.out.splitlines()
+    assert "car_loans: sound; 5 columns, 3 features; checked against loans loans.csv" in out.out.splitlines()
     assert out.err == ""
 
 
@@ -78,7 +78,7 @@ def test_an_unknown_book(book: Path) -> None:
 def test_a_folder_of_another_component_is_left_alone(book: Path, capsys: Capture) -> None:
     (book / "defs.yaml").write_text("type: dagster_dbt.DbtProjectComponent\nattributes: {project: x}\n")
     assert run_check(PlatformSettings.from_environment(), [], book.parent) == 0
-    assert "car_loans: not looked at, as it is no loan book but a dagster_dbt" in capsys.readouterr().out
+    assert "car_loans: skipped, because it is a dagster_dbt" in capsys.readouterr().out
 
 
 def test_the_command() -> None:
@@ -163,7 +163,7 @@ def test_the_component_has_the_model_of_the_schema() -> None:
 def test_real_loans_fit_the_shipped_contract(loan_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loanstats_2007_2011.csv.gz"))
     assert run_check(PlatformSettings.from_environment(), ["lending_club"]) == 0
-    assert "held against loans loanstats_2007_2011.csv.gz" in capsys.readouterr().out
+    assert "checked against loans loanstats_2007_2011.csv.gz" in capsys.readouterr().out
 
 
 @pytest.mark.real_data

@@ -19,7 +19,8 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.bentos import BentoStore, Built, digest_of, service_files
 from loan_platform.adapters.service.served_bento import check_golden_rows
-from loan_platform.cli.jobs import Story, run_job
+from loan_platform.cli.jobs import run_job
+from loan_platform.cli.run_log import RunLog
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
 from loan_platform.settings.platform import PlatformSettings
@@ -124,20 +125,20 @@ def test_the_asset_builds_the_champion_and_its_check_asks_it(
     tmp_path: Path, bundle: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
-    settings, story = PlatformSettings.from_environment(), Story()
+    settings, log = PlatformSettings.from_environment(), RunLog()
     ensure_home(settings)
     directory, sha256 = bundle
     model = settings.lake / "lending_club" / "trained_model" / sha256
     model.mkdir(parents=True)
     (model / "bundle").symlink_to(directory)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert not run_job(defs(), "lending_club_service", instance, story)
-        assert "lending_club has no champion: materialize promoted_model first" in story.errors[0]
+        assert not run_job(defs(), "lending_club_service", instance, log)
+        assert "lending_club has no champion: materialize promoted_model first" in log.errors[0]
         who = {"actor": "test", "run_id": "run", "verdict": {}}
         Ledger(settings.ledger_url).promote("lending_club", 1, sha256, expected_epoch=0, **who)
-        assert run_job(defs(), "lending_club_service", instance, story), story.errors
-    told = story.metadata["scoring_service", None]
-    assert not story.failed_checks
+        assert run_job(defs(), "lending_club_service", instance, log), log.errors
+    told = log.metadata["scoring_service", None]
+    assert not log.failed_checks
     assert told["champion_sha256"] == sha256
     assert told["serve"] == (f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={settings.bentos} bentoml serve {told['tag']}")
     assert (settings.bentos / "bentos" / "lending_club" / "latest").read_text() == told["tag"].split(":")[1]

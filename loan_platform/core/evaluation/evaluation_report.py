@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from pydantic import Field
+
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.report import Report
@@ -101,7 +103,7 @@ class Evaluation(Report):
     test: Metrics
     intervals: dict[str, Interval]
     candidates: tuple[CandidateReport, ...]
-    not_trained: dict[str, str] = {}
+    not_trained: dict[str, str] = Field(default_factory=dict)
     strongest_feature: str
     strongest_feature_auc: float
     leak_alarms: tuple[str, ...]

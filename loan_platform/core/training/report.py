@@ -1,6 +1,6 @@
 """How a model was trained and chosen, as a report."""
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.evaluation_report import SplitReport
@@ -41,4 +41,4 @@ class TrainingReport(Report):
     calibration: str
     profit: ProfitCurve
     candidates: tuple[TrainedCandidate, ...]
-    not_trained: dict[str, str] = {}
+    not_trained: dict[str, str] = Field(default_factory=dict)

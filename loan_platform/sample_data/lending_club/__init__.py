@@ -1,1 +1,1 @@
-"""Seeded generator of raw LendingClub-form loan files; call the functions of `synthetic.files`."""
+"""Seeded generator of raw loan files in the form of LendingClub's releases. Call the functions of `files`."""

@@ -75,7 +75,7 @@ def test_each_answer_of_a_job_has_a_record_that_replays(
         if inputs == "omitted":
             assert (replayed.returncode, f"{told['job_id']}.{row}" in replayed.stderr) == (2, True)
         else:
-            assert (replayed.returncode, "the same to the last bit" in replayed.stdout) == (0, True), replayed.stderr
+            assert (replayed.returncode, "the same bits" in replayed.stdout) == (0, True), replayed.stderr
             stored = records_of(home).stored_application(records_of(home).find(f"{told['job_id']}.{row}"))
             assert stored is not None
             assert stored.entity == f"{CANARY}-{0 if row == 1 else len(ROWS) - 1}"

@@ -67,7 +67,7 @@ def _replayed(home: Home, records: tuple[dict[str, Any], ...]) -> None:
     assert stored.entity == ROWS[0]["loan_id"]
     for record in (records[0], records[-1]):
         done = command(home, "replay", record["request_id"])
-        assert (done.returncode, "the same to the last bit" in done.stdout) == (0, True), done.stderr
+        assert (done.returncode, "the same bits" in done.stdout) == (0, True), done.stderr
     assert command(home, "replay", "0123").returncode == 2
     assert command(home, "verify").returncode == 0
     ends = home.root / "ends.json"
