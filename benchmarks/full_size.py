@@ -78,7 +78,8 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
 
     from loan_platform.adapters.platform.home import ensure_home
     from loan_platform.adapters.reports.helper_process import peak_megabytes
-    from loan_platform.cli.jobs import Story, run_job
+    from loan_platform.cli.jobs import run_job
+    from loan_platform.cli.run_log import RunLog
     from loan_platform.definitions import defs
     from loan_platform.sample_data.lending_club.files import write_loan_book
     from loan_platform.settings.platform import PlatformSettings
@@ -92,12 +93,12 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     os.environ["LENDING_CLUB_LOANS"] = os.environ["LENDING_CLUB_APPLICATIONS"] = str(raw)
     os.environ["LENDING_CLUB_OUTCOMES"] = str(raw)
     month = {"dagster/partition": "2018-12"}
-    story, started = Story(), time.perf_counter()
+    log, started = RunLog(), time.perf_counter()
     with dg.DagsterInstance.get() as instance:
         for purpose in JOBS:
             tags = month if purpose == "monitoring" else None
-            if not run_job(defs(), f"{BOOK}_{purpose}", instance, story, tags):
-                raise SystemExit(f"{purpose} failed: {story.errors}")
+            if not run_job(defs(), f"{BOOK}_{purpose}", instance, log, tags):
+                raise SystemExit(f"{purpose} failed: {log.errors}")
     seconds = time.perf_counter() - started
     return {
         "rows": rows,
@@ -105,12 +106,12 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         "pipeline_seconds": round(seconds, 1),
         "peak_megabytes": peak_megabytes(),
         "ingestion_and_validation_seconds": round(
-            sum(story.seconds[step] for step in ("raw_loans", "validated_loans", "validated_loans_checks")), 1
+            sum(log.seconds[step] for step in ("raw_loans", "validated_loans", "validated_loans_checks")), 1
         ),
         "scoring_rows_per_second": scoring_speed(settings),
         "steps": {
-            name: {"seconds": round(seconds, 1), "peak_megabytes_so_far": story.peak_megabytes[name]}
-            for name, seconds in story.seconds.items()
+            name: {"seconds": round(seconds, 1), "peak_megabytes_so_far": log.peak_megabytes[name]}
+            for name, seconds in log.seconds.items()
         },
     }
 
