@@ -14,13 +14,12 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 
 from bento.model.champion import Serving
-from bento.model.records import Asked, Records
+from bento.model.records import Records, ScoringRequest
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.settings.audit import AuditSettings
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--folder", type=Path, help="where records are written; default: the temporary folder")
     arguments = parser.parse_args()
-    serving = Serving.of(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
+    serving = Serving.load(1, load_bundle(arguments.bundle).sha256, arguments.bundle)
     row = application(serving)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         AuditKey.create(Path(folder) / "key")
@@ -52,8 +51,7 @@ def application(serving: Serving) -> dict[str, Any]:
 
 def measure(form: str, settings: AuditSettings, serving: Serving, row: dict[str, Any]) -> None:
     """Record many answers in one form and print the figures."""
-    records = Records(f"book_{form}", settings)
-    REGISTRY.unregister(REGISTRY._names_to_collectors["loan_audit_lost"])
+    records = Records(f"book_{form}", settings, CollectorRegistry())
     records.start()
     for callers in CALLERS:
         figures = asyncio.run(_measured(records, serving, row, callers))
@@ -66,12 +64,12 @@ def measure(form: str, settings: AuditSettings, serving: Serving, row: dict[str,
 async def _measured(records: Records, serving: Serving, row: dict[str, Any], callers: int) -> str:
     inputs = serving.reader.inputs(row)
     answer = serving.predictor.predict_rows(serving.reader.frame([inputs]), [True])[0]
-    asked, waits = Asked(SimpleNamespace(request_id="0" * 16, key_id="k"), serving, row, inputs, True), list[float]()
+    asked, waits = ScoringRequest("0" * 16, "k", serving, row, inputs, True), list[float]()
 
     async def caller(answers: int) -> None:
         for _ in range(answers):
             started = time.perf_counter()
-            await records.answered([(asked, answer)])
+            await records.write([(asked, answer)])
             waits.append(time.perf_counter() - started)
 
     started, before = time.perf_counter(), _cpu_seconds()

@@ -1,9 +1,10 @@
 """The BentoML service of one portfolio: its champion answers over HTTP.
 
-`make serve` starts it; LOAN_PORTFOLIO names the portfolio.
+Start it with `make serve`. LOAN_PORTFOLIO names the portfolio.
 """
 
 import gc
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,64 +19,51 @@ require_supported_platform()
 quiet_environment()
 
 import bentoml  # noqa: E402  # reads the environment when it is imported
-from starlette.types import Receive, Scope, Send  # noqa: E402
+from prometheus_client import REGISTRY  # noqa: E402
 
-from bento.app import ROUTES, LoanApp  # noqa: E402
-from bento.batch.routes import Batches, batch_routes  # noqa: E402
+from bento.app import Checks, Dispatcher, ServiceApp  # noqa: E402
+from bento.batch.endpoints import BatchEndpoints  # noqa: E402
+from bento.bentoml_internals import replace_logging_config  # noqa: E402
+from bento.endpoints import Endpoints  # noqa: E402
 from bento.http.drain import Drain  # noqa: E402
-from bento.http.guard import Guard  # noqa: E402
-from bento.http.overload import Line  # noqa: E402
+from bento.http.overload import InFlightLimit  # noqa: E402
 from bento.http.rate_limit import Limiter, storage_for  # noqa: E402
-from bento.model.baked_model import built, check_can_follow  # noqa: E402
-from bento.model.champion import Champions, Named  # noqa: E402
+from bento.model.baked_model import baked_model, check_ledger_can_be_read  # noqa: E402
+from bento.model.champion import ChampionRef, Champions  # noqa: E402
+from bento.model.current import CurrentModel  # noqa: E402
 from bento.model.records import Records  # noqa: E402
-from bento.supervisor import end_with_supervisor, metrics_in_memory, warn_once, watch_closely  # noqa: E402
+from bento.pages.endpoints import PageEndpoints  # noqa: E402
+from bento.routes import ROUTES  # noqa: E402
+from bento.scoring import ScoringEndpoints  # noqa: E402
+from bento.status import StatusEndpoints  # noqa: E402
+from bento.supervisor import (  # noqa: E402
+    check_workers_every_second,
+    end_with_supervisor,
+    keep_metrics_in_memory,
+    warn_once,
+)
 from bento.telemetry.drift import OnlineDrift  # noqa: E402
 from bento.telemetry.logs import configure  # noqa: E402
-from bento.telemetry.middleware import Watch, watched  # noqa: E402
+from bento.telemetry.metrics import Metrics  # noqa: E402
+from bento.telemetry.middleware import Telemetry  # noqa: E402
 from loan_platform.adapters.audit.keys import AuditKey  # noqa: E402
 from loan_platform.adapters.service.api_keys import KeyFile  # noqa: E402
 
-BUILT = built()
 if TYPE_CHECKING:
     from loan_platform.adapters.ledger.ledger import Ledger
 
-SETTINGS = ServiceSettings.for_bento(BUILT[0] if BUILT else None)
+BAKED = baked_model()
+SETTINGS = ServiceSettings.for_bento(BAKED[0] if BAKED else None)
 if SETTINGS.follows_ledger:
-    check_can_follow()
+    check_ledger_can_be_read()
 LIMITS, TELEMETRY = LimitSettings.from_environment(), TelemetrySettings.from_environment()
 AUDIT = AuditSettings.for_portfolio(SETTINGS.portfolio)
 if AUDIT.inputs == "encrypted":
-    AuditKey.read(AUDIT.key)  # without it the service does not start
-configure(TELEMETRY.log_level)
+    AuditKey.read(AUDIT.key)  # the service does not start without the key
+replace_logging_config(configure(TELEMETRY.log_level))
 warn_once(renamed_variables())
-watch_closely()
-metrics_in_memory()
-PATHS = ROUTES | batch_routes(LIMITS.batch_megabytes)
-OF_BENTOML = frozenset({"/livez", "/healthz", "/schema.json"})  # the last is what its client asks first
-
-
-class Front:
-    """Our application, made by the service object of the worker; the guard before it is made first."""
-
-    app: LoanApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        await self.app(scope, receive, send)
-
-
-def _in(ledger: "Ledger") -> Named | None:
-    """The champion of the promotion ledger."""
-    champion = ledger.champion(SETTINGS.portfolio)
-    if champion is None:
-        return None
-    bundle = SETTINGS.models / champion.model_sha256 / "bundle"
-    return Named(champion.version, champion.model_sha256, bundle, ledger.challenger(SETTINGS.portfolio))
-
-
-def _given(champion: Named) -> Named:
-    return champion
+check_workers_every_second()
+keep_metrics_in_memory()
 
 
 def _keys() -> KeyFile | None:
@@ -93,60 +81,79 @@ def _limiter() -> Limiter | None:
 
 
 KEYS = _keys()
-LINE = Line(LIMITS.max_in_flight)
+IN_FLIGHT = InFlightLimit(LIMITS.max_in_flight)
 DRAIN = Drain()
-FRONT = Front()
+DISPATCHER = Dispatcher(ROUTES)
 T = TypeVar("T")
 
 
-class GuardedService(bentoml.Service[T]):
-    """A service of BentoML whose guard stands before everything, BentoML's own middlewares too.
+class LoanBentoService(bentoml.Service[T]):
+    """A BentoML service whose workers run `ServiceApp`."""
 
-    They trace and time each request, which costs as much as scoring it, and keep its objects for as long as it might
-    have taken.
-    """
-
-    def to_asgi(self, is_main: bool = True) -> Watch:
+    def to_asgi(self, is_main: bool = True) -> ServiceApp:
         """The application of one worker."""
-        guard = Guard(super().to_asgi(is_main), FRONT, PATHS, OF_BENTOML, KEYS, DRAIN, _limiter(), LINE)
-        return watched(guard, {*PATHS, *OF_BENTOML}, TELEMETRY, SETTINGS.portfolio)
+        telemetry = Telemetry.from_settings(TELEMETRY, SETTINGS.portfolio, REGISTRY)
+        checks = Checks(KEYS, _limiter(), IN_FLIGHT, LIMITS.batch_megabytes * 1_000_000, DRAIN)
+        return ServiceApp(DISPATCHER, super().to_asgi(is_main), telemetry, checks)
+
+
+def _champion_of(ledger: "Ledger") -> ChampionRef | None:
+    """The champion in the promotion ledger."""
+    champion = ledger.champion(SETTINGS.portfolio)
+    if champion is None:
+        return None
+    bundle = SETTINGS.models / champion.model_sha256 / "bundle"
+    return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(SETTINGS.portfolio))
+
+
+def _find_champion(baked: ChampionRef | None) -> Callable[[], ChampionRef | None]:
+    """What asks for the champion: a ledger, or the Bento's own model if no ledger is configured."""
+    if baked is not None and not SETTINGS.follows_ledger:
+        return lambda: baked
+    from loan_platform.adapters.ledger.ledger import Ledger  # not at the top: the small image has no SQLAlchemy
+
+    return partial(_champion_of, Ledger(SETTINGS.ledger_url))
 
 
 @bentoml.service(
     name="loan_service",
-    service_class=GuardedService,
+    service_class=LoanBentoService,
     workers=LIMITS.workers,
     logging={"access": {"enabled": False}},
-    metrics={"enabled": False},  # BentoML's keep a series for each path that anybody makes up
+    metrics={"enabled": False},  # BentoML's metrics have a series for each path that clients make up
 )
 class LoanService:
-    """Answers applications with the portfolio's champion."""
+    """Scores applications with the champion of the portfolio."""
 
     def __init__(self) -> None:
-        settings = SETTINGS
-        at_hand = BUILT[1] if BUILT else None
-        if at_hand is None or settings.follows_ledger:
-            from loan_platform.adapters.ledger.ledger import (
-                Ledger,  # a Bento that follows none is served without SQLAlchemy
-            )
-
-            find = partial(_in, Ledger(settings.ledger_url))
-        else:
-            find = partial(_given, at_hand)
-        champions = Champions(find, settings.cache, settings.poll_seconds, at_hand)
+        baked = BAKED[1] if BAKED else None
+        champions = Champions(_find_champion(baked), SETTINGS.cache, SETTINGS.poll_seconds, baked)
         champions.start()
-        kept = settings.cache / "drift.db"
-        drift = OnlineDrift(settings.portfolio, champions, kept, TELEMETRY.drift_window, TELEMETRY.drift_sample)
-        drift.start()
-        jobs = settings.cache / "jobs"
-        batches = Batches(settings.portfolio, jobs, LIMITS.batch_megabytes, LIMITS.batch_days, champions)
-        records = Records(settings.portfolio, AUDIT)
-        records.start()
-        FRONT.app = LoanApp(settings.portfolio, champions, DRAIN, drift, records, batches)
-        batches.start()
+        endpoints = _start_endpoints(CurrentModel(SETTINGS.portfolio, champions))
+        DISPATCHER.connect(endpoints)
+        endpoints.batch.start()
         DRAIN.install()
         end_with_supervisor()
-        # Requests leave no cycles: what lives now is not looked through for them again.
+        # Requests create no reference cycles. So the collector need not search the objects that exist now.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 10)
+
+
+def _start_endpoints(model: CurrentModel) -> Endpoints:
+    """The endpoints, with online drift and audit log started."""
+    portfolio, champions = model.portfolio, model.champions
+    window, sample = TELEMETRY.drift_window, TELEMETRY.drift_sample
+    drift = OnlineDrift(portfolio, champions, SETTINGS.cache / "drift.db", window, sample, REGISTRY)
+    drift.start()
+    batch = BatchEndpoints(portfolio, SETTINGS.cache / "jobs", LIMITS.batch_megabytes, LIMITS.batch_days, champions)
+    records = Records(portfolio, AUDIT, REGISTRY)
+    records.start()
+    metrics = Metrics(portfolio, champions, REGISTRY)
+    metrics.count_jobs(batch.counts, batch.store.rows)
+    return Endpoints(
+        scoring=ScoringEndpoints(model, metrics, drift, records),
+        status=StatusEndpoints(model, DRAIN, drift, records, metrics),
+        pages=PageEndpoints(model, ROUTES),
+        batch=batch,
+    )

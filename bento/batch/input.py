@@ -1,4 +1,4 @@
-"""The rows of a batch job's input, in pieces of one frame each."""
+"""The input of a batch job, split into pieces of one frame each."""
 
 import csv
 import io
@@ -25,109 +25,111 @@ MEDIA = (JSON, NDJSON, CSV, PARQUET)
 BOM = b"\xef\xbb\xbf"
 PIECE_ROWS = 50_000
 PIECE_BYTES = 16 << 20
-TOO_LONG = f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
+TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
 
 
-class InputError(ExplainedError, ValueError):
-    """A file that cannot be read at all; the message says why."""
+class UnreadableFileError(ExplainedError, ValueError):
+    """The input cannot be read at all. The message says why."""
 
 
 class Pieces:
-    """The input of a job, cut into pieces once and read piece by piece.
+    """The input of a job, split once and then read piece by piece.
 
     Args:
-        folder: of the job; it has `input`.
+        folder: of the job; it contains `input`.
         media: one of `MEDIA`.
         reader: checks and types the rows.
-        most_bytes: of a text file when unpacked.
+        max_bytes: of a text file after decompression.
     """
 
-    def __init__(self, folder: Path, media: str, reader: FrameReader, most_bytes: int) -> None:
-        self._folder, self._media, self._reader, self._most_bytes = folder, media, reader, most_bytes
+    def __init__(self, folder: Path, media: str, reader: FrameReader, max_bytes: int) -> None:
+        self._folder, self._media, self._reader, self._max_bytes = folder, media, reader, max_bytes
         self._lines = folder / "lines"
-        self._told: dict[str, Any] = {}
+        self._split: dict[str, Any] = {}
 
-    def cut(self) -> tuple[int, int | None]:
-        """Number of pieces, and of rows where that is known without reading them.
+    def split(self) -> tuple[int, int | None]:
+        """Split the input. Returns the number of pieces, and the number of rows if it is known without reading them.
 
         Raises:
-            InputError: the file is none of its type, or has columns that no application has.
+            UnreadableFileError: the file has another format, or columns that no application has.
         """
         if self._media == PARQUET:
-            return self._of_parquet()
+            return self._split_parquet()
         done = self._folder / "lines.json"
         if not done.exists():
             self._lines.mkdir(exist_ok=True)
             try:
-                told = self._cut_csv() if self._media == CSV else self._cut_lines()
-            except SourceError as error:  # whose remedies are for sources of the graph
-                raise InputError(f"The file {error.message}.") from None
-            atomic_write(done, json.dumps(told))
-        self._told = json.loads(done.read_bytes())
-        return self._told["pieces"], None
+                split = self._split_csv() if self._media == CSV else self._split_lines()
+            except SourceError as error:  # its remedies are for sources of the graph
+                raise UnreadableFileError(f"The file {error.message}.") from None
+            atomic_write(done, json.dumps(split))
+        self._split = json.loads(done.read_bytes())
+        return self._split["pieces"], None
 
     def read(self, piece: int) -> ReadRows:
-        """The rows of a piece, and those that were refused.
+        """The rows of a piece, and the rejected ones.
 
         Raises:
-            InputError: they are of a Parquet file, and damaged.
+            UnreadableFileError: the Parquet file is damaged.
         """
         if self._media == PARQUET:
             try:
                 rows = pl.scan_parquet(self._folder / "input").slice(piece * PIECE_ROWS, PIECE_ROWS).collect()
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                raise InputError(f"The file is damaged at or after row {piece * PIECE_ROWS + 1:,}.") from None
+                raise UnreadableFileError(f"The file is damaged at or after row {piece * PIECE_ROWS + 1:,}.") from None
             return self._reader.read(rows.with_row_index(ROW, piece * PIECE_ROWS + 1).cast({ROW: pl.Int64}), False)
         path = self._lines / str(piece)
         if self._media == CSV:
-            names = [ROW, *self._told["names"]]
+            names = [ROW, *self._split["names"]]
             raw = (
                 pl.read_csv(path, has_header=False, new_columns=names, infer_schema=False)
                 if path.stat().st_size
                 else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
             )
-            # Lines of the file are told from 1 below the header, as a person counts rows.
+            # Row 1 is the first line below the header.
             read = self._reader.read(raw.with_columns(pl.col(ROW).cast(pl.Int64) - 1), True)
-            return read if piece else _with(read, self._rejected())
+            return read if piece else _with_rejected(read, self._rejected())
         return self._read_lines(path)
 
-    def _of_parquet(self) -> tuple[int, int | None]:
+    def _split_parquet(self) -> tuple[int, int | None]:
         try:
             lazy = pl.scan_parquet(self._folder / "input")
             names, rows = lazy.collect_schema().names(), cast("int", lazy.select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-            raise InputError("The file is not Parquet.") from None
-        self._check(names)
+            raise UnreadableFileError("The file is not Parquet.") from None
+        self._check_columns(names)
         return max(-(-rows // PIECE_ROWS), 1), rows
 
-    def _check(self, names: Sequence[str]) -> None:
+    def _check_columns(self, names: Sequence[str]) -> None:
         try:
             self._reader.check_columns([name for name in names if name != ROW])
             if ROW in names:
-                raise InputError(f"A column is called {ROW}, which answers use: rename or remove it.")
+                raise UnreadableFileError(
+                    f"The column name {ROW} is reserved for answers: rename or remove the column."
+                )
         except ApplicationError as error:
-            told = [f"{i.path} {i.detail}" for i in error.issues if i.code == "unknown_field"]
-            raise InputError(f"Columns that no application has: {'; '.join(told)}") from None
+            unknown = [f"{i.path} {i.detail}" for i in error.issues if i.code == "unknown_field"]
+            raise UnreadableFileError(f"Unknown columns: {'; '.join(unknown)}") from None
 
-    def _cut_csv(self) -> dict[str, Any]:
+    def _split_csv(self) -> dict[str, Any]:
         path = self._folder / "input"
-        first = next(blocks(path, self._most_bytes)).partition(b"\n")[0].decode("utf-8", "replace")
+        first = next(blocks(path, self._max_bytes)).partition(b"\n")[0].decode("utf-8", "replace")
         try:
             names = next(csv.reader([first]), [])
         except csv.Error:
-            raise InputError("The first line of the file does not name columns.") from None
+            raise UnreadableFileError("The first line of the file does not name columns.") from None
         if not names:
-            raise InputError("The file is empty: its first line names the columns.")
+            raise UnreadableFileError("The file is empty: its first line must name the columns.")
         check_unique("The file", names)
-        self._check(names)
+        self._check_columns(names)
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
             clean = cast("BinaryIO", pieces)
             CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), 10**9).split(
-                blocks(path, self._most_bytes)
+                blocks(path, self._max_bytes)
             )
-        if not pieces.count:  # no line is sound, and what is wrong with the others is told with the first piece
+        if not pieces.count:  # no line is valid: the rejected lines are reported with the first piece
             (self._lines / "0").touch()
         return {"pieces": pieces.count or 1, "names": names}
 
@@ -137,7 +139,7 @@ class Pieces:
         rows = [(int(number) - 1, "", "malformed_line", why) for number, why in found]
         return pl.DataFrame(rows, schema=REJECTIONS, orient="row")
 
-    def _cut_lines(self) -> dict[str, Any]:
+    def _split_lines(self) -> dict[str, Any]:
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "input").open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
@@ -150,7 +152,7 @@ class Pieces:
         inputs: list[list[Any]] = []
         problems: list[tuple[int, str, str, str]] = []
         reader = self._reader.one
-        for line in path.read_bytes().split(b"\n"):  # a carriage return may stand in JSON, and begins no row
+        for line in path.read_bytes().split(b"\n"):  # a carriage return is part of a row
             number, _, text = line.partition(b"\t")
             if not text.strip():
                 continue
@@ -173,7 +175,7 @@ class Pieces:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines without their ends; of one that is too long only so much that this can be seen, whatever a file holds."""
+    """Lines without their line ends. A line that is too long is cut just above the limit, to bound the memory."""
     while line := file.readline(MAX_RECORD_BYTES + 3):
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -182,7 +184,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 class _PieceFiles(io.RawIOBase):
-    """Takes whole lines, and begins a new file after so many bytes."""
+    """Takes whole lines, and starts a new file after `PIECE_BYTES`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._file, self._size, self.count = folder, None, 0, 0
@@ -202,21 +204,21 @@ class _PieceFiles(io.RawIOBase):
         super().close()
 
 
-def _with(read: ReadRows, more: pl.DataFrame) -> ReadRows:
+def _with_rejected(read: ReadRows, more: pl.DataFrame) -> ReadRows:
     return ReadRows(read.rows, read.keys, read.frame, pl.concat([read.rejected, more]).sort(ROW))
 
 
 def json_lines(body: bytes) -> Iterator[bytes]:
-    """The applications of a JSON body, a line for each: those of a list, or of `{"applications": [...]}`.
+    """The applications of a JSON body, one line each. The body is a list or `{"applications": [...]}`.
 
     Raises:
-        HttpError: 400 where it is no JSON, 422 where it is neither.
+        HttpError: 400 if it is not JSON, 422 if it has another form.
     """
     wrapped = body if body.lstrip()[:1] == b"{" else b'{"applications":' + body + b"}"
     value = json_object(wrapped)
     rows = value.get("applications")
     if list(value) != ["applications"] or not isinstance(rows, list) or not rows:
-        detail = 'Send a list of applications, or {"applications": [...]}; at least one.'
+        detail = 'Send a list of at least one application, or {"applications": [...]}.'
         raise HttpError(422, "unknown_form", detail)
     for row in cast("list[Any]", rows):
         yield json.dumps(row, ensure_ascii=True).encode()

@@ -1,12 +1,12 @@
-"""Batch jobs as folders: what was asked, by which model it is answered, how far it is.
+"""Batch jobs as folders: the input, the model and the progress.
 
-<job>/job.json              state, written whole or not at all
-<job>/input                 the body as it came
-<job>/bundle/               the model that was in force when it came: it answers all rows
-<job>/lines/<number>        rows of the input, sorted out; <job>/lines.json when all are
-<job>/parts/<number>.*      answers, their records and refusals of a piece; <number>.json when both are there
-<job>/answers.parquet       all of them, as is refused.parquet
-rows.json                   how many rows of all jobs were scored and refused
+<job>/job.json              state, written atomically
+<job>/input                 the request body
+<job>/bundle/               the model in force when the job was created; it scores all rows
+<job>/lines/<number>        valid rows of the input; <job>/lines.json when the input is split
+<job>/parts/<number>.*      answers, audit records and rejected rows of a piece; <number>.json when all exist
+<job>/answers.parquet       all answers; refused.parquet has all rejected rows
+rows.json                   numbers of scored and rejected rows of all jobs
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from loan_platform.adapters.storage.atomic_files import atomic_write, partial_pa
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 OPEN = frozenset({"PENDING", "RUNNING"})
 JOB_ID = re.compile(r"[0-9a-f]{32}")
-MOST_STARTS = 3  # a job that ended its process as often at the same piece is to blame
+MAX_STARTS = 3  # a job whose process ends this often at the same piece has failed
 ROWS = "rows.json"
 
 
@@ -35,14 +35,14 @@ class Job:
     """One batch job.
 
     Attributes:
-        owner: id of the key that made it; empty in development.
-        media: type of the body.
+        owner: id of the API key that created it. Empty in development.
+        media: media type of the body.
         version, sha256: of the model.
-        parts: pieces of its input; 0 until they are known.
-        scored, refused: rows so far; together they are the accepted ones at the end.
-        starts: how often a process began to work on it.
-        stuck: how often in a row it did so and finished no piece.
-        why: it failed.
+        parts: number of pieces of the input. 0 until it is known.
+        scored, refused: scored and rejected rows so far.
+        starts: how often a process started to work on it.
+        stuck: starts since the last finished piece.
+        why: reason of a failure.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """Share that is done."""
+        """Share of the pieces that are done, 0 to 1."""
         if self.status == "SUCCEEDED":
             return 1.0
         return self.done / self.parts if self.parts else 0.0
@@ -74,22 +74,22 @@ class JobStore:
     """The jobs of a portfolio in one folder.
 
     Args:
-        folder: holds a folder for each.
-        most_bytes: of all jobs together, beyond which no new one is taken.
+        folder: holds one folder for each job.
+        max_bytes: of all jobs together. Above it, new jobs are rejected.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
-        self.folder, self._most_bytes = folder, most_bytes
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder, self._max_bytes = folder, max_bytes
 
     def draft(self) -> Path:
-        """A folder for a job in the making."""
+        """A folder for a job that is being uploaded."""
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = partial_path(self.folder / "job")
         draft.mkdir()
         return draft
 
     def add(self, draft: Path, bundle: Path, **about: Any) -> Job:
-        """Make a job of a draft that has its input."""
+        """Create a job from a draft that has its input."""
         job = Job(id=uuid.uuid4().hex, created=time.time(), **about)
         shutil.copytree(bundle, draft / "bundle")
         atomic_write(draft / "job.json", _json(job))
@@ -101,7 +101,7 @@ class JobStore:
         return self.folder / job_id
 
     def get(self, job_id: str) -> Job | None:
-        """A job by its id; None where there is none."""
+        """A job by its id. None if it does not exist."""
         if not JOB_ID.fullmatch(job_id):
             return None
         try:
@@ -113,7 +113,7 @@ class JobStore:
         return job
 
     def save(self, job: Job) -> None:
-        """Replace a job's state; one that was deleted meanwhile stays so."""
+        """Replace the state of a job. A job that was deleted meanwhile stays deleted."""
         if self.path(job.id).is_dir():
             atomic_write(self.path(job.id) / "job.json", _json(job))
 
@@ -124,7 +124,7 @@ class JobStore:
             yield from sorted((job for job in found if job), key=lambda job: job.created)
 
     def cancel(self, job: Job) -> None:
-        """End an open job within a piece; delete a finished one."""
+        """Cancel an open job, which ends before its next piece. Delete a finished one."""
         if job.status in OPEN:
             (self.path(job.id) / "cancelled").touch()
         else:
@@ -133,25 +133,25 @@ class JobStore:
     def delete(self, job: Job) -> None:
         """Delete a job with all its files."""
         gone = partial_path(self.path(job.id))
-        with contextlib.suppress(FileNotFoundError):  # another worker may delete it too
+        with contextlib.suppress(FileNotFoundError):  # another worker may delete it at the same time
             self.path(job.id).rename(gone)
         remove(gone)
 
-    def forget(self, job: Job) -> None:
-        """Delete what applicants stated: it is answered, or never will be."""
+    def delete_inputs(self, job: Job) -> None:
+        """Delete the data of applicants once the job is finished."""
         for name in ("input", "lines", "parts", "bundle"):
             remove(self.path(job.id) / name)
 
     def is_full(self) -> bool:
-        """Whether the jobs have as many bytes as they may."""
+        """Whether the jobs use more space than they may."""
         if not self.folder.is_dir():
             return False
-        # Path.rglob raises where a folder goes meanwhile.
+        # Path.rglob raises if a folder is deleted meanwhile.
         found = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
-        return sum(map(_size, found)) > self._most_bytes
+        return sum(map(_size, found)) > self._max_bytes
 
     def rows(self) -> tuple[int, int]:
-        """How many rows of all jobs, deleted ones too, were scored and refused."""
+        """The scored and the rejected rows of all jobs, deleted jobs included."""
         try:
             scored, refused = json.loads((self.folder / ROWS).read_bytes())
         except FileNotFoundError:
@@ -159,31 +159,31 @@ class JobStore:
         return scored, refused
 
     def count_rows(self, scored: int, refused: int) -> None:
-        """Count rows of a piece; for the one process that works on jobs."""
-        before = self.rows()
-        atomic_write(self.folder / ROWS, json.dumps([before[0] + scored, before[1] + refused]))
+        """Count the rows of a piece. Only the process that works on jobs may call it."""
+        total_scored, total_refused = self.rows()
+        atomic_write(self.folder / ROWS, json.dumps([total_scored + scored, total_refused + refused]))
 
     def clear(self, days: float) -> None:
-        """Delete what ended so many days ago, and what a killed process left in the making."""
+        """Delete jobs that ended this many days ago, and the remains of killed processes."""
         if self.folder.is_dir():
             remove_abandoned(self.folder)
-            for path in self.folder.iterdir():  # a job that was deleted while a piece of it was written
+            for path in self.folder.iterdir():  # a job that was deleted while one of its pieces was written
                 if JOB_ID.fullmatch(path.name) and not (path / "job.json").exists():
                     remove(path)
         before = time.time() - days * 86_400
         for job in self.all():
             if job.status in OPEN:
                 continue
-            if (job.finished or job.created) < before:  # it may have ended before it began
+            if (job.finished or job.created) < before:  # a job may be cancelled before it starts
                 self.delete(job)
-            elif job.finished or not job.starts:  # or while its process was killed
-                self.forget(job)
+            elif job.finished or not job.starts:  # its process may have been killed at the end
+                self.delete_inputs(job)
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # files come and go while a job is worked on
+    except FileNotFoundError:  # files come and go while a job runs
         return 0
 
 

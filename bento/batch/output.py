@@ -1,4 +1,4 @@
-"""What is given out of a batch job's answers and refusals: a page of rows, or all of them as a file."""
+"""Sends the answers and rejected rows of a batch job: one page of rows, or all rows as a file."""
 
 import asyncio
 import io
@@ -16,13 +16,13 @@ FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 SLICE_ROWS = 20_000
 
 
-def page(path: Path, offset: int, limit: int) -> list[dict[str, Any]]:
-    """So many rows of a file after the first ones."""
+def read_page(path: Path, offset: int, limit: int) -> list[dict[str, Any]]:
+    """At most `limit` rows of a file after its first `offset` rows."""
     return pl.scan_parquet(path).slice(offset, limit).collect().to_dicts()
 
 
-def file_of(path: Path, name: str, form: str) -> Response:
-    """All rows of a file in one of `FORMATS`, sent a slice after the other."""
+def file_response(path: Path, name: str, form: str) -> Response:
+    """All rows of a file in one of `FORMATS`, sent in slices."""
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
     if form == "parquet":
         return FileResponse(path, media_type=PARQUET, headers=headers)

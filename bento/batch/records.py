@@ -1,4 +1,4 @@
-"""Records of what a batch job answered: they are on the disk before its answers can be fetched."""
+"""Audit records of batch jobs. They are on disk before the answers can be fetched."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ import polars as pl
 
 from bento.batch.jobs import Job
 from bento.model.champion import Serving
-from bento.model.records import json_bytes, key_of, stated
+from bento.model.records import application_json, json_bytes, key_of
 from loan_platform.adapters.audit.job_records import ROW, ROWS, STORED, job_file, retire_job_files, row_id
 from loan_platform.adapters.audit.writer import DAY, AuditLog, AuditOptions
 from loan_platform.adapters.storage.atomic_files import DiskFullError, make_directory, sha256
@@ -24,24 +24,24 @@ log = logging.getLogger("loan_platform.service")
 
 
 class JobRecords:
-    """Keeps records of jobs.
+    """Writes audit records of jobs.
 
     Args:
-        portfolio: whose service this is.
-        settings: how inputs are kept, and what is done where nothing can be written.
+        portfolio: of the service.
+        settings: how inputs are stored, and what happens if records cannot be written.
     """
 
     def __init__(self, portfolio: str, settings: AuditSettings) -> None:
         self._portfolio, self._settings, self._key = portfolio, settings, key_of(settings)
 
     def rows(self, job: Job, serving: Serving, read: ReadRows, answers: pl.DataFrame) -> pl.DataFrame:
-        """What is recorded of some rows.
+        """The audit records of some rows.
 
         Args:
-            job: whose they are.
-            serving: what answered.
+            job: of the rows.
+            serving: the model that scored them.
             read: the rows as they were read.
-            answers: to each of them.
+            answers: one for each row.
         """
         points = pl.col("reasons").list.eval(pl.struct(pl.element().struct.field(*RECORDED_OF_REASON)))
         stored = pl.Series(STORED, list(self._stored(job, serving, read)), pl.String)
@@ -50,47 +50,47 @@ class JobRecords:
         )
 
     def _stored(self, job: Job, serving: Serving, read: ReadRows) -> Iterator[str | None]:
-        kept, key = self._settings.inputs, self._key
-        if kept == "omitted" or (kept == "encrypted" and key is None):
+        stored, key = self._settings.inputs, self._key
+        if stored == "omitted" or (stored == "encrypted" and key is None):
             yield from [None] * read.frame.height
             return
         contract = serving.bundle.model.contract
         dates = read.frame[contract.event_date] if contract.event_date in read.frame.columns else None
         rows = zip(read.rows, read.keys, read.frame.iter_rows(named=True), strict=True)
         for i, (row, entity, inputs) in enumerate(rows):
-            text = stated(inputs, entity, None if dates is None or dates[i] is None else dates[i].isoformat())
-            yield key.encrypt(text, row_id(job.id, row)) if kept == "encrypted" and key else text.decode()
+            text = application_json(inputs, entity, None if dates is None or dates[i] is None else dates[i].isoformat())
+            yield key.encrypt(text, row_id(job.id, row)) if stored == "encrypted" and key else text.decode()
 
-    def keep(self, job: Job, serving: Serving, write: Callable[[Path], None]) -> None:
-        """Put the rows in their place, and a line that vouches for them into a chain.
+    def write(self, job: Job, serving: Serving, write_rows: Callable[[Path], None]) -> None:
+        """Write the records of all rows to a file, and a line with the hash of the file to the hash chain.
 
         Args:
-            job: all of whose rows are answered.
-            serving: what answered.
-            write: writes the rows to a path.
+            job: a job whose rows are all scored.
+            serving: the model that scored them.
+            write_rows: writes the rows to a path.
 
         Raises:
-            ExplainedError: they cannot be recorded, and by the settings the answers must not be given.
+            ExplainedError: the records cannot be written, and the settings forbid to give the answers.
         """
         path = job_file(self._settings.directory, job.id)
         try:
             make_directory(path.parent)
             path.parent.chmod(0o700)
-            write(path)
-            problem = self._said(self._line(job, serving, sha256(path)))
+            write_rows(path)
+            problem = self._append(self._line(job, serving, sha256(path)))
         except DiskFullError:
-            problem = "the service's disk is full"
+            problem = "the disk of the service is full"
         except OSError as error:
             problem = f"the records cannot be written: {error.strerror}"
         if problem is None:
             return
         if self._settings.fail == "closed":
-            raise ExplainedError(f"No answer is given: {problem}.")
-        log.error("job %s: %s answers without a record: %s", job.id, job.scored, problem)
-        self._said({"time": time.time(), "lost": job.scored, "of_job": job.id})
+            raise ExplainedError(f"The answers cannot be recorded: {problem}.")
+        log.error("job %s: %s answers without an audit record: %s", job.id, job.scored, problem)
+        self._append({"time": time.time(), "lost": job.scored, "of_job": job.id})
 
     def _line(self, job: Job, serving: Serving, rows_sha256: str) -> dict[str, Any]:
-        """What vouches for the rows."""
+        """The line of the hash chain for the file of the rows."""
         return {
             "time": time.time(),
             "job": job.id,
@@ -105,28 +105,28 @@ class JobRecords:
             "rows_sha256": rows_sha256,
         }
 
-    def _said(self, line: dict[str, Any]) -> str | None:
-        """Write a line; the reason where that fails."""
+    def _append(self, line: dict[str, Any]) -> str | None:
+        """Append a line to a hash chain. Returns the reason if that fails, else None."""
         directory, days = self._settings.directory, self._settings.keep_days
         chain = AuditLog(AuditOptions(directory, keep_days=days), self._key)
         chain.start()
         try:
-            problem = _written(chain, json_bytes(line))
+            problem = _put(chain, json_bytes(line))
             if days is not None and problem is None:
-                retire_job_files(directory, time.time() - days * DAY, lambda body: _written(chain, body))
+                retire_job_files(directory, time.time() - days * DAY, lambda body: _put(chain, body))
         finally:
             chain.stop()
         return problem
 
 
-def _written(chain: AuditLog, body: bytes) -> str | None:
-    said: list[str | None] = []
+def _put(chain: AuditLog, body: bytes) -> str | None:
+    problems: list[str | None] = []
     done = threading.Event()
 
-    def tell(problem: str | None) -> None:
-        said.append(problem)
+    def finish(problem: str | None) -> None:
+        problems.append(problem)
         done.set()
 
-    chain.put([body], tell)
+    chain.put([body], finish)
     done.wait()
-    return said[0]
+    return problems[0]

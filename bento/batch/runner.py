@@ -1,6 +1,7 @@
 """The process that works on batch jobs, one after the other: python -m bento.batch.runner <portfolio> <folder> ...
 
-One works at a time for all workers of a portfolio; the others wait for its lock. What a killed one finished is kept.
+One process at a time works for all workers of a portfolio. The others wait for its lock. After a kill, the next process
+keeps the pieces that are finished.
 """
 
 import json
@@ -25,7 +26,7 @@ import polars as pl  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
 from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
-from bento.batch.jobs import MOST_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
+from bento.batch.jobs import MAX_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.http.problems import places  # noqa: E402
 from bento.model.champion import Serving  # noqa: E402
@@ -46,116 +47,117 @@ from loan_platform.settings.audit import AuditSettings  # noqa: E402
 
 log = logging.getLogger("loan_platform.service")
 
-MEMORY_BYTES = 4 << 30  # of this process; a job of a million rows takes 0.8 GB
-MEMORY_OF_CORE = 64 << 20  # for its threads
+MEMORY_BYTES = 4 << 30  # of this process; a job of a million rows needs 0.8 GB
+MEMORY_BYTES_PER_CORE = 64 << 20  # for the threads
 ANSWERS = {ROW: pl.Int64(), KEY: pl.String(), **ANSWER_SCHEMA}
 
-Recorded = Callable[[ReadRows, pl.DataFrame], pl.DataFrame]
+RecordRows = Callable[[ReadRows, pl.DataFrame], pl.DataFrame]
 
 
 class CancelledError(Exception):
-    """The job is not wanted any more."""
+    """The job was cancelled."""
 
 
 def main() -> None:
-    """Work until nothing is left to do, or the service that started this process is gone.
+    """Work until no job is open, or the service that started this process is gone.
 
-    Its arguments are the portfolio, the folder of the jobs, the limit of an input in bytes, and the service's process.
+    The arguments are the portfolio, the folder of the jobs, the limit of an input in bytes, and the id of the service's
+    process.
     """
-    portfolio, folder, most_bytes, parent = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    portfolio, folder, max_bytes, parent = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     os.nice(10)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
-    _bound_memory()
+    _limit_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    store, records = JobStore(folder, most_bytes), JobRecords(portfolio, AuditSettings.for_portfolio(portfolio))
+    store, records = JobStore(folder, max_bytes), JobRecords(portfolio, AuditSettings.for_portfolio(portfolio))
     with FileLock(folder / ".lock"):
         while os.getppid() == parent:
             job = next((job for job in store.all() if job.status in OPEN), None)
             if job is None:
                 return
-            work(store, records, job, most_bytes, parent)
+            work(store, records, job, max_bytes, parent)
 
 
-def _bound_memory() -> None:
-    """A small file can unpack to any size; beyond the bound it ends this process, and nothing else on the machine."""
+def _limit_memory() -> None:
+    """Limit the memory of this process, because a small file can unpack to any size."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    set_before = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    most = min([MEMORY_BYTES + MEMORY_OF_CORE * cores(), *set_before])
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    existing = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    maximum = min([MEMORY_BYTES + MEMORY_BYTES_PER_CORE * cores(), *existing])
+    resource.setrlimit(resource.RLIMIT_DATA, (maximum, hard))
 
 
-def work(store: JobStore, records: JobRecords, job: Job, most_bytes: int, parent: int) -> None:
-    """Bring one job to its end; whatever becomes of it is in its state."""
+def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> None:
+    """Work on one job until it ends. The result is in its state."""
     try:
-        if job.stuck >= MOST_STARTS:
-            raise ExplainedError(f"It ended its process {job.stuck} times.")
+        if job.stuck >= MAX_STARTS:
+            raise ExplainedError(f"The job ended its process {job.stuck} times.")
         job = replace(job, status="RUNNING", starts=job.starts + 1, stuck=job.stuck + 1)
         store.save(job)
-        job = _scored(store, records, job, most_bytes, parent)
-    except SystemExit:  # the service ends, and the job is not to blame
-        kept = store.get(job.id) or job  # pieces may have been finished
-        store.save(replace(kept, stuck=max(kept.stuck - 1, 0)))
+        job = _scored(store, records, job, max_bytes, parent)
+    except SystemExit:  # the service shuts down, which is not the fault of the job
+        current = store.get(job.id) or job  # pieces may have been finished
+        store.save(replace(current, stuck=max(current.stuck - 1, 0)))
         raise
     except CancelledError:
         job = _ended(store, job, "CANCELLED")
-    except DiskFullError:  # whose message names folders
-        job = _ended(store, job, "FAILED", "The service's disk is full.")
+    except DiskFullError:  # its message names folders
+        job = _ended(store, job, "FAILED", "The disk of the service is full.")
     except MemoryError:
-        job = _ended(store, job, "FAILED", "It takes more memory than a job may have.")
+        job = _ended(store, job, "FAILED", "The job exceeds the memory limit.")
     except ExplainedError as error:
         job = _ended(store, job, "FAILED", str(error))
-    except Exception as error:  # a defect: its message may hold values, its name does not
+    except Exception as error:  # unexpected: its message may contain values, so only its type is stored
         log.error("job %s: %s at %s", job.id, type(error).__name__, places(error))
-        job = _ended(store, job, "FAILED", f"The service has a defect ({type(error).__name__}).")
+        job = _ended(store, job, "FAILED", f"The service failed ({type(error).__name__}).")
     store.save(job)
-    store.forget(job)
-    log.info("job %s: %s, %s scored, %s refused", job.id, job.status, job.scored, job.refused)
+    store.delete_inputs(job)
+    log.info("job %s: %s, %s scored, %s rejected", job.id, job.status, job.scored, job.refused)
 
 
 def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) -> Job:
-    """The job at its end, with the rows that it had come to."""
+    """The finished job, with the rows that were processed."""
     return replace(store.get(job.id) or job, status=status, finished=time.time(), why=why)
 
 
-def _scored(store: JobStore, records: JobRecords, job: Job, most_bytes: int, parent: int) -> Job:
+def _scored(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> Job:
     folder = store.path(job.id)
     try:
-        serving = Serving.of(job.version, job.sha256, folder / "bundle", threads=cores())
-    except BundleError as error:  # whose message names folders
+        serving = Serving.load(job.version, job.sha256, folder / "bundle", threads=cores())
+    except BundleError as error:  # its message names folders
         log.error("job %s: %s", job.id, error)
-        raise ExplainedError("The model that it began with is damaged.") from None
-    pieces = Pieces(folder, job.media, FrameReader(serving.reader), most_bytes)
+        raise ExplainedError("The model of the job is damaged.") from None
+    pieces = Pieces(folder, job.media, FrameReader(serving.reader), max_bytes)
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
     with explained_disk_full(parts):
-        count, total = pieces.cut()
+        count, total = pieces.split()
     job = replace(job, parts=count, total=total, done=0, scored=0, refused=0)
     for piece in range(count):
-        told = parts / f"{piece}.json"
-        if not told.exists():
+        summary = parts / f"{piece}.json"
+        if not summary.exists():
             if (folder / "cancelled").exists():
                 raise CancelledError
             if os.getppid() != parent:
                 raise SystemExit
             counts = _score(serving, pieces, piece, parts, partial(records.rows, job, serving))
-            atomic_write(told, json.dumps(counts))
+            atomic_write(summary, json.dumps(counts))
             store.count_rows(**counts)
             job = replace(job, stuck=0)
-        done: dict[str, int] = json.loads(told.read_bytes())
+        done: dict[str, int] = json.loads(summary.read_bytes())
         job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
         store.save(job)
     for kind, schema in ("answers", ANSWERS), ("refused", REJECTIONS):
-        _together(parts, kind, count, schema, folder / f"{kind}.parquet")
-    records.keep(job, serving, partial(_together, parts, "record", count, ROWS))
+        _concatenate(parts, kind, count, schema, folder / f"{kind}.parquet")
+    records.write(job, serving, partial(_concatenate, parts, "record", count, ROWS))
     return replace(job, status="SUCCEEDED", total=job.scored + job.refused, finished=time.time())
 
 
-def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, recorded: Recorded) -> dict[str, int]:
+def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, record: RecordRows) -> dict[str, int]:
     read = pieces.read(piece)
     answers = serving.predictor.predict_frame(read.frame).insert_column(0, read.rows).insert_column(1, read.keys)
     _write(answers.select(*ANSWERS), parts / f"{piece}.answers.parquet")
-    _write(recorded(read, answers), parts / f"{piece}.record.parquet")
+    _write(record(read, answers), parts / f"{piece}.record.parquet")
     _write(read.rejected, parts / f"{piece}.refused.parquet")
     return {"scored": answers.height, "refused": read.rejected[ROW].n_unique()}
 
@@ -168,7 +170,7 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
         partial.replace(path)
 
 
-def _together(parts: Path, kind: str, count: int, schema: Mapping[str, Any], path: Path) -> None:
+def _concatenate(parts: Path, kind: str, count: int, schema: Mapping[str, Any], path: Path) -> None:
     files = [parts / f"{piece}.{kind}.parquet" for piece in range(count)]
     partial = partial_path(path)
     frame = pl.scan_parquet(files) if files else pl.LazyFrame(schema=schema)

@@ -1,4 +1,4 @@
-"""A process at work on batch jobs while there are any, kept by a thread of the service."""
+"""A thread of the service that runs a process while there are open batch jobs."""
 
 import atexit
 import logging
@@ -15,49 +15,49 @@ from bento.http.problems import places
 
 log = logging.getLogger("loan_platform.service")
 
-LOOK_SECONDS = 0.5
-CLEAR_SECONDS = 3_600.0
+POLL_SECONDS = 0.5
+CLEAN_UP_SECONDS = 3_600.0
 
 
 class BatchWorker:
-    """Starts `bento.batch.runner` when a job is open and none runs, ends it with the service, and clears old jobs away.
+    """Starts `bento.batch.runner` when a job is open, ends it with the service, and deletes old jobs.
 
     Args:
         portfolio: whose jobs they are.
         store: of the jobs.
-        most_bytes: of an input.
-        days: that a finished job is kept.
+        max_bytes: of an input.
+        days: after which a finished job is deleted.
     """
 
-    def __init__(self, portfolio: str, store: JobStore, most_bytes: int, days: int) -> None:
-        self._portfolio, self._store, self._most_bytes, self._days = portfolio, store, most_bytes, days
+    def __init__(self, portfolio: str, store: JobStore, max_bytes: int, days: int) -> None:
+        self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep_working, name="batches", daemon=True)
+        self._thread = threading.Thread(target=self._poll_always, name="batches", daemon=True)
 
     def start(self) -> None:
-        """Look for open jobs from now on."""
+        """Poll for open jobs from now on."""
         self._thread.start()
         atexit.register(self._end)
 
-    def _keep_working(self) -> None:
+    def _poll_always(self) -> None:
         cleared = -math.inf
         while True:
             try:
-                if time.monotonic() - cleared > CLEAR_SECONDS:
+                if time.monotonic() - cleared > CLEAN_UP_SECONDS:
                     self._store.clear(self._days)
                     cleared = time.monotonic()
-                self._see_to_process()
-            except Exception as error:  # such as a full table of processes: later jobs are worked on all the same
+                self._start_process()
+            except Exception as error:  # such as a full process table: keep polling for later jobs
                 log.error("batch jobs: %s at %s", type(error).__name__, places(error))
-                time.sleep(10 * LOOK_SECONDS)
-            time.sleep(LOOK_SECONDS)
+                time.sleep(10 * POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
-    def _see_to_process(self) -> None:
+    def _start_process(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return
         self._process = None
         if any(job.status in OPEN for job in self._store.all()):
-            arguments = map(str, (self._portfolio, self._store.folder, self._most_bytes, os.getpid()))
+            arguments = map(str, (self._portfolio, self._store.folder, self._max_bytes, os.getpid()))
             command = [sys.executable, "-m", "bento.batch.runner", *arguments]
             root = Path(__file__).resolve().parents[2]
             paths = [str(root), os.environ.get("PYTHONPATH", "")]

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON read strictly, and the forms of MLflow's scoring protocol."""
+"""Request bodies: strict JSON, and the forms of MLflow's scoring protocol."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
-from bento.http.nesting import DEEPEST, is_deeper
+from bento.http.nesting import MAX_DEPTH, is_deeper
 from bento.http.problems import HttpError
 from loan_platform.core.book.column_types import BOOLEAN_FORMS, MISSING_CELLS, NUMBERS
 from loan_platform.core.book.contract_parts import Column
@@ -20,60 +20,61 @@ def json_object(body: bytes, nan_is_missing: bool = False) -> Row:
     """The JSON object of a body.
 
     Args:
-        body: as it came.
-        nan_is_missing: read NaN, which JSON does not have, as null.
+        body: its bytes.
+        nan_is_missing: read NaN, which is not valid JSON, as null.
 
     Raises:
-        HttpError: 400 where it is no JSON, 422 where it is no object, nested too deep, or has a field twice.
+        HttpError: 400 if it is not JSON. 422 if it is not an object, is nested too deep, or repeats a field.
     """
     if is_deeper(body):
-        raise HttpError(422, "too_deep", f"The body is nested deeper than {DEEPEST} levels.")
-    constant = _missing_or_none if nan_is_missing else _no_constant
+        raise HttpError(422, "too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
+    constant = _nan_as_null if nan_is_missing else _reject_constant
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=constant)
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=constant)
     except UnicodeDecodeError:
         raise HttpError(400, "malformed_json", "The body is not UTF-8.") from None
     except (ValueError, RecursionError) as error:
         at = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise HttpError(400, "malformed_json", f"The body is not JSON{at}.") from None
     if not isinstance(value, dict):
-        raise HttpError(422, "not_an_object", "The body is one JSON object, with a field for each column.")
+        raise HttpError(422, "not_an_object", "The body must be one JSON object with a field for each column.")
     return cast("Row", value)
 
 
-def scoring_rows(body: bytes, most: int) -> list[Row]:
+def scoring_rows(body: bytes, max_rows: int) -> list[Row]:
     """The rows of a request in MLflow's scoring protocol.
 
     Raises:
         HttpError: 400 or 422.
     """
-    value = json_object(body, nan_is_missing=True)  # as MLflow's own client writes what a frame lacks
+    value = json_object(body, nan_is_missing=True)  # MLflow's client writes missing values as NaN
     forms = [form for form in FORMS if form in value]
     if len(forms) != 1:
         raise HttpError(422, "unknown_form", f"Send exactly one of {', '.join(FORMS)}.")
     rows = _rows(forms[0], value[forms[0]])
     if rows is None:
-        raise HttpError(422, "unknown_form", f"{forms[0]} is not of the form that MLflow documents.")
-    return _at_most(most, rows)
+        raise HttpError(422, "unknown_form", f"{forms[0]} does not have the form that MLflow documents.")
+    return _checked_count(rows, max_rows)
 
 
-def csv_rows(body: bytes, columns: Mapping[str, Column], most: int) -> list[Row]:
-    """The rows of a request as CSV, with a header; what is not of the column's type stays text.
+def csv_rows(body: bytes, columns: Mapping[str, Column], max_rows: int) -> list[Row]:
+    """The rows of a CSV request with a header. A cell that is not of the column's type stays text.
 
     Raises:
-        HttpError: 400 where it is no CSV, 413, or 422 where a name is there twice or a row has another length.
+        HttpError: 400 if it is not CSV, 413 if it has too many rows, 422 if a column or a cell is missing or repeated.
     """
     try:
         header, *lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError):
-        raise HttpError(400, "malformed_csv", "The body is not CSV in UTF-8 with a header.") from None
+        raise HttpError(400, "malformed_csv", "The body is not UTF-8 CSV with a header.") from None
     rows = [line for line in lines if line]
     if not _is_names(header) or not all(_is_row(row, len(header)) for row in rows):
-        raise HttpError(422, "unknown_form", "Each row has a cell for each name in the header, and no name is twice.")
+        raise HttpError(
+            422, "unknown_form", "The names in the header must be unique, and each row needs one cell for each name."
+        )
     types = [columns[name].type if name in columns else "text" for name in header]
-    return _at_most(
-        most, [{n: _cell(kind, cell) for n, kind, cell in zip(header, types, row, strict=True)} for row in rows]
-    )
+    cells = [{n: _cell(kind, cell) for n, kind, cell in zip(header, types, row, strict=True)} for row in rows]
+    return _checked_count(cells, max_rows)
 
 
 def _cell(kind: str, cell: str) -> Any:
@@ -90,9 +91,9 @@ def _cell(kind: str, cell: str) -> Any:
         return cell
 
 
-def _at_most(most: int, rows: list[Row]) -> list[Row]:
-    if len(rows) > most:
-        raise HttpError(413, "too_many_rows", f"One request may have {most:,} rows.")
+def _checked_count(rows: list[Row], max_rows: int) -> list[Row]:
+    if len(rows) > max_rows:
+        raise HttpError(413, "too_many_rows", f"The limit of one request is {max_rows:,} rows.")
     return rows
 
 
@@ -127,21 +128,21 @@ def _is_row(value: Any, width: int) -> bool:
     return isinstance(value, list) and len(cast("list[Any]", value)) == width
 
 
-def _unique(pairs: Sequence[tuple[str, Any]]) -> Row:
+def _object(pairs: Sequence[tuple[str, Any]]) -> Row:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        shown = "".join(letter if letter.isprintable() else "?" for letter in twice[:64])
-        issue = Issue(shown, "is there twice", code="duplicate_field")
-        raise HttpError(422, "duplicate_field", "A field is there twice.", (issue,))
+        repeated = next(name for name, _ in pairs if name in seen or seen.add(name))
+        printable = "".join(letter if letter.isprintable() else "?" for letter in repeated[:64])
+        issue = Issue(printable, "appears twice", code="duplicate_field")
+        raise HttpError(422, "duplicate_field", "A field appears twice.", (issue,))
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise HttpError(422, "not_finite", f"{name} is not a number of JSON.")
+def _reject_constant(name: str) -> NoReturn:
+    raise HttpError(422, "not_finite", f"{name} is not a JSON number.")
 
 
-def _missing_or_none(name: str) -> None:
+def _nan_as_null(name: str) -> None:
     if name != "NaN":
-        _no_constant(name)
+        _reject_constant(name)

@@ -1,4 +1,4 @@
-"""The end of a worker: what it has taken is answered, and what asks again is sent elsewhere."""
+"""Graceful shutdown of a worker: in-flight requests are answered, then their connections are closed."""
 
 import asyncio
 import logging
@@ -6,32 +6,32 @@ import signal
 from types import FrameType
 
 import uvicorn
-from starlette.types import Message, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("loan_platform.service")
 
-SECONDS = 1.0  # for load balancers to see that it is not ready, and for callers to be told that connections end
-MOST_SECONDS = 8  # for what is being answered, such as a download that its caller does not read
+DELAY_SECONDS = 1.0  # load balancers see that the worker is not ready, and clients see that connections close
+MAX_SHUTDOWN_SECONDS = 8  # for responses in progress, such as a download that its client does not read
 
 
 class Drain:
-    """Delays SIGTERM, while each answer closes its connection.
+    """Delays SIGTERM. Meanwhile each response closes its connection.
 
-    Uvicorn ends connections at once on which no request is being answered, and with them what callers have just sent.
+    Uvicorn closes idle connections at once, and with them the requests that clients have just sent.
 
     Attributes:
-        begun: whether the end was asked for.
+        begun: whether SIGTERM has arrived.
     """
 
     def __init__(self) -> None:
         self.begun = False
 
     def install(self) -> None:
-        """Stand before the server's own handler of SIGTERM; call on its event loop."""
+        """Install a handler of SIGTERM in front of the server's own. Call it on the server's event loop."""
         loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
         server = getattr(before, "__self__", None)
         if isinstance(server, uvicorn.Server) and server.config.timeout_graceful_shutdown is None:
-            server.config.timeout_graceful_shutdown = MOST_SECONDS
+            server.config.timeout_graceful_shutdown = MAX_SHUTDOWN_SECONDS
 
         def end(number: int, frame: FrameType | None) -> None:
             if callable(before):
@@ -42,17 +42,32 @@ class Drain:
                 end(number, frame)
                 return
             self.begun = True
-            log.info("the end was asked for: connections are closed as they are answered")
-            loop.call_soon_threadsafe(loop.call_later, SECONDS, end, number, frame)
+            log.info("shutdown was requested: each connection is closed after its response")
+            loop.call_soon_threadsafe(loop.call_later, DELAY_SECONDS, end, number, frame)
 
         signal.signal(signal.SIGTERM, begin)
 
-    def closing(self, send: Send) -> Send:
-        """What sends answers that end their connection."""
 
-        async def closed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
+class DrainMiddleware:
+    """Adds `Connection: close` to each response while the worker shuts down.
 
-        return closed
+    Args:
+        app: the next application.
+        drain: of the worker.
+    """
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app, self._drain = app, drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        await self._app(scope, receive, _closing(send) if self._drain.begun else send)
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return send_and_close

@@ -1,22 +1,23 @@
-"""How many requests may be under way in one worker: more are turned away before their bodies are read."""
+"""The limit of in-flight requests of one worker. Above it, requests are rejected before their bodies are read."""
 
 import asyncio
 import json
-import secrets
-from types import TracebackType
 
-from starlette.types import Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bento.http.request_info import RequestInfo, request_info
+from bento.http.routes import InFlight
 
 CODE = "overloaded"
-PACE = 1_000  # requests a second that are turned away: each takes 60 us, which are then missing for answers
-HELD_SECONDS = 1.0  # that one may wait for its turn: what Retry-After asks for anyway
+REJECTIONS_PER_SECOND = 1_000  # each rejection costs about 60 µs of CPU, which scoring then lacks
+MAX_DELAY_SECONDS = 1.0  # of a rejection; Retry-After asks for this pause anyway
 _ID = "0" * 16
 _PROBLEM = {
     "type": "about:blank",
     "title": "Service Unavailable",
     "status": 503,
     "code": CODE,
-    "detail": "Too many requests are under way; ask again.",
+    "detail": "Too many in-flight requests. Retry later.",
     "request_id": _ID,
 }
 _HEAD, _TAIL = json.dumps(_PROBLEM).encode().split(_ID.encode())
@@ -28,64 +29,77 @@ _HEADERS = [
 
 
 class Pace:
-    """When each of many may leave: one after the other, unless it would wait for too long.
+    """Spreads events evenly over time, with a bound on the delay of each.
 
     Args:
-        rate: a second.
-        longest: seconds that one waits at most.
+        rate: events per second.
+        max_delay: seconds.
     """
 
-    def __init__(self, rate: float, longest: float) -> None:
-        self._gap, self._longest, self._next = 1 / rate, longest, 0.0
+    def __init__(self, rate: float, max_delay: float) -> None:
+        self._gap, self._max_delay, self._next = 1 / rate, max_delay, 0.0
 
-    def wait(self, now: float) -> float:
-        """Seconds that one who comes now waits."""
-        turn = min(max(self._next, now), now + self._longest)
+    def delay(self, now: float) -> float:
+        """Seconds by which to delay an event that arrives now."""
+        turn = min(max(self._next, now), now + self._max_delay)
         self._next = turn + self._gap
         return turn - now
 
 
-class Line:
-    """The requests that were let in and have no answer yet.
-
-    Those that are turned away leave at a steady pace. A caller whose connection waits cannot ask again meanwhile, so
-    what a flood costs is bounded, however fast its callers are.
+class InFlightLimit:
+    """Counts the in-flight requests of one worker.
 
     Args:
-        most: of them.
+        maximum: of in-flight requests.
 
     Attributes:
-        length: how many there are now.
-        turned_away: how many were not let in since the start.
+        count: in-flight requests now.
+        rejected: requests rejected since the start.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most, self.length, self.turned_away = most, 0, 0
-        self._pace = Pace(PACE, HELD_SECONDS)
+    def __init__(self, maximum: int) -> None:
+        self.maximum, self.count, self.rejected = maximum, 0, 0
+        self._pace = Pace(REJECTIONS_PER_SECOND, MAX_DELAY_SECONDS)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the next one is turned away."""
-        return self.length >= self.most
+    async def reject(self, info: RequestInfo, send: Send) -> None:
+        """Answer 503 at a steady pace, from a body that is prepared once.
 
-    async def turn_away(self, scope: Scope, send: Send) -> None:
-        """Answer 503, in turn. The answer was made before: what turning away costs is taken from the answers."""
-        self.turned_away += 1
-        if (seconds := self._pace.wait(asyncio.get_running_loop().time())) > 0:
+        A client cannot send its next request while it waits for the rejection. This bounds the cost of a flood.
+        """
+        self.rejected += 1
+        if (seconds := self._pace.delay(asyncio.get_running_loop().time())) > 0:
             await asyncio.sleep(seconds)
-        request_id = secrets.token_hex(8)
-        scope.setdefault("state", {}).update(request_id=request_id, problem=CODE)
-        told = request_id.encode()
-        headers = [*_HEADERS, (b"x-request-id", told)]
+        info.problem = CODE
+        request_id = info.request_id.encode()
+        headers = [*_HEADERS, (b"x-request-id", request_id)]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": _HEAD + told + _TAIL})
+        await send({"type": "http.response.body", "body": _HEAD + request_id + _TAIL})
 
-    def __enter__(self) -> None:
-        """Let one in."""
-        self.length += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """One was answered."""
-        self.length -= 1
+class InFlightLimitMiddleware:
+    """Rejects requests while the limit of in-flight requests is reached, and counts those that pass.
+
+    Args:
+        app: the next application.
+        limit: of the worker.
+    """
+
+    def __init__(self, app: ASGIApp, limit: InFlightLimit) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or reject it with 503 `overloaded`."""
+        limit, info = self._limit, request_info(scope)
+        routes = info.path_routes
+        if routes is not None and routes.rejected_when_full and limit.count >= limit.maximum:
+            await limit.reject(info, send)
+            return
+        route = routes.by_method.get(scope["method"]) if routes is not None else None
+        if route is None or route.in_flight is not InFlight.COUNTED:
+            await self._app(scope, receive, send)
+            return
+        limit.count += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            limit.count -= 1

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 says: problem+json with a stable code, the fields at fault, and never a value."""
+"""Errors as RFC 9457 defines them: problem+json with a stable code and the invalid fields, never a value."""
 
 import json
 import logging
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bento.http.request_info import request_info
 from loan_platform.core.errors import Issue
 
 log = logging.getLogger("loan_platform.service")
@@ -17,14 +18,14 @@ log = logging.getLogger("loan_platform.service")
 
 @dataclass(eq=False)
 class HttpError(Exception):
-    """An answer that is an error.
+    """An error response.
 
     Attributes:
         status: of HTTP.
         code: stable, for programs.
-        detail: what to do about it, for people.
-        errors: one for each field at fault.
-        headers: more of them, such as Retry-After.
+        detail: for people, with what to do next.
+        errors: one for each invalid field.
+        headers: further headers, such as Retry-After.
     """
 
     status: int
@@ -34,7 +35,7 @@ class HttpError(Exception):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def response(self, request_id: str) -> Response:
-        """The response; `request_id` finds it in the logs."""
+        """The response, with the id that finds the request in the log."""
         body: dict[str, object] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -47,38 +48,51 @@ class HttpError(Exception):
             body["errors"] = [field_error(issue) for issue in self.errors]
         content = json.dumps(body, ensure_ascii=False).encode()
         headers = {**self.headers, "x-request-id": request_id}
-        response = _Problem(content, self.status, headers, media_type="application/problem+json")
-        response.code = self.code
-        return response
-
-
-class _Problem(Response):
-    """Leaves its code in the request's state, for the log."""
-
-    code: str
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        scope.setdefault("state", {})["problem"] = self.code
-        await super().__call__(scope, receive, send)
+        return Response(content, self.status, headers, media_type="application/problem+json")
 
 
 def field_error(issue: Issue) -> dict[str, str]:
-    """An issue of a field as the entries of `errors` have it."""
+    """An issue of a field as an entry of `errors`."""
     return {"field": issue.path, "code": issue.code, "detail": issue.detail}
 
 
-def defect(error: Exception, request_id: str) -> Response:
-    """The answer to an error that nobody foresaw; the log tells its place and not its message.
+class ProblemMiddleware:
+    """Turns an error of the middlewares and endpoints inside into a problem response.
+
+    Args:
+        app: the next application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on.
+
+        Raises:
+            Exception: the error came after the response had started.
+        """
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            info = request_info(scope)
+            if info.status:
+                raise
+            known = error if isinstance(error, HttpError) else unexpected(error, info.request_id)
+            info.problem = known.code
+            await known.response(info.request_id)(scope, receive, send)
+
+
+def unexpected(error: Exception, request_id: str) -> HttpError:
+    """The problem for an unexpected error. The log gets its type and place, but not its message.
 
     Libraries put values into their messages, and values are personal data.
     """
     log.error("request %s: %s at %s", request_id, type(error).__name__, places(error))
-    detail = "The service has a defect; the request_id finds it in the log."
-    return HttpError(500, "defect", detail).response(request_id)
+    return HttpError(500, "defect", "The service failed. Use the request_id to find the error in its log.")
 
 
 def places(error: Exception) -> str:
-    """Where an error came from, the innermost place first."""
+    """Files and lines of the traceback of an error, innermost first."""
     frames = traceback.extract_tb(error.__traceback__)
     return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))

@@ -1,4 +1,4 @@
-"""Answers in JSON."""
+"""JSON responses."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bento.http.request_info import request_info
+
 
 def json_response(
     request: Request, value: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A value as the answer to a request, with the id that finds it in the logs."""
+    """A JSON response with the request id in the header X-Request-ID."""
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    told = {**(headers or {}), "x-request-id": request.state.request_id}
-    return Response(content, status, told, media_type="application/json")
+    all_headers = {**(headers or {}), "x-request-id": request_info(request.scope).request_id}
+    return Response(content, status, all_headers, media_type="application/json")

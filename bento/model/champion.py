@@ -1,4 +1,4 @@
-"""The model that answers: the champion, verified completely before one swap, kept when the registry is gone."""
+"""The model in force: the champion, verified before it is swapped in. It stays when the registry is unavailable."""
 
 import contextlib
 import json
@@ -21,25 +21,25 @@ from loan_platform.core.scoring.predictor import Predictor
 
 log = logging.getLogger("loan_platform.service")
 
-NEWEST = "newest.json"
+NEWEST = "newest.json"  # names the newest verified copy
 _COPY = re.compile(r"[0-9a-f]{64}")
-KEPT = 3  # copies of models that answered before, to go back to without the lake
-START_SECONDS = 3.0  # that a start waits for the registry
-REFUSED_SECONDS = 60.0  # a refused model is looked at again after so long: it may have been repaired
+KEPT = 3  # older copies that stay, for a rollback without the lake
+START_SECONDS = 3.0  # the start waits this long for the registry
+RETRY_SECONDS = 60.0  # a rejected model is tried again after this time: it may have been repaired
 
 
-class Named(NamedTuple):
-    """What the registry calls the champion, and where its bundle is."""
+class ChampionRef(NamedTuple):
+    """Version and hash of the champion in the registry, and the folder of its bundle."""
 
     version: int
     sha256: str
     bundle: Path
-    challenger: dict[str, Any] | None = None  # what was refused since it became champion
+    challenger: dict[str, Any] | None = None  # the last version that was rejected since it became champion
 
 
 @dataclass(frozen=True)
 class Serving:
-    """One verified model with all that answers need of it."""
+    """One verified model, ready to answer."""
 
     version: int
     sha256: str
@@ -49,11 +49,11 @@ class Serving:
     directory: Path
 
     @classmethod
-    def of(cls, version: int, sha256: str, directory: Path, threads: int = 1) -> "Serving":
-        """Load, verify, and answer once.
+    def load(cls, version: int, sha256: str, directory: Path, threads: int = 1) -> "Serving":
+        """Load and verify a model, and let it answer once.
 
         Raises:
-            BundleError: the bundle is damaged or is not the named one.
+            BundleError: the bundle is damaged or has another hash.
         """
         bundle = load_bundle(directory, expected_sha256=sha256, threads=threads)
         predictor = Predictor(bundle.model)
@@ -62,94 +62,94 @@ class Serving:
 
 
 class Champions:
-    """Follows the champion.
+    """Follows the champion in the registry.
 
     Args:
-        find: asks the registry; None where nothing was promoted yet.
-        cache: directory of verified copies; the newest answers when the registry is gone.
-        seconds: between two questions.
-        at_hand: a champion whose bundle needs no copy, for a start without registry and copy.
+        find: asks the registry. It returns None if nothing was promoted yet.
+        cache: folder of verified copies. The newest copy answers if the registry is unavailable.
+        seconds: between two polls of the registry.
+        baked: a champion whose bundle needs no copy, for a start without registry and copy.
 
     Attributes:
-        serving: the model in force, replaced in one assignment; None before there is one.
-        refusal: why the last candidate was refused; None where none was.
-        swaps, refusals: how many there were.
-        challenger: the last version that the policy refused since the champion is one.
+        serving: the model in force, replaced in one assignment. None before there is one.
+        refusal: why the last candidate was rejected. None if it was not.
+        swaps, refusals: their numbers since the start.
+        challenger: the last version that the policy rejected since the champion was promoted.
     """
 
     def __init__(
-        self, find: Callable[[], Named | None], cache: Path, seconds: float, at_hand: Named | None = None
+        self, find: Callable[[], ChampionRef | None], cache: Path, seconds: float, baked: ChampionRef | None = None
     ) -> None:
         self.serving: Serving | None = None
         self.refusal: str | None = None
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
         self.challenger: dict[str, Any] | None = None
-        self._find, self._cache, self._seconds, self._at_hand = find, cache, seconds, at_hand
-        self._stop, self._looked = threading.Event(), threading.Event()
+        self._find, self._cache, self._seconds, self._baked = find, cache, seconds, baked
+        self._stop, self._polled = threading.Event(), threading.Event()
         self._swapping = threading.Lock()
-        self._refused: tuple[int, str] | None = None
-        self._refused_at = 0.0
-        self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
+        self._rejected: tuple[int, str] | None = None
+        self._rejected_at = 0.0
+        self._thread = threading.Thread(target=self._poll_always, name="champion", daemon=True)
 
     def start(self) -> None:
-        """Load the champion, or the newest verified copy where the registry does not answer in time; and follow it."""
+        """Load the champion and follow it. If the registry does not answer in time, load the newest verified copy."""
         self._thread.start()
-        self._looked.wait(START_SECONDS)
+        self._polled.wait(START_SECONDS)
         if self.serving is None:
             self._from_cache()
-        if self.serving is None and self._at_hand is not None:
-            self._take(self._at_hand)
+        if self.serving is None and self._baked is not None:
+            self._take(self._baked)
 
     def stop(self) -> None:
-        """End following."""
+        """Stop following."""
         self._stop.set()
 
-    def look(self) -> None:
-        """Ask the registry once; a new champion is verified and swapped in, a bad one refused. Raises nothing."""
+    def poll(self) -> None:
+        """Ask the registry once. A new champion is verified and swapped in; a bad one is rejected. Raises nothing."""
         try:
-            named = self._find()
-        except Exception as error:  # whatever the registry's client raises, the model at hand goes on answering
-            log.warning("the registry does not answer (%s); the model at hand goes on", type(error).__name__)
+            ref = self._find()
+        except Exception as error:  # of any kind: the model in force keeps answering
+            log.warning("the registry is unavailable (%s): the model in force keeps answering", type(error).__name__)
             return
-        self.challenger = named.challenger if named else None
-        if named is None or self._is_serving(named) or self._was_refused(named):
+        self.challenger = ref.challenger if ref else None
+        if ref is None or self._is_serving(ref) or self._was_rejected(ref):
             return
-        self._take(named)
+        self._take(ref)
 
-    def _take(self, named: Named) -> None:
+    def _take(self, ref: ChampionRef) -> None:
         try:
-            self._swap(Serving.of(named.version, named.sha256, self._copied(named)))
-        except Exception as error:  # whatever is wrong with a candidate, the model at hand goes on answering
-            if isinstance(error, BundleError) and not self._is_at_hand(named.sha256):
-                remove(self._cache / named.sha256)
-            self._refuse(named, error)
+            self._swap(Serving.load(ref.version, ref.sha256, self._local_copy(ref)))
+        except Exception as error:  # of any kind: the model in force keeps answering
+            if isinstance(error, BundleError) and not self._is_baked(ref.sha256):
+                remove(self._cache / ref.sha256)
+            self._reject(ref, error)
 
-    def _is_serving(self, named: Named) -> bool:
+    def _is_serving(self, ref: ChampionRef) -> bool:
         serving = self.serving
-        return serving is not None and (serving.version, serving.sha256) == named[:2]
+        return serving is not None and (serving.version, serving.sha256) == ref[:2]
 
-    def _is_at_hand(self, sha256: str) -> bool:
-        return self._at_hand is not None and self._at_hand.sha256 == sha256
+    def _is_baked(self, sha256: str) -> bool:
+        return self._baked is not None and self._baked.sha256 == sha256
 
-    def _was_refused(self, named: Named) -> bool:
-        return self._refused == named[:2] and time.monotonic() - self._refused_at < REFUSED_SECONDS
+    def _was_rejected(self, ref: ChampionRef) -> bool:
+        return self._rejected == ref[:2] and time.monotonic() - self._rejected_at < RETRY_SECONDS
 
-    def _copied(self, named: Named) -> Path:
-        """A copy of our own: what is verified is what is used, whatever becomes of the lake."""
-        if self._at_hand is not None and self._is_at_hand(named.sha256):
-            return self._at_hand.bundle
-        copy = self._cache / named.sha256
+    def _local_copy(self, ref: ChampionRef) -> Path:
+        """A local copy: the verified bytes are the bytes in use, whatever happens to the lake."""
+        if self._baked is not None and self._is_baked(ref.sha256):
+            return self._baked.bundle
+        copy = self._cache / ref.sha256
         if not copy.is_dir():
             self._cache.mkdir(parents=True, exist_ok=True)
             partial = partial_path(copy)
             try:
-                shutil.copytree(named.bundle, partial)
-                with contextlib.suppress(OSError):  # another process may have put its copy there
+                shutil.copytree(ref.bundle, partial)
+                with contextlib.suppress(OSError):  # another process may have written it meanwhile
                     partial.rename(copy)
             except FileNotFoundError as error:
                 raise NotMaterializedError(
-                    f"model {named.sha256[:12]} is not in the lake: train and promote"
+                    f"model {ref.sha256[:12]} is not in the lake: train and promote a model"
                 ) from error
             finally:
                 remove(partial)
@@ -158,53 +158,55 @@ class Champions:
     def _swap(self, serving: Serving) -> None:
         with self._swapping:
             first = self.serving is None
-            self.serving, self.refusal, self._refused = serving, None, None
+            self.serving, self.refusal, self._rejected = serving, None, None
         self.swapped_at = time.time()
         self.swaps += not first
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
-        if self._is_at_hand(serving.sha256):
+        if self._is_baked(serving.sha256):
             return
         try:
             self._remember(serving)
         except (ExplainedError, OSError) as error:
             log.error(
-                "version %s answers, and is not kept for a start without the registry: %s", serving.version, error
+                "version %s answers, but its copy cannot be kept for a start without the registry: %s",
+                serving.version,
+                error,
             )
 
     def _remember(self, serving: Serving) -> None:
         newest = {"version": serving.version, "sha256": serving.sha256}
         atomic_write(self._cache / NEWEST, json.dumps(newest) + "\n")
         os.utime(self._cache / serving.sha256)
-        # Records and jobs have folders here too: only what is named as a copy may go.
+        # The audit log and the jobs have folders here too: delete only copies.
         copies = [path for path in self._cache.iterdir() if _COPY.fullmatch(path.name) and path.name != serving.sha256]
         for old in sorted(copies, key=lambda path: path.stat().st_mtime)[:-KEPT]:
             remove(old)
 
-    def _refuse(self, named: Named, error: Exception) -> None:
+    def _reject(self, ref: ChampionRef, error: Exception) -> None:
         self.refusals += 1
-        self._refused, self._refused_at = (named.version, named.sha256), time.monotonic()
+        self._rejected, self._rejected_at = (ref.version, ref.sha256), time.monotonic()
         why = str(error) if isinstance(error, ExplainedError | OSError) else type(error).__name__
-        self.refusal = f"version {named.version} ({named.sha256[:12]}): {why}"
-        log.error("refused %s", self.refusal)
+        self.refusal = f"version {ref.version} ({ref.sha256[:12]}): {why}"
+        log.error("rejected %s", self.refusal)
 
     def _from_cache(self) -> None:
         try:
             newest: dict[str, Any] = json.loads((self._cache / NEWEST).read_bytes())
-            serving = Serving.of(newest["version"], newest["sha256"], self._cache / newest["sha256"])
+            serving = Serving.load(newest["version"], newest["sha256"], self._cache / newest["sha256"])
         except FileNotFoundError:
             return
         except (ExplainedError, OSError, ValueError, KeyError, TypeError) as error:
-            self.refusal = f"the copy at hand: {error}"
-            log.error("refused %s", self.refusal)
+            self.refusal = f"the local copy: {error}"
+            log.error("rejected %s", self.refusal)
             return
         with self._swapping:
-            if self.serving is not None:  # the registry has answered after all
+            if self.serving is not None:  # the registry has answered meanwhile
                 return
             self.serving = serving
-        log.info("version %s answers, from the copy at hand", serving.version)
+        log.info("version %s answers, from the local copy", serving.version)
 
-    def _follow(self) -> None:
-        self.look()
-        self._looked.set()
+    def _poll_always(self) -> None:
+        self.poll()
+        self._polled.set()
         while not self._stop.wait(self._seconds):
-            self.look()
+            self.poll()

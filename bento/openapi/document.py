@@ -1,17 +1,18 @@
-"""OpenAPI of the service, from the contract in the model's bundle: every route, field, answer and error.
+"""The OpenAPI document of the service, rendered from the table of routes and the contract of the model in force.
 
-What stands here is held against the running service by a test, so an answer that changes changes here too.
+A test compares the document with the running service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from bento.http.operation import Content
+from bento.http.routes import Route
 from bento.model.champion import Serving
-from bento.openapi.batch import BATCH_SCHEMAS, batch_paths
-from bento.openapi.errors import KEY, LOCAL, PROBLEM, problem_responses
-from bento.openapi.examples import answer_examples, scoring_examples
+from bento.openapi.batch_schemas import BATCH_SCHEMAS
+from bento.openapi.errors import PROBLEM, problem_responses, route_codes
+from bento.openapi.examples import examples
 from bento.openapi.form_fields import FORM
-from bento.openapi.open import page_paths, service_paths
-from bento.openapi.parts import about, content, ok, open_route, text
 from bento.openapi.schemas import (
     ANSWER,
     MODEL,
@@ -22,45 +23,40 @@ from bento.openapi.schemas import (
     scoring_request,
 )
 
-BODY = (
-    "malformed_json",
-    "too_deep",
-    "cut_off",
-    "too_slow",
-    "too_large",
-    "media_type",
-    "not_an_object",
-    "duplicate_field",
-)
-SCORING = (*BODY, "not_finite", "invalid_application", "no_model", "audit_unavailable", "defect")
-CSV = {"type": "string", "description": "A header of column names, and a line for each application."}
 TAGS = {
-    "scoring": "Applications and their answers.",
-    "batch": "Files of applications.",
-    "mlflow": "MLflow's scoring protocol: callers of `mlflow models serve` need no change.",
+    "scoring": "Score single applications.",
+    "batch": "Score files of applications.",
+    "mlflow": "MLflow's scoring protocol. Clients of `mlflow models serve` need no change.",
     "service": "The model in force, probes and metrics.",
-    "pages": "For people, and what the pages are made of.",
+    "pages": "Pages for people, and their parts.",
 }
-DESCRIPTION = """An application is one JSON object of the contract's columns; an answer is a calibrated probability of
-default, points of score, a decision and its reasons. Keys travel in the header `X-API-Key`. Every error is
-`application/problem+json` with a stable `code` and never repeats a value. All examples are made up."""
+DESCRIPTION = """An application is one JSON object with the columns of the contract. The answer is a calibrated
+probability of default, a score in points, a decision and its reasons. Send the API key in the header `X-API-Key`. Every
+error is `application/problem+json` with a stable `code` and contains no value of the request. All examples are made
+up."""
+KEY_SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-API-Key",
+    "description": "Create a key with `make key`. With LOAN_ENV=development no key is needed.",
+}
 
 
-def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]) -> Schema:
-    """The document, for the model in force.
+def openapi(
+    routes: Iterable[Route], portfolio: str, serving: Serving, applications: Mapping[str, Schema]
+) -> dict[str, Any]:
+    """The document for the model in force.
 
     Args:
+        routes: of the service.
         portfolio: its name.
         serving: the model.
-        applications: made-up ones that stand as examples, by name.
+        applications: made-up applications by name, for the examples.
     """
-    paths = {
-        **_scoring(serving, applications),
-        **batch_paths(serving, applications),
-        **_mlflow(serving, applications),
-        **service_paths(serving),
-        **page_paths(serving),
-    }
+    shown = examples(serving, applications)
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, serving, shown)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,82 +67,49 @@ def openapi(portfolio: str, serving: Serving, applications: Mapping[str, Schema]
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
-        "components": {
-            "schemas": {
-                "Application": serving.reader.application.json_schema() | {"examples": list(applications.values())[:1]},
-                "Answer": ANSWER,
-                "Probability": SHORT,
-                "LooseApplication": serving.reader.application.mlflow_json_schema(),
-                "ScoringRequest": scoring_request(serving),
-                "Predictions": PREDICTIONS,
-                "Model": MODEL,
-                "Ready": READY,
-                "Form": FORM,
-                "Problem": PROBLEM,
-                **BATCH_SCHEMAS,
-            },
-            "securitySchemes": {
-                "key": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "X-API-Key",
-                    "description": "`make key` gives one. With LOAN_ENV=development none is asked for.",
-                }
-            },
-        },
+        "components": {"schemas": _schemas(serving, applications), "securitySchemes": {"key": KEY_SCHEME}},
     }
 
 
-def _scoring(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
-    explain = {
-        "name": "explain",
-        "in": "query",
-        "schema": {"type": "boolean", "default": False},
-        "description": "Reasons in any case, not of a decline alone.",
-    }
-    asked = {name: {"summary": f"{name.capitalize()} risk", "value": value} for name, value in applications.items()}
-    full, short = answer_examples(serving, applications)
-    body = content("Application", asked)
-    problems = problem_responses(*SCORING, *KEY, "unknown_parameter", serving=serving)
+def _schemas(serving: Serving, applications: Mapping[str, Schema]) -> dict[str, Schema]:
     return {
-        "/api/v1/predict": {
-            "post": {
-                **about("predict", "scoring", "The answer to one application."),
-                "parameters": [explain],
-                "requestBody": {"required": True, "content": body},
-                "responses": {"200": ok("The answer.", content("Answer", full)), **problems},
-            }
-        },
-        "/predict": {
-            "post": {
-                **about("probability", "scoring", "The probability of default of one application, alone."),
-                "requestBody": {"required": True, "content": body},
-                "responses": {
-                    "200": ok("The probability.", content("Probability", short)),
-                    **problem_responses(*SCORING, *KEY, serving=serving),
-                },
-            }
-        },
+        "Application": serving.reader.application.json_schema() | {"examples": list(applications.values())[:1]},
+        "Answer": ANSWER,
+        "Probability": SHORT,
+        "LooseApplication": serving.reader.application.mlflow_json_schema(),
+        "ScoringRequest": scoring_request(serving),
+        "Predictions": PREDICTIONS,
+        "Model": MODEL,
+        "Ready": READY,
+        "Form": FORM,
+        "Problem": PROBLEM,
+        **BATCH_SCHEMAS,
     }
 
 
-def _mlflow(serving: Serving, applications: Mapping[str, Schema]) -> Schema:
-    asked, csv, answered = scoring_examples(serving, applications)
-    problems = problem_responses(*SCORING, *KEY, "malformed_csv", "too_many_rows", "unknown_form", serving=serving)
-    plain = text("text/plain")
-    waiting = problem_responses(*LOCAL, "no_model", serving=serving)
-    always = problem_responses(*LOCAL, serving=serving)
-    body = {**content("ScoringRequest", asked), "text/csv": {"schema": CSV, "examples": csv}}
-    return {
-        "/invocations": {
-            "post": {
-                **about("invocations", "mlflow", "Answers to up to 1,000 rows, checked as loosely as MLflow does."),
-                "requestBody": {"required": True, "content": body},
-                "responses": {"200": ok("One answer a row, in order.", content("Predictions", answered)), **problems},
-            }
-        },
-        "/ping": {"get": open_route("ping", "mlflow", "MLflow's health check: a model answers.", plain, waiting)},
-        "/version": {
-            "get": open_route("version", "mlflow", "The version of MLflow whose protocol this is.", plain, always)
-        },
-    }
+def _operation(route: Route, serving: Serving, shown: Mapping[str, Schema]) -> Schema:
+    about = route.operation
+    found: Schema = {"operationId": about.name, "tags": [about.tag], "summary": about.summary}
+    if route.scope is None:
+        found["security"] = []
+    if about.parameters:
+        found["parameters"] = list(about.parameters)
+    if about.body:
+        found["requestBody"] = {"required": True, "content": _content(about.body, shown)}
+    success: Schema = {"description": about.result}
+    if about.content:
+        success["content"] = _content(about.content, shown)
+    problems = problem_responses(*route_codes(route), *about.codes, serving=serving)
+    found["responses"] = {str(about.status): success, **problems, **about.other_responses}
+    return found
+
+
+def _content(contents: Iterable[Content], shown: Mapping[str, Schema]) -> Schema:
+    found: Schema = {}
+    for content in contents:
+        schema = (
+            {"$ref": f"#/components/schemas/{content.schema}"} if isinstance(content.schema, str) else content.schema
+        )
+        given = {"examples": shown[content.examples]} if content.examples else {}
+        found[content.media] = {"schema": schema, **given}
+    return found

@@ -1,4 +1,4 @@
-"""Examples of the service's document: the answers that the model in force gives to made-up applications."""
+"""Examples of the OpenAPI document: made-up applications and the answers of the model in force."""
 
 import csv
 import io
@@ -11,8 +11,30 @@ from bento.openapi.errors import REQUEST_ID
 from bento.openapi.schemas import Schema
 
 
-def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema]:
-    """Named examples of the answer, and of its short form."""
+def examples(serving: Serving, applications: Mapping[str, Schema]) -> dict[str, Schema]:
+    """The examples by the name with which the routes refer to them.
+
+    Args:
+        serving: the model.
+        applications: made-up applications by name.
+    """
+    answers, probabilities = _answer_examples(serving, applications)
+    rows, csv_rows, predictions = _scoring_examples(serving, applications)
+    return {
+        "applications": {
+            name: {"summary": f"{name.capitalize()} risk", "value": value} for name, value in applications.items()
+        },
+        "answers": answers,
+        "probabilities": probabilities,
+        "batch": {"few": {"summary": "A few applications", "value": list(applications.values())}},
+        "rows": rows,
+        "csv_rows": csv_rows,
+        "predictions": predictions,
+    }
+
+
+def _answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema]:
+    """The answers in full, and in their short form."""
     full: dict[str, Any] = {}
     short: dict[str, Any] = {}
     for name, values in applications.items():
@@ -23,8 +45,8 @@ def answer_examples(serving: Serving, applications: Mapping[str, Schema]) -> tup
     return full, short
 
 
-def scoring_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema, Schema]:
-    """The applications in MLflow's protocol: as JSON, as CSV, and their answers."""
+def _scoring_examples(serving: Serving, applications: Mapping[str, Schema]) -> tuple[Schema, Schema, Schema]:
+    """The applications in MLflow's protocol as JSON and as CSV, and their answers."""
     rows = list(applications.values())
     answers = serving.predictor.predict_frame(serving.reader.read_many(rows)).to_dicts()
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""What the page's form is made of: the fields of an application, with plausible values and ranges to play with."""
+"""The form of the page: the fields of an application, with plausible values and ranges for sliders."""
 
 import math
 from typing import Any
@@ -13,8 +13,8 @@ from loan_platform.core.scoring.decisions import RISKS
 SLIDER_STEPS = 100
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT: Schema = {"type": "string"}
-MAYBE_TEXT: Schema = {"type": ["string", "null"]}
-MAYBE_NUMBER: Schema = {"type": ["number", "null"]}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 COUNT: Schema = {"type": "integer", "minimum": 1}
 FLAG: Schema = {"type": "boolean"}
 SLIDER = exactly({name: {"type": "number"} for name in ("minimum", "maximum", "step")})
@@ -23,14 +23,14 @@ FIELD = exactly(
         "name": TEXT,
         "label": TEXT,
         "type": {"type": "string", "enum": ["number", "integer", "boolean", "date", "text"]},
-        "unit": MAYBE_TEXT,
-        "minimum": MAYBE_NUMBER,
-        "maximum": MAYBE_NUMBER,
+        "unit": TEXT_OR_NULL,
+        "minimum": NUMBER_OR_NULL,
+        "maximum": NUMBER_OR_NULL,
         "allowed": {"type": ["array", "null"], "items": TEXT},
         "required": FLAG,
         "protected": FLAG,
-        "read": {**FLAG, "description": "Whether the present model reads it."},
-        "example": {"type": ["number", "string", "boolean", "null"], "description": "Made up."},
+        "read": {**FLAG, "description": "Whether the model in force uses it."},
+        "example": {"type": ["number", "string", "boolean", "null"], "description": "A made-up value."},
         "slider": {"anyOf": [SLIDER, {"type": "null"}]},
     }
 )
@@ -40,7 +40,7 @@ FORM = exactly(
         "description": TEXT,
         "model": exactly({"version": COUNT, "sha256": TEXT, "family": TEXT, "features": COUNT}),
         "cut_offs": exactly({"approve_below": SHARE, "decline_from": SHARE}),
-        "exposure": {"anyOf": [exactly({"description": TEXT, "unit": MAYBE_TEXT}), {"type": "null"}]},
+        "exposure": {"anyOf": [exactly({"description": TEXT, "unit": TEXT_OR_NULL}), {"type": "null"}]},
         "fields": {"type": "array", "minItems": 1, "items": FIELD},
         "examples": {
             "type": "object",
@@ -53,7 +53,7 @@ FORM = exactly(
 
 
 def form_json(portfolio: str, serving: Serving, examples: ExampleApplications) -> dict[str, Any]:
-    """The form of the model in force, as the page's script reads it: the columns that the model reads first."""
+    """The form of the model in force, as the script of the page reads it. Columns that the model uses come first."""
     model, reader = serving.bundle.model, serving.reader
     inputs = {column.name for column in model.inputs}
     ordered = sorted(reader.columns.values(), key=lambda column: column.name not in inputs)
@@ -93,7 +93,7 @@ def _field(column: Column, required: bool) -> dict[str, Any]:
 
 
 def _exposure(serving: Serving) -> dict[str, Any] | None:
-    """What an expected loss is measured in; None: it is a share of what is owed."""
+    """Description and unit of the expected loss. None: it is a share of the amount owed."""
     contract = serving.bundle.model.contract
     if contract.exposure is None:
         return None

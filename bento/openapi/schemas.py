@@ -12,7 +12,7 @@ NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 
 
 def exactly(properties: Schema, description: str = "", optional: frozenset[str] = frozenset()) -> Schema:
-    """An object of these properties and no others."""
+    """An object with exactly these properties."""
     about = {"description": description} if description else {}
     required = [name for name in properties if name not in optional]
     return {
@@ -55,30 +55,33 @@ MODEL = exactly(
         "alias": {"const": "production"},
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "family": {"type": "string"},
-        "trained_on": {"type": ["object", "null"], "description": "Windows of the split: first, last, rows, defaults."},
-        "choice": {"type": ["string", "null"], "description": "Why this family was chosen."},
-        "decision_policy": {"type": "object", "description": "Points scale, cut-offs, risk bands."},
+        "trained_on": {
+            "type": ["object", "null"],
+            "description": "The windows of the split: first, last, rows, defaults.",
+        },
+        "choice": {"type": ["string", "null"], "description": "Reason for the choice of the family."},
+        "decision_policy": {"type": "object", "description": "Points scale, cut-offs and risk bands."},
         "policy_version": {"type": "string"},
-        "metrics": {"type": ["object", "null"], "description": "Of the folds on which it was chosen."},
+        "metrics": {"type": ["object", "null"], "description": "Metrics on the folds of the model selection."},
         "contract": exactly(
             {
                 "sha256": {"type": ["string", "null"]},
-                "inputs": {**NAMES, "description": "Columns that the model reads."},
-                "features": {**NAMES, "description": "What it makes of them."},
+                "inputs": {**NAMES, "description": "Columns that the model uses."},
+                "features": {**NAMES, "description": "Features computed from them."},
             }
         ),
         "challenger": {
             "type": ["object", "null"],
-            "description": "The last version that was refused since: version, sha256, why, decided_at.",
+            "description": "The last version that was rejected since the promotion: version, sha256, why, decided_at.",
         },
         "drift": {
             "type": ["object", "null"],
-            "description": "Of what was asked lately: detected, verdict, rows, window, features over the limit.",
+            "description": "Drift of recent applications: detected, verdict, rows, window, features over the limit.",
         },
         "swaps": {"type": "integer", "minimum": 0},
         "last_swap": {"type": ["number", "null"], "description": "Seconds since 1970."},
         "refusals": {"type": "integer", "minimum": 0},
-        "last_refusal": {"type": ["string", "null"], "description": "Why the last candidate was refused."},
+        "last_refusal": {"type": ["string", "null"], "description": "Reason why the last candidate was rejected."},
     }
 )
 
@@ -97,11 +100,11 @@ def scoring_request(serving: Serving) -> Schema:
                 "type": "array",
                 "items": {"type": "array"},
                 "maxItems": 1_000,
-                "description": "One list a row, as long as `columns`.",
+                "description": "One list per row, as long as `columns`.",
             },
         },
     }
-    either = {"anyOf": [rows, columns], "description": "Rows, or a list for each column, all of one length."}
+    either = {"anyOf": [rows, columns], "description": "Rows, or one list per column, all of the same length."}
     forms = {"dataframe_split": split, "dataframe_records": rows, "inputs": either, "instances": either}
     return {
         "type": "object",

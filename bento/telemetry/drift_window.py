@@ -1,4 +1,4 @@
-"""The window of answered applications as rows per bin, shared by all workers: an index is not additive, counts are."""
+"""The drift window as rows per bin, shared by all workers. Counts can be added up; a drift index cannot."""
 
 import os
 import sqlite3
@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-PARTS = 20  # that a full window has; the oldest is dropped as a whole
+PARTS = 20  # of a full window; the oldest is dropped as a whole
 
 Counts = NDArray[np.int64]
 
 
 class SharedCounts:
-    """Counts in one SQLite file, which can be deleted while no worker runs.
+    """Counts in one SQLite file. The file can be deleted while no worker runs.
 
-    Each worker adds to a part of its own until that has its share of the window; the window is the newest parts that
-    together have its rows.
+    Each worker fills parts of its own. The window is the newest parts that together reach its number of rows.
 
     Args:
         path: of the file.
@@ -40,9 +39,9 @@ class SharedCounts:
         """Add rows of a model.
 
         Args:
-            version, sha256: of the model; the parts of earlier versions are dropped.
-            rows: how many.
-            counts: of them in each bin of each variable, one after another.
+            version, sha256: of the model. The parts of earlier versions are dropped.
+            rows: their number.
+            counts: rows in each bin of each variable, one variable after another.
         """
         with self._file:
             self._file.execute("DELETE FROM parts WHERE version < ?", (version,))
@@ -63,7 +62,7 @@ class SharedCounts:
                 )
 
     def window(self, version: int, sha256: str, bins: int) -> tuple[int, Counts]:
-        """Rows of the window of a model, and the counts; what is older is dropped."""
+        """Number of rows in the window of a model, and their counts. Older parts are dropped."""
         found, total = 0, np.zeros(bins, dtype=np.int64)
         sql = "SELECT id, rows, counts FROM parts WHERE version = ? AND sha256 = ? ORDER BY id DESC"
         with self._file, closing(self._file.execute(sql, (version, sha256))) as parts:

@@ -1,44 +1,55 @@
-"""What Prometheus is told of HTTP and of the processes."""
+"""Prometheus metrics of HTTP requests and of the worker processes."""
 
 import os
 import threading
 from pathlib import Path
 
 import psutil
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead
 
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-FRESH_SECONDS = 2.0
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+REFRESH_SECONDS = 2.0
 
 
 class HttpMetrics:
-    """Requests by route, and what each worker uses; prometheus_client's own does not work with several processes."""
+    """Requests by route, and the resources that each worker uses.
 
-    def __init__(self) -> None:
-        self.requests = Counter("loan_http_requests", "Requests answered.", ("route", "method", "status"))
-        self.seconds = Histogram("loan_http_request_duration_seconds", "Of a request.", ("route",), buckets=SECONDS)
+    The process collector of prometheus_client does not support several processes.
+
+    Args:
+        registry: gets the metrics.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "loan_http_requests", "Answered requests.", ("route", "method", "status"), registry=registry
+        )
+        self.seconds = Histogram(
+            "loan_http_request_duration_seconds", "Request duration.", ("route",), buckets=BUCKETS, registry=registry
+        )
         self.in_progress = Gauge(
-            "loan_http_requests_in_progress", "Requests without an answer yet.", multiprocess_mode="livesum"
+            "loan_http_requests_in_progress", "In-flight requests.", multiprocess_mode="livesum", registry=registry
         )
         texts = {
-            "cpu_seconds": "Of the workers, user and system.",
-            "resident_memory_bytes": "Of the workers.",
-            "open_fds": "Of the workers.",
-            "threads": "Of the workers.",
+            "cpu_seconds": "CPU time of the workers, user and system.",
+            "resident_memory_bytes": "Resident memory of the workers.",
+            "open_fds": "Open file descriptors of the workers.",
+            "threads": "Threads of the workers.",
         }
         self._gauges = {
-            name: Gauge(f"loan_process_{name}", text, multiprocess_mode="livesum") for name, text in texts.items()
+            name: Gauge(f"loan_process_{name}", text, multiprocess_mode="livesum", registry=registry)
+            for name, text in texts.items()
         }
         self._process = psutil.Process()
 
     def start(self) -> None:
-        """Keep the gauges of this process fresh."""
+        """Refresh the gauges of this process from now on."""
         self.refresh()
-        threading.Thread(target=self._follow, name="process metrics", daemon=True).start()
+        threading.Thread(target=self._refresh_always, name="process metrics", daemon=True).start()
 
     def refresh(self) -> None:
-        """Read what this process uses, and forget workers that are gone."""
+        """Update the gauges of this process, and remove those of workers that are gone."""
         with self._process.oneshot():
             cpu = self._process.cpu_times()
             self._gauges["cpu_seconds"].set(cpu.user + cpu.system)
@@ -51,7 +62,7 @@ class HttpMetrics:
                 if not psutil.pid_exists(pid):
                     mark_process_dead(pid, folder)
 
-    def _follow(self) -> None:
+    def _refresh_always(self) -> None:
         wait = threading.Event()
-        while not wait.wait(FRESH_SECONDS):
+        while not wait.wait(REFRESH_SECONDS):
             self.refresh()

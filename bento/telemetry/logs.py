@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, our own messages and those of BentoML and its server, no personal data."""
+"""The log of the service, of BentoML and of the server: one JSON object per line, without personal data."""
 
 import json
 import logging
@@ -11,26 +11,24 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import bentoml._internal.log as bentoml_log
-
-OURS = "loan_platform"
-MOST_LINES = 10_000  # that wait to be written; where the reader of the log stalls, the oldest are dropped
-SECONDS = 0.2
+OWN_LOGGERS = "loan_platform"
+MAX_WAITING_LINES = 10_000  # if the reader of the log stalls, the oldest lines are dropped
+FLUSH_SECONDS = 0.2
 
 
 class JsonLines(logging.Formatter):
-    """Formats records.
+    """Formats log records as JSON.
 
-    Messages of libraries may hold what callers sent, so of their warnings and errors only the template is told, and of
-    an exception its type and places, never its message.
+    Messages of libraries may contain what clients sent. So the log gets only the template of their warnings and errors,
+    and only the type and the places of an exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        is_plain = record.name.startswith(OURS) or record.levelno < logging.WARNING
-        message = record.getMessage() if is_plain else str(record.msg).partition("\n")[0]
+        """The record as one line of JSON."""
+        is_own = record.name.startswith(OWN_LOGGERS) or record.levelno < logging.WARNING
+        message = record.getMessage() if is_own else str(record.msg).partition("\n")[0]
         line: dict[str, Any] = {
-            "time": _time(record.created),
+            "time": _iso_time(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": message,
@@ -43,8 +41,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(level: str) -> None:
-    """Log as JSON from `level` on. BentoML's own configuration is changed, for its supervisor applies it once more."""
+def configure(level: str) -> dict[str, Any]:
+    """Log JSON from `level` on. Returns the configuration, which BentoML's supervisor has to apply again."""
     plain = {"level": level, "handlers": [], "propagate": True}
     config = {
         "version": 1,
@@ -53,51 +51,50 @@ def configure(level: str) -> None:
         "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
         "loggers": {
             "bentoml": plain,
-            OURS: plain,
+            OWN_LOGGERS: plain,
             "uvicorn.error": {**plain, "level": "WARNING"},
             "circus": {**plain, "level": "WARNING"},
         },
         "root": {"handlers": ["out"], "level": "WARNING"},
     }
-    bentoml_log.SERVER_LOGGING_CONFIG.clear()
-    bentoml_log.SERVER_LOGGING_CONFIG.update(config)
     logging.config.dictConfig(config)
+    return config
 
 
 class RequestLog:
-    """A line for each request, written by a thread: a reader that stalls holds up no answer."""
+    """A log line for each request, written by a thread. A stalled reader of the log delays no response."""
 
     def __init__(self) -> None:
-        self._lines: deque[tuple[float, Mapping[str, Any]]] = deque(maxlen=MOST_LINES)
+        self._lines: deque[tuple[float, Mapping[str, Any]]] = deque(maxlen=MAX_WAITING_LINES)
         self._lock = threading.Lock()
-        threading.Thread(target=self._follow, name="request log", daemon=True).start()
+        threading.Thread(target=self._flush_always, name="request log", daemon=True).start()
 
-    def add(self, at: float, fields: Mapping[str, Any]) -> None:
-        """Add a request.
+    def add(self, answered_at: float, fields: Mapping[str, Any]) -> None:
+        """Add the line of a request.
 
         Args:
-            at: seconds since the epoch, when it was answered.
+            answered_at: seconds since the epoch.
             fields: of the line.
         """
-        self._lines.append((at, fields))
+        self._lines.append((answered_at, fields))
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the waiting lines."""
         with self._lock:
             written: list[str] = []
             while self._lines:
                 at, fields = self._lines.popleft()
-                line = {"time": _time(at), "level": "INFO", "logger": f"{OURS}.request", **fields}
+                line = {"time": _iso_time(at), "level": "INFO", "logger": f"{OWN_LOGGERS}.request", **fields}
                 written.append(json.dumps(line) + "\n")
             if written:
                 sys.stdout.write("".join(written))
                 sys.stdout.flush()
 
-    def _follow(self) -> None:
+    def _flush_always(self) -> None:
         wait = threading.Event()
-        while not wait.wait(SECONDS):
+        while not wait.wait(FLUSH_SECONDS):
             self.flush()
 
 
-def _time(at: float) -> str:
+def _iso_time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

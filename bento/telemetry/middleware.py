@@ -1,112 +1,138 @@
-"""What is told of each request: metrics, a line in the log, a span; in front of everything else."""
+"""Request id, metrics, log line and span of each request: the outermost middleware."""
 
 import asyncio
 import contextlib
 import random
+import secrets
 import time
-from collections.abc import Collection, MutableMapping
-from typing import Any
+from typing import Self
 
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.http.overload import CODE
+from bento.http.overload import CODE as OVERLOADED
+from bento.http.request_info import RequestInfo, set_request_info
+from bento.http.routes import RouteTable
 from bento.telemetry.http_metrics import HttpMetrics
 from bento.telemetry.logs import RequestLog
 from bento.telemetry.traces import Traces
 from loan_platform.settings.telemetry import TelemetrySettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER = "other"
-TURNED_AWAY = 0.01  # of the requests that an overload turns away are told: it is no time to write more
-CLOSE_SECONDS = 3.0  # for the last spans, where the collector does not answer
+OTHER = "other"  # label of unknown paths and methods
+OVERLOADED_SHARE = 0.01  # of the rejected requests are logged: writing costs time that an overload lacks
+CLOSE_SECONDS = 3.0  # for the last spans, if the collector does not answer
 
 
-class Watch:
-    """ASGI application around the guarded one.
-
-    A route is told by its template and a method by its name, both from closed sets; what else callers send is not.
+class Telemetry:
+    """Where requests are counted, logged and traced.
 
     Args:
-        app: the guarded application; it leaves `request_id`, `key_id`, `model_version` and `problem` in the state.
-        routes: templates of the known paths.
         metrics: counts requests.
-        log: gets a line of a share of the requests; None: of none.
-        share: of the requests, 0 to 1.
-        traces: gets spans; None: no tracing.
+        log: gets a line for a share of the requests. None: no lines.
+        share: of the requests that are logged, 0 to 1.
+        traces: gets spans. None: no tracing.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        routes: Collection[str],
-        metrics: HttpMetrics,
-        log: RequestLog | None,
-        share: float,
-        traces: Traces | None,
-    ) -> None:
-        self._app, self._routes, self._metrics = app, frozenset(routes), metrics
-        self._log, self._share, self._traces = log, share, traces
+    def __init__(self, metrics: HttpMetrics, log: RequestLog | None, share: float, traces: Traces | None) -> None:
+        self.metrics, self._log, self._share, self._traces = metrics, log, share, traces
+
+    @classmethod
+    def from_settings(cls, settings: TelemetrySettings, portfolio: str, registry: CollectorRegistry) -> Self:
+        """The telemetry of one worker.
+
+        Args:
+            settings: of the service.
+            portfolio: its name.
+            registry: gets the metrics.
+        """
+        metrics = HttpMetrics(registry)
+        metrics.start()
+        log = RequestLog() if settings.log_requests and settings.log_level in {"DEBUG", "INFO"} else None
+        traces = Traces(settings.traces, portfolio) if settings.traces else None
+        return cls(metrics, log, settings.log_requests, traces)
+
+    def record(self, info: RequestInfo, scope: Scope, started_at: float, seconds: float) -> None:
+        """Record one answered request.
+
+        Args:
+            info: about the request.
+            scope: its ASGI scope.
+            started_at: seconds since the epoch.
+            seconds: until the response was sent.
+        """
+        status = info.status or 500
+        route = info.path_routes.path if info.path_routes is not None else OTHER
+        method = scope["method"] if scope["method"] in METHODS else OTHER
+        self.metrics.requests.labels(route, method, str(status)).inc()
+        share = self._share
+        if info.problem == OVERLOADED:
+            share *= OVERLOADED_SHARE
+        else:
+            self.metrics.seconds.labels(route).observe(seconds)
+        is_logged = self._log is not None and (share >= 1 or random.random() < share)
+        if not is_logged and (self._traces is None or share < self._share):
+            return
+        fields: dict[str, str | int] = {"method": method, "route": route, "status": status}
+        optional = {name: getattr(info, name) for name in ("request_id", "key_id", "model_version", "problem")}
+        fields |= {name: value for name, value in optional.items() if value is not None}
+        if self._log is not None and is_logged:
+            self._log.add(started_at + seconds, {**fields, "milliseconds": round(seconds * 1_000, 3)})
+        if self._traces is not None:
+            self._traces.add(fields, scope["headers"], started_at, seconds)
+
+    async def close(self) -> None:
+        """Write what waits. The server ends its process with a signal, which runs no exit handlers."""
+        if self._log is not None:
+            self._log.flush()
+        if self._traces is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(self._traces.close), CLOSE_SECONDS)
+
+
+class TelemetryMiddleware:
+    """Gives each request its `RequestInfo` and records the request after its response.
+
+    Labels are route templates and method names from closed sets. Nothing else that clients send becomes a label.
+
+    Args:
+        app: the next application.
+        routes: finds the route of a path.
+        telemetry: records requests.
+    """
+
+    def __init__(self, app: ASGIApp, routes: RouteTable, telemetry: Telemetry) -> None:
+        self._app, self._routes, self._telemetry = app, routes, telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and tell of it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, self._ending(send))
-            return
-        started, at, status = time.perf_counter(), time.time(), 500
+        """Pass the request on."""
+        started, started_at = time.perf_counter(), time.time()
+        info = RequestInfo(secrets.token_hex(8), self._routes.find(scope))
+        set_request_info(scope, info)
 
-        async def watched(message: Message) -> None:
-            nonlocal status
+        async def send_with_status(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status = message["status"]
+                info.status = message["status"]
             await send(message)
 
-        self._metrics.in_progress.inc()
+        in_progress = self._telemetry.metrics.in_progress
+        in_progress.inc()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_with_status)
         finally:
-            self._metrics.in_progress.dec()
-            self._tell(scope, status, at, time.perf_counter() - started)
+            in_progress.dec()
+            self._telemetry.record(info, scope, started_at, time.perf_counter() - started)
 
-    def _ending(self, send: Send) -> Send:
-        """Write what waits when the service ends: the server ends its process with a signal, which runs no exit."""
 
-        async def ended(message: Message) -> None:
+def closing_on_shutdown(app: ASGIApp, telemetry: Telemetry) -> ASGIApp:
+    """The application that gets the server's lifespan events, with the telemetry closed at shutdown."""
+
+    async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_after_closing(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                if self._log is not None:
-                    self._log.flush()
-                if self._traces is not None:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(asyncio.to_thread(self._traces.close), CLOSE_SECONDS)
+                await telemetry.close()
             await send(message)
 
-        return ended
+        await app(scope, receive, send_after_closing)
 
-    def _tell(self, scope: Scope, status: int, at: float, seconds: float) -> None:
-        state: MutableMapping[str, Any] = scope.get("state", {})
-        path, method = scope["path"], scope["method"]
-        route = state.get("route") or (path if path in self._routes else OTHER)
-        method = method if method in METHODS else OTHER
-        self._metrics.requests.labels(route, method, str(status)).inc()
-        share = self._share
-        if state.get("problem") == CODE:
-            share *= TURNED_AWAY
-        else:
-            self._metrics.seconds.labels(route).observe(seconds)
-        is_told = self._log is not None and (share >= 1 or random.random() < share)
-        if not is_told and (self._traces is None or share < self._share):
-            return
-        fields = {"method": method, "route": route, "status": status}
-        fields |= {name: state[name] for name in ("request_id", "key_id", "model_version", "problem") if name in state}
-        if self._log is not None and is_told:
-            self._log.add(at + seconds, {**fields, "milliseconds": round(seconds * 1_000, 3)})
-        if self._traces is not None:
-            self._traces.add(fields, scope["headers"], at, seconds)
-
-
-def watched(app: ASGIApp, routes: Collection[str], settings: TelemetrySettings, portfolio: str) -> Watch:
-    """The application of one worker with all that is told of it, as the settings say."""
-    metrics = HttpMetrics()
-    metrics.start()
-    log = RequestLog() if settings.log_requests and settings.log_level in {"DEBUG", "INFO"} else None
-    traces = Traces(settings.traces, portfolio) if settings.traces else None
-    return Watch(app, routes, metrics, log, settings.log_requests, traces)
+    return lifespan

@@ -1,12 +1,12 @@
-"""Traces for OpenTelemetry, where a collector is configured: one span a request, no personal data.
+"""OpenTelemetry traces, if a collector is configured: one span per request, without personal data.
 
-BentoML's own middleware puts raw paths and queries into its spans, so it records none.
+BentoML's own middleware is off, because it puts raw paths and queries into its spans.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-NAMES = {
+ATTRIBUTES = {
     "method": "http.request.method",
     "route": "http.route",
     "status": "http.response.status_code",
@@ -17,10 +17,10 @@ NAMES = {
 class Traces:
     """Sends spans to a collector over OTLP/HTTP, from a thread.
 
-    Spans wait in a queue of bounded length, answers for nothing.
+    Spans wait in a bounded queue. No response waits for them.
 
     Args:
-        endpoint: of the collector, such as http://127.0.0.1:4318.
+        endpoint: URL of the collector, such as http://127.0.0.1:4318.
         portfolio: its name.
     """
 
@@ -40,14 +40,16 @@ class Traces:
         self._propagator, self._kind = TraceContextTextMapPropagator(), SpanKind.SERVER
         self._error = Status(StatusCode.ERROR)
 
-    def add(self, fields: Mapping[str, Any], headers: Iterable[tuple[bytes, bytes]], at: float, seconds: float) -> None:
+    def add(
+        self, fields: Mapping[str, Any], headers: Iterable[tuple[bytes, bytes]], started_at: float, seconds: float
+    ) -> None:
         """Add the span of one request.
 
         Args:
-            fields: of it, as in the log.
-            headers: of the request; `traceparent` alone is read, for `tracestate` is free text.
-            at: its start, seconds since the epoch.
-            seconds: that it took.
+            fields: as in the log line.
+            headers: of the request. Only `traceparent` is read, because `tracestate` is free text.
+            started_at: seconds since the epoch.
+            seconds: duration of the request.
         """
         parents = [value.decode("latin-1") for name, value in headers if name == b"traceparent"]
         context = self._propagator.extract({"traceparent": parents[0]}) if len(parents) == 1 else None
@@ -55,13 +57,13 @@ class Traces:
             f"{fields['method']} {fields['route']}",
             context=context,
             kind=self._kind,
-            attributes={NAMES.get(name, f"loan.{name}"): value for name, value in fields.items()},
-            start_time=int(at * 1e9),
+            attributes={ATTRIBUTES.get(name, f"loan.{name}"): value for name, value in fields.items()},
+            start_time=int(started_at * 1e9),
         )
         if fields["status"] >= 500:
             span.set_status(self._error)
-        span.end(int((at + seconds) * 1e9))
+        span.end(int((started_at + seconds) * 1e9))
 
     def close(self) -> None:
-        """Send what waits."""
+        """Send the waiting spans."""
         self._provider.shutdown()

@@ -1,60 +1,60 @@
-// The answer: decision, probability on its scale, and the reasons as bars and as a table.
+// Shows the answer: decision, probability on a scale, and reasons as bars and as a table.
 
 import { element } from "./fields.js";
 
-const WORDS = { approve: "Approved", refer: "Referred to a person", decline: "Declined" };
-const LEAST_SCALE = 10; // points; so that small reasons do not look large
+const DECISIONS = { approve: "Approved", refer: "Referred to a person", decline: "Declined" };
+const MIN_SCALE = 10; // points, so that small reasons do not look large
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const points = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const place = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 
-/** Shows the answer; `base` is the one that it is compared with. */
+/** Shows the answer and its difference from the answer `base`. */
 export function showAnswer(form, data, base) {
-  place("nothing").hidden = true;
-  place("answered").hidden = false;
-  const decision = place("decision");
-  decision.textContent = WORDS[data.decision];
+  byId("nothing").hidden = true;
+  byId("answered").hidden = false;
+  const decision = byId("decision");
+  decision.textContent = DECISIONS[data.decision];
   decision.className = `decision ${data.decision}`;
-  place("probability").textContent = percent.format(data.probability);
-  place("change").textContent = changed(data, base) || "\u00a0";
-  place("score").textContent = points.format(data.score);
-  place("risk").textContent = data.default_risk;
-  place("loss").textContent = loss(form, data);
-  place("names").textContent =
+  byId("probability").textContent = percent.format(data.probability);
+  byId("change").textContent = changed(data, base) || "\u00a0";
+  byId("score").textContent = points.format(data.score);
+  byId("risk").textContent = data.default_risk;
+  byId("loss").textContent = loss(form, data);
+  byId("names").textContent =
     `Model version ${data.model_version} (${data.model_sha256.slice(0, 12)}), policy ${data.policy_version}, request ${data.request_id}`;
   showGauge(form.cut_offs, data);
   showReasons(data.reasons);
-  const brief = place("brief");
+  const brief = byId("brief");
   brief.hidden = false;
   brief.replaceChildren(
     element("strong", { text: percent.format(data.probability) }),
-    element("span", { class: `decision ${data.decision}`, text: WORDS[data.decision] }),
+    element("span", { class: `decision ${data.decision}`, text: DECISIONS[data.decision] }),
     element("span", { text: `score ${points.format(data.score)}` }),
   );
 }
 
-/** The answer in one sentence, for those who hear it. */
+/** The answer as a sentence for screen readers. */
 export function sentence(data) {
   const first = data.reasons[0] ? ` First reason: ${data.reasons[0].text}, minus ${points.format(-data.reasons[0].points)} points.` : "";
-  const told = `${WORDS[data.decision]}. Probability of default ${percent.format(data.probability)}`;
-  return `${told}, score ${points.format(data.score)}, risk ${data.default_risk.toLowerCase()}.${first}`;
+  const result = `${DECISIONS[data.decision]}. Probability of default ${percent.format(data.probability)}`;
+  return `${result}, score ${points.format(data.score)}, risk ${data.default_risk.toLowerCase()}.${first}`;
 }
 
 function changed(data, base) {
   if (!base || base.request_id === data.request_id) return "";
   const moved = 100 * (data.probability - base.probability);
   const scored = data.score - base.score;
-  if (Math.abs(moved) < 0.005 && Math.abs(scored) < 0.05) return "as the application that you scored";
+  if (Math.abs(moved) < 0.005 && Math.abs(scored) < 0.05) return "same as the application that you scored";
   const sign = (value) => (value > 0 ? "+" : value < 0 ? "−" : "±");
   const parts = `${sign(moved)}${short.format(Math.abs(moved))} percentage points, ${sign(scored)}${points.format(Math.abs(scored))} points of score`;
-  return `${parts} against the application that you scored`;
+  return `${parts} compared with the application that you scored`;
 }
 
 function loss(form, data) {
-  if (data.expected_loss === null) return "not known";
-  if (!form.exposure) return `${percent.format(data.expected_loss)} of what is owed`;
+  if (data.expected_loss === null) return "unknown";
+  if (!form.exposure) return `${percent.format(data.expected_loss)} of the amount owed`;
   return `${money.format(data.expected_loss)}${form.exposure.unit ? ` ${form.exposure.unit}` : ""}`;
 }
 
@@ -62,7 +62,7 @@ function showGauge(cutOffs, data) {
   const top = Math.min(1, Math.max(2 * cutOffs.decline_from, 1.15 * data.probability, 0.05));
   const at = (value) => `${(100 * Math.min(value, top)) / top}%`;
   const parts = [["approve", 0, cutOffs.approve_below], ["refer", cutOffs.approve_below, cutOffs.decline_from], ["decline", cutOffs.decline_from, top]];
-  const gauge = place("gauge");
+  const gauge = byId("gauge");
   const bands = parts.map(([name, low, high]) => {
     const band = element("div", { class: `band ${name}` });
     band.style.left = at(low);
@@ -78,7 +78,7 @@ function showGauge(cutOffs, data) {
     ticks[0].classList.add("before");
     ticks[1].classList.add("after");
   }
-  let marker = gauge.querySelector(".marker"); // kept, so that it glides
+  let marker = gauge.querySelector(".marker"); // kept, so that its move is animated
   if (!marker) marker = element("div", { class: "marker" });
   marker.style.left = at(data.probability);
   for (const old of [...gauge.children]) if (old !== marker) old.remove();
@@ -92,8 +92,8 @@ function showGauge(cutOffs, data) {
 }
 
 function showReasons(reasons) {
-  const scale = Math.max(LEAST_SCALE, ...reasons.map((reason) => -reason.points));
-  const list = place("reasons");
+  const scale = Math.max(MIN_SCALE, ...reasons.map((reason) => -reason.points));
+  const list = byId("reasons");
   while (list.children.length > reasons.length) list.lastChild.remove();
   reasons.forEach((reason, at) => {
     if (!list.children[at]) list.append(bar());
@@ -102,14 +102,14 @@ function showReasons(reasons) {
     cost.textContent = `−${points.format(-reason.points)}`;
     track.firstChild.style.width = `${(100 * -reason.points) / scale}%`;
   });
-  place("no-reasons").hidden = reasons.length > 0;
-  place("reasons-details").hidden = reasons.length === 0;
-  place("reasons-table").replaceChildren(
+  byId("no-reasons").hidden = reasons.length > 0;
+  byId("reasons-details").hidden = reasons.length === 0;
+  byId("reasons-table").replaceChildren(
     ...reasons.map((reason) =>
       element("tr", {},
         element("td", { text: reason.text }),
         element("td", {}, element("code", { text: reason.code })),
-        element("td", { text: typeof reason.value === "number" ? short.format(reason.value) : (reason.value ?? "not known") }),
+        element("td", { text: typeof reason.value === "number" ? short.format(reason.value) : (reason.value ?? "unknown") }),
         element("td", { class: "number", text: `−${money.format(-reason.points)}` }))),
   );
 }

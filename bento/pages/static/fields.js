@@ -1,4 +1,4 @@
-// The fields of the form, made from the contract. Text of the contract only ever becomes text: never markup.
+// Builds the fields of the form from the contract. Texts of the contract are never used as markup.
 
 const BOUNDS = { date: ["1900-01-01", "2100-12-31"] };
 const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
@@ -14,7 +14,7 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** A field: `value()` is what an application states (undefined: nothing), `set` and `problem` change it. */
+/** Builds a field. `value()` returns its value, undefined if it is missing. `set` and `problem` change it. */
 export function makeField(about, changed) {
   const id = `field-${about.name}`;
   const control = makeControl(about, id);
@@ -50,13 +50,13 @@ export function makeField(about, changed) {
     control,
     element: element("div", { class: "field" }, label, row, hint, problem),
     unreadable: () => control.validity.badInput && `must be a ${about.type === "date" ? "date" : "number"}`,
-    value: () => stated(about, control.value),
+    value: () => parse(about, control.value),
     set,
     problem: show,
   };
 }
 
-function stated(about, text) {
+function parse(about, text) {
   if (text === "") return undefined;
   if (about.type === "number" || about.type === "integer") return Number(text);
   return about.type === "boolean" ? text === "true" : text;
@@ -68,7 +68,7 @@ function makeControl(about, id) {
   const choices = about.type === "boolean" ? [["true", "yes"], ["false", "no"]] : about.allowed?.map((word) => [word, word]);
   if (choices) {
     const options = choices.map(([value, text]) => element("option", { value, text }));
-    return element("select", described, element("option", { value: "", text: "not stated" }), ...options);
+    return element("select", described, element("option", { value: "", text: "missing" }), ...options);
   }
   if (about.type === "date") {
     return element("input", { ...described, type: "date", min: BOUNDS.date[0], max: BOUNDS.date[1] });
@@ -81,17 +81,17 @@ function makeControl(about, id) {
 
 function makeSlider(about, control, changed) {
   const { minimum, maximum, step } = about.slider;
-  const named = { "aria-label": `${about.label} – what if`, "data-of": about.name };
+  const named = { "aria-label": `${about.label} – what-if slider`, "data-of": about.name };
   const slider = element("input", { type: "range", min: minimum, max: maximum, step, ...named });
   slider.addEventListener("input", () => {
     control.value = String(Number(Number(slider.value).toPrecision(10)));
-    tell(slider, control);
+    describe(slider, control);
     changed("slid");
   });
   return slider;
 }
 
-/** Moves the slider to what was typed; a value outside of its range widens it, as far as the contract goes. */
+/** Moves the slider to the typed value. A value outside its range widens it, within the limits of the contract. */
 function follow(slider, control, about) {
   const value = Number(control.value);
   const allowed = value >= (about.minimum ?? -Infinity) && value <= (about.maximum ?? Infinity);
@@ -100,12 +100,12 @@ function follow(slider, control, about) {
     if (value > Number(slider.max)) slider.max = String(value);
   }
   if (control.value !== "") slider.value = String(value);
-  tell(slider, control);
+  describe(slider, control);
 }
 
-function tell(slider, control) {
+function describe(slider, control) {
   slider.classList.toggle("unset", control.value === "");
-  slider.setAttribute("aria-valuetext", control.value === "" ? "not stated" : numbers.format(Number(control.value)));
+  slider.setAttribute("aria-valuetext", control.value === "" ? "missing" : numbers.format(Number(control.value)));
   const width = Number(slider.max) - Number(slider.min);
   const share = width > 0 ? (Number(slider.value) - Number(slider.min)) / width : 0;
   slider.style.setProperty("--filled", `${100 * share}%`);
@@ -119,6 +119,6 @@ function hints(about) {
   if (known(low) && known(high)) parts.push(`${numbers.format(low)} to ${numbers.format(high)}`);
   else if (known(low)) parts.push(`from ${numbers.format(low)}`);
   else if (known(high)) parts.push(`up to ${numbers.format(high)}`);
-  if (about.protected) parts.push("protected: no model reads it");
+  if (about.protected) parts.push("protected: no model uses it");
   return parts.map((part) => ` · ${part}`);
 }

@@ -4,18 +4,17 @@ import asyncio
 import json
 import secrets
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 
 from bento.batch.jobs import Job
 from bento.batch.records import JobRecords
 from bento.model.champion import Serving
-from bento.model.records import Asked, Records
+from bento.model.records import Records, ScoringRequest
 from loan_platform.adapters.audit.chain_files import chains, segments
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.audit.reader import AuditRecords
@@ -60,11 +59,8 @@ def book() -> Portfolio:
 def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Serving:
     """Let the service's own parts answer and record applications."""
     ((_, sha256),) = [(path, path.name) for path in home.settings.models.iterdir()]
-    serving = Serving.of(1, sha256, home.settings.models / sha256 / "bundle")
-    settings, before = AuditSettings.for_portfolio(BOOK), set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
-    records = Records(BOOK, settings)
-    for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
-        REGISTRY.unregister(collector)
+    serving = Serving.load(1, sha256, home.settings.models / sha256 / "bundle")
+    records = Records(BOOK, AuditSettings.for_portfolio(BOOK), CollectorRegistry())
     records.start()
 
     async def all_of_them() -> None:
@@ -72,11 +68,9 @@ def answer(home: Home, rows: list[dict[str, Any]], entities: str = "L") -> Servi
             inputs = serving.reader.inputs(row)
             explain = number % 2 == 0
             said = serving.predictor.predict_rows(serving.reader.frame([inputs]), [explain])[0]
-            state = SimpleNamespace(request_id=secrets.token_hex(8), key_id="k")
             stated = {**row, "loan_id": f"{entities}{number}"}
-            waiting.append(
-                asyncio.create_task(records.answered([(Asked(state, serving, stated, inputs, explain), said)]))
-            )
+            request = ScoringRequest(secrets.token_hex(8), "k", serving, stated, inputs, explain)
+            waiting.append(asyncio.create_task(records.write([(request, said)])))
             if number % 32 == 0:
                 await asyncio.gather(*waiting)
         await asyncio.gather(*waiting)
@@ -132,7 +126,7 @@ def test_a_thousand_records_replay_to_the_bit_into_a_table(home: Home) -> None:
 def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
     """Let the service's own parts record a batch job, twice, as around a kill."""
     ((_, sha256),) = [(path, path.name) for path in home.settings.models.iterdir()]
-    serving = Serving.of(1, sha256, home.settings.models / sha256 / "bundle")
+    serving = Serving.load(1, sha256, home.settings.models / sha256 / "bundle")
     frame = serving.reader.frame([serving.reader.inputs(row) for row in rows])
     numbers, keys = pl.Series("row", range(1, len(rows) + 1)), pl.Series("key", [f"J{i}" for i in range(len(rows))])
     read = ReadRows(numbers, keys, frame, pl.DataFrame())
@@ -140,7 +134,7 @@ def answer_as_a_job(home: Home, rows: list[dict[str, Any]]) -> None:
     job = Job("0" * 32, "k", "", 1, sha256, 0.0, scored=len(rows))
     table = records.rows(job, serving, read, serving.predictor.predict_frame(frame))
     for _ in range(2):
-        records.keep(job, serving, table.write_parquet)
+        records.write(job, serving, table.write_parquet)
 
 
 def test_answers_of_batch_jobs_come_back_too(home: Home) -> None:

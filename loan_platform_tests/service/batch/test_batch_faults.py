@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bento.batch.input import PIECE_ROWS
-from bento.batch.jobs import MOST_STARTS, JobStore
+from bento.batch.jobs import MAX_STARTS, JobStore
 from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
@@ -117,11 +117,11 @@ def test_a_cancelled_job_ends_and_the_next_one_begins(service: httpx.Client, hom
 def test_a_job_that_ends_its_process_again_and_again_is_given_up(service: httpx.Client, home: Home) -> None:
     posted = service.post(BATCH, content=parquet(ROWS), headers=MEDIA)
     store, job = JobStore(home.settings.cache / "jobs", 0), posted.json()["job_id"]
-    for starts in range(1, MOST_STARTS + 1):
+    for starts in range(1, MAX_STARTS + 1):
         until(lambda starts=starts: store.get(job).starts == starts)  # pyright: ignore[reportOptionalMemberAccess]
         os.kill(until(runner).pid, signal.SIGKILL)
     told = ended(service, posted)
-    assert (told["status"], told["message"]) == ("FAILED", f"It ended its process {MOST_STARTS} times.")
+    assert (told["status"], told["message"]) == ("FAILED", f"The job ended its process {MAX_STARTS} times.")
     assert service.post("/predict", json={"income": 1}).status_code == 200
 
 
@@ -132,7 +132,7 @@ def test_kills_between_finished_pieces_do_not_fail_a_job(tmp_path: Path) -> None
     with serving(home, LOAN_ENV="development") as client:
         posted = client.post(BATCH, content=parquet(MORE_ROWS), headers=MEDIA)
         job = posted.json()["job_id"]
-        for pieces in range(1, MOST_STARTS + 2):  # killed more often than is forgiven at one piece
+        for pieces in range(1, MAX_STARTS + 2):  # killed more often than is forgiven at one piece
             until(lambda pieces=pieces: store.get(job).done >= pieces)  # pyright: ignore[reportOptionalMemberAccess]
             until(runner).kill()
     with serving(home, LOAN_ENV="development") as client:
@@ -174,6 +174,6 @@ def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(service: httpx.Cl
     assert not list(home.settings.cache.glob("jobs/*.partial"))
     process.rlimit(psutil.RLIMIT_FSIZE, (len(lines) + 1, most))  # the runner writes more than came
     told = ended(service, service.post(BATCH, content=lines, headers=media))
-    assert (told["status"], told["message"]) == ("FAILED", "The service's disk is full.")
+    assert (told["status"], told["message"]) == ("FAILED", "The disk of the service is full.")
     process.rlimit(psutil.RLIMIT_FSIZE, (most, most))
     assert ended(service, service.post(BATCH, json=[{"income": 1}]))["status"] == "SUCCEEDED"

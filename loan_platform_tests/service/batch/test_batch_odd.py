@@ -94,7 +94,7 @@ def test_a_job_beyond_its_memory_fails_and_the_next_succeeds(service: httpx.Clie
     process.rlimit(psutil.RLIMIT_DATA, (2 << 30, before[1]))  # which the process that it starts keeps to
     told = ended(service, service.post(BATCH, content=parquet(texts), headers={"content-type": PARQUET}))
     assert told["status"] == "FAILED"
-    assert told["message"] in {"It ended its process 3 times.", "It takes more memory than a job may have."}
+    assert told["message"] in {"The job ended its process 3 times.", "The job exceeds the memory limit."}
     process.rlimit(psutil.RLIMIT_DATA, before)
     assert ended(service, service.post(BATCH, json=bodies(ROWS)))["scored"] == ROWS.height
 

@@ -105,7 +105,7 @@ def test_an_unrecorded_job_gives_answers_only_if_it_may(home: Home, fail: str, s
     verified = command(home, "verify")
     assert (f"{len(ROWS)} answers without a record" in verified.stdout) == (fail == "open")
     if fail == "closed":
-        assert told["message"] == "No answer is given: the records cannot be written: File exists."
+        assert told["message"] == "The answers cannot be recorded: the records cannot be written: File exists."
 
 
 def test_old_files_of_rows_go_and_the_chain_says_so(copied: tuple[Home, str]) -> None:

@@ -1,4 +1,4 @@
-"""A service that is asked more than it can do answers what it can, turns the rest away, and its probes answer."""
+"""An overloaded service answers what it can, rejects the rest, and its probes still answer."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from benchmarks.flood import flood
-from bento.app import ROUTES
-from bento.http.drain import Drain
-from bento.http.guard import Guard
-from bento.http.overload import HELD_SECONDS, PACE, Line, Pace
+from bento.http.overload import MAX_DELAY_SECONDS, REJECTIONS_PER_SECOND, InFlightLimit, InFlightLimitMiddleware, Pace
+from bento.http.request_info import RequestInfo, set_request_info
+from bento.http.routes import InFlight
+from bento.routes import ROUTES
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies, serving
 
@@ -29,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.slow
-def test_a_flood_is_answered_as_far_as_it_can_be(service: httpx.Client) -> None:
+def test_a_flood_is_answered_or_rejected_and_probes_pass(service: httpx.Client) -> None:
     storm = flood(service.base_url.port or 80, BODY, rate=20_000, seconds=3)
     assert set(storm.statuses) == {200, 503}
     assert (storm.without_retry, storm.broken) == (0, 0)
@@ -37,50 +37,50 @@ def test_a_flood_is_answered_as_far_as_it_can_be(service: httpx.Client) -> None:
     assert service.post("/predict", json=BODY).status_code == 200
 
 
-def test_rejections_are_paced_up_to_the_longest_wait() -> None:
-    pace = Pace(rate=10, longest=0.25)
-    assert [pace.wait(5.0) for _ in range(5)] == pytest.approx([0, 0.1, 0.2, 0.25, 0.25])
-    assert pace.wait(5.3) == pytest.approx(0.05)
-    assert pace.wait(9.0) == 0  # quiet times are not saved up
-    assert pace.wait(9.0) == pytest.approx(0.1)
+def test_rejections_are_paced_with_a_bounded_delay() -> None:
+    pace = Pace(rate=10, max_delay=0.25)
+    assert [pace.delay(5.0) for _ in range(5)] == pytest.approx([0, 0.1, 0.2, 0.25, 0.25])
+    assert pace.delay(5.3) == pytest.approx(0.05)
+    assert pace.delay(9.0) == 0  # quiet times are not saved up
+    assert pace.delay(9.0) == pytest.approx(0.1)
 
 
-def test_a_full_line_turns_away_no_more_than_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
+def test_rejections_are_no_faster_than_their_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        waited.append(seconds)
+        delays.append(seconds)
 
     async def nothing(_: Message) -> None:
         pass
 
-    async def all_at_once(count: int) -> None:
+    async def reject(count: int) -> None:
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 5.0)
-        line = Line(0)
+        limit = InFlightLimit(0)
         for _ in range(count):
-            await line.turn_away({}, nothing)
+            await limit.reject(RequestInfo("0123456789abcdef"), nothing)
 
     with monkeypatch.context() as patch:
         patch.setattr("bento.http.overload.asyncio.sleep", sleep)
-        asyncio.run(all_at_once(PACE + 10))
-    wanted = [min(turn / PACE, HELD_SECONDS) for turn in range(1, PACE + 10)]
-    assert waited == pytest.approx(wanted)
+        asyncio.run(reject(REJECTIONS_PER_SECOND + 10))
+    expected = [min(turn / REJECTIONS_PER_SECOND, MAX_DELAY_SECONDS) for turn in range(1, REJECTIONS_PER_SECOND + 10)]
+    assert delays == pytest.approx(expected)
 
 
-async def _together(count: int, most: int) -> list[dict[str, Any]]:
-    """What each of `count` requests gets at once, while none of the answers comes."""
-    asked, done = asyncio.Event(), asyncio.Event()
-    line, read, found = Line(most), [0], list[dict[str, Any]]()
+async def _at_once(count: int, maximum: int) -> list[dict[str, Any]]:
+    """The rejections of `count` requests that arrive at once, while no request is answered."""
+    done, bodies_read, rejections = asyncio.Event(), [0], list[dict[str, Any]]()
+    limit = InFlightLimit(maximum)
 
-    async def ours(_: Scope, __: Receive, ___: Send) -> None:
-        asked.set()
+    async def wait(_: Scope, receive: Receive, __: Send) -> None:
+        await receive()
         await done.wait()
 
     async def receive() -> Message:
-        read[0] += 1
+        bodies_read[0] += 1
         return {"type": "http.request", "body": b"{}", "more_body": False}
 
-    async def one(path: str, method: str) -> None:
+    async def request(path: str, method: str) -> None:
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -88,37 +88,66 @@ async def _together(count: int, most: int) -> list[dict[str, Any]]:
 
         headers = [(b"content-type", b"application/json")]
         scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 1)}
-        await guard(scope, receive, send)
+        set_request_info(scope, RequestInfo("0123456789abcdef", ROUTES.find(scope)))
+        await app(scope, receive, send)
         if sent:
-            found.append(
-                {**json.loads(sent[1]["body"]), **{name.decode(): value for name, value in sent[0]["headers"]}}
-            )
+            by_name = {name.decode(): value for name, value in sent[0]["headers"]}
+            rejections.append({**json.loads(sent[1]["body"]), **by_name})
 
-    guard = Guard(ours, ours, ROUTES, frozenset({"/livez"}), None, Drain(), None, line)
-    tasks = [asyncio.create_task(one("/predict", "POST")) for _ in range(count)]
+    app = InFlightLimitMiddleware(wait, limit)
+    tasks = [asyncio.create_task(request("/predict", "POST")) for _ in range(count)]
     await asyncio.sleep(0.05)
-    tasks += [asyncio.create_task(one(path, "GET")) for path in ("/livez", "/readyz", "/metrics")]
-    while len(found) < count - most:
+    tasks += [asyncio.create_task(request(path, "GET")) for path in ("/livez", "/readyz", "/metrics")]
+    while len(rejections) < count - maximum:
         await asyncio.sleep(0.001)
-    assert (line.length, line.turned_away, read[0]) == (most, count - most, most)  # and no other body was read
-    assert sum(not task.done() for task in tasks) == most + 3  # what is open passed the full line
+    await asyncio.sleep(0)
+    assert (limit.count, limit.rejected) == (maximum, count - maximum)
+    assert bodies_read[0] == maximum + 3  # the bodies of rejected requests are not read
+    assert sum(not task.done() for task in tasks) == maximum + 3  # probes pass although the limit is reached
     done.set()
     await asyncio.gather(*tasks)
-    assert line.length == 0
-    return found
+    assert limit.count == 0
+    return rejections
 
 
-def test_who_comes_when_the_line_is_full_is_turned_away() -> None:
-    found = asyncio.run(_together(10, 4))
-    assert len(found) == 6
+def test_requests_above_the_limit_are_rejected() -> None:
+    rejections = asyncio.run(_at_once(10, 4))
+    assert len(rejections) == 6
     assert all(
-        (problem["status"], problem["code"], problem["retry-after"]) == (503, "overloaded", b"1") for problem in found
+        (problem["status"], problem["code"], problem["retry-after"]) == (503, "overloaded", b"1")
+        for problem in rejections
     )
 
 
-def test_a_place_is_free_again_after_an_error() -> None:
-    line = Line(1)
+def test_a_failed_request_no_longer_counts() -> None:
+    limit = InFlightLimit(1)
+
+    async def fail(*_: Any) -> Any:
+        raise KeyError
+
+    async def request() -> None:
+        scope: Scope = {"type": "http", "method": "POST", "path": "/predict"}
+        set_request_info(scope, RequestInfo("0123456789abcdef", ROUTES.find(scope)))
+        await InFlightLimitMiddleware(fail, limit)(scope, fail, fail)
+
     for _ in range(3):
-        with pytest.raises(KeyError), line:
-            raise KeyError
-    assert line.length == 0
+        with pytest.raises(KeyError):
+            asyncio.run(request())
+    assert limit.count == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "in_flight"),
+    [
+        ("POST", "/invocations", InFlight.COUNTED),
+        ("GET", "/api/v1/model/info", InFlight.COUNTED),
+        ("POST", "/api/v1/predict/batch", InFlight.REJECTED),
+        ("DELETE", "/api/v1/predict/batch/1", InFlight.EXEMPT),
+        ("GET", "/readyz", InFlight.EXEMPT),
+    ],
+)
+def test_the_table_says_what_the_limit_does_to_a_route(method: str, path: str, in_flight: InFlight) -> None:
+    found = ROUTES.find({"path": path})
+    assert found is not None
+    assert found.by_method[method].in_flight is in_flight
+    assert found.rejected_when_full == (in_flight is not InFlight.EXEMPT)

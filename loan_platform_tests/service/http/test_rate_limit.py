@@ -9,9 +9,10 @@ from limits import parse
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from bento.http import rate_limit
+from bento.http import shared_windows
 from bento.http.problems import HttpError
-from bento.http.rate_limit import Limiter, SharedWindows, storage_for
+from bento.http.rate_limit import Limiter, storage_for
+from bento.http.shared_windows import SharedWindows
 from loan_platform.settings.environment import SettingsError
 from loan_platform.settings.service import LimitSettings
 from loan_platform_tests.support.bundles import typed_rows
@@ -72,7 +73,7 @@ def test_several_at_once_fit_or_do_not(tmp_path: Path) -> None:
 
 
 def _ask(path: Path, times: int, found: "multiprocessing.Queue[int]") -> None:
-    rate_limit.BUSY_SECONDS = PATIENCE_SECONDS  # none is let through because another has the file
+    shared_windows.BUSY_SECONDS = PATIENCE_SECONDS  # none is let through because another has the file
     limiter = Limiter("500/hour", SharedWindows(path))
     found.put(sum(passed(limiter, "a") for _ in range(times)))
 

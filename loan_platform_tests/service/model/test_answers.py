@@ -9,7 +9,7 @@ import httpx
 import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
-from bento.app import FEW_ROWS
+from bento.scoring import MAX_MICRO_BATCH_ROWS
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies
@@ -70,7 +70,7 @@ def test_every_form_of_mlflow_is_answered_as_the_batch(service: httpx.Client, pr
     assert service.get("/version").text == version("mlflow")
 
 
-@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("rows", [1, MAX_MICRO_BATCH_ROWS, MAX_MICRO_BATCH_ROWS + 1])
 def test_few_rows_are_answered_as_many(service: httpx.Client, predictor: Predictor, rows: int) -> None:
     for start in range(0, len(BODIES), rows):
         body = {"dataframe_records": BODIES[start : start + rows]}

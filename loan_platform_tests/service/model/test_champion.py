@@ -92,8 +92,9 @@ def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path) -> None:
     with serving(home, LOAN_ENV="development") as client:
         waiting = client.get("/readyz")
         assert waiting.status_code == 503
-        assert waiting.json()["detail"] == "No model answers yet: the candidate was refused, and the log says why."
-    assert "refused the copy at hand: model.json: its bytes are not those" in (tmp_path / "service.log").read_text()
+        assert waiting.json()["code"] == "no_model"
+        assert "the candidate was rejected" in waiting.json()["detail"]
+    assert "rejected the local copy: model.json: its bytes are not those" in (tmp_path / "service.log").read_text()
 
 
 def test_keys_are_asked_for_and_can_be_taken_away(tmp_path: Path) -> None:

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from bento.model.champion import Champions, Named
+from bento.model.champion import ChampionRef, Champions
 from loan_platform_tests.support.bundles import make_bundle
 
 
-def followed(tmp_path: Path, named: Named) -> Champions:
-    champions = Champions(lambda: named, tmp_path / "cache", 60)
-    champions.look()
+def followed(tmp_path: Path, refs: ChampionRef) -> Champions:
+    champions = Champions(lambda: refs, tmp_path / "cache", 60)
+    champions.poll()
     return champions
 
 
 def test_a_copy_that_cannot_be_kept_is_no_refusal(tmp_path: Path) -> None:
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
     (tmp_path / "cache" / "newest.json").mkdir(parents=True)
-    champions = followed(tmp_path, Named(1, sha256, tmp_path / "lake" / "bundle"))
+    champions = followed(tmp_path, ChampionRef(1, sha256, tmp_path / "lake" / "bundle"))
     assert champions.serving is not None
     assert (champions.refusals, champions.refusal) == (0, None)
     assert (tmp_path / "cache" / sha256).is_dir()
@@ -31,38 +31,38 @@ def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monk
 
     monkeypatch.setattr("bento.model.champion.load_bundle", broken)
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
-    champions = followed(tmp_path, Named(1, sha256, tmp_path / "lake" / "bundle"))
+    champions = followed(tmp_path, ChampionRef(1, sha256, tmp_path / "lake" / "bundle"))
     assert champions.serving is None
     assert champions.refusal == f"version 1 ({sha256[:12]}): IndexError"
 
 
 def test_two_services_of_one_home_share_their_copies(tmp_path: Path) -> None:
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
-    named = Named(1, sha256, tmp_path / "lake" / "bundle")
-    pair = [Champions(lambda: named, tmp_path / "cache", 60) for _ in range(2)]
+    refs = ChampionRef(1, sha256, tmp_path / "lake" / "bundle")
+    pair = [Champions(lambda: refs, tmp_path / "cache", 60) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(Champions.look, pair))
+        list(pool.map(Champions.poll, pair))
     assert [champions.refusal for champions in pair] == [None, None]
     assert all(champions.serving is not None for champions in pair)
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [sha256]
 
 
 def test_old_copies_go_and_records_and_jobs_beside_them_stay(tmp_path: Path) -> None:
-    named: list[Named] = []
+    refs: list[ChampionRef] = []
     for version in range(1, 8):
         bundle = tmp_path / "lake" / str(version)
         _, sha256 = make_bundle(bundle, slope=version / 10)
-        named.append(Named(version, sha256, bundle))
+        refs.append(ChampionRef(version, sha256, bundle))
     kept = [tmp_path / "cache" / name / "file" for name in ("audit", "jobs")]
     for path in kept:
         path.parent.mkdir(parents=True)
         path.write_text("kept")
-    waiting = list(named)
+    waiting = list(refs)
     champions = Champions(lambda: waiting.pop(0), tmp_path / "cache", 60)
-    for _ in named:
-        champions.look()
-    assert champions.swaps == len(named) - 1
+    for _ in refs:
+        champions.poll()
+    assert champions.swaps == len(refs) - 1
     assert [path.read_text() for path in kept] == ["kept", "kept"]
     copies = {path.name for path in (tmp_path / "cache").iterdir() if len(path.name) == 64}
-    assert named[-1].sha256 in copies
-    assert len(copies) < len(named)
+    assert refs[-1].sha256 in copies
+    assert len(copies) < len(refs)

@@ -11,8 +11,8 @@ import pytest
 
 from bento.http.problems import HttpError
 from bento.model.champion import Serving
-from bento.model.micro_batch import MOST_ROWS, Scorer
-from bento.model.records import Asked
+from bento.model.micro_batch import MAX_ROWS, Scorer
+from bento.model.records import ScoringRequest
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import make_bundle, typed_rows
@@ -28,13 +28,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Serving]:
 
     def made(directory: Path, version: int) -> Serving:
         _, sha256 = make_bundle(directory, slope=version / 10)
-        return Serving.of(version, sha256, directory)
+        return Serving.load(version, sha256, directory)
 
     return [made(tmp_path_factory.mktemp("bundles") / str(version), version) for version in (1, 2)]
 
 
-def question(serving: Serving, inputs: Sequence[Any], explain: bool = False) -> Asked:
-    return Asked(None, serving, {}, inputs, explain)
+def question(serving: Serving, inputs: Sequence[Any], explain: bool = False) -> ScoringRequest:
+    return ScoringRequest("0123456789abcdef", None, serving, {}, inputs, explain)
 
 
 async def answered(scorer: Scorer, *one: Any) -> Answer:
@@ -43,7 +43,7 @@ async def answered(scorer: Scorer, *one: Any) -> Answer:
     return answer
 
 
-async def kept(_: Sequence[tuple[Asked, Answer]]) -> None:
+async def kept(_: Sequence[tuple[ScoringRequest, Answer]]) -> None:
     """A recorder that needs a moment."""
     await asyncio.sleep(0.001)
 
@@ -70,8 +70,8 @@ def test_together_each_gets_what_it_gets_alone(models: list[Serving], monkeypatc
     monkeypatch.setattr(Predictor, "predict_rows", counted)
     wanted = [(models[i % 7 == 0], models[0].reader.inputs(body), i % 3 == 0) for i, body in enumerate(BODIES * 3)]
     got = asked(wanted)
-    assert sum(sizes) == len(wanted) > MOST_ROWS
-    assert 1 < max(sizes) <= MOST_ROWS
+    assert sum(sizes) == len(wanted) > MAX_ROWS
+    assert 1 < max(sizes) <= MAX_ROWS
     for (serving, inputs, explain), answer in zip(wanted, got, strict=True):
         assert answer == few(serving.predictor, serving.reader.frame([inputs]), [explain])[0]
         assert bool(answer.reasons) <= (explain or answer.decision == "decline")
@@ -104,9 +104,9 @@ def test_unrecorded_answers_are_not_given_and_later_ones_are(models: list[Servin
     inputs = models[0].reader.inputs(BODIES[0])
     fails = [True, False]
 
-    async def full_disk_at_first(_: Sequence[tuple[Asked, Answer]]) -> None:
+    async def full_disk_at_first(_: Sequence[tuple[ScoringRequest, Answer]]) -> None:
         if fails.pop(0):
-            raise HttpError(503, "audit_unavailable", "No answer is given.")
+            raise HttpError(503, "audit_unavailable", "The answer cannot be recorded.")
 
     async def two_rounds() -> tuple[list[Any], Answer]:
         scorer = Scorer(full_disk_at_first)
@@ -123,7 +123,7 @@ def test_callers_who_were_just_answered_join_those_who_waited(models: list[Servi
     """Eight callers that ask again at once: after the first frames all are in one, not in halves that take turns."""
     inputs, sizes = models[0].reader.inputs(BODIES[0]), list[int]()
 
-    async def counted(answers: Sequence[tuple[Asked, Answer]]) -> None:
+    async def counted(answers: Sequence[tuple[ScoringRequest, Answer]]) -> None:
         sizes.append(len(answers))
         await asyncio.sleep(0.001)
 

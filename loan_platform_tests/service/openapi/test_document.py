@@ -15,12 +15,10 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
-from bento.app import ROUTES
-from bento.batch.routes import batch_routes
 from bento.http.overload import CODE as OVERLOADED
 from bento.openapi.errors import CODES
-from bento.openapi.open import ASSETS
-from bento.pages.routes import FOLDER, PAGE_ROUTES
+from bento.pages.endpoints import STATIC_FOLDER
+from bento.routes import ROUTES
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform_tests.support.bundles import make_ranged_bundle
 from loan_platform_tests.support.paths import REPOSITORY
@@ -31,7 +29,8 @@ from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 pytestmark = pytest.mark.slow
 
 FULL = os.environ.get("LOAN_FAULTS") == "full"
-OF_BENTOML = ("/livez", "/healthz", "/schema.json")
+PAGES = [route.path for route in ROUTES if route.operation.tag == "pages"]
+ONE_METHOD = {route.path: route.method for route in ROUTES if "{" not in route.path}
 EXAMPLES = 50 if FULL else 10  # of each route and kind; beside them the edges of each field are tried
 # A form of MLflow's has rules that JSON Schema cannot say (lengths that agree), and takes more than it documents.
 CONFIG = """
@@ -79,12 +78,12 @@ def test_it_is_openapi_and_its_schemas_are_schemas(document: dict[str, Any]) -> 
 
 def test_it_has_every_route_and_no_other(document: dict[str, Any]) -> None:
     described = {path: {method.upper() for method in methods} for path, methods in document["paths"].items()}
-    probes = {path: {"GET"} for path in OF_BENTOML}
-    routes = ROUTES | batch_routes(1)
-    assert described == {path: {route.method, route.also} - {""} for path, route in routes.items()} | probes
-    for path, route in routes.items():
-        operation = document["paths"][path][route.method.lower()]
-        assert ("security" in operation) == (route.scope is None), path
+    in_table: dict[str, set[str]] = {}
+    for route in ROUTES:
+        in_table.setdefault(route.path, set()).add(route.method)
+        operation = document["paths"][route.path][route.method.lower()]
+        assert ("security" in operation) == (route.scope is None), route.path
+    assert described == in_table
 
 
 def contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -127,12 +126,11 @@ def test_nobody_of_the_golden_rows_is_in_it(home: Home, service: httpx.Client) -
         assert not person or json.dumps(person, sort_keys=True) not in text
 
 
-@pytest.mark.parametrize("path", [*ROUTES, *OF_BENTOML])
+@pytest.mark.parametrize("path", [path for path in ONE_METHOD if path != "/api/v1/predict/batch"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "HEAD"])
 def test_another_method_is_a_problem(service: httpx.Client, path: str, method: str) -> None:
     answer = service.request(method, path)
-    allowed = ROUTES[path].method if path in ROUTES else "GET"
-    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert (answer.status_code, answer.headers["allow"]) == (405, ONE_METHOD[path])
     assert answer.headers["content-type"] == "application/problem+json"
     assert method == "HEAD" or answer.json()["code"] == "method_not_allowed"
 
@@ -182,7 +180,7 @@ def test_a_bad_request_is_answered_as_documented(service: httpx.Client, document
         assert code in response["content"]["application/problem+json"]["examples"]
 
 
-@pytest.mark.parametrize("path", PAGE_ROUTES)
+@pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_sent_with_strict_headers_and_once(service: httpx.Client, path: str) -> None:
     first = service.get(path)
     assert first.status_code == 200
@@ -196,7 +194,7 @@ def test_a_page_is_sent_with_strict_headers_and_once(service: httpx.Client, path
 
 
 def test_pages_ask_nothing_of_anybody_else(service: httpx.Client) -> None:
-    for path in PAGE_ROUTES:
+    for path in PAGES:
         text = service.get(path).text
         outside = set(re.findall(r"(?:src|href|url\(|fetch\(|import)\s*[=(]?\s*[\"'](?:https?:)?//[^\"']*", text))
         assert outside == set(), path
@@ -206,8 +204,8 @@ def test_pages_ask_nothing_of_anybody_else(service: httpx.Client) -> None:
 
 
 def test_what_the_pages_are_made_of_is_beside_the_code() -> None:
-    files = {path.name for path in FOLDER.iterdir()}
-    assert files == {"index.html", *(path.rpartition("/")[2] for path in ASSETS)}
+    files = {path.name for path in STATIC_FOLDER.iterdir()}
+    assert files == {"index.html", *(path.rpartition("/")[2] for path in PAGES if path.startswith("/page/"))}
 
 
 def test_the_docs_page_names_every_route_field_and_error(service: httpx.Client, document: dict[str, Any]) -> None:

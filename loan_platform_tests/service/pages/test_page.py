@@ -69,7 +69,7 @@ def test_without_a_model_it_says_so_and_tries_again(tab: Page, home: Home, servi
     assert tab.run("document.querySelector('#main').hidden")
     docs = service.get("/docs")
     assert (docs.status_code, docs.headers["content-type"]) == (503, "text/html; charset=utf-8")
-    assert "tries again" in docs.text
+    assert "reloads" in docs.text
     home.promote(0.1, make=make_ranged_bundle)
     tab.wait(SHOWN)
     assert tab.run("document.querySelector('#notice').hidden")
@@ -148,7 +148,7 @@ def test_a_moving_slider_rescores_and_the_latest_answer_wins(page: Page) -> None
     page.fill("#field-utilisation", "35")
     page.wait(SETTLED)  # every earlier request was answered or given up
     page.wait("document.querySelector('#stale').hidden")
-    assert "against the application that you scored" in page.text("#change")
+    assert "compared with the application that you scored" in page.text("#change")
     page.wait("document.querySelector('#answer').getAttribute('aria-busy') === null")
     settled = answer_of(page)
     page.run(SCORE)  # what is in the fields now

@@ -1,6 +1,6 @@
 """Drift of what is asked: found, gone again, over all workers, and of the model in force alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 
-from bento.model.champion import Champions, Named, Serving
+from bento.model.champion import ChampionRef, Champions, Serving
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.drift_window import SharedCounts
 from loan_platform.core.book.monitoring_policies import DriftPolicy
@@ -27,70 +27,70 @@ WINDOW = 400
 
 @pytest.fixture
 def champions(tmp_path: Path) -> Champions:
-    named: list[Named] = []
+    refs: list[ChampionRef] = []
     for version in (1, 2):
         _, sha256 = make_bundle(tmp_path / str(version), version / 10, DEVELOPMENT)
-        named.append(Named(version, sha256, tmp_path / str(version)))
-    champions = Champions(lambda: named[0], tmp_path / "cache", 60)
-    champions.look()
-    named.pop(0)  # the next look finds version 2
+        refs.append(ChampionRef(version, sha256, tmp_path / str(version)))
+    champions = Champions(lambda: refs[0], tmp_path / "cache", 60)
+    champions.poll()
+    refs.pop(0)  # the next poll finds version 2
     return champions
 
 
+class Maker:
+    """Makes the drift of a service, with metrics in a registry of its own."""
+
+    def __init__(self, champions: Champions, path: Path) -> None:
+        self.champions, self.path, self.registry = champions, path, CollectorRegistry()
+
+    def __call__(self, window: int = WINDOW, sample: float = 1.0, champions: Champions | None = None) -> OnlineDrift:
+        self.registry = CollectorRegistry()
+        return OnlineDrift("tiny", champions or self.champions, self.path, window, sample, self.registry)
+
+    def gauge(self, name: str, **labels: str) -> float | None:
+        """A metric of the newest drift."""
+        return self.registry.get_sample_value(f"loan_model_drift_{name}", {"portfolio": "tiny", **labels})
+
+
 @pytest.fixture
-def made(champions: Champions, tmp_path: Path) -> Iterator[Callable[..., OnlineDrift]]:
-    before = set(REGISTRY._collector_to_names)  # pyright: ignore[reportPrivateUsage]
-
-    def make(window: int = WINDOW, sample: float = 1.0, of: Champions = champions) -> OnlineDrift:
-        for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
-            REGISTRY.unregister(collector)
-        return OnlineDrift("tiny", of, tmp_path / "drift.db", window, sample)
-
-    yield make
-    for collector in set(REGISTRY._collector_to_names) - before:  # pyright: ignore[reportPrivateUsage]
-        REGISTRY.unregister(collector)
+def make(champions: Champions, tmp_path: Path) -> Maker:
+    return Maker(champions, tmp_path / "drift.db")
 
 
 def answered(drift: OnlineDrift, serving: Serving, rows: pl.DataFrame, single: bool = False) -> None:
     probabilities = serving.predictor.predict_frame(rows)["probability"].to_list()
     if single:
         for row, probability in zip(bodies(rows), probabilities, strict=True):
-            drift.seen(serving, serving.reader.inputs(row), (probability,))
+            drift.observe(serving, serving.reader.inputs(row), (probability,))
     else:
-        drift.seen(serving, rows, probabilities)
+        drift.observe(serving, rows, probabilities)
 
 
-def gauge(name: str, **labels: str) -> float | None:
-    return REGISTRY.get_sample_value(f"loan_model_drift_{name}", {"portfolio": "tiny", **labels})
-
-
-def test_the_limits_are_those_of_the_book(made: Callable[..., OnlineDrift], tmp_path: Path) -> None:
+def test_the_limits_are_those_of_the_book(make: Maker, tmp_path: Path) -> None:
     folder = tmp_path / "lenient"
     _, sha256 = make_bundle(folder, 0.1, DEVELOPMENT, drift={"warning": 90.0, "critical": 99.0})
-    champions = Champions(lambda: Named(1, sha256, folder), tmp_path / "cache", 60)
-    champions.look()
-    drift = made(of=champions)
+    champions = Champions(lambda: ChampionRef(1, sha256, folder), tmp_path / "cache", 60)
+    champions.poll()
+    drift = make(champions=champions)
     assert champions.serving is not None
     answered(drift, champions.serving, RICH)
-    drift.look()
+    drift.compare()
     assert drift.state == {"detected": False, "verdict": "ok", "rows": WINDOW, "window": WINDOW, "over": []}
 
 
-def test_drift_is_found_and_goes_and_starts_anew_with_a_model(
-    champions: Champions, made: Callable[..., OnlineDrift]
-) -> None:
-    drift, first = made(), champions.serving
+def test_drift_is_found_and_goes_and_starts_anew_with_a_model(champions: Champions, make: Maker) -> None:
+    drift, first = make(), champions.serving
     assert first is not None
     answered(drift, first, USUAL, single=True)
-    drift.look()
+    drift.compare()
     assert drift.state == {"detected": False, "verdict": "ok", "rows": WINDOW, "window": WINDOW, "over": []}
-    assert gauge("psi", feature="log_income") == gauge("detected") == 0
+    assert make.gauge("psi", feature="log_income") == make.gauge("detected") == 0
 
     answered(drift, first, RICH)
-    drift.look()
+    drift.compare()
     assert drift.state is not None
     assert drift.state["over"][0] == "log_income"
-    assert (drift.state["detected"], drift.state["rows"], gauge("detected")) == (True, WINDOW, 1)
+    assert (drift.state["detected"], drift.state["rows"], make.gauge("detected")) == (True, WINDOW, 1)
     table = drift_table(
         Reference.from_json(first.bundle.reference),
         first.bundle.model.features(RICH),
@@ -98,41 +98,41 @@ def test_drift_is_found_and_goes_and_starts_anew_with_a_model(
         DriftPolicy(),
     )
     of_batch = {v.name: v.psi - v.chance for v in table.variables}
-    assert gauge("psi", feature="log_income") == pytest.approx(of_batch["log_income"])
-    assert gauge("psi", feature="(score)") == pytest.approx(max(of_batch["score"], 0))
-    assert gauge("psi", feature="region") == 0
+    assert make.gauge("psi", feature="log_income") == pytest.approx(of_batch["log_income"])
+    assert make.gauge("psi", feature="(score)") == pytest.approx(max(of_batch["score"], 0))
+    assert make.gauge("psi", feature="region") == 0
 
     answered(drift, first, USUAL)
-    drift.look()
-    assert gauge("psi", feature="log_income") == gauge("detected") == 0
+    drift.compare()
+    assert make.gauge("psi", feature="log_income") == make.gauge("detected") == 0
 
     answered(drift, first, RICH)
-    drift.look()
-    assert gauge("detected") == 1
+    drift.compare()
+    assert make.gauge("detected") == 1
     answered(drift, first, RICH)
-    champions.look()
-    drift.look()
+    champions.poll()
+    drift.compare()
     assert drift.state["rows"] == 0
-    assert gauge("psi", feature="log_income") == gauge("detected") == 0
+    assert make.gauge("psi", feature="log_income") == make.gauge("detected") == 0
 
 
-def test_few_rows_alarm_nobody_and_a_share_is_a_share(champions: Champions, made: Callable[..., OnlineDrift]) -> None:
-    drift, serving = made(sample=0.5), champions.serving
+def test_few_rows_alarm_nobody_and_a_share_is_a_share(champions: Champions, make: Maker) -> None:
+    drift, serving = make(sample=0.5), champions.serving
     assert serving is not None
     answered(drift, serving, RICH.head(150), single=True)
-    drift.look()
+    drift.compare()
     assert drift.state is not None
     assert 30 < drift.state["rows"] < 120
-    few = made(sample=1)
-    few._path.unlink()  # pyright: ignore[reportPrivateUsage]
+    few = make(sample=1)
+    make.path.unlink()
     answered(few, serving, RICH.head(99))
-    few.look()
+    few.compare()
     assert few.state is not None
-    assert (few.state["verdict"], few.state["rows"], gauge("detected")) == ("unknown", 99, 0)
-    none = made(window=0)
+    assert (few.state["verdict"], few.state["rows"], make.gauge("detected")) == ("unknown", 99, 0)
+    none = make(window=0)
     answered(none, serving, RICH)
-    none.look()
-    assert gauge("psi", feature="log_income") is None
+    none.compare()
+    assert make.gauge("psi", feature="log_income") is None
 
 
 def test_a_window_is_that_of_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

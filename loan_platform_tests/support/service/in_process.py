@@ -1,0 +1,64 @@
+"""The application of one worker in the process of the test, without BentoML and without a server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from bento.app import Checks, Dispatcher, ServiceApp
+from bento.batch.endpoints import BatchEndpoints
+from bento.endpoints import Endpoints
+from bento.http.drain import Drain
+from bento.http.overload import InFlightLimit
+from bento.http.rate_limit import Limiter
+from bento.model.champion import ChampionRef, Champions
+from bento.model.current import CurrentModel
+from bento.model.records import Records
+from bento.pages.endpoints import PageEndpoints
+from bento.routes import ROUTES
+from bento.scoring import ScoringEndpoints
+from bento.status import StatusEndpoints
+from bento.telemetry.drift import OnlineDrift
+from bento.telemetry.http_metrics import HttpMetrics
+from bento.telemetry.metrics import Metrics
+from bento.telemetry.middleware import Telemetry
+from loan_platform.adapters.service.api_keys import KeyFile
+from loan_platform.settings.audit import AuditSettings
+from loan_platform_tests.support.bundles import make_bundle
+
+BOOK = "tiny_loans"
+
+
+async def no_bentoml(*_: Any) -> None:
+    raise AssertionError("this request must not reach BentoML")
+
+
+@contextmanager
+def worker_app(
+    folder: Path, keys: KeyFile | None = None, limiter: Limiter | None = None, drain: Drain | None = None
+) -> Iterator[ServiceApp]:
+    """The application of a worker with a champion, metrics in a registry of its own, and no request log."""
+    _, sha256 = make_bundle(folder / "lake" / "bundle")
+    champions = Champions(lambda: ChampionRef(1, sha256, folder / "lake" / "bundle"), folder / "cache", 60)
+    champions.start()
+    model, registry, drain = CurrentModel(BOOK, champions), CollectorRegistry(), drain or Drain()
+    records = Records(BOOK, AuditSettings.for_portfolio(BOOK, {"LOAN_PLATFORM_HOME": str(folder)}), registry)
+    records.start()
+    drift = OnlineDrift(BOOK, champions, folder / "drift.db", 0, 1, registry)
+    metrics = Metrics(BOOK, champions, registry)
+    dispatcher = Dispatcher(ROUTES)
+    dispatcher.connect(
+        Endpoints(
+            scoring=ScoringEndpoints(model, metrics, drift, records),
+            status=StatusEndpoints(model, drain, drift, records, metrics),
+            pages=PageEndpoints(model, ROUTES),
+            batch=BatchEndpoints(BOOK, folder / "jobs", 1, 1, champions),
+        )
+    )
+    telemetry = Telemetry(HttpMetrics(registry), None, 0.0, None)
+    checks = Checks(keys, limiter, InFlightLimit(64), 1_000_000, drain)
+    yield ServiceApp(dispatcher, no_bentoml, telemetry, checks)
+    champions.stop()
+    records.stop()
