@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from bento.model.champion import Champions, Serving
 from bento.telemetry.drift_window import PARTS, SharedCounts
-from loan_platform.core.book.policies import DriftPolicy
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.monitoring.psi import DriftTable, VariableDrift, table_of_counts
 from loan_platform.core.monitoring.reference import SCORE_COLUMN, Reference, count, with_scores
 
