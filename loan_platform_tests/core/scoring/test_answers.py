@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from bento.openapi.batch import ANSWERED
 
 from bento.batch.runner import ANSWERS as JOB_ANSWERS
 from bento.model.answer_json import NAMES
+from bento.openapi.batch_schemas import ANSWERED
 from bento.openapi.schemas import PREDICTIONS
 from loan_platform.adapters.audit.job_records import ROWS as JOB_ROWS
 from loan_platform.core.monitoring.served_table import served_table
