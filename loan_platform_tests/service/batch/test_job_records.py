@@ -103,7 +103,7 @@ def test_an_unrecorded_job_gives_answers_only_if_it_may(home: Home, fail: str, s
     assert told["status"] == status
     assert ("answers" in told) == (fail == "open")
     verified = command(home, "verify")
-    assert (f"{len(ROWS)} answers without a record" in verified.stdout) == (fail == "open")
+    assert (f" {len(ROWS)} responses without a record" in verified.stdout) == (fail == "open")
     if fail == "closed":
         assert told["message"] == "The answers cannot be recorded: the records cannot be written: File exists."
 
