@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Palette of Okabe and Ito, distinct for every kind of colour vision.
-BLUE, ORANGE, RED, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 INK, SOFT, GRID = "#1b2733", "#5b6b7b", "#e3e8ed"
 
 _STYLE: dict[str, Any] = {
