@@ -74,8 +74,8 @@ def test_a_category_made_of_an_integer_reads_as_an_integer():
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("amount / AVG(amount)", "looks at others"),
-        ("RANK() OVER (ORDER BY amount)", "looks at others"),
+        ("amount / AVG(amount)", "reads other rows"),
+        ("RANK() OVER (ORDER BY amount)", "reads other rows"),
         ("no_such_function(amount)", "unsupported function"),
         ("purpose", "gives text, not a number"),
     ],
