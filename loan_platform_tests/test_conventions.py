@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.source_trees import parsed
 
 TESTS = sorted(REPOSITORY.glob("loan_platform_tests/**/*.py"))
 BENCHMARKS = sorted(REPOSITORY.glob("benchmarks/**/*.py"))
@@ -13,7 +14,7 @@ MAX_NAME = 60
 
 def imported(path: Path) -> Iterator[tuple[str, str]]:
     """Each imported name with its module; the name is empty where the module itself is imported."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             yield from ((node.module or "", alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
@@ -59,7 +60,7 @@ def test_names_of_tests_have_at_most_sixty_characters() -> None:
     functions = [
         node.name
         for path in TESTS
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert [name for name in functions if name.startswith("test_") and len(name) > MAX_NAME] == []

@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import loan_platform
+from loan_platform_tests.support.source_trees import parsed
 
 ROOT = Path(loan_platform.__file__).parent
 LAYERS = ["core", "adapters", "assets", "cli"]
@@ -64,7 +65,7 @@ def modules(*folders: str) -> list[Path]:
 
 
 def imports(path: Path, top_level_only: bool = False) -> Iterator[tuple[str, int]]:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in tree.body if top_level_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -89,7 +90,7 @@ def own_imports() -> Iterator[tuple[str, str, str]]:
     paths = [*modules(*LAYERS, "sample_data"), *ROOT.glob("*.py"), *sorted((ROOT.parent / "bento").rglob("*.py"))]
     known = {module_of(path) for path in paths}
     for path in paths:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}

@@ -1,6 +1,7 @@
 """What pyproject.toml declares is what the code imports, and the locks fit it."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -73,6 +74,7 @@ def _name(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
+@functools.cache
 def _imports(folder: str) -> set[str]:
     """Modules that a folder's files import, by their dotted names."""
     found: set[str] = set()
