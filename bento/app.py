@@ -10,7 +10,7 @@ from bento.endpoints import Endpoints
 from bento.http.authentication import AuthenticationMiddleware
 from bento.http.body_limit import BodyMiddleware
 from bento.http.drain import Drain, DrainMiddleware
-from bento.http.overload import InFlightLimit, InFlightLimitMiddleware
+from bento.http.overload import InFlightCountMiddleware, InFlightLimit, OverloadMiddleware
 from bento.http.problems import ProblemMiddleware
 from bento.http.rate_limit import Limiter, RateLimitMiddleware
 from bento.http.request_info import request_info
@@ -44,11 +44,12 @@ def middlewares(routes: RouteTable, telemetry: Telemetry, checks: Checks) -> lis
     return [
         Middleware(TelemetryMiddleware, routes, telemetry),
         Middleware(DrainMiddleware, checks.drain),
-        Middleware(InFlightLimitMiddleware, checks.in_flight),
+        Middleware(OverloadMiddleware, checks.in_flight),
         Middleware(ProblemMiddleware),
         Middleware(RouteCheckMiddleware),
         Middleware(AuthenticationMiddleware, checks.keys),
         *([Middleware(RateLimitMiddleware, checks.limiter)] if checks.limiter else []),
+        Middleware(InFlightCountMiddleware, checks.in_flight),
         Middleware(BodyMiddleware, checks.drain, checks.upload_bytes),
     ]
 

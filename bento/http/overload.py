@@ -76,8 +76,8 @@ class InFlightLimit:
         await send({"type": "http.response.body", "body": _HEAD + request_id + _TAIL})
 
 
-class InFlightLimitMiddleware:
-    """Rejects requests while the limit of in-flight requests is reached, and counts those that pass.
+class OverloadMiddleware:
+    """Rejects requests while the limit of in-flight requests is reached.
 
     Args:
         app: the next application.
@@ -94,6 +94,23 @@ class InFlightLimitMiddleware:
         if routes is not None and routes.rejected_when_full and limit.count >= limit.maximum:
             await limit.reject(info, send)
             return
+        await self._app(scope, receive, send)
+
+
+class InFlightCountMiddleware:
+    """Counts the in-flight requests. It stands behind the checks of the caller: who has no key holds no place.
+
+    Args:
+        app: the next application.
+        limit: of the worker.
+    """
+
+    def __init__(self, app: ASGIApp, limit: InFlightLimit) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counted until its response is sent or has failed."""
+        limit, routes = self._limit, request_info(scope).path_routes
         route = routes.by_method.get(scope["method"]) if routes is not None else None
         if route is None or route.in_flight is not InFlight.COUNTED:
             await self._app(scope, receive, send)

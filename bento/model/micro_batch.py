@@ -1,4 +1,4 @@
-"""Micro-batching: applications that wait at the same time are scored and recorded batch."""
+"""Micro-batching: applications that wait at the same time are scored and recorded together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence

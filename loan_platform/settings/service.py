@@ -37,7 +37,7 @@ class ServiceSettings(SharedSettings):
 
     portfolio: Portfolio
     stage: Stage = "production"
-    poll_seconds: Annotated[float, BeforeValidator(matches(r"[0-9]*\.?[0-9]+"))] = setting(
+    poll_seconds: float = setting(
         Variable("LOAN_POLL_SECONDS", "a number of seconds from 0.1 to 3600"),
         "Seconds between two looks at the promotion ledger for a new champion.",
         default=5.0,

@@ -25,7 +25,7 @@ from loan_platform.settings.platform import PlatformSettings
 
 pytestmark = pytest.mark.slow
 
-BOOKS = {"credit_cards": 10_000, "bank_customers": 6_000, "retail_loans": 4_000}
+BOOKS = {"credit_cards": 5_000, "bank_customers": 4_000, "retail_loans": 4_000}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def quick_book() -> Portfolio:
     assert isinstance(component, LoanPortfolio)
     policies = component.attributes.model_dump(exclude={"contract"})
     policies["training"] |= {"families": ["scorecard", "gradient_boosting", "blend"], "trials": 2}
-    policies["promotion"]["max_ece"] = 0.06  # 2,400 test loans alone give an ECE of .02
+    policies["promotion"]["max_ece"] = 0.06  # 1,400 test loans alone give an ECE of .02
     contract = load_contract(REPOSITORY / "loan_platform" / "defs" / BOOK / "contract.yaml")
     return Portfolio(name=BOOK, contract=contract, **policies)
 
@@ -77,7 +77,7 @@ def test_the_story_of_a_generated_book() -> None:
     folder.mkdir(parents=True)
     drift = Drift(start="2018-12", income_factor=0.6, fico_shift=-40, purpose_shift=0.4)
     batch = Applications(rows=6_000, seed=5, drift=drift)
-    write_loan_book(folder / "loans.csv", rows=20_000, seed=5, start="2013-01")
+    write_loan_book(folder / "loans.csv", rows=12_000, seed=5, start="2013-01")
     write_applications(folder / "applications.csv", batch)
     write_outcomes(folder / "outcomes.csv", batch, resolved_months=3)
     book = book_definitions(quick_book())

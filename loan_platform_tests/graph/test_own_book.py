@@ -69,10 +69,10 @@ def test_a_german_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_a_wide_file_of_rare_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draft, book, settings = run(tmp_path, write_wide, monkeypatch)
-    check_scored(settings, 12_000)
+    check_scored(settings, 8_000)
     assert book.contract.entity_key == "accountid"
     assert book.contract.event_date is None
     assert (book.split.kind, book.partitions.every) == ("hash", "none")
-    assert (draft.counts.defaults, draft.counts.repaid) == (120, 11_880)
+    assert (draft.counts.defaults, draft.counts.repaid) == (80, 7_920)
     assert draft.target.sql == "CASE WHEN trim(\"bad_flag\") = '1' THEN 1 WHEN trim(\"bad_flag\") = '0' THEN 0 END"
     assert len(book.contract.features) >= 58

@@ -22,7 +22,7 @@ def test_serve_starts_the_service_of_a_book(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [str(BIN / "loan-platform"), "serve", "--book", "bank_customers", "--port", str(port)]
-    environment = os.environ | {"LOAN_PLATFORM_HOME": str(home), "LOAN_ENV": "development", "LOAN_MAX_IN_FLIGHT": "9"}
+    environment = os.environ | {"LOAN_PLATFORM_HOME": str(home), "LOAN_ENV": "development", "LOAN_MOST_UNDER_WAY": "9"}
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=out)
     try:
@@ -31,7 +31,7 @@ def test_serve_starts_the_service_of_a_book(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_SECONDS)
-    assert log.read_text().count("LOAN_MAX_IN_FLIGHT is now LOAN_MAX_IN_FLIGHT") == 1
+    assert log.read_text().count("LOAN_MOST_UNDER_WAY is now LOAN_MAX_IN_FLIGHT") == 1
     assert (home / "dagster" / "dagster.yaml").is_file()
 
 

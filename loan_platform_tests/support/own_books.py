@@ -62,7 +62,7 @@ def german(value: float) -> str:
     return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
 
 
-def write_wide(path: Path, rows: int = 12_000, columns: int = 60, rate: float = 0.01, seed: int = 2) -> None:
+def write_wide(path: Path, rows: int = 8_000, columns: int = 60, rate: float = 0.01, seed: int = 2) -> None:
     """Commas, rare defaults, many columns of numbers, no dates, values missing."""
     draw = np.random.default_rng(seed)
     numbers = draw.normal(0, 1, (rows, columns - 2))

@@ -3,17 +3,34 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from limits.storage import MemoryStorage
+from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
 from benchmarks.flood import flood
-from bento.http.overload import MAX_DELAY_SECONDS, REJECTIONS_PER_SECOND, InFlightLimit, InFlightLimitMiddleware, Pace
+from bento.app import Checks, middlewares
+from bento.http.authentication import AuthenticationMiddleware
+from bento.http.drain import Drain
+from bento.http.overload import (
+    MAX_DELAY_SECONDS,
+    REJECTIONS_PER_SECOND,
+    InFlightCountMiddleware,
+    InFlightLimit,
+    OverloadMiddleware,
+    Pace,
+)
+from bento.http.rate_limit import Limiter, RateLimitMiddleware
 from bento.http.request_info import RequestInfo, set_request_info
 from bento.http.routes import InFlight
 from bento.routes import ROUTES
+from bento.telemetry.http_metrics import HttpMetrics
+from bento.telemetry.middleware import Telemetry
+from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies, serving
 
@@ -94,7 +111,7 @@ async def _at_once(count: int, maximum: int) -> list[dict[str, Any]]:
             by_name = {name.decode(): value for name, value in sent[0]["headers"]}
             rejections.append({**json.loads(sent[1]["body"]), **by_name})
 
-    app = InFlightLimitMiddleware(wait, limit)
+    app = OverloadMiddleware(InFlightCountMiddleware(wait, limit), limit)
     tasks = [asyncio.create_task(request("/predict", "POST")) for _ in range(count)]
     await asyncio.sleep(0.05)
     tasks += [asyncio.create_task(request(path, "GET")) for path in ("/livez", "/readyz", "/metrics")]
@@ -119,6 +136,17 @@ def test_requests_above_the_limit_are_rejected() -> None:
     )
 
 
+def test_a_request_counts_after_the_caller_is_checked(tmp_path: Path) -> None:
+    """Otherwise clients without a key that do not read their 401 would hold every place."""
+    limiter = Limiter("1/minute", MemoryStorage())
+    checks = Checks(KeyFile(tmp_path / "keys.json"), limiter, InFlightLimit(1), 1, Drain())
+    telemetry = Telemetry(HttpMetrics(CollectorRegistry()), None, 0.0, None)
+    order: list[Any] = [middleware.cls for middleware in middlewares(ROUTES, telemetry, checks)]
+    checked = max(order.index(AuthenticationMiddleware), order.index(RateLimitMiddleware))
+    assert order.index(OverloadMiddleware) < order.index(AuthenticationMiddleware)
+    assert order.index(InFlightCountMiddleware) > checked
+
+
 def test_a_failed_request_no_longer_counts() -> None:
     limit = InFlightLimit(1)
 
@@ -128,7 +156,7 @@ def test_a_failed_request_no_longer_counts() -> None:
     async def request() -> None:
         scope: Scope = {"type": "http", "method": "POST", "path": "/predict"}
         set_request_info(scope, RequestInfo("0123456789abcdef", ROUTES.find(scope)))
-        await InFlightLimitMiddleware(fail, limit)(scope, fail, fail)
+        await InFlightCountMiddleware(fail, limit)(scope, fail, fail)
 
     for _ in range(3):
         with pytest.raises(KeyError):
