@@ -1,4 +1,4 @@
-"""Margins of a few rows, with XGBoost's bits but without the 0.2 ms that a call of XGBoost takes (decision 15)."""
+"""Margins of a few rows, with XGBoost's bits but without the fixed cost of a call of XGBoost (decision 15)."""
 
 from typing import Any
 
