@@ -33,10 +33,6 @@ say "Downloading and installing $(grep -c '^[a-z].*==' "$lock") packages with $(
   { grep --line-buffered -vE '^ ([+~-]|Downloaded) ' || true; } >&2
 say "Installing the checkout"
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
-# Plotly has 15,000 of the 34,000 modules and a report imports 360 of them; packages' own tests are never imported.
 say "Compiling bytecode on all cores"
-unused='site-packages/(([^/]+/)+tests?/|plotly/(validators|graph_objs)/(?!(layout|scatter|bar|heatmap)/|[^/]*$))'
-"$venv/bin/python" -m compileall -q -j 0 loan_platform bento
-# A package may carry a file for another Python: it is not compiled, and Python says so when it is imported.
-"$venv/bin/python" -m compileall -q -j 0 -x "$unused" "$venv"/lib/python*/site-packages >/dev/null || true
+"$venv/bin/python" infra/compile_bytecode.py loan_platform bento "$venv"/lib/python*/site-packages
 say "Ready: $venv, $(du -sh "$venv" | cut -f1)"
