@@ -1,6 +1,6 @@
 """The policies of a portfolio: the keys of `defs.yaml` under `attributes`."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,19 @@ from loan_platform.core.book.decision_policies import DecisionPolicy, PromotionP
 from loan_platform.core.book.monitoring_policies import DriftPolicy, PartitionPolicy
 from loan_platform.core.book.training_policies import SplitPolicy, TrainingPolicy
 from loan_platform.core.errors import Issue
+
+SameKey = Literal["latest", "first", "refuse"]
+
+
+class LatestBy(Strict):
+    """The date that says which of two rows with one key is the latest."""
+
+    column: Text = Field(description="Name of the column in the file, such as `as_of`.")
+    date_format: str | None = Field(
+        default=None,
+        description="Format of its dates, in strptime codes. Default: formats that start with the year, or that name "
+        "the month.",
+    )
 
 
 class Source(Strict):
@@ -23,6 +36,15 @@ class Source(Strict):
     max_rows: int = Field(default=50_000_000, gt=0, description="Largest number of rows. More rows are an error.")
     max_bytes: int = Field(
         default=20_000_000_000, gt=0, description="Largest size in bytes after unpacking. More bytes are an error."
+    )
+    same_key: SameKey = Field(
+        default="latest",
+        description="Which row counts when several rows of `applications` or `outcomes` have one key, in one file or "
+        "in files that arrive later. `latest`: the last one that was read, or the one with the latest date. `first`: "
+        "the first one. `refuse`: the first one, and a check fails. The others stay in the history.",
+    )
+    latest_by: LatestBy | None = Field(
+        default=None, description="Date that decides which row is the latest. Default: the order of reading."
     )
 
 
