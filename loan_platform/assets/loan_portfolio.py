@@ -13,7 +13,7 @@ from loan_platform.assets.automation.jobs import jobs
 from loan_platform.assets.automation.sensors import sensors
 from loan_platform.assets.inference.applications import application_assets
 from loan_platform.assets.inference.predictions import prediction_assets
-from loan_platform.assets.ingestion.loans import ingestion_assets, ingestion_checks
+from loan_platform.assets.ingestion.loans import ingestion_assets
 from loan_platform.assets.monitoring.drift import drift_assets
 from loan_platform.assets.monitoring.outcomes import outcome_assets
 from loan_platform.assets.monitoring.performance import performance_assets
@@ -78,7 +78,7 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=dg.map_asset_specs(with_automation(book), assets),
-        asset_checks=[*ingestion_checks(book), *service_checks(book)],
+        asset_checks=service_checks(book),
         jobs=jobs(book),
         sensors=sensors(book),
     )

@@ -119,18 +119,23 @@ def forget_package(name: str) -> None:
         del sys.modules[module]
 
 
-def write_project(folder: Path) -> Path:
+def write_project(
+    folder: Path,
+    contract: dict[str, Any] = CONTRACT,
+    attributes: dict[str, Any] = ATTRIBUTES,
+    name: str = "car_loans",
+) -> Path:
     """A project of somebody else: one package with one book in its `defs` folder."""
     forget_package("small_bank")
-    book = folder / "small_bank" / "defs" / "car_loans"
+    book = folder / "small_bank" / "defs" / name
     book.mkdir(parents=True)
     (folder / "small_bank" / "__init__.py").touch()
     (folder / "small_bank" / "definitions.py").write_text(DEFINITIONS)
     (folder / "pyproject.toml").write_text(
         '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "small_bank"\n'
     )
-    (book / "contract.yaml").write_text(yaml.safe_dump(CONTRACT, sort_keys=False))
-    component = {"type": "loan_platform.assets.loan_portfolio.LoanPortfolio", "attributes": ATTRIBUTES}
+    (book / "contract.yaml").write_text(yaml.safe_dump(contract, sort_keys=False))
+    component = {"type": "loan_platform.assets.loan_portfolio.LoanPortfolio", "attributes": attributes}
     (book / "defs.yaml").write_text(yaml.safe_dump(component, sort_keys=False))
     return folder
 

@@ -4,6 +4,9 @@
 `<root>/<portfolio>/.store/` each version is an immutable file named by its SHA-256. One manifest names the current
 version of all assets that are published together. Publication is the replacement of this manifest, so a reader sees
 all outputs of a run or none. The previous version is kept for readers that have just looked it up.
+
+Rows that a blocking check has refused are in `<root>/<portfolio>/refused/<asset>/[<partition>/]part-0.parquet` until
+the asset is published again. No asset reads them.
 """
 
 import re
@@ -12,27 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
-from filelock import FileLock
 
 from loan_platform.adapters.storage.atomic_files import (
     atomic_write,
-    discarded_on_error,
     explained_disk_full,
     make_directory,
     partial_path,
+    remove,
     remove_abandoned,
 )
-from loan_platform.adapters.storage.versions import (
-    MANIFEST,
-    Published,
-    commit,
-    current_version,
-    link_public,
-    store_version,
-)
+from loan_platform.adapters.storage.candidates import Candidates
+from loan_platform.adapters.storage.versions import MANIFEST, Published, current_version
 from loan_platform.core.errors import ExplainedError
 
-_LOCK = ".lock"  # a leading dot: no partition is named so
+_REFUSED = "refused"
 _PUBLIC = "part-0.parquet"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -69,19 +65,32 @@ class Lake:
             DiskFullError: no space is left; the published versions are unchanged.
             FileNotFoundError: the block wrote no file for one of the assets.
         """
+        with self.candidates(portfolio, assets, partition) as written:
+            yield dict(written.paths)
+            written.publish()
+
+    @contextmanager
+    def candidates(self, portfolio: str, assets: tuple[str, ...], partition: str | None = None) -> Iterator[Candidates]:
+        """Give one path per asset to write to. The block checks the files, then publishes or refuses them.
+
+        Files that it neither publishes nor refuses are deleted.
+
+        Raises:
+            DiskFullError: no space is left; the published versions are unchanged.
+        """
         stores = {asset: self._store(portfolio, asset, partition) for asset in assets}
         for store in stores.values():
             make_directory(store)
             remove_abandoned(store)
+        public = {asset: self._public(portfolio, asset, partition) for asset in assets}
+        refused = {asset: self.refused_path(portfolio, asset, partition) for asset in assets}
         partials = {asset: partial_path(store / "part") for asset, store in stores.items()}
-        target = self._public(portfolio, assets[0], partition)
-        with explained_disk_full(target), discarded_on_error(*partials.values()):
-            yield partials
-            with FileLock(stores[assets[0]] / _LOCK):
-                versions = {asset: store_version(partials[asset]) for asset in assets}
-                commit(stores, versions)
-                for asset in assets:
-                    link_public(versions[asset].path, self._public(portfolio, asset, partition))
+        with explained_disk_full(public[assets[0]]):
+            try:
+                yield Candidates(partials, stores, public, refused)
+            finally:
+                for partial in partials.values():
+                    remove(partial)
 
     def write(self, frame: pl.DataFrame, portfolio: str, asset: str, partition: str | None = None) -> Published:
         """Publish a frame. The same rows give the same bytes.
@@ -159,6 +168,10 @@ class Lake:
     def point_latest(self, portfolio: str, asset: str, partition: str) -> None:
         """Write the name of a partition to the asset's file `latest`, for people and other tools."""
         atomic_write(self.root / _safe(portfolio) / _safe(asset) / "latest", f"{_safe(partition)}\n")
+
+    def refused_path(self, portfolio: str, asset: str, partition: str | None = None) -> Path:
+        """Where the newest refused rows of the asset are; there is no file if none were since it was published."""
+        return self.root.joinpath(_safe(portfolio), _REFUSED, *_inside(asset, partition), _PUBLIC)
 
     def _store(self, portfolio: str, asset: str, partition: str | None) -> Path:
         return self.root.joinpath(_safe(portfolio), ".store", *_inside(asset, partition))

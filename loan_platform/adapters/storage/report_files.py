@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from loan_platform.adapters.storage.atomic_files import atomic_write
+from loan_platform.adapters.storage.atomic_files import atomic_write, remove
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.report import Report
 
@@ -33,6 +33,10 @@ class ReportFiles:
         path = self.path(portfolio, name)
         atomic_write(path, content.to_json() if isinstance(content, Report) else content)
         return path
+
+    def remove(self, portfolio: str, name: str) -> None:
+        """Delete a report, or a folder of reports, if there is one."""
+        remove(self.root.joinpath(portfolio, *name.split("/")))
 
     def read(self, portfolio: str, name: str, kind: type[R]) -> R:
         """Read a JSON report.

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_platform.assets.ingestion.staging import QUARANTINED, Staging, staged_results, staging_checks
+from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, Staging, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import book_spec, clean_assets
@@ -13,7 +14,10 @@ from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
 
 NAMES = ("applications", "quarantined_applications")
-APPLICATIONS = "Applications to score, typed by the same contract as the loans. They need no outcome."
+APPLICATIONS = (
+    "Applications to score, typed by the same contract as the loans. They need no outcome. Applications that fail a "
+    "blocking check are refused, and those before them stay."
+)
 
 
 def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -22,7 +26,7 @@ def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _applications(book: Portfolio) -> dg.AssetsDefinition:
-    upstream = clean_assets(book)
+    upstream, assets = clean_assets(book), StagedAssets(book, NAMES, folder=f"{NAMES[0]}/")
 
     @dg.multi_asset(
         name=f"{book.name}__applications",
@@ -30,17 +34,24 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
             book_spec(book, name, "scoring", text, "duckdb", "parquet", deps=upstream)
             for name, text in zip(NAMES, (APPLICATIONS, QUARANTINED), strict=True)
         ],
-        check_specs=staging_checks(book, NAMES[0]),
+        check_specs=assets.check_specs,
     )
     @explained
     def applications(
-        context: dg.AssetExecutionContext, sources: SourcesResource, warehouse: WarehouseResource, lake: LakeResource
+        context: dg.AssetExecutionContext,
+        sources: SourcesResource,
+        warehouse: WarehouseResource,
+        lake: LakeResource,
+        reports: ReportsResource,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from loan_platform.adapters.reports.evidently_report import drift_report_process
 
         drift_report_process.start()  # Evidently is imported while applications are read and scored
-        staged = Staging(book, sources, warehouse, lake).stage_source("applications", NAMES)
+        staging = Staging(book, sources, warehouse, lake)
+        staged, decision = assets.publish(
+            lake.open(), reports.open(), lambda *out: staging.stage_source("applications", *out)
+        )
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
-        yield from staged_results(book, NAMES, staged)
+        yield from decision.events(staged_materializations(book, NAMES, staged))
 
     return applications

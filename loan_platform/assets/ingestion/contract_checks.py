@@ -1,54 +1,50 @@
-"""Great Expectations on typed rows: one asset check for each rule of the contract."""
+"""Great Expectations on typed rows before they are published: one asset check for each rule of the contract."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import dagster as dg
 
-from loan_platform.assets.resources.lake import LakeResource
-from loan_platform.assets.resources.reports import ReportsResource
+from loan_platform.assets.ingestion.publication import Checked
 from loan_platform.assets.specs.book_assets import asset_key
-from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import Rule, RuleOutcome
-from loan_platform.core.staging.staging_report import StagingReport
 
 SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
-def contract_checks(book: Portfolio, asset: str, rules: Sequence[Rule], folder: str) -> dg.AssetChecksDefinition:
-    """The checks of one asset.
+def contract_check_specs(book: Portfolio, asset: str, rules: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
+    """One check for each rule. Rules with severity `critical` block."""
+    key = asset_key(book, asset)
+    return [
+        dg.AssetCheckSpec(rule.name, asset=key, description=rule.description, blocking=rule.severity == "critical")
+        for rule in rules
+    ]
+
+
+def check_contract(
+    book: Portfolio, asset: str, rules: Sequence[Rule], rows: Path, absent: Collection[str], title: str
+) -> Checked:
+    """Check typed rows against the rules of the contract.
 
     Args:
         book: whose asset it is.
         asset: its name.
         rules: what must hold.
-        folder: where below the book's reports `staging.json` is read and `quality.json` and its page are written.
+        rows: Parquet file of the typed rows.
+        absent: optional columns that the source lacks; their rules are skipped.
+        title: of the report's page.
     """
-    checked = asset_key(book, asset)
+    from loan_platform.adapters.reports.great_expectations import quality_process
+    from loan_platform.adapters.reports.quality_page import quality_html
 
-    @dg.multi_asset_check(name=f"{book.name}__{asset}_checks", specs=[_spec(checked, rule) for rule in rules])
-    @explained
-    def checks(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource, reports: ReportsResource
-    ) -> Iterator[dg.AssetCheckResult]:
-        from loan_platform.adapters.reports.great_expectations import quality_process
-        from loan_platform.adapters.reports.quality_page import quality_html
-
-        files = reports.open()
-        absent = files.read(book.name, f"{folder}staging.json", StagingReport).missing_optional
-        found = quality_process(lake.open().path(book.name, asset), rules, absent)
-        files.write(book.name, f"{folder}quality.json", found.to_json())
-        title = f"{book.name} {asset}" if folder else book.name
-        page = files.write(book.name, f"{folder}quality.html", quality_html(found, title=title))
-        context.log.info(f"{len(rules)} rules checked: {page}")
-        yield from (_result(checked, outcome) for outcome in found.outcomes)
-
-    return checks
-
-
-def _spec(asset: dg.AssetKey, rule: Rule) -> dg.AssetCheckSpec:
-    blocking = rule.severity == "critical"
-    return dg.AssetCheckSpec(rule.name, asset=asset, description=rule.description, blocking=blocking)
+    found = quality_process(rows, rules, absent)
+    key = asset_key(book, asset)
+    return Checked(
+        results=tuple(_result(key, outcome) for outcome in found.outcomes),
+        blocking=frozenset(rule.name for rule in rules if rule.severity == "critical"),
+        reports={"quality.json": found.to_json(), "quality.html": quality_html(found, title=title)},
+    )
 
 
 def _result(asset: dg.AssetKey, outcome: RuleOutcome) -> dg.AssetCheckResult:
@@ -57,6 +53,13 @@ def _result(asset: dg.AssetKey, outcome: RuleOutcome) -> dg.AssetCheckResult:
         check_name=outcome.rule.name,
         passed=outcome.success,
         severity=SEVERITY[outcome.rule.severity],
-        description=outcome.note or outcome.rule.description,
+        description=_description(outcome),
         metadata={"rows": outcome.element_count, "rows_that_break_it": outcome.unexpected_count},
     )
+
+
+def _description(outcome: RuleOutcome) -> str:
+    told = outcome.note or outcome.rule.description
+    if outcome.success or not outcome.unexpected_count:
+        return told
+    return f"{told} {outcome.unexpected_count:,} of {outcome.element_count:,} rows break it."

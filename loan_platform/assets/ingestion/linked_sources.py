@@ -2,17 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from loan_platform.assets.ingestion.contract_checks import contract_checks
-from loan_platform.assets.ingestion.staging import (
-    QUARANTINED,
-    cleaned_tables,
-    staged_results,
-    staging_checks,
-    staging_report,
-)
+from loan_platform.assets.ingestion.publication import Checked, Publisher
+from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, cleaned_tables, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
@@ -23,6 +18,9 @@ from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
 from loan_platform.core.staging.table import Table
 
+if TYPE_CHECKING:  # imports DuckDB
+    from loan_platform.adapters.warehouse.linked_tables import JoinSummary
+
 NO_LOAN_LOST = "Every cleaned loan has a row in the joined loans."
 POINT_IN_TIME = "The values known of a loan at its decision do not change when all later records are removed."
 
@@ -32,19 +30,12 @@ def cleaned_sources(book: Portfolio) -> list[dg.AssetsDefinition]:
     return [_clean(book, table) for table in book.contract.tables]
 
 
-def source_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
-    """One check for each rule of each linked source."""
-    return [
-        contract_checks(book, clean_asset(table.name), expectations_for_source(table), f"{table.name}/")
-        for table in book.contract.tables
-    ]
-
-
 def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     names = clean_asset(source.name), f"quarantined_{source.name}"
     raw, table = f"raw_{source.name}", Table.from_source(book.contract, source)
     clean = f"{source.description} Each value is typed. An invalid optional value is missing; other invalid rows are "
-    clean += f"in `{names[1]}`."
+    clean += f"in `{names[1]}`. Rows that fail a blocking check are refused, and the rows before them stay."
+    assets = StagedAssets(book, names, expectations_for_source(source), f"{source.name}/")
 
     @dg.multi_asset(
         name=f"{book.name}__{names[0]}",
@@ -52,7 +43,7 @@ def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
             book_spec(book, names[0], "ingestion", clean, "duckdb", "parquet", deps=[raw]),
             book_spec(book, names[1], "ingestion", QUARANTINED, "duckdb", "parquet", deps=[raw]),
         ],
-        check_specs=staging_checks(book, names[0]),
+        check_specs=assets.check_specs,
     )
     @explained
     def cleaned(
@@ -60,12 +51,13 @@ def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         files = lake.open()
         rows, rejects = (files.path(book.name, name) for name in (raw, f"{raw}_rejects"))
-        with files.publish_together(book.name, names) as out:
-            staged = warehouse.open().stage(rows, table, *(out[name] for name in names), rejects=rejects)
-        reports.open().write(book.name, f"{source.name}/staging.json", staging_report(staged))
+        tool = warehouse.open()
+        staged, decision = assets.publish(
+            files, reports.open(), lambda *out: tool.stage(rows, table, *out, rejects=rejects)
+        )
         nulled = sum(staged.nulled.values())
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted, {nulled:,} values dropped")
-        yield from staged_results(book, names, staged)
+        yield from decision.events(staged_materializations(book, names, staged))
 
     return cleaned
 
@@ -73,34 +65,36 @@ def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
 def joined_loans(book: Portfolio) -> dg.AssetsDefinition:
     """`joined_loans`: one row per loan."""
     key = asset_key(book, JOINED)
+    specs = [
+        dg.AssetCheckSpec("no_loan_lost", asset=key, blocking=True, description=NO_LOAN_LOST),
+        dg.AssetCheckSpec("point_in_time", asset=key, blocking=True, description=POINT_IN_TIME),
+    ]
 
-    @book_asset(
-        book,
-        JOINED,
-        "ingestion",
-        "duckdb",
-        "parquet",
-        deps=clean_assets(book),
-        check_specs=[
-            dg.AssetCheckSpec("no_loan_lost", asset=key, blocking=True, description=NO_LOAN_LOST),
-            dg.AssetCheckSpec("point_in_time", asset=key, blocking=True, description=POINT_IN_TIME),
-        ],
-    )
+    @book_asset(book, JOINED, "ingestion", "duckdb", "parquet", deps=clean_assets(book), check_specs=specs)
     def joined(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource, reports: ReportsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        """One row per loan, joined from all sources by SQL: the values known at the decision, and the outcome."""
+        """One row per loan, joined from all sources by SQL: the values known at the decision, and the outcome.
+
+        A join that loses a loan or looks ahead is refused, and the joined rows before it stay.
+        """
         files = lake.open()
         tables = cleaned_tables(files, book)
-        with files.publish(book.name, JOINED) as path:
+        with files.candidates(book.name, (JOINED,)) as candidates:
+            path = candidates.paths[JOINED]
             found = warehouse.linked_tables(book).join(tables, path)
-        context.log.info(f"{found.rows:,} loans joined from {', '.join(tables)}")
-        yield dg.MaterializeResult(metadata={"dagster/row_count": found.rows})
-        lost = f"{found.lost:,} loans have no joined row."
-        yield dg.AssetCheckResult(check_name="no_loan_lost", passed=found.lost == 0, description=lost)
-        yield _point_in_time(book, warehouse, tables, files.path(book.name, JOINED))
+            context.log.info(f"{found.rows:,} loans joined from {', '.join(tables)}")
+            results = (_no_loan_lost(found), _point_in_time(book, warehouse, tables, path))
+            checked = Checked(results, frozenset(spec.name for spec in specs))
+            decision = Publisher(book, JOINED, files, reports.open()).decide(candidates, checked)
+        yield from decision.events([dg.MaterializeResult(metadata={"dagster/row_count": found.rows})])
 
     return joined
+
+
+def _no_loan_lost(found: "JoinSummary") -> dg.AssetCheckResult:
+    lost = f"{found.lost:,} loans have no joined row."
+    return dg.AssetCheckResult(check_name="no_loan_lost", passed=found.lost == 0, description=lost)
 
 
 def _point_in_time(

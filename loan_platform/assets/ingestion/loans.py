@@ -4,20 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_platform.assets.ingestion.contract_checks import contract_checks
-from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans, source_checks
-from loan_platform.assets.ingestion.staging import (
-    QUARANTINED,
-    staged_metadata,
-    staging_checks,
-    staging_report,
-    staging_results,
-)
+from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans
+from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
-from loan_platform.assets.specs.book_assets import JOINED, asset_key, book_asset, book_spec
+from loan_platform.assets.specs.book_assets import JOINED, book_asset, book_spec
 from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for
@@ -35,11 +28,6 @@ def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
     raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.from_contract(book.contract)}).items()]
     linked = [*cleaned_sources(book), joined_loans(book)] if tables else []
     return [*raw, *linked, _validated_loans(book)]
-
-
-def ingestion_checks(book: Portfolio) -> list[dg.AssetChecksDefinition]:
-    """One check for each rule of the contract."""
-    return [*source_checks(book), contract_checks(book, LOANS, expectations_for(book.contract), "")]
 
 
 def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
@@ -71,8 +59,10 @@ def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
 
 def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
     upstream = JOINED if book.contract.tables else "raw_loans"
-    loans = "Loans with a valid type and range in every column, one row each."
+    loans = "Loans with a valid type and range in every column, one row each. Loans that fail a blocking check are "
+    loans += "refused, and the loans before them stay."
     table = Table.from_contract(book.contract)
+    assets = StagedAssets(book, (LOANS, REJECTED), expectations_for(book.contract))
 
     @dg.multi_asset(
         name=f"{book.name}__validated_loans",
@@ -80,7 +70,7 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
             book_spec(book, LOANS, "ingestion", loans, "duckdb", "parquet", deps=[upstream]),
             book_spec(book, REJECTED, "ingestion", QUARANTINED, "duckdb", "parquet", deps=[upstream]),
         ],
-        check_specs=staging_checks(book, LOANS),
+        check_specs=assets.check_specs,
     )
     @explained
     def validated_loans(
@@ -89,14 +79,12 @@ def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:
         files = lake.open()
         raw = files.path(book.name, upstream)
         rejects = None if book.contract.tables else files.path(book.name, "raw_loans_rejects")
-        with files.publish_together(book.name, (LOANS, REJECTED)) as out:
-            staged = warehouse.open().stage(raw, table, out[LOANS], out[REJECTED], rejects=rejects)
-        reports.open().write(book.name, "staging.json", staging_report(staged))
+        tool = warehouse.open()
+        staged, decision = assets.publish(
+            files, reports.open(), lambda *out: tool.stage(raw, table, *out, rejects=rejects)
+        )
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
-        accepted, quarantined = staged_metadata(staged)
         known = {"resolved": staged.resolved, "target_rate": staged.target_rate}
-        yield dg.MaterializeResult(asset_key=asset_key(book, LOANS), metadata=accepted | known)
-        yield dg.MaterializeResult(asset_key=asset_key(book, REJECTED), metadata=quarantined)
-        yield from staging_results(book, LOANS, staged)
+        yield from decision.events(staged_materializations(book, assets.names, staged, **known))
 
     return validated_loans

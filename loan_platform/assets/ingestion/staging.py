@@ -1,6 +1,6 @@
-"""Raw rows to typed rows: how a source is staged, and the metadata and checks of every staged asset."""
+"""Raw rows to typed rows: how a source is staged, checked and published, with the metadata of every staged asset."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from loan_platform.adapters.storage.lake import Lake
+from loan_platform.adapters.storage.report_files import ReportFiles
+from loan_platform.assets.ingestion.contract_checks import check_contract, contract_check_specs
+from loan_platform.assets.ingestion.publication import Checked, Decision, Publisher
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key, clean_asset
 from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import Rule
 from loan_platform.core.staging.staging_report import DroppedValues, StagingReport
 from loan_platform.core.staging.table import Table
 
@@ -21,6 +25,51 @@ if TYPE_CHECKING:
     from loan_platform.adapters.warehouse.stage_summary import StageSummary
 
 QUARANTINED = "Rejected rows with source file, line, column and reason. The rejected value is never copied."
+
+
+@dataclass(frozen=True)
+class StagedAssets:
+    """An asset of typed rows with the asset of its quarantined rows. Both are checked, then published together.
+
+    Attributes:
+        book: whose assets they are.
+        names: of the typed and of the quarantined rows.
+        rules: of the contract for the typed rows.
+        folder: of the reports about the published rows, see `Publisher`.
+    """
+
+    book: Portfolio
+    names: tuple[str, str]
+    rules: tuple[Rule, ...] = ()
+    folder: str = ""
+
+    @property
+    def check_specs(self) -> list[dg.AssetCheckSpec]:
+        """The checks of staging, and one for each rule."""
+        name = self.names[0]
+        return [*staging_checks(self.book, name), *contract_check_specs(self.book, name, self.rules)]
+
+    def publish(
+        self, lake: Lake, reports: ReportFiles, stage: Callable[[Path, Path], "StageSummary"]
+    ) -> tuple["StageSummary", Decision]:
+        """Stage to candidate files, check them, and publish or refuse them.
+
+        Args:
+            lake: where the rows are published.
+            reports: where the reports about them are published.
+            stage: writes typed and quarantined rows to two paths.
+        """
+        name = self.names[0]
+        publisher = Publisher(self.book, name, lake, reports, self.folder)
+        with lake.candidates(self.book.name, self.names) as candidates:
+            accepted, quarantined = (candidates.paths[name] for name in self.names)
+            staged = stage(accepted, quarantined)
+            checked = _check_staging(self.book, name, staged)
+            if self.rules:
+                title = f"{self.book.name} {name}" if self.folder else self.book.name
+                absent = staged.missing_optional
+                checked = checked.also(check_contract(self.book, name, self.rules, accepted, absent, title))
+            return staged, publisher.decide(candidates, checked)
 
 
 @dataclass(frozen=True)
@@ -32,23 +81,20 @@ class Staging:
     warehouse: WarehouseResource
     lake: LakeResource
 
-    def stage_source(self, source: str, outputs: tuple[str, str], outcomes: bool = False) -> "StageSummary":
-        """Publish the accepted and the quarantined rows of a source under two asset names.
+    def stage_source(self, source: str, accepted: Path, quarantined: Path, outcomes: bool = False) -> "StageSummary":
+        """Write the accepted and the quarantined rows of a source.
 
         Args:
             source: name in the book's sources.
-            outputs: asset names of accepted and quarantined rows.
+            accepted: Parquet file to write.
+            quarantined: Parquet file to write.
             outcomes: stage only key and target, as a file of later outcomes has them.
 
         Raises:
             SourceError: a file as a whole cannot be used.
         """
-        lake, table = self.lake.open(), Table.from_contract(self.book.contract, outcomes)
-        with (
-            self.warehouse.scratch_folder() as scratch,
-            lake.publish_together(self.book.name, outputs) as paths,
-        ):
-            accepted, quarantined = (paths[name] for name in outputs)
+        table = Table.from_contract(self.book.contract, outcomes)
+        with self.warehouse.scratch_folder() as scratch:
             if self.book.contract.tables:
                 return self._stage_joined(source, table, scratch, accepted, quarantined)
             raw, rejects = self._read(source, table, scratch)
@@ -105,13 +151,13 @@ def staged_metadata(staged: "StageSummary") -> tuple[dict[str, Any], dict[str, A
     return accepted, quarantined
 
 
-def staged_results(
-    book: Portfolio, names: tuple[str, str], staged: "StageSummary"
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Results of the two assets of a staging step and of their checks."""
-    for name, metadata in zip(names, staged_metadata(staged), strict=True):
-        yield dg.MaterializeResult(asset_key=asset_key(book, name), metadata=metadata)
-    yield from staging_results(book, names[0], staged)
+def staged_materializations(
+    book: Portfolio, names: tuple[str, str], staged: "StageSummary", **more: Any
+) -> Iterator[dg.MaterializeResult]:
+    """The two assets of a staging step; `more` is metadata of the accepted rows."""
+    accepted, quarantined = staged_metadata(staged)
+    yield dg.MaterializeResult(asset_key=asset_key(book, names[0]), metadata=accepted | more)
+    yield dg.MaterializeResult(asset_key=asset_key(book, names[1]), metadata=quarantined)
 
 
 def staging_checks(book: Portfolio, asset: str) -> list[dg.AssetCheckSpec]:
@@ -126,10 +172,10 @@ def staging_checks(book: Portfolio, asset: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def staging_results(book: Portfolio, asset: str, staged: "StageSummary") -> Iterator[dg.AssetCheckResult]:
-    """Results of `staging_checks`."""
+def _check_staging(book: Portfolio, asset: str, staged: "StageSummary") -> Checked:
+    """Results of `staging_checks`, and the counts as a report."""
     key, out = asset_key(book, asset), staged.accepted + staged.quarantined
-    yield dg.AssetCheckResult(
+    reconcile = dg.AssetCheckResult(
         asset_key=key,
         check_name="rows_reconcile",
         passed=staged.rows_in == out,
@@ -137,10 +183,12 @@ def staging_results(book: Portfolio, asset: str, staged: "StageSummary") -> Iter
         metadata={"rows_in": staged.rows_in, "accepted": staged.accepted, "quarantined": staged.quarantined},
     )
     share = staged.quarantined / max(staged.rows_in, 1)
-    yield dg.AssetCheckResult(
+    within = dg.AssetCheckResult(
         asset_key=key,
         check_name="quarantine_within_policy",
         passed=share <= book.quarantine.max_share,
         description=f"{share:.2%} of the rows are quarantined. The limit is {book.quarantine.max_share:.1%}.",
         metadata={"share": share, "allowed": book.quarantine.max_share},
     )
+    names = frozenset(spec.name for spec in staging_checks(book, asset))
+    return Checked((reconcile, within), names, {"staging.json": staging_report(staged)})

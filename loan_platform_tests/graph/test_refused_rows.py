@@ -1,0 +1,194 @@
+"""Rows that fail a blocking check are kept aside: the published rows, their reports and the decisions stay."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from loan_platform.assets.loan_portfolio import location
+from loan_platform.settings.platform import PlatformSettings
+from loan_platform_tests.support.books import write_project
+from loan_platform_tests.support.linked_cars import (
+    APPLICATIONS,
+    ATTRIBUTES,
+    CONTRACT,
+    LOANS,
+    NAME,
+    edited,
+    write_files,
+)
+
+Break = Callable[[Path], None]
+STAGED = ("clean_loans", "clean_people", "joined_loans", "validated_loans", "applications", "outcomes", "predictions")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The book after its first pipeline run, with the instance that recorded it."""
+
+    settings: PlatformSettings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def run(self, purpose: str, *assets: str) -> dg.ExecuteInProcessResult:
+        job = self.definitions.resolve_job_def(f"{NAME}_{purpose}")
+        chosen = [dg.AssetKey([NAME, asset]) for asset in assets] or None
+        return job.execute_in_process(instance=self.instance, asset_selection=chosen, raise_on_error=False)
+
+    def lake(self, name: str) -> Path:
+        return self.settings.lake / NAME / name / "part-0.parquet"
+
+    def published(self) -> dict[str, bytes]:
+        """Every published row and every report about published rows."""
+        reports = self.settings.reports / NAME
+        files = [*map(self.lake, STAGED), *reports.rglob("staging.json"), *reports.rglob("quality.json")]
+        return {str(path): path.read_bytes() for path in files if "refused" not in path.parts}
+
+    def refused(self) -> set[str]:
+        return {path.parent.name for path in (self.settings.lake / NAME / "refused").rglob("part-0.parquet")}
+
+    @property
+    def data(self) -> Path:
+        return self.settings.data / NAME
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("linked_cars")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAN_PLATFORM_HOME", str(folder / "home"))
+        patch.setattr(sys, "path", [str(write_project(folder, CONTRACT, ATTRIBUTES, NAME)), *sys.path])
+        settings = PlatformSettings.from_environment()
+        write_files(settings.data / NAME)
+        with dg.instance_for_test() as instance:
+            platform = Platform(settings, location(folder / "small_bank"), instance)
+            assert platform.run("pipeline").success
+            yield platform
+
+
+@pytest.fixture
+def platform(first: Platform) -> Platform:
+    write_files(first.data)
+    return first
+
+
+def step_failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """The asset whose step failed, and the message."""
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    assert failed.step_failure_data.user_failure_data is not None
+    return str(failed.step_key).split("__")[1], str(failed.step_failure_data.user_failure_data.description)
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed and check.blocking}
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
+
+
+def write(field: int, text: str) -> Break:
+    """Write a text into a field of 40 % of the rows."""
+    return lambda path: edited(path, field, text, 0.4)
+
+
+def add_later_people(path: Path) -> None:
+    """Each person states another salary long after the loan."""
+    header, *rows = path.read_text().splitlines()
+    later = [f"{row.split(',')[0]},2030-01-01,9" for row in rows[:LOANS]]
+    path.write_text("\n".join([header, *rows, *later]) + "\n")
+
+
+def lose_people(path: Path) -> None:
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *rows[10:]]) + "\n")
+
+
+TRAINING = {
+    "people unreadable": ("people", write(2, "?"), "clean_people", {"quarantine_within_policy"}),
+    "people without a salary": ("people", write(2, ""), "clean_people", {"salary_missing_share"}),
+    "people repeated": ("people", write(0, "C0"), "clean_people", {"quarantine_within_policy"}),
+    "loans without a date": ("loans", write(1, "soon"), "clean_loans", {"quarantine_within_policy"}),
+    "loans out of range": ("loans", write(2, "9e12"), "validated_loans", {"quarantine_within_policy"}),
+    "a join that looks ahead": ("people", add_later_people, "joined_loans", {"point_in_time"}),
+    "a join that loses loans": ("people", lose_people, "joined_loans", {"no_loan_lost"}),
+}
+
+
+@pytest.mark.parametrize(("file", "breaks", "asset", "checks"), TRAINING.values(), ids=TRAINING)
+def test_a_refused_training_file_changes_no_decision(
+    platform: Platform, file: str, breaks: Break, asset: str, checks: set[str]
+) -> None:
+    before = platform.published()
+    breaks(platform.data / f"{file}.csv")
+    training = platform.run("training")
+    assert step_failure(training)[0] == asset
+    assert failed_checks(training) == checks
+    assert asset not in materialized(training)
+    assert asset in platform.refused()
+    if asset in ("clean_people", "clean_loans"):
+        assert platform.run("scoring").success
+        assert platform.published() == before
+    assert platform.lake(asset).read_bytes() == before[str(platform.lake(asset))]
+
+
+@pytest.mark.parametrize(
+    ("file", "breaks", "purpose"),
+    [("applications", write(2, "9e12"), "scoring"), ("outcomes", write(1, "soon"), "monitoring")],
+)
+def test_a_refused_later_file_leaves_the_one_before(platform: Platform, file: str, breaks: Break, purpose: str) -> None:
+    before = platform.published()
+    breaks(platform.data / f"{file}.csv")
+    result = platform.run(purpose)
+    assert step_failure(result)[0] == file
+    assert failed_checks(result) == {"quarantine_within_policy"}
+    assert not {file, f"quarantined_{file}"} & materialized(result)
+    assert {file, f"quarantined_{file}"} <= platform.refused()
+    assert platform.published() == before
+
+
+def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -> None:
+    write(2, "?")(platform.data / "people.csv")
+    _, message = step_failure(platform.run("training"))
+    people = LOANS + APPLICATIONS
+    refused = platform.settings.lake / NAME / "refused"
+    assert "clean_people is refused: 1 blocking check failed." in message
+    assert "- quarantine_within_policy: 40.00% of the rows are quarantined. The limit is 10.0%." in message
+    assert "The published rows are unchanged." in message
+    assert str(refused / "quarantined_people" / "part-0.parquet") in message
+    assert "run the job again" in message
+    bad = pl.read_parquet(refused / "quarantined_people" / "part-0.parquet")
+    assert bad.height == 0.4 * people
+    assert bad["reason"].unique().to_list() == ["unparseable"]
+    assert pl.read_parquet(refused / "clean_people" / "part-0.parquet").height == 0.6 * people
+    reports = platform.settings.reports / NAME
+    assert json.loads((reports / "refused/clean_people/staging.json").read_text())["quarantined"] == 0.4 * people
+    assert json.loads((reports / "people/staging.json").read_text())["quarantined"] == 0
+    assert (reports / "refused/clean_people/quality.html").is_file()
+
+
+def test_the_next_good_file_removes_what_was_refused(platform: Platform) -> None:
+    names = ("raw_people", "clean_people", "quarantined_people")
+    write(2, "?")(platform.data / "people.csv")
+    assert not platform.run("training", *names).success
+    write_files(platform.data)
+    assert platform.run("training", *names).success
+    assert not {"clean_people", "quarantined_people"} & platform.refused()
+    assert not (platform.settings.reports / NAME / "refused" / "clean_people").exists()
+
+
+def test_no_blocking_check_runs_after_its_asset(first: Platform) -> None:
+    """A check of its own step would see rows that others may have read already."""
+    blocking = [
+        spec.key.to_user_string()
+        for checks in first.definitions.asset_checks or []
+        if isinstance(checks, dg.AssetChecksDefinition)
+        for spec in checks.check_specs
+        if spec.blocking
+    ]
+    assert blocking == []
