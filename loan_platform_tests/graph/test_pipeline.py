@@ -43,7 +43,7 @@ def test_two_yaml_files_run_from_raw_file_to_predictions(
     predictions = published(settings, "predictions")
     assert predictions.height == APPLICATIONS
     answer = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
-    assert predictions.columns == ["contract_no", "partition", *answer, "model_version"]
+    assert predictions.columns == ["contract_no", "partition", *answer, "model_version", "content"]
     assert (predictions["reasons"].list.len() > 0).equals(predictions["decision"] == "decline")
     assert set(predictions["decision"].unique()) == {"approve", "refer", "decline"}
     assert predictions["probability"].is_between(0, 1, closed="none").all()
@@ -108,27 +108,31 @@ def test_later_files_and_a_later_model_leave_nothing_stale(
     write_loans(data / "applications.csv", 150, seed=4, outcomes=False)
     run("scoring")
     run("monitoring")
-    assert published(settings, "predictions").height == 150
+    predictions = published(settings, "predictions")
+    assert predictions.height == APPLICATIONS + 150
     champion = ledger.champion("car_loans")
     assert champion is not None
-    assert published(settings, "predictions")["model_version"].unique().to_list() == [champion.version]
+    assert predictions["model_version"].unique().to_list() == [champion.version]
+    answers = published(settings, "answer_history")  # what version 1 decided is still there
+    assert dict(answers.group_by("model_version").len().rows()) == {1: APPLICATIONS, 2: APPLICATIONS + 150}
 
 
-def test_predictions_without_applications_are_not_judged(
+def test_a_correction_that_is_not_scored_yet_leaves_the_drift_report(
     finished: tuple[PlatformSettings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = finished
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(settings.home))
     definitions = location(settings.home.parent / "small_bank")
-    write_loans(settings.data / "car_loans" / "applications.csv", 120, seed=9, outcomes=False)
+    report = settings.reports / "car_loans" / "drift" / "all.json"
+    before = report.read_text()
+    file = settings.data / "car_loans" / "applications.csv"
+    write_loans(file, 120, seed=4, outcomes=False)
+    file.write_text(file.read_text().replace(";west;", ";north;"))
     with dg.instance_for_test() as instance:
-        applications = dg.AssetKey(["car_loans", "applications"])
-        quarantined = dg.AssetKey(["car_loans", "quarantined_applications"])
         scoring = definitions.resolve_job_def("car_loans_scoring")
-        scoring.execute_in_process(instance=instance, asset_selection=[applications, quarantined])
-        monitoring = definitions.resolve_job_def("car_loans_monitoring")
-        result = monitoring.execute_in_process(instance=instance, raise_on_error=False)
-    assert not result.success
-    failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
-    assert failure.user_failure_data is not None
-    assert "materialize predictions again" in str(failure.user_failure_data.description)
+        names = ("applications", "quarantined_applications", "replaced_applications")
+        selection = [dg.AssetKey(["car_loans", name]) for name in names]
+        assert scoring.execute_in_process(instance=instance, asset_selection=selection).success
+        assert definitions.resolve_job_def("car_loans_monitoring").execute_in_process(instance=instance).success
+    assert published(settings, "replaced_applications").height > 20
+    assert report.read_text() == before

@@ -50,7 +50,7 @@ def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) 
     fractions = _fractions(connection, table)
     clean = _clean_columns(connection, table, fractions)
     _create_fault_tables(connection, table, fractions, clean)
-    if table.key:
+    if table.key and table.same_key is not None:
         _add_duplicates(connection, table)
     counts = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)"
     rows, refused = connection.execute(counts).fetchall()[0]
@@ -136,15 +136,18 @@ def _create_fault_tables(
 
 
 def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Add to `refused` every row that has the key of an earlier accepted row."""
+    """Add to `refused` every row whose key has another row that counts: the first one, or the latest one."""
     columns = tuple(next(column for column in table.columns if column.name == name) for name in table.key)
     value = "v0" if len(columns) == 1 else f"row({', '.join(f'v{i}' for i in range(len(columns)))})"
-    keys = f"SELECT *, {value} AS key FROM ({typed_sql(replace(table, columns=columns), 'raw', {})})"
+    dated = (*columns, table.latest_by) if table.latest_by else columns
+    date = f"v{len(columns)}" if table.latest_by else "NULL"
+    keys = f"SELECT *, {value} AS key, {date} AS latest_by FROM ({typed_sql(replace(table, columns=dated), 'raw', {})})"
     connection.execute(f"CREATE TABLE duplicates AS SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
     if connection.execute("SELECT count(*) FROM duplicates").fetchall()[0][0] == 0:
         return
     key = " and ".join(table.key)
-    same = f"an earlier row has the same {key}: "
+    latest = table.same_key == "latest"
+    same = f"{'a later' if latest else 'an earlier'} row has the same {key}: "
     message = f"{quote_literal(same)} || first_file || ' line ' || first_line"
     fault = f"CAST(row({quote_literal(key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
     connection.execute(f"""
@@ -153,7 +156,12 @@ def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None
         FROM (
             SELECT *, row_number() OVER same AS place, first(source_file) OVER same AS first_file,
                 first(source_line) OVER same AS first_line
-            FROM (SELECT __row, source_file, source_line, key FROM ({keys})) AS keyed
+            FROM (SELECT __row, source_file, source_line, key, latest_by FROM ({keys})) AS keyed
             WHERE key IN (FROM duplicates) AND NOT EXISTS (FROM refused WHERE refused.__row = keyed.__row)
-            WINDOW same AS (PARTITION BY key ORDER BY __row)
+            WINDOW same AS (PARTITION BY key ORDER BY {_order(table)})
         ) WHERE place > 1""")
+
+
+def _order(table: Table) -> str:
+    """Order of rows with one key: the row that counts is first."""
+    return "latest_by DESC NULLS LAST, __row DESC" if table.same_key == "latest" else "__row"

@@ -1,44 +1,67 @@
-"""Applications are typed by the same contract as the loans."""
+"""Applications are typed by the same contract as the loans. Each file adds to those of the files before it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
+import polars as pl
+from pydantic import Field
 
-from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, Staging, staged_materializations
+from loan_platform.assets.ingestion.accumulation import AccumulatedAssets
+from loan_platform.assets.ingestion.publication import Checked
+from loan_platform.assets.ingestion.staging import QUARANTINED, Staging
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
-from loan_platform.assets.specs.book_assets import book_spec, clean_assets
+from loan_platform.assets.specs.book_assets import asset_key, book_spec, clean_assets
 from loan_platform.assets.specs.explained import explained
+from loan_platform.assets.specs.partitions import BATCH, batch_column, batches, parse_range
 from loan_platform.core.book.portfolio import Portfolio
 
-NAMES = ("applications", "quarantined_applications")
-APPLICATIONS = (
-    "Applications to score, typed by the same contract as the loans. They need no outcome. Applications that fail a "
-    "blocking check are refused, and those before them stay."
+SOURCE = "applications"
+NAMES = (SOURCE, "quarantined_applications", "replaced_applications")
+DESCRIPTIONS = (
+    "Applications to score, typed by the same contract as the loans. They need no outcome. Each file adds to those of "
+    "the files before it; a later row with a known key counts instead of the earlier one. Files that fail a blocking "
+    "check are refused, and the applications stay as they are.",
+    QUARANTINED,
+    "Applications that no longer count, because a later row has their key or their batch was replaced.",
 )
+INSIDE = "Every application is dated inside the book's partitions. Others are not scored."
+
+
+class ApplicationsConfig(dg.Config):
+    """What a run may take away."""
+
+    replace: str | None = Field(
+        default=None,
+        description="Batch or range of batches whose applications are removed where this run's files lack them, such "
+        "as 2018-01 or 2018-01..2018-03. Default: no application is removed.",
+    )
 
 
 def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
-    """`applications` with `quarantined_applications`; none for a book without applications."""
-    return [_applications(book)] if "applications" in book.sources else []
+    """`applications` with what was quarantined or replaced; none for a book without applications."""
+    return [_applications(book)] if SOURCE in book.sources else []
 
 
 def _applications(book: Portfolio) -> dg.AssetsDefinition:
-    upstream, assets = clean_assets(book), StagedAssets(book, NAMES, folder=f"{NAMES[0]}/")
+    upstream, assets = clean_assets(book), AccumulatedAssets(book, SOURCE, NAMES, dated=True)
+    inside = dg.AssetCheckSpec("inside_partitions", asset=asset_key(book, SOURCE), description=INSIDE)
 
     @dg.multi_asset(
         name=f"{book.name}__applications",
         specs=[
             book_spec(book, name, "scoring", text, "duckdb", "parquet", deps=upstream)
-            for name, text in zip(NAMES, (APPLICATIONS, QUARANTINED), strict=True)
+            for name, text in zip(NAMES, DESCRIPTIONS, strict=True)
         ],
-        check_specs=assets.check_specs,
+        check_specs=[*assets.check_specs, inside],
     )
     @explained
     def applications(
         context: dg.AssetExecutionContext,
+        config: ApplicationsConfig,
         sources: SourcesResource,
         warehouse: WarehouseResource,
         lake: LakeResource,
@@ -46,12 +69,38 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from loan_platform.adapters.reports.evidently_report import drift_report_process
 
+        replace = parse_range(book, config.replace) if config.replace else None
         drift_report_process.start()  # Evidently is imported while applications are read and scored
         staging = Staging(book, sources, warehouse, lake)
-        staged, decision = assets.publish(
-            lake.open(), reports.open(), lambda *out: staging.stage_source("applications", *out)
+        arrival, decision = assets.publish(
+            lake.open(),
+            reports.open(),
+            warehouse,
+            lambda *out: staging.stage_source(SOURCE, *out),
+            replace,
+            lambda rows, _: _inside_partitions(book, rows),
         )
-        context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted")
-        yield from decision.events(staged_materializations(book, NAMES, staged))
+        context.log.info(str(arrival))
+        yield from decision.events(assets.materializations(arrival))
 
     return applications
+
+
+def _inside_partitions(book: Portfolio, applications: Path) -> Checked:
+    """Whether each application has a batch."""
+    partitions = batches(book)
+    keys = partitions.get_partition_keys() if partitions else None
+    rows = pl.scan_parquet(applications).select(batch_column(book))
+    outside = rows.filter(~pl.col(BATCH).is_in(keys).fill_null(False)).collect().height if keys is not None else 0
+    told = "The book is one batch."
+    if keys:
+        told = f"{outside:,} applications are dated outside {keys[0]} to {keys[-1]}, and are not scored."
+        told += " Check their event date, or change partitions.start or partitions.end." if outside else ""
+    result = dg.AssetCheckResult(
+        asset_key=asset_key(book, SOURCE),
+        check_name="inside_partitions",
+        passed=outside == 0,
+        description=told,
+        metadata={"outside": outside},
+    )
+    return Checked((result,), frozenset())

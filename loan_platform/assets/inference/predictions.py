@@ -9,18 +9,22 @@ import polars as pl
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
-from loan_platform.assets.specs.book_assets import book_asset
+from loan_platform.assets.specs.book_assets import asset_key, book_spec
+from loan_platform.assets.specs.explained import explained
 from loan_platform.assets.specs.partitions import (
     BATCH,
-    WHOLE,
     batch_column,
     batch_options,
     batches,
     chosen_batches,
     is_partitioned,
+    names_all_batches,
     partition_name,
+    tell_batch,
 )
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.scoring.answer_history import CONTENT, with_new_answers
 from loan_platform.core.scoring.decisions import DECISIONS, DECLINED
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -28,88 +32,130 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion
 
-PREDICTIONS = "predictions"
+PREDICTIONS, HISTORY = NAMES = ("predictions", "answer_history")
+IN_LAST_FILE = "in_last_file"
+DESCRIPTIONS = (
+    "As scored today: the champion's answer to each application, with probability of default, score, decision, "
+    "expected loss and reasons. Declined applications have their principal reasons first. A run without a range scores "
+    "the batches that the last file has applications of, and those that changed or were never scored. Scoring a batch "
+    "again replaces its file: the same champion gives the same bytes.",
+    "As decided: every answer that was given to an application, for ever, numbered by key. A later model that scores "
+    "it again adds an answer and changes none.",
+)
 
 
 def prediction_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
-    """`predictions`; none for a book without applications."""
+    """`predictions` and `answer_history`; none for a book without applications."""
     return [_predictions(book)] if "applications" in book.sources else []
 
 
 def _predictions(book: Portfolio) -> dg.AssetsDefinition:
     upstream = ["applications", "promoted_model"]
 
-    @book_asset(book, PREDICTIONS, "scoring", "polars", "parquet", deps=upstream, **batch_options(book))
+    @dg.multi_asset(
+        name=f"{book.name}__{PREDICTIONS}",
+        specs=[
+            book_spec(book, name, "scoring", text, "polars", "parquet", deps=upstream)
+            for name, text in zip(NAMES, DESCRIPTIONS, strict=True)
+        ],
+        **batch_options(book),
+    )
+    @explained
     def predictions(
         context: dg.AssetExecutionContext, lake: LakeResource, ledger: LedgerResource
-    ) -> dg.MaterializeResult:
-        """The champion's response to each application: probability of default, score, decision, expected loss, reasons.
-
-        Declined applications have their principal reasons first. Scoring a batch again replaces its file: the same
-        champion gives the same bytes.
-        """
+    ) -> Iterator[dg.MaterializeResult]:
         champion, files = ledger.champion(book), lake.open()
         model = lake.models(book).get(champion.model_sha256).bundle().model
-        scored = _score(context, files, book, model, champion.version)
-        written = list(_write_batches(context, files, book, champion, scored))
+        applications = _applications(files, book)
+        chosen = _chosen(context, files, book, applications)
+        scored = _score(applications.filter(pl.col(BATCH).is_in(chosen)), book, model, champion.version)
+        for batch in chosen:
+            _write_batch(context, files, book, champion, batch, scored.filter(pl.col(BATCH) == batch))
         if partitions := files.partitions(book.name, PREDICTIONS):
             files.point_latest(book.name, PREDICTIONS, partitions[-1])
-        context.log.info(f"{scored.height:,} applications scored in {len(written)} batch(es)")
+        context.log.info(f"{scored.height:,} applications scored in {len(chosen)} batch(es)")
         rows = {} if is_partitioned(context) else {"dagster/row_count": scored.height}
-        counts = {"rows_scored": scored.height, "batches": len(written), "model_version": champion.version}
-        return dg.MaterializeResult(metadata=counts | rows)
+        counts = {"rows_scored": scored.height, "batches": len(chosen), "model_version": champion.version}
+        for name in NAMES:
+            yield dg.MaterializeResult(asset_key=asset_key(book, name), metadata=counts | rows)
 
     return predictions
 
 
-def _score(
-    context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, model: ScoringModel, version: int
-) -> pl.DataFrame:
-    """Key, batch, answer and model version of the applications of this run."""
-    applications = lake.scan(book.name, "applications").with_columns(batch_column(book))
-    if is_partitioned(context):
-        _warn_of_outside_dates(context, book, applications)
-        applications = applications.filter(pl.col(BATCH).is_in(list(context.partition_keys)))
+def _applications(lake: Lake, book: Portfolio) -> pl.LazyFrame:
+    """The applications with the batch of each."""
+    applications = lake.scan(book.name, "applications")
+    if CONTENT not in applications.collect_schema():
+        raise NotMaterializedError(
+            "the applications were written by an earlier version of the platform: materialize applications again"
+        )
+    return applications.with_columns(batch_column(book))
+
+
+def _chosen(context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, applications: pl.LazyFrame) -> list[str]:
+    """The batches to score, in order of time.
+
+    A run that names batches scores those. Another run scores the batches that the last file has applications of, and
+    those whose published predictions are not of the applications that there are now.
+    """
+    partitions = batches(book)
+    if partitions is not None:  # `inside_partitions` of the applications tells of the others
+        applications = applications.filter(pl.col(BATCH).is_in(partitions.get_partition_keys()))
+    which = [BATCH, book.contract.entity_key, CONTENT]
+    present = applications.select(*which, IN_LAST_FILE).collect()
+    scored = _scored(lake, book).select(which)
+    if not names_all_batches(context):
+        return chosen_batches(context, sorted({*present[BATCH], *scored[BATCH]}))
+    brought = present.filter(pl.col(IN_LAST_FILE))[BATCH]
+    not_scored, gone = (
+        present.join(scored, on=which, how="anti")[BATCH],
+        scored.join(present, on=which, how="anti")[BATCH],
+    )
+    return sorted({*brought, *not_scored, *gone})
+
+
+def _scored(lake: Lake, book: Portfolio) -> pl.DataFrame:
+    """Batch, key and content of every application that has a prediction."""
+    which = {BATCH: pl.String(), book.contract.entity_key: pl.String(), CONTENT: pl.String()}
+    names: list[str | None] = [*lake.partitions(book.name, PREDICTIONS)]
+    if not names and lake.exists(book.name, PREDICTIONS):
+        names = [None]
+    frames = (lake.scan(book.name, PREDICTIONS, name) for name in names)
+    current = [frame.select(*which) for frame in frames if CONTENT in frame.collect_schema()]
+    return pl.concat([pl.LazyFrame(schema=which), *current]).collect()
+
+
+def _score(applications: pl.LazyFrame, book: Portfolio, model: ScoringModel, version: int) -> pl.DataFrame:
+    """Key, batch, answer, model version and content of applications."""
     about_row = [name for name in (book.contract.entity_key, book.contract.event_date) if name]
-    needed = dict.fromkeys([*about_row, BATCH, *(c.name for c in model.inputs)])
+    needed = dict.fromkeys([*about_row, BATCH, CONTENT, *(c.name for c in model.inputs)])
     rows = applications.select(needed.keys()).collect()
     answers = Predictor(model).predict_frame(rows)
     model_version = pl.lit(version, pl.Int64).alias("model_version")
-    return pl.concat([rows.select(*about_row, BATCH), answers], how="horizontal").with_columns(model_version)
+    scored = pl.concat([rows.select(*about_row, BATCH), answers, rows.select(CONTENT)], how="horizontal")
+    return scored.select(pl.exclude(CONTENT), model_version, CONTENT)
 
 
-def _warn_of_outside_dates(context: dg.AssetExecutionContext, book: Portfolio, applications: pl.LazyFrame) -> None:
-    partitions = batches(book)
-    inside = partitions.get_partition_keys() if partitions else []
-    outside = applications.select((~pl.col(BATCH).is_in(inside).fill_null(False)).sum()).collect().item()
-    context.add_output_metadata({"outside_partitions": outside})
-    if outside:
-        context.log.warning(
-            f"{outside:,} applications are dated outside the partitions ({inside[0]} to {inside[-1]}) and are not "
-            "scored: check their event date, or change partitions.start or partitions.end"
-        )
-
-
-def _write_batches(
-    context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, champion: "Champion", scored: pl.DataFrame
-) -> Iterator[str]:
-    """Write one file for each batch, and give the batch's name."""
-    parts = {str(batch): part for (batch,), part in scored.partition_by(BATCH, as_dict=True).items()}
-    # A batch that was scored once and has no applications any more becomes empty.
-    known = sorted({*parts, *lake.partitions(book.name, PREDICTIONS)})
-    for batch in chosen_batches(context, known) if is_partitioned(context) else [WHOLE]:
-        part = parts.get(batch, scored.clear()).sort(book.contract.entity_key)
-        partition = partition_name(book, batch)
-        published = lake.write(part, book.name, PREDICTIONS, partition)
-        if partition:
-            metadata: dict[str, Any] = {
-                "dagster/row_count": part.height,
-                "model_version": champion.version,
-                **_figures(part),
-                "sha256": published.sha256,
-            }
-            context.add_asset_metadata(metadata, partition_key=batch)
-        yield batch
+def _write_batch(
+    context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, champion: "Champion", batch: str, part: pl.DataFrame
+) -> None:
+    """Publish the answers to one batch, and add those that are new to its history."""
+    partition, entity = partition_name(book, batch), book.contract.entity_key
+    history = lake.read(book.name, HISTORY, partition) if lake.exists(book.name, HISTORY, partition) else None
+    part = part.sort(entity)
+    answers = with_new_answers(history, part, entity)
+    with lake.publish_together(book.name, NAMES, partition) as paths:
+        part.write_parquet(paths[PREDICTIONS], statistics=True)
+        answers.write_parquet(paths[HISTORY], statistics=True)
+    if partition:
+        metadata: dict[str, Any] = {
+            "dagster/row_count": part.height,
+            "model_version": champion.version,
+            **_figures(part),
+            "sha256": lake.sha256(book.name, PREDICTIONS, partition),
+        }
+        tell_batch(context, asset_key(book, PREDICTIONS), batch, metadata)
+        tell_batch(context, asset_key(book, HISTORY), batch, {"dagster/row_count": answers.height})
 
 
 def _figures(part: pl.DataFrame) -> dict[str, Any]:

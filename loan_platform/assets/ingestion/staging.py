@@ -64,7 +64,7 @@ class StagedAssets:
         with lake.candidates(self.book.name, self.names) as candidates:
             accepted, quarantined = (candidates.paths[name] for name in self.names)
             staged = stage(accepted, quarantined)
-            checked = _check_staging(self.book, name, staged)
+            checked = check_staging(self.book, name, staged)
             if self.rules:
                 title = f"{self.book.name} {name}" if self.folder else self.book.name
                 absent = staged.missing_optional
@@ -93,10 +93,12 @@ class Staging:
         Raises:
             SourceError: a file as a whole cannot be used.
         """
+        policy = self.book.sources[source]
         table = Table.from_contract(self.book.contract, outcomes)
         with self.warehouse.scratch_folder() as scratch:
             if self.book.contract.tables:
                 return self._stage_joined(source, table, scratch, accepted, quarantined)
+            table = table.with_key_rules(policy, None if policy.same_key != "refuse" else "refuse")
             raw, rejects = self._read(source, table, scratch)
             return self.warehouse.open().stage(raw, table, accepted, quarantined, rejects=rejects)
 
@@ -107,6 +109,8 @@ class Staging:
         contract, warehouse = self.book.contract, self.warehouse.open()
         clean, rejected, joined = (scratch / f"{name}.parquet" for name in ("clean", "rejected", "joined"))
         main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
+        policy = self.book.sources[source]
+        main = main.with_key_rules(policy, policy.same_key)  # before the join: it expects one row for each key
         raw, rejects = self._read(source, main, scratch)
         warehouse.stage(raw, main, clean, rejected, rejects=rejects)
         tables = cleaned_tables(self.lake.open(), self.book)
@@ -172,7 +176,7 @@ def staging_checks(book: Portfolio, asset: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _check_staging(book: Portfolio, asset: str, staged: "StageSummary") -> Checked:
+def check_staging(book: Portfolio, asset: str, staged: "StageSummary") -> Checked:
     """Results of `staging_checks`, and the counts as a report."""
     key, out = asset_key(book, asset), staged.accepted + staged.quarantined
     reconcile = dg.AssetCheckResult(

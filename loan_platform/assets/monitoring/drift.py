@@ -10,7 +10,7 @@ from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
-from loan_platform.assets.specs.partitions import WHOLE, batch_options, chosen_batches, partition_name
+from loan_platform.assets.specs.partitions import WHOLE, batch_options, chosen_batches, partition_name, tell_batch
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.monitoring.drift_report import worst_verdict
 from loan_platform.core.monitoring.psi import Status
@@ -47,7 +47,7 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
             found[batch] = one = drift.report(batch, batches)
             context.log.info(f"{batch}: {one.report.verdict}. {one.report.reason}")
             if partition_name(book, batch):
-                context.add_asset_metadata(batch_metadata(one), partition_key=batch)
+                tell_batch(context, asset_key(book, "drift_report"), batch, batch_metadata(one))
         verdicts: dict[str, Status] = {batch: one.report.verdict for batch, one in found.items()}
         whole = batch_metadata(found[WHOLE]) if WHOLE in found else {}
         counts = {"batches": len(found), "worst_verdict": worst_verdict(verdicts.values())}

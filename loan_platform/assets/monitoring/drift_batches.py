@@ -18,6 +18,7 @@ from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.drift_report import DriftReport
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.scoring.answer_history import CONTENT
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 
@@ -58,6 +59,8 @@ class BatchDrift:
         """
         book = self.book
         scored = self.lake.open().read(book.name, "predictions", partition_name(book, batch))
+        if CONTENT not in scored.columns:
+            raise NotMaterializedError("the predictions are of an earlier version of the platform: run the scoring job")
         model = self._model(scored)
         bundle = model.bundle()
         rows = self._applications(bundle.model, scored, batch)
@@ -77,15 +80,22 @@ class BatchDrift:
 
     def _applications(self, model: ScoringModel, scored: pl.DataFrame, batch: str) -> pl.DataFrame:
         """The columns that the model read of each scored application, with its probability."""
-        entity = self.book.contract.entity_key
-        applications = self.lake.open().scan(self.book.name, "applications").with_columns(batch_column(self.book))
-        needed = list(dict.fromkeys([entity, BATCH, *(column.name for column in model.inputs)]))
-        rows = applications.select(needed).filter(pl.col(BATCH) == batch).collect()
-        joined = rows.join(scored.select(entity, "probability"), on=entity, maintain_order="right")
+        files, name = self.lake.open(), self.book.name
+        which = [self.book.contract.entity_key, CONTENT]
+        needed = list(dict.fromkeys([*which, *(column.name for column in model.inputs)]))
+        applications = files.scan(name, "applications").with_columns(batch_column(self.book))
+        rows = applications.filter(pl.col(BATCH) == batch).select(needed).collect()
+        wanted = scored.select(*which, "probability")
+        if files.exists(name, "replaced_applications"):  # a correction may have arrived since
+            lost = files.scan(name, "replaced_applications").select(needed)
+            corrected = wanted.lazy().join(rows.lazy(), on=which, how="anti").select(which)
+            rows = pl.concat([rows, lost.join(corrected, on=which).unique(which).collect()])
+        joined = rows.join(wanted, on=which, maintain_order="right")
         if joined.height != scored.height:
             raise NotMaterializedError(
                 f"{scored.height - joined.height:,} of {scored.height:,} scored applications of batch {batch} are "
-                "no longer among the applications: materialize predictions again"
+                "neither among the applications nor among those replaced: run the scoring job again with the file that "
+                "had them. The answers that were given stay in answer_history"
             )
         return joined
 

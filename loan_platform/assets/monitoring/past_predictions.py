@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from loan_platform.assets.inference.predictions import HISTORY
 from loan_platform.assets.monitoring.outcomes import OUTCOMES
 from loan_platform.assets.monitoring.served import SERVED
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.monitoring.served_table import last_answers
+from loan_platform.core.scoring.answer_history import as_decided
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,15 @@ class PastPredictions:
         return joined.select(vintage.alias("vintage"), "probability", "outcome", in_sample=in_sample)
 
     def _scored(self) -> pl.DataFrame:
-        """Key, event date, probability and model version, of every batch and of the service."""
+        """Key, event date, probability and model version: as each loan was decided, by a batch or by the service."""
         name, files = self.book.name, self.lake.open()
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
-        batches = files.partitions(name, "predictions") or [None]
+        batches = files.partitions(name, HISTORY) or [None]
         about = [column for column in (entity, date, "probability", "model_version") if column]
-        scored = pl.concat([files.read(name, "predictions", batch).select(about) for batch in batches])
+        scored = pl.concat([as_decided(files.read(name, HISTORY, batch), entity).select(about) for batch in batches])
+        scored = scored.unique(
+            entity, keep="last", maintain_order=True
+        )  # a corrected date moves a loan to a later batch
         return pl.concat([scored, self._served(scored).select(about)])
 
     def _served(self, scored: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from loan_platform.assets.inference.predictions import HISTORY
 from loan_platform.assets.monitoring.past_predictions import PastPredictions
 from loan_platform.assets.monitoring.served import SERVED
 from loan_platform.assets.resources.lake import LakeResource
@@ -22,7 +23,7 @@ def performance_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _performance_report(book: Portfolio) -> dg.AssetsDefinition:
-    every_batch = dg.AssetDep(asset_key(book, "predictions"), partition_mapping=dg.AllPartitionMapping())
+    every_batch = dg.AssetDep(asset_key(book, HISTORY), partition_mapping=dg.AllPartitionMapping())
 
     @book_asset(book, "performance_report", "monitoring", "polars", deps=[every_batch, SERVED, "outcomes"])
     def performance_report(

@@ -12,6 +12,7 @@ from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
 
 if TYPE_CHECKING:  # imported when first used: every Dagster process loads this module
+    from loan_platform.adapters.warehouse.accumulate import Accumulator
     from loan_platform.adapters.warehouse.linked_tables import LinkedTables
     from loan_platform.adapters.warehouse.session import DuckDbSession
     from loan_platform.adapters.warehouse.warehouse import Warehouse
@@ -35,6 +36,12 @@ class WarehouseResource(HomeResource):
         from loan_platform.adapters.warehouse.linked_tables import LinkedTables
 
         return LinkedTables(self._session(), book.contract)
+
+    def accumulator(self) -> "Accumulator":
+        """Add the rows of a new file to known rows."""
+        from loan_platform.adapters.warehouse.accumulate import Accumulator
+
+        return Accumulator(self._session())
 
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:

@@ -6,10 +6,20 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.errors import ExplainedError
+from loan_platform.core.staging.parsing import quote_identifier
 
 BATCH: Final = "partition"
 WHOLE: Final = "all"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+ALL_BATCHES: Final = "loan_platform/all_batches"
 FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
+
+BatchRange = tuple[str, str]
+
+
+class RangeError(ExplainedError, ValueError):
+    """A text is no range of batches."""
 
 
 def batches(book: Portfolio) -> dg.PartitionsDefinition[str] | None:
@@ -36,15 +46,14 @@ def all_batches(book: Portfolio) -> dict[str, str]:
     """Run tags for all batches at once, for a run that names no range.
 
     Dagster cannot run a partitioned asset after another one without a partition, and rejects a single partition
-    beside these tags. One batch is a range of one, or a materialization of the asset.
+    beside these tags. One batch is a range of one, or a materialization of the asset. The tags are written when the
+    code is loaded, so `names_all_batches` knows them again on a later day, when there are more batches.
     """
     partitions = batches(book)
     if partitions is None:
         return {}
-    return {
-        "dagster/asset_partition_range_start": str(partitions.get_first_partition_key()),
-        "dagster/asset_partition_range_end": str(partitions.get_last_partition_key()),
-    }
+    first, last = str(partitions.get_first_partition_key()), str(partitions.get_last_partition_key())
+    return {RANGE_START: first, RANGE_END: last, ALL_BATCHES: _range_text(first, last)}
 
 
 def is_partitioned(context: dg.AssetExecutionContext) -> bool:
@@ -52,9 +61,47 @@ def is_partitioned(context: dg.AssetExecutionContext) -> bool:
     return context.has_partition_key or context.has_partition_key_range
 
 
+def names_all_batches(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run covers all batches that there are by now: it names none, or has the tags of `all_batches`."""
+    if not is_partitioned(context):
+        return True
+    tags = context.run.tags
+    return ALL_BATCHES in tags and tags[ALL_BATCHES] == _range_text(tags.get(RANGE_START), tags.get(RANGE_END))
+
+
 def chosen_batches(context: dg.AssetExecutionContext, present: list[str]) -> list[str]:
-    """The batches among those present that this run names; all of them where it names none."""
-    return [batch for batch in context.partition_keys if batch in present] if is_partitioned(context) else present
+    """The batches among those present that this run names; all of them where it covers all."""
+    return present if names_all_batches(context) else [batch for batch in context.partition_keys if batch in present]
+
+
+def tell_batch(context: dg.AssetExecutionContext, asset: dg.AssetKey, batch: str, metadata: dict[str, Any]) -> None:
+    """Record what the run made of a batch, also where the batch is newer than the range in the run's tags."""
+    if batch in context.partition_keys:
+        context.add_asset_metadata(metadata, asset_key=asset, partition_key=batch)
+    else:
+        context.log_event(dg.AssetMaterialization(asset, partition=batch, metadata=metadata))
+
+
+def parse_range(book: Portfolio, text: str) -> BatchRange:
+    """First and last batch of `2018-01..2018-03`, or of `2018-01`.
+
+    Raises:
+        RangeError: the text is no range of the book's batches.
+    """
+    partitions = batches(book)
+    if partitions is None:
+        if text == WHOLE:
+            return WHOLE, WHOLE
+        raise RangeError(f"{text!r} is no batch: the book is one batch, which is called {WHOLE!r}.")
+    first, _, last = text.partition("..")
+    last = last or first
+    keys = partitions.get_partition_keys()
+    for batch in (first, last):
+        if batch not in keys:
+            raise RangeError(f"{batch!r} is no batch of {book.name}: its batches are {keys[0]} to {keys[-1]}.")
+    if last < first:
+        raise RangeError(f"The range {text!r} ends before it starts. Write {last}..{first}.")
+    return first, last
 
 
 def batch_column(book: Portfolio) -> pl.Expr:
@@ -63,6 +110,14 @@ def batch_column(book: Portfolio) -> pl.Expr:
     if every == "none" or book.contract.event_date is None:
         return pl.lit(WHOLE).alias(BATCH)
     return pl.col(book.contract.event_date).dt.to_string(FORMATS[every]).alias(BATCH)
+
+
+def batch_sql(book: Portfolio) -> str:
+    """`batch_column` as DuckDB SQL."""
+    every = book.partitions.every
+    if every == "none" or book.contract.event_date is None:
+        return f"'{WHOLE}'"
+    return f"strftime({quote_identifier(book.contract.event_date)}, '{FORMATS[every]}')"
 
 
 def partition_name(book: Portfolio, batch: str) -> str | None:
@@ -75,3 +130,7 @@ def _first_day_after(month: str | None) -> str | None:
         return None
     year, number = map(int, month.split("-"))
     return f"{year + number // 12}-{number % 12 + 1:02}-01"
+
+
+def _range_text(first: str | None, last: str | None) -> str:
+    return f"{first}..{last}"

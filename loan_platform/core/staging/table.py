@@ -1,17 +1,26 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, SourceTable, Target
+from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import columns_read
+from loan_platform.core.staging.parsing import quote_identifier
+
+LATEST_BY = "latest_by"
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one."""
+    """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one.
+
+    Attributes:
+        same_key: which of two rows with one key is accepted; None: both are, and `Accumulator` decides.
+        latest_by: the column that says which of two rows is the latest; None: the order of the rows.
+    """
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -19,6 +28,8 @@ class Table:
     target: Target | None
     target_required: bool
     missing: tuple[str, ...]
+    same_key: SameKey | None = "refuse"
+    latest_by: Column | None = None
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False) -> "Table":
@@ -43,6 +54,20 @@ class Table:
             target_required=False,
             missing=_marks(contract),
         )
+
+    def with_key_rules(self, source: Source, same_key: SameKey | None) -> "Table":
+        """The table for a source to whose rows later files add."""
+        if source.latest_by is None:
+            return replace(self, same_key=same_key)
+        column = Column(
+            name=LATEST_BY,
+            description="Date that says which of two rows with one key is the latest.",
+            type="date",
+            sql=quote_identifier(source.latest_by.column),
+            date_format=source.latest_by.date_format,
+            required=True,
+        )
+        return replace(self, same_key=same_key, latest_by=column, columns=(*self.columns, column))
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
