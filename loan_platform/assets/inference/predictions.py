@@ -1,7 +1,7 @@
 """The champion scores the applications, batch by batch."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -29,11 +29,9 @@ from loan_platform.core.scoring.decisions import DECISIONS, DECLINED
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-if TYPE_CHECKING:  # imports SQLAlchemy
-    from loan_platform.adapters.ledger.ledger import Champion
-
 PREDICTIONS, HISTORY = NAMES = ("predictions", "answer_history")
 IN_LAST_FILE = "in_last_file"
+FIGURES_OF = ("probability", "decision", "expected_loss")
 DESCRIPTIONS = (
     "As scored today: the champion's answer to each application, with probability of default, score, decision, "
     "expected loss and reasons. Declined applications have their principal reasons first. A run without a range scores "
@@ -70,9 +68,11 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
         chosen = _chosen(context, files, book, applications)
         scored = _score(applications.filter(pl.col(BATCH).is_in(chosen)), book, model, champion.version)
         for batch in chosen:
-            _write_batch(context, files, book, champion, batch, scored.filter(pl.col(BATCH) == batch))
+            _write_batch(files, book, batch, scored.filter(pl.col(BATCH) == batch))
         if partitions := files.partitions(book.name, PREDICTIONS):
             files.point_latest(book.name, PREDICTIONS, partitions[-1])
+            for batch in chosen_batches(context, partitions):
+                _tell(context, files, book, batch, batch in chosen)
         context.log.info(f"{scored.height:,} applications scored in {len(chosen)} batch(es)")
         rows = {} if is_partitioned(context) else {"dagster/row_count": scored.height}
         counts = {"rows_scored": scored.height, "batches": len(chosen), "model_version": champion.version}
@@ -136,9 +136,7 @@ def _score(applications: pl.LazyFrame, book: Portfolio, model: ScoringModel, ver
     return scored.select(pl.exclude(CONTENT), model_version, CONTENT)
 
 
-def _write_batch(
-    context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, champion: "Champion", batch: str, part: pl.DataFrame
-) -> None:
+def _write_batch(lake: Lake, book: Portfolio, batch: str, part: pl.DataFrame) -> None:
     """Publish the answers to one batch, and add those that are new to its history."""
     partition, entity = partition_name(book, batch), book.contract.entity_key
     history = lake.read(book.name, HISTORY, partition) if lake.exists(book.name, HISTORY, partition) else None
@@ -147,15 +145,21 @@ def _write_batch(
     with lake.publish_together(book.name, NAMES, partition) as paths:
         part.write_parquet(paths[PREDICTIONS], statistics=True)
         answers.write_parquet(paths[HISTORY], statistics=True)
-    if partition:
-        metadata: dict[str, Any] = {
-            "dagster/row_count": part.height,
-            "model_version": champion.version,
-            **_figures(part),
-            "sha256": lake.sha256(book.name, PREDICTIONS, partition),
-        }
-        tell_batch(context, asset_key(book, PREDICTIONS), batch, metadata)
-        tell_batch(context, asset_key(book, HISTORY), batch, {"dagster/row_count": answers.height})
+
+
+def _tell(context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, batch: str, scored_now: bool) -> None:
+    """Record the figures of a published batch. Dagster records every batch that the run names, also unchanged ones."""
+    part = lake.scan(book.name, PREDICTIONS, batch).select(*FIGURES_OF, "model_version").collect()
+    metadata: dict[str, Any] = {
+        "dagster/row_count": part.height,
+        "model_version": part["model_version"].max(),
+        **_figures(part),
+        "scored_in_this_run": scored_now,
+        "sha256": lake.sha256(book.name, PREDICTIONS, batch),
+    }
+    answers = lake.scan(book.name, HISTORY, batch).select(pl.len()).collect().item()
+    tell_batch(context, asset_key(book, PREDICTIONS), batch, metadata)
+    tell_batch(context, asset_key(book, HISTORY), batch, {"dagster/row_count": answers})
 
 
 def _figures(part: pl.DataFrame) -> dict[str, Any]:
