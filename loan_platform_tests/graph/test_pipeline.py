@@ -117,7 +117,7 @@ def test_later_files_and_a_later_model_leave_nothing_stale(
     assert dict(answers.group_by("model_version").len().rows()) == {1: APPLICATIONS, 2: APPLICATIONS + 150}
 
 
-def test_a_correction_that_is_not_scored_yet_leaves_the_drift_report(
+def test_a_correction_not_scored_yet_leaves_the_drift_report(
     finished: tuple[PlatformSettings, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = finished

@@ -13,7 +13,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
-from loan_platform_tests.support.linked_cars import (
+from loan_platform_tests.support.small_books.linked_cars import (
     APPLICATIONS,
     ATTRIBUTES,
     CONTRACT,

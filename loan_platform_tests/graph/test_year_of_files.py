@@ -14,7 +14,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
-from loan_platform_tests.support.dated_cars import (
+from loan_platform_tests.support.small_books.dated_cars import (
     DATED,
     DATED_ATTRIBUTES,
     MONTHS,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 TAGS_OF_JUNE = {
     "dagster/asset_partition_range_start": "2023-01",
     "dagster/asset_partition_range_end": "2023-06",
-    "loan_platform/all_batches": "2023-01..2023-06",
+    "all_batches": "2023-01..2023-06",
 }
 
 
@@ -111,7 +111,7 @@ def test_each_month_adds_to_the_year_and_changes_no_other(book: Book) -> None:
         assert sorted(after) == list(MONTHS[: MONTHS.index(month) + 1])
 
 
-def test_the_same_file_twice_and_a_file_without_rows_change_nothing(book: Book) -> None:
+def test_a_file_twice_and_one_without_rows_change_nothing(book: Book) -> None:
     before = book.files("predictions"), book.files("answer_history"), book.rows("applications").drop("in_last_file")
     assert book.score(month_rows("2023-06")).success
     book.score({})

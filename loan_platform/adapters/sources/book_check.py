@@ -80,9 +80,21 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
             continue
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
+        found.issues += _latest_by(check, name, path.name, sample.names)
         _add(found, check, find_missing_columns(contract, table, path.name, sample.names, name == "loans"))
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))
+
+
+def _latest_by(check: BookCheck, name: str, file: str, columns: tuple[str, ...]) -> list[Issue]:
+    """An issue if the file lacks the date column that says which row is the latest."""
+    assert check.attributes is not None
+    latest = check.attributes.sources[name].latest_by
+    if latest is None or latest.column.lower() in columns:
+        return []
+    path, message = ("attributes", "sources", name, "latest_by", "column"), f"{file} has no such column"
+    hint = f"Its columns are {', '.join(sorted(columns))}."
+    return [check.defs.issue(path, message, hint, "missing_column")]
 
 
 def _add(found: Findings, check: BookCheck, more: Findings) -> None:

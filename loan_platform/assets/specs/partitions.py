@@ -12,7 +12,7 @@ from loan_platform.core.staging.parsing import quote_identifier
 BATCH: Final = "partition"
 WHOLE: Final = "all"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-ALL_BATCHES: Final = "loan_platform/all_batches"
+ALL_BATCHES: Final = "all_batches"
 FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
 
 BatchRange = tuple[str, str]

@@ -15,6 +15,7 @@ from loan_platform.core.errors import Issue
 
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 SOURCES = ("loans", "applications", "outcomes")
+ADDED_TO = ("applications", "outcomes")  # sources whose files add to those before them
 
 
 class Attributes(Policies):
@@ -80,6 +81,11 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         if name not in known and not reported:
             hint = did_you_mean(name, known) or f"The sources are {', '.join(sorted(known))}."
             yield Issue(f"sources.{name}", "is no source of this book: nothing would read it", hint, "unknown_source")
+    for name, source in policies.sources.items():
+        if name not in ADDED_TO and (source.same_key != "latest" or source.latest_by):
+            what = "latest_by" if source.latest_by else "same_key"
+            message = "only applications and outcomes add up over several files"
+            yield Issue(f"sources.{name}.{what}", message, "Remove it.", "not_added_to")
     if set(policies.training.families) <= NON_MONOTONE_FAMILIES and any(
         feature.monotone for feature in contract.features
     ):

@@ -165,3 +165,12 @@ def test_a_file_that_cannot_be_read(book: Path, tmp_path: Path, loans: Path, con
 def test_a_broken_contract_is_not_held_against_files(book: Path, tmp_path: Path, loans: Path) -> None:
     edited(book, "contract.yaml", ("type: number", "type: nmber"))
     assert found(book, tmp_path).files == []
+
+
+def test_the_date_of_the_latest_row_must_be_in_the_file(book: Path, tmp_path: Path) -> None:
+    write_loans(tmp_path / "home" / "data" / "car_loans" / "applications.csv", 50, outcomes=False)
+    latest = "    applications:\n      latest_by: {column: As Of}\n"
+    text = edited(book, "defs.yaml", ("    applications:\n", latest))
+    (issue,) = found(book, tmp_path).issues
+    assert (issue.path, issue.code) == ("attributes.sources.applications.latest_by.column", "missing_column")
+    assert issue.line == line_of(text, "As Of")

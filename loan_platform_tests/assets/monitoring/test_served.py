@@ -183,8 +183,10 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     answer(home, ASKED[:300])
     answer(home, ASKED[:10])  # asked again: the last answer counts
     lake, batch = Lake(home.root / "lake"), [f"L{number}" for number in range(290, 320)]
-    scored = {"loan_id": batch, "probability": [0.3] * 30, "model_version": [1] * 30}
-    lake.write(pl.DataFrame(scored, schema_overrides={"model_version": pl.Int64}), BOOK, "predictions")
+    scored = {"loan_id": batch, "probability": [0.3] * 30, "model_version": [1] * 30, "content": ["x"] * 30}
+    decided = pl.DataFrame(scored, schema_overrides={"model_version": pl.Int64}).with_columns(answer_number=1)
+    later = decided.with_columns(pl.lit(0.9).alias("probability"), answer_number=2)  # decides nothing
+    lake.write(pl.concat([decided, later]), BOOK, "answer_history")
     known = [f"L{number}" for number in range(280)]
     outcomes = {"loan_id": known, "target": [number % 3 == 0 for number in range(280)]}
     lake.write(pl.DataFrame(outcomes).with_columns(pl.col("target").cast(pl.Int32)), BOOK, "outcomes")

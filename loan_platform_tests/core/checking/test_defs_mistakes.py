@@ -8,6 +8,21 @@ from loan_platform_tests.support.planted import Planted, assert_only_issue, book
 
 CASES = [
     Planted(
+        "    loans:\n",
+        "    loans:\n      same_key: first\n",
+        "same_key:",
+        "attributes.sources.loans.same_key",
+        "not_added_to",
+    ),
+    Planted(
+        "    applications:\n",
+        "    applications:\n      same_key: last\n",
+        "same_key:",
+        "attributes.sources.applications.same_key",
+        "wrong_value",
+        ("'last'",),
+    ),
+    Planted(
         "LoanPortfolio\n",
         "LoanPortfollio\n",
         "type:",
