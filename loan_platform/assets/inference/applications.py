@@ -1,15 +1,17 @@
 """Applications are typed by the same contract as the loans."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
+from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, Staging, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
-from loan_platform.assets.specs.book_assets import book_spec, clean_assets
+from loan_platform.assets.specs.book_assets import asset_key, book_spec, clean_assets
 from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
 
@@ -47,7 +49,8 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
         from loan_platform.adapters.reports.evidently_report import drift_report_process
 
         drift_report_process.start()  # Evidently is imported while applications are read and scored
-        staging = Staging(book, sources, warehouse, lake)
+        told = partial(tell_layouts, context, asset_key(book, NAMES[0]))
+        staging = Staging(book, sources, warehouse, lake, told)
         staged, decision = assets.publish(
             lake.open(), reports.open(), lambda *out: staging.stage_source("applications", *out)
         )

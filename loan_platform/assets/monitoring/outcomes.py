@@ -1,9 +1,11 @@
 """Outcomes of loans that were scored earlier."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
+from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, Staging, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
@@ -50,7 +52,8 @@ def _outcomes(book: Portfolio) -> dg.AssetsDefinition:
             context.log.warning("no file of outcomes yet: performance is unknown until one arrives")
             yield from _no_file(book, assets)
             return
-        staging = Staging(book, sources, warehouse, lake)
+        told = partial(tell_layouts, context, asset_key(book, OUTCOMES))
+        staging = Staging(book, sources, warehouse, lake, told)
         staged, decision = assets.publish(
             lake.open(), reports.open(), lambda *out: staging.stage_source(OUTCOMES, *out, outcomes=True)
         )
