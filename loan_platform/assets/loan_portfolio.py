@@ -23,7 +23,7 @@ from loan_platform.assets.registry.promotion import promotion_assets
 from loan_platform.assets.registry.versions import version_assets
 from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.assets.scaffolding import LoanPortfolioScaffolder
-from loan_platform.assets.serving.service import service_assets, service_checks
+from loan_platform.assets.serving.service import service_assets
 from loan_platform.assets.training.evaluation import evaluation_assets
 from loan_platform.assets.training.features import feature_assets
 from loan_platform.assets.training.trained_model import training_assets
@@ -53,7 +53,7 @@ class LoanPortfolio(dg.Component):
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Assets, checks, jobs and sensors of the book."""
+        """Assets with their checks, jobs and sensors of the book."""
         # Read again, with the contract: Dagster passes over repeated keys, and takes "5" for 5.
         return book_definitions(load_book(context.path))
 
@@ -78,7 +78,6 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=dg.map_asset_specs(with_automation(book), assets),
-        asset_checks=service_checks(book),
         jobs=jobs(book),
         sensors=sensors(book),
     )

@@ -68,3 +68,11 @@ def test_every_rule_of_the_contract_is_a_check(definitions: dg.Definitions) -> N
     checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
     assert {"rows_reconcile", "quarantine_within_policy", "loan_id_unique", "annual_inc_between"} <= checks
     assert {"no_leak", "auc_above_floor", "no_critical_drift", "no_drift_warning"} <= checks
+
+
+def test_no_blocking_check_runs_after_its_asset(definitions: dg.Definitions) -> None:
+    """A check with a step of its own would see rows that others may have read already."""
+    made = definitions.resolve_asset_graph().assets_defs
+    blocking = [(one.keys, spec) for one in made for spec in one.check_specs if spec.blocking]
+    assert len(blocking) > 200
+    assert [spec.key.to_user_string() for keys, spec in blocking if spec.asset_key not in keys] == []

@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
@@ -67,7 +68,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         write_files(settings.data / NAME)
         with dg.instance_for_test() as instance:
             platform = Platform(settings, location(folder / "small_bank"), instance)
-            assert platform.run("pipeline").success
+            assert platform.run("training").success
+            assert platform.run("promotion").success
+            assert platform.run("scoring").success
+            assert platform.run("monitoring", "outcomes", "quarantined_outcomes", "replaced_outcomes").success
             yield platform
 
 
@@ -182,13 +186,25 @@ def test_the_next_good_file_removes_what_was_refused(platform: Platform) -> None
     assert not (platform.settings.reports / NAME / "refused" / "clean_people").exists()
 
 
-def test_no_blocking_check_runs_after_its_asset(first: Platform) -> None:
-    """A check of its own step would see rows that others may have read already."""
-    blocking = [
-        spec.key.to_user_string()
-        for checks in first.definitions.asset_checks or []
-        if isinstance(checks, dg.AssetChecksDefinition)
-        for spec in checks.check_specs
-        if spec.blocking
-    ]
-    assert blocking == []
+def test_a_refused_model_is_neither_version_nor_champion(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest model failed its gate: each next asset says so, alone too, and the champion scores."""
+    before = platform.lake("predictions").read_bytes()
+    strict = ATTRIBUTES | {"promotion": ATTRIBUTES["promotion"] | {"min_auc": 0.98}}
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(platform.settings.home))
+    monkeypatch.setattr(sys, "path", [str(write_project(tmp_path, CONTRACT, strict, NAME)), *sys.path])
+    refusing = replace(platform, definitions=location(tmp_path / "small_bank"))
+    edited(platform.data / "loans.csv", 3, "yes", 0.2)
+    training = refusing.run("training")
+    assert failed_checks(training) == {"auc_above_floor"}
+    assert not {"registry_version", "model_card"} & materialized(training)
+    alone = refusing.run("training", "registry_version")
+    assert "not registered: AUC" in step_failure(alone)[1]
+    promotion = refusing.run("promotion")
+    assert "the newest model is not registered" in step_failure(promotion)[1]
+    champion = Ledger(platform.settings.ledger_url).champion(NAME)
+    assert champion is not None
+    assert champion.version == 1
+    assert refusing.run("scoring").success
+    assert platform.lake("predictions").read_bytes() == before

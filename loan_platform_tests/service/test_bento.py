@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.bentos import BentoStore, Built, digest_of, service_files
-from loan_platform.adapters.service.served_bento import check_golden_rows
+from loan_platform.adapters.service.served_bento import GoldenRowsCheck, check_golden_rows
 from loan_platform.cli.jobs import run_job
 from loan_platform.cli.run_log import RunLog
 from loan_platform.core.scoring.bundle import load_bundle
@@ -96,7 +96,7 @@ def test_a_killed_build_leaves_no_half_bento(tmp_path: Path, bundle: tuple[Path,
         killed.wait()
     built = build(tmp_path, bundle)
     assert built.is_intact()
-    assert {path.name for path in built.path.parent.iterdir()} == {built.path.name, "latest"}
+    assert {path.name for path in built.path.parent.iterdir()} == {built.path.name}
     assert {path.name for path in tmp_path.iterdir()} == {"bentos", f"{BOOK}.lock"}
 
 
@@ -142,7 +142,18 @@ def test_the_asset_builds_the_champion_and_its_check_asks_it(
     assert not log.failed_checks
     assert told["champion_sha256"] == sha256
     assert told["serve"] == (f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={settings.bentos} bentoml serve {told['tag']}")
-    assert (settings.bentos / "bentos" / "lending_club" / "latest").read_text() == told["tag"].split(":")[1]
+    latest = settings.bentos / "bentos" / "lending_club" / "latest"
+    assert latest.read_text() == told["tag"].split(":")[1]
+    with dg.DagsterInstance.ephemeral() as instance:
+        latest.write_text("the one before")
+        different = GoldenRowsCheck(rows=64, different=(3,), ready_seconds=0.1, model_sha256=sha256)
+        monkeypatch.setattr("loan_platform.adapters.service.served_bento.check_golden_rows", lambda *_: different)
+        refused = RunLog()
+        assert not run_job(defs(), "lending_club_service", instance, refused)
+    assert refused.failed_checks == ["scoring_service: service_answers_like_the_batch"]
+    assert f"{told['tag']} is refused" in refused.errors[0]
+    assert ("scoring_service", None) not in refused.metadata
+    assert latest.read_text() == "the one before"
 
 
 def test_the_image_has_the_versions_that_are_tested_here() -> None:

@@ -22,12 +22,15 @@ class Header:
     Attributes:
         line: physical line, from 1.
         delimiter: of the fields.
-        names: column names in lower case, in file order.
+        names: column names in lower case, in file order. Other names of a column are replaced by the one that the
+            contract's SQL uses.
+        written: the names as the file has them, in lower case.
     """
 
     line: int
     delimiter: str
     names: tuple[str, ...]
+    written: tuple[str, ...] = ()
 
 
 def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
@@ -45,7 +48,7 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
     """The line that names the most raw columns of the contract. Lines above it, such as notes, are skipped.
 
     Raises:
-        SourceError: no line names a column of the contract.
+        SourceError: no line names a column of the contract, or two columns are the same one of the contract.
     """
     candidates = [
         Header(number, delimiter, tuple(_names(line, delimiter)))
@@ -53,8 +56,9 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
         for delimiter in DELIMITERS
     ]
     wanted = table.raw_columns
-    best = max(candidates, key=lambda header: len(wanted & set(header.names)))  # max keeps the first of equals
-    if not wanted & set(best.names):
+    # max keeps the first of equals
+    best = max(candidates, key=lambda header: len(wanted & set(table.canonical(header.names))))
+    if not wanted & set(table.canonical(best.names)):
         raise SourceError(
             file,
             f"has no header: none of its first {SEARCHED_LINES} lines names a column of the contract",
@@ -62,7 +66,26 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
         )
     if any("\x00" in name or "\ufffd" in name for name in best.names):
         raise SourceError(file, "has a header that is not UTF-8 text", "Save it as CSV in UTF-8.")
-    return Header(best.line, best.delimiter, tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names)))
+    written = tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names))
+    return Header(best.line, best.delimiter, canonical_names(file, written, table), written)
+
+
+def canonical_names(file: str, written: Sequence[str], table: Table) -> tuple[str, ...]:
+    """The names of a file's columns, in lower case, as the contract's SQL uses them.
+
+    Raises:
+        SourceError: the file has two of the names that the contract lists for one column.
+    """
+    names = table.canonical(written)
+    for name in dict.fromkeys(table.aliases.values()):
+        found = list(dict.fromkeys(w for w, n in zip(written, names, strict=True) if n == name))
+        if len(found) > 1:
+            raise SourceError(
+                file,
+                f"has {len(found)} columns that the contract takes for one: {', '.join(map(repr, found))}",
+                "Remove all but one from the file, or from `sources` of the column in the contract.",
+            )
+    return names
 
 
 def check_unique(file: str, names: Sequence[str]) -> None:
@@ -90,7 +113,7 @@ def check_names(file: str, names: Sequence[str], table: Table) -> None:
         raise SourceError(
             file,
             f"lacks {len(missing)} required columns: {columns}",
-            "Rename the columns of the file, or change the `sql` of these columns in the contract.",
+            "Rename the columns of the file, or list their names in `sources` of these columns in the contract.",
         )
 
 

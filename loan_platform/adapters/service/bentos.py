@@ -91,14 +91,16 @@ class BentoStore:
             source = Path(draft, "source")
             self._stage(source, portfolio, version, sha256, bundle)
             digest = digest_of(source)
-            name = f"{version}-{digest[:12]}"
-            tag = f"{portfolio}:{name}"
+            tag = f"{portfolio}:{version}-{digest[:12]}"
             built = Built(tag, self.path(tag), digest)
             with FileLock(self.home / f"{portfolio}.lock"):
                 if not built.is_intact():
                     self._build(source, Path(draft, "home"), built)
-                atomic_write(built.path.parent / "latest", name)
             return built
+
+    def make_latest(self, built: Built) -> None:
+        """Let `bentoml serve <portfolio>`, without a version, serve this Bento."""
+        atomic_write(built.path.parent / "latest", built.path.name)
 
     def path(self, tag: str) -> Path:
         """The folder of a Bento."""

@@ -11,7 +11,6 @@ from loan_platform.adapters.sources.sql_check import sql_issues
 from loan_platform.adapters.sources.target_check import check_target
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.key_paths import path_parts
-from loan_platform.core.book.sql import columns_read
 from loan_platform.core.checking.book_check import BookCheck
 from loan_platform.core.errors import Issue, SourceError
 from loan_platform.core.staging.table import Table
@@ -68,8 +67,8 @@ def _files(
 
 def _check_source(found: Findings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
     assert check.attributes is not None
-    table = Table.from_contract(contract, outcomes=name == "outcomes")
-    target = columns_read(contract.target.sql)
+    table = Table.from_contract(contract, outcomes=name == "outcomes", needs_target=name == "loans")
+    target = contract.target.raw_columns
     samples: list[Sample] = []
     for path in files:
         try:
@@ -81,7 +80,7 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
         found.issues += _latest_by(check, name, path.name, sample.names)
-        _add(found, check, find_missing_columns(contract, table, path.name, sample.names, name == "loans"))
+        _add(found, check, find_missing_columns(contract, table, path.name, sample.names))
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))
 

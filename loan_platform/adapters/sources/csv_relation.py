@@ -7,6 +7,7 @@ from pathlib import Path
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks, lines
 from loan_platform.adapters.csv_files.header import Header, find_header
 from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
+from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.parsing import quote_literal
@@ -35,7 +36,8 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
         splitter.split(blocks(path, source.max_bytes))
     missing = table.missing_optional(frozenset(header.names))
     file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter)
-    return Relation(file, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)
+    layout = file_layout(label, header.written, table)
+    return Relation(file, layout, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)
 
 
 def _query(clean: Path, label: str, header: Header, table: Table) -> str:

@@ -7,24 +7,20 @@ from loan_platform.adapters.csv_files.header import closest_names
 from loan_platform.adapters.sources.findings import Findings
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.sql import columns_read
 from loan_platform.core.errors import Issue
 from loan_platform.core.staging.table import Table
 
 _MAX_NAMES = 12
 
 
-def find_missing_columns(
-    contract: Contract, table: Table, file: str, names: Sequence[str], needs_target: bool
-) -> Findings:
+def find_missing_columns(contract: Contract, table: Table, file: str, names: Sequence[str]) -> Findings:
     """Compare the columns and target of a contract without linked files with the columns of a raw file.
 
     Args:
         contract: for the key paths.
         table: what is staged from the file.
         file: its name.
-        names: its raw columns, in lower case.
-        needs_target: whether missing outcomes are an issue.
+        names: its raw columns, in lower case, as the contract's SQL names them.
     """
     found, present = Findings(), frozenset(names)
     required = table.missing_required(present)
@@ -45,23 +41,10 @@ def find_missing_columns(
     if unread:
         message = f"{file} has no data for these optional columns, so they would be missing: {_shortened(unread)}"
         found.notes.append(Issue("columns", message, code="optional_columns_missing"))
-    _check_target_columns(found, contract, file, names, needs_target or TARGET in required)
+    if absent := required.get(TARGET):
+        message = f"reads {_format_names(sorted(absent))}, which {file} lacks, so outcomes would be wrong or unknown"
+        found.issues.append(Issue("target.sql", message, _hint(absent, names), "target_columns_missing"))
     return found
-
-
-def _check_target_columns(
-    found: Findings, contract: Contract, file: str, names: Sequence[str], needs_target: bool
-) -> None:
-    reads = columns_read(contract.target.sql)
-    missing = reads - frozenset(names)
-    if not missing or not needs_target:
-        return
-    message, hint = f"reads {_format_names(sorted(missing))}, which {file} lacks", _hint(missing, names)
-    if missing == reads:
-        message += ", so no outcome would be known"
-        found.issues.append(Issue("target.sql", message, hint, "target_columns_missing"))
-    else:
-        found.notes.append(Issue("target.sql", message, hint, "target_columns_missing"))
 
 
 def _similar_unread(missing: frozenset[str], names: Sequence[str], read: frozenset[str]) -> list[str]:

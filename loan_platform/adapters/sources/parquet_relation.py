@@ -4,8 +4,10 @@ from pathlib import Path
 
 import duckdb
 
-from loan_platform.adapters.csv_files.header import check_names
+from loan_platform.adapters.csv_files.header import canonical_names, check_names
+from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
+from loan_platform.core.book.contract_parts import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
@@ -34,14 +36,16 @@ def parquet_relation(
     if rows > max_rows or size > source.max_bytes:
         limit = f"{source.max_rows:,} rows" if rows > max_rows else f"{source.max_bytes:,} bytes"
         raise SourceError(label, f"has more than the allowed {limit}", "Raise the limit if the size is right.")
-    names = [column.strip().lower() for column in columns]
+    written = [plain_name(column) for column in columns]
+    names = canonical_names(label, written, table)
     check_names(label, names, table)
     marks = ", ".join(quote_literal(mark) for mark in table.missing)
     casts = {raw: f"CAST({quote_identifier(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
     texts = {raw: f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END" for raw, text in casts.items()}
     selected = select_list(label, "file_row_number + 1", texts, table)
     sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
-    return Relation(RawFile(label, rows, 0, table.missing_optional(frozenset(names))), sql, None)
+    file = RawFile(label, rows, 0, table.missing_optional(frozenset(names)))
+    return Relation(file, file_layout(label, written, table), sql, None)
 
 
 def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from loan_platform.adapters.sources.layouts import FileLayout
 from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
@@ -35,11 +36,13 @@ class Relation:
 
     Attributes:
         file: what is known of the file.
+        layout: which of the columns that are read it has.
         sql: query of its source location and raw columns.
         rejects: file of structural rejects, each `line<TAB>reason`; None without rejects.
     """
 
     file: RawFile
+    layout: FileLayout
     sql: str
     rejects: Path | None
 

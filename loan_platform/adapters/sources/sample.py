@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from loan_platform.adapters.csv_files.blocks import is_parquet, lines
-from loan_platform.adapters.csv_files.header import check_unique, likely_header
+from loan_platform.adapters.csv_files.header import canonical_names, check_unique, likely_header
+from loan_platform.core.book.contract_parts import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table
@@ -21,7 +22,7 @@ class Sample:
     """The first rows of a raw file.
 
     Attributes:
-        names: all raw columns, in lower case.
+        names: all raw columns, in lower case, as the contract's SQL names them.
         rows: the requested columns of the first rows, as text.
         whole: whether the file has no more rows.
     """
@@ -43,7 +44,7 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
     Raises:
         SourceError: the file cannot be read, has no header, or has two columns of one name.
     """
-    names, rows, whole = _parquet(path, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
+    names, rows, whole = _parquet(path, table, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
     check_unique(path.name, names)
     marks = list(table.missing)
     texts = [pl.when(~pl.col(c).is_in(marks)).then(pl.col(c)).alias(c) for c in rows.columns]
@@ -68,12 +69,12 @@ def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tu
     return list(header.names), frame, len(records) <= SAMPLE_ROWS
 
 
-def _parquet(path: Path, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
+def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
     try:
         frame = pl.read_parquet(path, n_rows=SAMPLE_ROWS + 1, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
-    names = [name.strip().lower() for name in frame.columns]
+    names = list(canonical_names(path.name, [plain_name(name) for name in frame.columns], table))
     kept = {actual: name for actual, name in zip(frame.columns, names, strict=True) if name in wanted}
     texts = frame.head(SAMPLE_ROWS).select(pl.col(actual).cast(pl.String).alias(name) for actual, name in kept.items())
     return names, texts, frame.height <= SAMPLE_ROWS

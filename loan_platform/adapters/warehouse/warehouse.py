@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from loan_platform.adapters.sources.layouts import FileLayout
 from loan_platform.adapters.sources.raw_files import raw_relations
 from loan_platform.adapters.sources.relation import RawFile, Relation
 from loan_platform.adapters.warehouse.ordered_parquet import (
@@ -31,11 +32,13 @@ class RawSummary:
         rows: rows of the raw Parquet file.
         rejected: structural rejects.
         files: each raw file, in the order of their names.
+        layouts: which columns each file has, in the same order.
     """
 
     rows: int
     rejected: int
     files: tuple[RawFile, ...]
+    layouts: tuple[FileLayout, ...] = ()
 
 
 class Warehouse:
@@ -71,6 +74,7 @@ class Warehouse:
                 rows=sum(relation.file.rows for relation in relations),
                 rejected=sum(relation.file.rejected for relation in relations),
                 files=tuple(relation.file for relation in relations),
+                layouts=tuple(relation.layout for relation in relations),
             )
             query = _combined(connection, relations, scratch)
             write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))

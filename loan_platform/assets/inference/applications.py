@@ -1,6 +1,7 @@
 """Applications are typed by the same contract as the loans. Each file adds to those of the files before it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from loan_platform.assets.ingestion.accumulation import AccumulatedAssets
+from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.publication import Checked
 from loan_platform.assets.ingestion.staging import QUARANTINED, Staging
 from loan_platform.assets.resources.lake import LakeResource
@@ -71,7 +73,8 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
 
         replace = parse_range(book, config.replace) if config.replace else None
         drift_report_process.start()  # Evidently is imported while applications are read and scored
-        staging = Staging(book, sources, warehouse, lake)
+        told = partial(tell_layouts, context, asset_key(book, NAMES[0]))
+        staging = Staging(book, sources, warehouse, lake, told)
         arrival, decision = assets.publish(
             lake.open(),
             reports.open(),

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans
 from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
-from loan_platform.assets.specs.book_assets import JOINED, book_asset, book_spec
+from loan_platform.assets.specs.book_assets import JOINED, asset_key, book_asset, book_spec
 from loan_platform.assets.specs.explained import explained
+from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for
 from loan_platform.core.staging.table import Table
@@ -24,13 +26,13 @@ def ingestion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
     One file: `raw_loans` is validated. Linked files: each has a raw and a clean asset, and `joined_loans` is validated.
     """
-    tables = {t.name: Table.from_source(book.contract, t) for t in book.contract.tables}
-    raw = [_raw(book, name, table) for name, table in (tables or {"loans": Table.from_contract(book.contract)}).items()]
+    tables = book.contract.tables
+    raw = [_raw(book, table.name) for table in tables] or [_raw(book, MAIN_TABLE)]
     linked = [*cleaned_sources(book), joined_loans(book)] if tables else []
     return [*raw, *linked, _validated_loans(book)]
 
 
-def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
+def _raw(book: Portfolio, source: str) -> dg.AssetsDefinition:
     @book_asset(
         book,
         f"raw_{source}",
@@ -50,11 +52,20 @@ def _raw(book: Portfolio, source: str, table: Table) -> dg.AssetsDefinition:
         context.log.info(f"reading {', '.join(file.name for file in files)}")
         rows, rejects = f"raw_{source}", f"raw_{source}_rejects"
         with lake.open().publish_together(book.name, (rows, rejects)) as out:
-            read = warehouse.open().read_raw(files, table, policy, out[rows], out[rejects])
+            read = warehouse.open().read_raw(files, _raw_table(book, source), policy, out[rows], out[rejects])
+        tell_layouts(context, asset_key(book, rows), read)
         context.log.info(f"{read.rows:,} rows and {read.rejected:,} broken lines")
         return dg.MaterializeResult(metadata={"dagster/row_count": read.rows, "broken_lines": read.rejected})
 
     return raw
+
+
+def _raw_table(book: Portfolio, source: str) -> Table:
+    """What a file of the source must have, with the columns of the target."""
+    found = [table for table in book.contract.tables if table.name == source]
+    if found:
+        return Table.from_source(book.contract, found[0], needs_target=True)
+    return Table.from_contract(book.contract, needs_target=True)
 
 
 def _validated_loans(book: Portfolio) -> dg.AssetsDefinition:

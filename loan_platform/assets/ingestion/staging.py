@@ -23,6 +23,7 @@ from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:
     from loan_platform.adapters.warehouse.stage_summary import StageSummary
+    from loan_platform.adapters.warehouse.warehouse import RawSummary
 
 QUARANTINED = "Rejected rows with source file, line, column and reason. The rejected value is never copied."
 
@@ -74,12 +75,16 @@ class StagedAssets:
 
 @dataclass(frozen=True)
 class Staging:
-    """What staging works with: the book, its raw files, DuckDB and the lake."""
+    """What staging works with: the book, its raw files, DuckDB and the lake.
+
+    `on_read` is called with what was read of the raw files.
+    """
 
     book: Portfolio
     sources: SourcesResource
     warehouse: WarehouseResource
     lake: LakeResource
+    on_read: Callable[["RawSummary"], None]
 
     def stage_source(self, source: str, accepted: Path, quarantined: Path, outcomes: bool = False) -> "StageSummary":
         """Write the accepted and the quarantined rows of a source.
@@ -120,7 +125,7 @@ class Staging:
     def _read(self, source: str, table: Table, scratch: Path) -> tuple[Path, Path]:
         policy, files = self.sources.files(self.book, source)
         raw, rejects = scratch / "raw.parquet", scratch / "rejects.parquet"
-        self.warehouse.open().read_raw(files, table, policy, raw, rejects)
+        self.on_read(self.warehouse.open().read_raw(files, table, policy, raw, rejects))
         return raw, rejects
 
 

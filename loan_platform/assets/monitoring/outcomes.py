@@ -1,6 +1,7 @@
 """Outcomes of loans that were scored earlier."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,7 @@ import polars as pl
 
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.assets.ingestion.accumulation import AccumulatedAssets
+from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.publication import Checked
 from loan_platform.assets.ingestion.staging import QUARANTINED, Staging
 from loan_platform.assets.resources.lake import LakeResource
@@ -63,7 +65,8 @@ def _outcomes(book: Portfolio) -> dg.AssetsDefinition:
             context.log.warning("no file of outcomes yet: performance is unknown until one arrives")
             yield from _no_file(book, specs)
             return
-        files, staging = lake.open(), Staging(book, sources, warehouse, lake)
+        told = partial(tell_layouts, context, asset_key(book, OUTCOMES))
+        files, staging = lake.open(), Staging(book, sources, warehouse, lake, told)
         arrival, decision = assets.publish(
             files,
             reports.open(),

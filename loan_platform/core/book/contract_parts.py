@@ -15,6 +15,20 @@ AvailableAt = Literal["application", "pricing", "after_origination"]
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
+def _is_empty(value: tuple[str, ...]) -> bool:
+    """Contracts without the key have the same bytes, in bundles and hashes, as before it existed."""
+    return not value
+
+
+def plain_name(name: str) -> str:
+    """The name of a raw column as headers are compared: without spaces around it, in lower case."""
+    return name.strip().lower()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 class Strict(BaseModel):
     """Base of everything that is read from YAML. Unknown keys are rejected, and values never change.
 
@@ -36,6 +50,12 @@ class Column(Strict):
         default=None,
         description="DuckDB SQL over the raw row that gives the text to parse. All raw values are text. "
         'Default: the raw column of the same name. Example: `"Gross Salary"`.',
+    )
+    sources: tuple[Text, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Names of the raw column in different files, such as `[ID, Client No]`. `sql` uses the first name, "
+        "and reads the column of a file that has any of them. A file with two of them is rejected.",
     )
     decimal: Literal[","] | None = Field(
         default=None,
@@ -85,7 +105,7 @@ class Column(Strict):
     @cached_property
     def source_sql(self) -> str:
         """The SQL over the raw row, also where the contract leaves it out."""
-        return self.sql if self.sql is not None else f'"{self.name}"'
+        return self.sql if self.sql is not None else _quoted(self.sources[0] if self.sources else self.name)
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
@@ -100,7 +120,18 @@ class Target(Strict):
         description="DuckDB SQL over the raw row: 1 default, 0 repaid, null outcome not known yet. "
         "Example: `CASE status WHEN 'Charged Off' THEN 1 WHEN 'Fully Paid' THEN 0 END`."
     )
+    sources: tuple[Text, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Names of the raw column with the outcome in different files. `sql` uses the first name, and reads "
+        "the column of a file that has any of them. A file with two of them is rejected.",
+    )
     description: Text = Field(description="Definition of default in words, for the model card.")
+
+    @cached_property
+    def raw_columns(self) -> frozenset[str]:
+        """Raw columns that the SQL reads, in lower case."""
+        return columns_read(self.sql)
 
 
 class SourceTable(Strict):

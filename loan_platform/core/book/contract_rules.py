@@ -1,15 +1,16 @@
 """Rules that the parts of a contract must keep together: every broken one is an issue."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.constants import RESERVED_NAMES
-from loan_platform.core.book.contract_parts import Column, ContractParts, Feature
+from loan_platform.core.book.contract_parts import Column, ContractParts, Feature, Target, plain_name
 from loan_platform.core.book.date_formats import format_issue
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.errors import Issue
 
 RANGED = ("number", "integer", "percent")
+_REMOVE = "Remove it from one of the two."
 
 
 def contract_issues(contract: ContractParts) -> Iterator[Issue]:
@@ -21,6 +22,7 @@ def contract_issues(contract: ContractParts) -> Iterator[Issue]:
     for i, column in enumerate(contract.columns):
         yield from column_issues(f"columns[{i}]", column)
     yield from _target_issues(contract)
+    yield from _source_names(contract)
     yield from _exposure_issues(contract)
     for i, feature in enumerate(contract.features):
         yield from _feature_issues(f"features[{i}]", feature, contract)
@@ -110,6 +112,45 @@ def _target_issues(contract: ContractParts) -> Iterator[Issue]:
         yield Issue("target.sql", message, "Derive it from the raw column with the outcome of the loan.", "constant")
 
 
+def _source_names(contract: ContractParts) -> Iterator[Issue]:
+    """Issues of the alternative names of raw columns."""
+    parts: list[tuple[str, Column | Target]] = [(f"columns[{i}]", column) for i, column in enumerate(contract.columns)]
+    parts.append(("target", contract.target))
+    if not contract.tables:
+        yield from source_name_issues(parts)
+        return
+    for path, part in parts:
+        if part.sources:
+            hint = "Give the names to the column of the table in `tables`."
+            yield Issue(f"{path}.sources", "the joined row is no file", hint, "not_applicable")
+
+
+def source_name_issues(parts: Sequence[tuple[str, Column | Target]]) -> Iterator[Issue]:
+    """Issues of `sources` of the columns and the target of one file: each name must mean one raw column.
+
+    Args:
+        parts: key path and column, or target.
+    """
+    read = {name: path for path, part in parts for name in _raw(part)}
+    meaning: dict[str, str] = {}
+    for path, part in parts:
+        names = [plain_name(name) for name in part.sources]
+        if names and (reads := _raw(part)) and names[0] not in reads:
+            message = f"the SQL does not read {part.sources[0]!r}"
+            hint = "List first the name that the SQL uses."
+            yield Issue(f"{path}.sources[0]", message, hint, "unknown_column")
+            continue
+        for i, name in enumerate(names[1:], start=1):
+            if name in names[:i]:
+                yield Issue(f"{path}.sources[{i}]", f"{part.sources[i]!r} is listed twice", _REMOVE, "duplicate_name")
+            elif name in read:
+                message = f"{part.sources[i]!r} is a raw column of its own, which {read[name]} reads"
+                yield Issue(f"{path}.sources[{i}]", message, _REMOVE, "duplicate_name")
+            elif meaning.setdefault(name, names[0]) != names[0]:
+                message = f"{part.sources[i]!r} is a name of {meaning[name]!r} too"
+                yield Issue(f"{path}.sources[{i}]", message, _REMOVE, "duplicate_name")
+
+
 def _exposure_issues(contract: ContractParts) -> Iterator[Issue]:
     if contract.exposure is None:
         return
@@ -166,7 +207,7 @@ def _sql_issues(path: str, sql: str) -> Iterator[Issue]:
 
 
 def _no_column(path: str, where: str, name: str, contract: ContractParts) -> Issue:
-    made = [column.name for column in contract.columns if column.sql and name in _raw(column)]
+    made = [c.name for c in contract.columns if (c.sql or c.sources) and name in _raw(c)]
     if made:
         hint = f"It is a raw column. The column made from it is {made[0]!r}."
     else:
@@ -174,8 +215,8 @@ def _no_column(path: str, where: str, name: str, contract: ContractParts) -> Iss
     return Issue(path, f"{where} {name!r}, which is no column", hint, "unknown_column")
 
 
-def _raw(column: Column) -> frozenset[str]:
+def _raw(part: Column | Target) -> frozenset[str]:
     try:
-        return column.raw_columns
+        return part.raw_columns
     except SqlError:
         return frozenset()

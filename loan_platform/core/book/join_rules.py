@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.constants import MAIN_TABLE, RESERVED_NAMES, SOURCE_LOCATION
 from loan_platform.core.book.contract_parts import ContractParts, SourceTable
-from loan_platform.core.book.contract_rules import column_issues
+from loan_platform.core.book.contract_rules import column_issues, source_name_issues
 from loan_platform.core.book.sql import Query, SqlError, columns_read, query_of
 from loan_platform.core.errors import Issue
 
@@ -61,6 +61,7 @@ def _table_issues(path: str, table: SourceTable) -> Iterator[Issue]:
             message = f"{column.name!r} is reserved by the platform"
             yield Issue(f"{path}.columns[{i}].name", message, "Choose another name.", "reserved_name")
         yield from column_issues(f"{path}.columns[{i}]", column)
+    yield from source_name_issues([(f"{path}.columns[{i}]", column) for i, column in enumerate(table.columns)])
     for i, name in enumerate(table.key):
         if name not in table.by_name:
             yield _no_column(f"{path}.key[{i}]", name, table)

@@ -52,7 +52,9 @@ class QuarantinePolicy(Strict):
     """How many invalid rows are accepted in a source."""
 
     max_share: Share = Field(
-        default=0.05, description="Largest share of quarantined rows. Above it the run stops. 0.05 means 5 %."
+        default=0.05,
+        description="Largest share of quarantined rows. Above it all rows are refused, and those before them stay. "
+        "0.05 means 5 %.",
     )
 
 

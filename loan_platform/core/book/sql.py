@@ -1,14 +1,14 @@
 """Columns and tables that the SQL of a contract reads, found without running it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 _BEFORE = "SELECT "
@@ -65,6 +65,28 @@ def columns_read(expression: str) -> frozenset[str]:
     if _BARE_COLUMN.fullmatch(expression) and expression.upper() not in DuckDB.Tokenizer.KEYWORDS:
         return frozenset((expression,))
     return _columns(expression)
+
+
+def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, str]]:
+    """Table and column of everything that a column of a query's result is computed from, in lower case.
+
+    Args:
+        query: over the tables.
+        column: of its result.
+        tables: columns of each table.
+
+    Returns:
+        Nothing where the query is too unusual to be followed.
+    """
+    from sqlglot.lineage import lineage  # takes long to import, and few processes need it
+
+    schema = {table: dict.fromkeys(columns, "text") for table, columns in tables.items()}
+    try:
+        root = lineage(column, query, schema=schema, dialect="duckdb")
+    except (SqlglotError, ValueError):  # ValueError: the result has no such column
+        return frozenset()
+    ends = [node for node in root.walk() if not node.downstream and isinstance(node.source, exp.Table)]
+    return frozenset((node.source.name.lower(), node.name.rpartition(".")[2].lower()) for node in ends)
 
 
 @lru_cache(maxsize=4096)

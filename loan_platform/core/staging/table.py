@@ -1,13 +1,14 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, SourceTable, Target
+from loan_platform.core.book.contract_parts import Column, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
-from loan_platform.core.book.sql import columns_read
+from loan_platform.core.book.sql import columns_behind
 from loan_platform.core.staging.parsing import quote_identifier
 
 LATEST_BY = "latest_by"
@@ -16,6 +17,9 @@ LATEST_BY = "latest_by"
 @dataclass(frozen=True)
 class Table:
     """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one.
+
+    `target_required` means that a file without a column that the target reads is rejected. `in_file` names columns
+    that a file must have, and of which a row may lack the value.
 
     Attributes:
         same_key: which of two rows with one key is accepted; None: both are, and `Accumulator` decides.
@@ -28,24 +32,37 @@ class Table:
     target: Target | None
     target_required: bool
     missing: tuple[str, ...]
+    in_file: frozenset[str] = frozenset()
     same_key: SameKey | None = "refuse"
     latest_by: Column | None = None
 
     @classmethod
-    def from_contract(cls, contract: Contract, outcomes: bool = False) -> "Table":
-        """The table of a contract. For `outcomes` it has only the key and the target, which is then required."""
+    def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
+        """The table of a contract.
+
+        Args:
+            contract: of the book.
+            outcomes: only the key and the target, which a file must then have.
+            needs_target: a file must have the target, as a file of loans must. Applications have none.
+        """
         return cls(
             columns=(contract.by_name[contract.entity_key],) if outcomes else contract.columns,
             key=(contract.entity_key,),
             event_date=None if outcomes else contract.event_date,
             target=contract.target,
-            target_required=outcomes,
+            target_required=outcomes or needs_target,
             missing=_marks(contract),
         )
 
     @classmethod
-    def from_source(cls, contract: Contract, source: SourceTable) -> "Table":
-        """The table of one linked source of a contract, before the join."""
+    def from_source(cls, contract: Contract, source: SourceTable, needs_target: bool = False) -> "Table":
+        """The table of one linked source of a contract, before the join.
+
+        Args:
+            contract: of the book.
+            source: one of its tables.
+            needs_target: a file must have the columns that the target is computed from. Applications have none.
+        """
         return cls(
             columns=source.columns,
             key=source.key,
@@ -53,6 +70,7 @@ class Table:
             target=None,
             target_required=False,
             missing=_marks(contract),
+            in_file=_behind_target(contract, source) if needs_target else frozenset(),
         )
 
     def with_key_rules(self, source: Source, same_key: SameKey | None) -> "Table":
@@ -75,6 +93,16 @@ class Table:
         return self._target_reads.union(*(column.raw_columns for column in self.columns))
 
     @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of raw columns, each with the name that the SQL uses; all in lower case."""
+        parts = [*self.columns, *([self.target] if self.target else [])]
+        return {plain_name(name): plain_name(part.sources[0]) for part in parts for name in part.sources[1:]}
+
+    def canonical(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names of a file's columns, in lower case; those with another name get the name that the SQL uses."""
+        return tuple(self.aliases.get(name, name) for name in names)
+
+    @cached_property
     def required_raw(self) -> frozenset[str]:
         """Raw columns that the required columns read."""
         return frozenset[str]().union(*self.missing_required(frozenset()).values())
@@ -88,10 +116,10 @@ class Table:
         found = {
             column.name: column.raw_columns
             for column in self.columns
-            if (self.requires(column) or column.required_in_file) and not column.raw_columns & present
+            if self._in_file(column) and not column.raw_columns & present
         }
-        if self.target_required and not self._target_reads & present:
-            found[TARGET] = self._target_reads
+        if self.target_required and (absent := self._target_reads - present):
+            found[TARGET] = absent  # without one of them, the outcome would be another or unknown
         return found
 
     def missing_optional(self, present: frozenset[str]) -> tuple[str, ...]:
@@ -99,9 +127,20 @@ class Table:
         required = self.missing_required(frozenset())
         return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
 
+    def _in_file(self, column: Column) -> bool:
+        return self.requires(column) or column.required_in_file or column.name in self.in_file
+
     @cached_property
     def _target_reads(self) -> frozenset[str]:
-        return columns_read(self.target.sql) if self.target else frozenset()
+        return self.target.raw_columns if self.target else frozenset()
+
+
+def _behind_target(contract: Contract, source: SourceTable) -> frozenset[str]:
+    """Columns of a linked source that the target is computed from, through the join."""
+    assert contract.join is not None
+    tables = {table.name: (*table.by_name, *SOURCE_LOCATION) for table in contract.tables}
+    found = [columns_behind(contract.join, name, tables) for name in sorted(contract.target.raw_columns)]
+    return frozenset(column for table, column in frozenset[tuple[str, str]]().union(*found) if table == source.name)
 
 
 def _marks(contract: Contract) -> tuple[str, ...]:

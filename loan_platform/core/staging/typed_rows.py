@@ -42,7 +42,7 @@ def typed_sql(
     """
     # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
     raws = [
-        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{quote_identifier(c.name)} AS s{i}"
+        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{c.source_sql} AS s{i}"
         for i, c in enumerate(table.columns)
     ]
     target = table.target.sql if table.target else "NULL"
@@ -104,7 +104,7 @@ def fractions_sql(table: Table, raw: str) -> str | None:
     percents = [c for c in table.columns if c.type == "percent"]
     if not percents:
         return None
-    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else quote_identifier(c.name) for c in percents}
+    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else c.source_sql for c in percents}
     numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {quote_identifier(c.name)}" for c in percents)
     shares = ", ".join(
         f"coalesce(avg(CASE WHEN {quote_identifier(c.name)} > 0 "

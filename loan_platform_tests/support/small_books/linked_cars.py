@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from loan_platform.core.book.portfolio import Portfolio
 from loan_platform_tests.support.linked import column
 
 NAME = "linked_cars"
@@ -117,3 +118,8 @@ def edited(path: Path, field: int, text: str, share: float) -> None:
 def _write(path: Path, header: str, rows: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([header, *rows]) + "\n")
+
+
+def linked_cars() -> Portfolio:
+    """The book as the platform sees it."""
+    return Portfolio.model_validate({"name": NAME, "contract": CONTRACT, **ATTRIBUTES})
