@@ -33,8 +33,11 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
     with os.fdopen(descriptor, "wb") as good, rejects.open("wb") as bad:
         splitter = CsvRecordSplitter(label, header, good, bad, max_rows)
         splitter.split(blocks(path, source.max_bytes))
-    missing = table.missing_optional(frozenset(header.names))
-    file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter)
+    names = frozenset(header.names)
+    layout, missing = table.layout_of(names), table.missing_optional(names)
+    file = RawFile(
+        label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter, layout and layout.name
+    )
     return Relation(file, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)
 
 

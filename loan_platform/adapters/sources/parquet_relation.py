@@ -1,11 +1,17 @@
-"""A Parquet file as a relation of text."""
+"""A Parquet file as a relation of text.
 
+Numbers and dates with a type become texts in the format of the contract's column, so that a row has the same values in
+CSV and in Parquet.
+"""
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 
 from loan_platform.adapters.csv_files.header import check_names
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
+from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
@@ -36,16 +42,39 @@ def parquet_relation(
         raise SourceError(label, f"has more than the allowed {limit}", "Raise the limit if the size is right.")
     names = [column.strip().lower() for column in columns]
     check_names(label, names, table)
-    marks = ", ".join(quote_literal(mark) for mark in table.missing)
-    casts = {raw: f"CAST({quote_identifier(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
-    texts = {raw: f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END" for raw, text in casts.items()}
+    layout = table.layout_of(frozenset(names))
+    written = [table.written_in(layout.name, column) if layout else column for column in table.columns]
+    texts = dict(_texts(columns, written, table.missing))
     selected = select_list(label, "file_row_number + 1", texts, table)
     sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
-    return Relation(RawFile(label, rows, 0, table.missing_optional(frozenset(names))), sql, None)
+    missing = table.missing_optional(frozenset(names))
+    return Relation(RawFile(label, rows, 0, missing, layout=layout and layout.name), sql, None)
 
 
-def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:
-    """Column names, rows and uncompressed bytes, from the file's footer."""
+def _texts(types: dict[str, str], written: list[Column], missing: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """SQL of the text of each raw column, null where it is missing."""
+    marks = ", ".join(quote_literal(mark) for mark in missing)
+    for actual, kind in types.items():
+        raw = actual.strip().lower()
+        text = _text(quote_identifier(actual), kind, [column for column in written if raw in column.raw_columns])
+        yield raw, f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END"
+
+
+def _text(value: str, kind: str, readers: list[Column]) -> str:
+    """SQL of a value of a Parquet type as the text that the columns which read it expect."""
+    text = f"CAST({value} AS VARCHAR)"
+    if kind in ("FLOAT", "DOUBLE"):
+        text = f"CASE WHEN NOT isnan({value}) THEN {text} END"
+    if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+        return f"replace({text}, '.', ',')" if any(column.decimal == "," for column in readers) else text
+    dated = [column.date_format for column in readers if column.date_format is not None]
+    if dated and kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return f"strftime(CAST({value} AS TIMESTAMP), {quote_literal(dated[0])})"
+    return text
+
+
+def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[dict[str, str], int, int]:
+    """Type of each column, rows and uncompressed bytes, from the file's footer."""
     file = quote_literal(str(path))
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
@@ -55,4 +84,4 @@ def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str
         ).fetchall()[0]
     except duckdb.Error as error:
         raise SourceError(label, "is no readable Parquet file", "Write it again.") from error
-    return [str(column[0]) for column in described], int(rows), int(size)
+    return {str(column[0]): str(column[1]) for column in described}, int(rows), int(size)

@@ -113,7 +113,9 @@ class FrameReader:
         if as_text and dtype == pl.String:
             return _csv_cell(column, cell)
         if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
-            value = cell.cast(pl.Float64)
+            # By its shortest text, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149.
+            plain = cell.cast(pl.String) if dtype == pl.Float32 else cell
+            value = _unsigned_zero(plain.cast(pl.Float64))
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
@@ -158,9 +160,14 @@ def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     if column.type == "date":
         day = cell.str.to_date(DATE_FORMS["cell"].formats[0], strict=False)
         return day, cell.str.contains(JSON_DATE) & day.is_between(FIRST_DATE, LAST_DATE)
-    value = cell.cast(pl.Float64, strict=False)
+    value = _unsigned_zero(cell.cast(pl.Float64, strict=False))
     written = cell.str.contains(JSON_INTEGER if column.type == "integer" else JSON_NUMBER)
     return value, written & value.is_between(*exact_range(column))
+
+
+def _unsigned_zero(value: pl.Expr) -> pl.Expr:
+    """The value; 0 for -0. Polars may leave out the addition of 0."""
+    return pl.when(value == 0).then(pl.lit(0.0)).otherwise(value)
 
 
 def _json_of_cell(kind: str, cell: str) -> Any:

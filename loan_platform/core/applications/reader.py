@@ -106,7 +106,7 @@ class ApplicationReader:
                 and type(value) in simple.types
                 and simple.low <= value <= simple.high
             ):
-                typed[name] = float(value)
+                typed[name] = float(value) + 0.0  # zero has no sign
             elif value is not None:
                 try:
                     typed[name] = self._typed(name, value)

@@ -20,6 +20,7 @@ def contract_issues(contract: ContractParts) -> Iterator[Issue]:
     yield from _key_and_date(contract)
     for i, column in enumerate(contract.columns):
         yield from column_issues(f"columns[{i}]", column)
+    yield from _layout_issues(contract)
     yield from _target_issues(contract)
     yield from _exposure_issues(contract)
     for i, feature in enumerate(contract.features):
@@ -47,7 +48,31 @@ def column_issues(path: str, column: Column) -> Iterator[Issue]:
     yield from _format_issues(path, column)
 
 
+def _layout_issues(contract: ContractParts) -> Iterator[Issue]:
+    if contract.layouts and contract.tables:
+        message = "a book of linked files has no layouts: its columns read the joined row"
+        yield Issue("layouts", message, "Remove them, and convert the values in the join.", "not_applicable")
+        return
+    yield from _duplicates("layouts", [layout.name for layout in contract.layouts])
+    for i, layout in enumerate(contract.layouts):
+        path = f"layouts[{i}]"
+        yield from _duplicates(f"{path}.columns", [column.name for column in layout.columns])
+        for j, raw in enumerate(layout.header_has):
+            if raw != raw.lower():
+                message = f"{raw!r} has upper-case letters, and headers are compared in lower case"
+                yield Issue(f"{path}.header_has[{j}]", message, f"Write {raw.lower()!r}.", "not_lower_case")
+        for j, item in enumerate(layout.columns):
+            column = contract.by_name.get(item.name)
+            if column is None:
+                yield _no_column(f"{path}.columns[{j}].name", "names", item.name, contract)
+            else:
+                yield from _format_issues(f"{path}.columns[{j}]", item.applied(column))
+
+
 def _format_issues(path: str, column: Column) -> Iterator[Issue]:
+    if column.written_as is not None and column.type != "percent":
+        message = f"only a percent column is written as a {column.written_as}, and {column.name!r} is {column.type}"
+        yield Issue(f"{path}.written_as", message, "Remove it, or make the type percent.", "not_applicable")
     if column.decimal is not None and column.type not in RANGED:
         message = f"only a number has a decimal sign, and {column.name!r} is {column.type}"
         yield Issue(f"{path}.decimal", message, "Remove it, or make the column a number.", "not_applicable")

@@ -1,17 +1,24 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, SourceTable, Target
+from loan_platform.core.book.contract_parts import Column, Layout, SourceTable, Target
 from loan_platform.core.book.sql import columns_read
+from loan_platform.core.staging.parsing import quote_literal
+
+LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one."""
+    """What is staged from raw rows: typed columns, the key of a row, and the target if the rows have one.
+
+    `layouts` are the forms of files that write some of the columns differently.
+    """
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -19,6 +26,7 @@ class Table:
     target: Target | None
     target_required: bool
     missing: tuple[str, ...]
+    layouts: tuple[Layout, ...] = ()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False) -> "Table":
@@ -30,6 +38,7 @@ class Table:
             target=contract.target,
             target_required=outcomes,
             missing=_marks(contract),
+            layouts=contract.layouts,
         )
 
     @classmethod
@@ -73,6 +82,32 @@ class Table:
         """Optional columns that a file with these raw columns lacks, in contract order."""
         required = self.missing_required(frozenset())
         return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
+
+    def layout_of(self, header: frozenset[str]) -> Layout | None:
+        """The layout of a file with these raw columns; None: it writes every column as the contract says."""
+        return next((layout for layout in self.layouts if header.issuperset(layout.header_has)), None)
+
+    def written_in(self, layout: str | None, column: Column) -> Column:
+        """The column as the files of a layout write it."""
+        found = next((one for one in self.layouts if one.name == layout), None)
+        change = found.by_name.get(column.name) if found else None
+        return change.applied(column) if change else column
+
+    def by_layout(self, column: Column, files: LayoutFiles, sql: Callable[[Column], str]) -> str:
+        """SQL of a column that the layout of the row's file decides.
+
+        Args:
+            column: as the contract has it.
+            files: of each layout.
+            sql: makes the SQL of the column as one layout writes it.
+        """
+        plain, cases = sql(column), ""
+        for layout in self.layouts:
+            other = sql(self.written_in(layout.name, column))
+            if other != plain and files.get(layout.name):
+                names = ", ".join(quote_literal(file) for file in sorted(files[layout.name]))
+                cases += f" WHEN source_file IN ({names}) THEN {other}"
+        return f"CASE{cases} ELSE {plain} END" if cases else plain
 
     @cached_property
     def _target_reads(self) -> frozenset[str]:

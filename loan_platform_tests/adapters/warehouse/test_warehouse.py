@@ -132,17 +132,6 @@ def test_of_equal_keys_the_first_sound_row_wins(tmp_path: Path) -> None:
     assert [message.rpartition(": ")[2] for message in duplicates] == ["a.csv line 3", "a.csv line 4"]
 
 
-def test_fractions_become_percent_for_each_file_and_column(tmp_path: Path) -> None:
-    def rates(values: list[str], start: int) -> list[str]:
-        return [f"{start + i},2015-03-01,1,{value},36,Own,n,good,x" for i, value in enumerate(values)]
-
-    fractions = write(tmp_path / "fractions.csv", rates(["0.1122", "0.5", "0", "12%", "1"], 0))
-    percents = write(tmp_path / "percents.csv", rates(["11.22", "0.5", " 12.5%", "99"], 10))
-    done = ingest([fractions, percents], tmp_path / "out")
-    assert done.accepted["rate"].to_list() == [11.22, 50.0, 0.0, 12.0, 100.0, 11.22, 0.5, 12.5, 99.0]
-    assert done.staged.fractions == (("fractions.csv", "rate"),)
-
-
 def test_all_unresolved_and_one_class_are_told(tmp_path: Path) -> None:
     open_loans = [GOOD.format(id=i).replace("good", "current") for i in range(3)]
     staged = ingest([write(tmp_path / "a.csv", open_loans)], tmp_path / "out").staged

@@ -8,7 +8,7 @@ from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
 
-_KEYS = ("description", "type", "sql", "decimal", "date_format", "unit", "required", "minimum", "maximum")
+_KEYS = ("description", "type", "sql", "decimal", "date_format", "written_as", "unit", "required", "minimum", "maximum")
 _LATER = ("available_at", "protected", "on_invalid", "severity")
 
 
