@@ -197,6 +197,13 @@ class Feature(Strict):
         description="Constraint on the model: how the probability of default may change as the feature rises. "
         "Default: no constraint.",
     )
+    when_undefined: Literal["highest_risk", "lowest_risk", "largest", "smallest", "missing"] | None = Field(
+        default=None,
+        description="What the feature is when its inputs are known and its SQL has no finite result, as in a division "
+        "by 0. `highest_risk` and `lowest_risk` are an end of its values by the direction of `monotone`; a monotone "
+        "feature that divides must state this key. `largest` and `smallest` are for features without a direction. The "
+        "end is the 99.5 % or 0.5 % quantile of the training loans. Default: `missing`.",
+    )
 
     @cached_property
     def columns(self) -> frozenset[str]:

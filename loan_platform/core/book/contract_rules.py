@@ -163,6 +163,22 @@ def _feature_issues(path: str, feature: Feature, contract: ContractParts) -> Ite
     if feature.kind == "category" and feature.monotone:
         hint = "Remove it, or make the kind number."
         yield Issue(f"{path}.monotone", "a category cannot be monotone", hint, "not_applicable")
+    yield from _undefined_issues(path, feature)
+
+
+def _undefined_issues(path: str, feature: Feature) -> Iterator[Issue]:
+    stated = feature.when_undefined
+    if stated is None or stated == "missing":
+        return
+    path = f"{path}.when_undefined"
+    if feature.kind == "category":
+        yield Issue(path, "only a number can be undefined", "Remove it, or make the kind number.", "not_applicable")
+    elif stated in ("highest_risk", "lowest_risk") and feature.monotone is None:
+        hint = "Write largest or smallest, or state `monotone`."
+        yield Issue(path, f"{stated} needs a direction, and the feature has no `monotone`", hint, "not_applicable")
+    elif stated in ("largest", "smallest") and feature.monotone is not None:
+        hint = "Write highest_risk or lowest_risk."
+        yield Issue(path, f"{stated} is for features without a direction", hint, "not_applicable")
 
 
 def _reading_issue(path: str, where: str, name: str, contract: ContractParts) -> Issue | None:
