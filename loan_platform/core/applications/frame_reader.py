@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+from polars import selectors
 
 from loan_platform.core.applications.json_values import exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
@@ -21,7 +22,6 @@ from loan_platform.core.book.column_types import (
     JSON_INTEGER,
     JSON_NUMBER,
     LAST_DATE,
-    MISSING_CELLS,
     NUMBERS,
 )
 from loan_platform.core.book.contract_parts import Column
@@ -30,7 +30,6 @@ ROW, KEY = "row", "key"
 REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
 _BOOLEAN = BOOLEAN_FORMS["cell"]
-_MISSING = list(MISSING_CELLS["cell"])
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,13 @@ class FrameReader:
 
         Args:
             raw: `row`, and columns of an application.
-            as_text: the cells come from a CSV file: every value is text, and an empty cell is missing.
+            as_text: the cells come from a CSV file: every value is text, and the contract's texts for a missing value
+                are missing.
         """
         if as_text:
-            texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
-            raw = raw.with_columns(pl.when(~pl.col(texts).is_in(_MISSING)).then(pl.col(texts)))
+            texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
+            raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
+        raw = raw.with_columns(selectors.float().fill_nan(None))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(

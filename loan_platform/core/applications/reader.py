@@ -43,7 +43,7 @@ class ApplicationReader:
     """
 
     def __init__(self, model: ScoringModel) -> None:
-        contract, self.missing = model.contract, frozenset(model.contract.missing)
+        contract, self.missing = model.contract, frozenset(model.contract.missing_texts)
         self.key = contract.entity_key
         self.application = ApplicationSchema.from_model(model)
         self.columns, self.required = self.application.columns, self.application.required

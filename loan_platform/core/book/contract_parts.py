@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 AvailableAt = Literal["application", "pricing", "after_origination"]
 
+ALWAYS_MISSING = ("", "NaN", "nan")
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
@@ -228,7 +229,11 @@ class ContractParts(Strict):
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."
     )
-    missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean a missing value.")
+    missing: tuple[str, ...] = Field(
+        default=MISSING_MARKERS,
+        description="Texts that mean a missing value: in CSV and Parquet files, in CSV requests, and in text fields of "
+        "JSON. The empty text and NaN always do.",
+    )
     tables: tuple[SourceTable, ...] = Field(
         default=(), description="Sources of a book of several linked files. Each is staged before the join."
     )
@@ -252,6 +257,11 @@ class ContractParts(Strict):
     forbidden_features: tuple[Name, ...] = Field(
         default=(), description="Columns that no feature may read, whatever their own keys allow."
     )
+
+    @cached_property
+    def missing_texts(self) -> tuple[str, ...]:
+        """Texts that mean a missing value, for every reader."""
+        return tuple(dict.fromkeys((*ALWAYS_MISSING, *self.missing)))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

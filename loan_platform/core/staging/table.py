@@ -37,7 +37,7 @@ class Table:
             event_date=None if outcomes else contract.event_date,
             target=contract.target,
             target_required=outcomes,
-            missing=_marks(contract),
+            missing=contract.missing_texts,
             layouts=contract.layouts,
         )
 
@@ -50,7 +50,7 @@ class Table:
             event_date=source.as_of,
             target=None,
             target_required=False,
-            missing=_marks(contract),
+            missing=contract.missing_texts,
         )
 
     @cached_property
@@ -112,7 +112,3 @@ class Table:
     @cached_property
     def _target_reads(self) -> frozenset[str]:
         return columns_read(self.target.sql) if self.target else frozenset()
-
-
-def _marks(contract: Contract) -> tuple[str, ...]:
-    return ("", *(mark for mark in contract.missing if mark))

@@ -130,3 +130,16 @@ def test_a_value_depends_on_its_text_and_the_contract(rows: list[dict[str, Any]]
         assert staged(as_parquet(folder / "all.parquet", dict(mixed))) == together
         assert staged(as_csv(folder / "one.csv", dict(mixed[:1]))) == {mixed[0][0]: together[mixed[0][0]]}
     assert {key: over_http(row) for key, row in numbered.items()} == together
+
+
+def test_missing_texts_and_nan_are_missing_in_every_file() -> None:
+    known = {"plain": 1.5, "comma": 1.5, "percent": 1.5, "fraction": 0.5, "count": 2, "iso": None, "german": None}
+    rows = {key: {**known, "word": "a"} for key in ("k0", "k1")}
+    with tempfile.TemporaryDirectory() as name:
+        path = as_csv(Path(name) / "a.csv", rows)
+        for mark in ("NaN", "nan", "NA", "", " #N/A "):
+            path.write_text(path.read_text().splitlines()[0] + f"\nk0{f';{mark}' * len(KINDS)}\n")
+            assert staged(path) == {"k0": (None,) * len(KINDS)}, mark
+        nan = {**rows["k0"], "plain": float("nan"), "percent": float("nan"), "comma": float("nan")}
+        (found,) = staged(as_parquet(Path(name) / "a.parquet", {"k0": nan})).values()
+        assert found[:3] == (None, None, None)

@@ -71,7 +71,7 @@ def test_columns_outside_the_contract_never_leave_the_file(tmp_path: Path) -> No
         ("1,2015-02-30,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
         ("1,epoch,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
         ("1,2101-01-01,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
-        ("1,2015-03-01,NaN,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
+        ("1,2015-03-01,NaN,11.5,36,Own,n,good,x", "missing_required", "income is required"),
         ("1,2015-03-01,inf,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
         ("1,2015-03-01,1e400,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
         ("1,2015-03-01,=cmd|x,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
