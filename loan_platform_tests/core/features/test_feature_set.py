@@ -1,10 +1,17 @@
+from pathlib import Path
+
+import numpy as np
 import polars as pl
 import pytest
+from polars import selectors
 
+import loan_platform
 from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.features.feature_set import FeatureError, FeatureSet
 from loan_platform.core.features.undefined import LARGEST
 from loan_platform_tests.support.lending import contract, odd_rows
+from loan_platform_tests.support.random_loans import random_rows
 
 
 def test_one_row_has_the_bits_of_the_bulk():
@@ -141,3 +148,15 @@ def test_a_known_zero_divisor_gives_the_stated_end(
 def test_zero_has_no_sign():
     frame = pl.DataFrame({"amount": [0.0, -0.0, 0.0], "income": [-1.0, 2.0, 3.0]})
     assert [str(value) for value in computed(ratio("amount / income"), frame)] == ["0.0"] * 3
+
+
+@pytest.mark.parametrize("book", ["lending_club", "credit_cards", "bank_customers", "retail_loans"])
+def test_shipped_features_have_the_same_bits_alone(book: str):
+    features = FeatureSet(load_contract(Path(loan_platform.__file__).parent / "defs" / book / "contract.yaml"))
+    rows = random_rows(features.inputs, 150).with_columns(selectors.integer().clip(-2, 3))
+    bulk = features.compute(rows)
+    alone = pl.concat([features.compute(row) for row in rows.iter_slices(1)])
+    numbers = selectors.float()
+    assert alone.select(~numbers).equals(bulk.select(~numbers))
+    one, all_ = (frame.select(numbers.fill_null(-1.5)).to_numpy().view(np.int64) for frame in (alone, bulk))
+    assert np.array_equal(one, all_)
