@@ -113,7 +113,7 @@ class ScoringEndpoints:
 
 def _read_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], pl.DataFrame]:
     reader = serving.reader
-    rows = csv_rows(body, reader.columns, MAX_ROWS) if is_csv else scoring_rows(body, MAX_ROWS)
+    rows = csv_rows(body, reader.columns, reader.missing, MAX_ROWS) if is_csv else scoring_rows(body, MAX_ROWS)
     try:
         return rows, reader.read_many(rows)
     except ApplicationError as error:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 
 from bento.http.nesting import MAX_DEPTH, is_deeper
 from bento.http.problems import HttpError
-from loan_platform.core.book.column_types import BOOLEAN_FORMS, MISSING_CELLS, NUMBERS
+from loan_platform.core.book.column_types import BOOLEAN_FORMS, NUMBERS
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import Issue
 
@@ -57,8 +57,14 @@ def scoring_rows(body: bytes, max_rows: int) -> list[Row]:
     return _checked_count(rows, max_rows)
 
 
-def csv_rows(body: bytes, columns: Mapping[str, Column], max_rows: int) -> list[Row]:
+def csv_rows(body: bytes, columns: Mapping[str, Column], missing: frozenset[str], max_rows: int) -> list[Row]:
     """The rows of a CSV request with a header. A cell that is not of the column's type stays text.
+
+    Args:
+        body: UTF-8 CSV.
+        columns: of an application.
+        missing: texts that mean a missing value.
+        max_rows: that one request may have.
 
     Raises:
         HttpError: 400 if it is not CSV, 413 if it has too many rows, 422 if a column or a cell is missing or repeated.
@@ -73,13 +79,17 @@ def csv_rows(body: bytes, columns: Mapping[str, Column], max_rows: int) -> list[
             422, "unknown_form", "The names in the header must be unique, and each row needs one cell for each name."
         )
     types = [columns[name].type if name in columns else "text" for name in header]
-    cells = [{n: _cell(kind, cell) for n, kind, cell in zip(header, types, row, strict=True)} for row in rows]
+    cells = [
+        {
+            n: None if cell.strip(" ") in missing else _cell(kind, cell)
+            for n, kind, cell in zip(header, types, row, strict=True)
+        }
+        for row in rows
+    ]
     return _checked_count(cells, max_rows)
 
 
 def _cell(kind: str, cell: str) -> Any:
-    if cell in MISSING_CELLS["mlflow_cell"]:
-        return None
     if kind == "boolean":
         form = BOOLEAN_FORMS["mlflow_cell"]
         return True if cell in form.true else False if cell in form.false else cell

@@ -65,11 +65,11 @@ def test_every_layout_is_read_in_the_same_units(file: str, read: Read) -> None:
     assert loans["loan_id"].n_unique() == len(loans)
 
 
-def test_fractions_are_found_and_percents_left_alone(read: Read) -> None:
-    fractions = {file: read(file).staged.fractions for file in LAYOUTS}
+def test_the_header_tells_the_file_of_fractions(read: Read) -> None:
+    layouts = {file: read(file).staged.layouts for file in LAYOUTS}
     name = "loanstats_2007_2011.csv.gz"
-    assert fractions.pop(name) == ((name, "int_rate"), (name, "revol_util"))
-    assert set(fractions.values()) == {()}
+    assert layouts.pop(name) == ((name, "fractions_2007_2011"),)
+    assert set(layouts.values()) == {()}
     assert read(name).accepted["dti"].median() == pytest.approx(13.3, abs=0.1)
 
 
@@ -132,8 +132,5 @@ def test_all_layouts_together(loan_data: Path, contract: Contract, tmp_path: Pat
     done = ingest(files, tmp_path, contract, warehouse=Warehouse())
     assert done.staged.rows_in == sum(rows for rows, *_ in LAYOUTS.values())
     assert set(done.staged.by_reason) == {"missing_required", "duplicate_key"}
-    assert done.staged.fractions == (
-        ("loanstats_2007_2011.csv.gz", "int_rate"),
-        ("loanstats_2007_2011.csv.gz", "revol_util"),
-    )
+    assert done.staged.layouts == (("loanstats_2007_2011.csv.gz", "fractions_2007_2011"),)
     assert done.accepted["int_rate"].is_between(5, 31).all()

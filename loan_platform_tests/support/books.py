@@ -66,6 +66,7 @@ CONTRACT: dict[str, Any] = {
             "description": "Debts by salary.",
             "reason": "Debts are high for the salary.",
             "monotone": "increasing",
+            "when_undefined": "highest_risk",
         },
         {
             "name": "region",

@@ -23,21 +23,21 @@ def table_of(**column: Any) -> Table:
     )
 
 
-def staged(table: Table, texts: Sequence[str | None], fractions: dict[str, frozenset[str]] | None = None) -> list[Any]:
+def staged(table: Table, texts: Sequence[str | None]) -> list[Any]:
     """For each text its value, or the reason of its fault."""
     values = ", ".join(f"({i}, 'f.csv', {i}, {'NULL' if t is None else quote_literal(t)})" for i, t in enumerate(texts))
     raw = f"(SELECT * FROM (VALUES {values}) AS raw(__row, source_file, source_line, x))"
-    typed = typed_sql(table, raw, fractions or {})
+    typed = typed_sql(table, raw, {})
     rows = duckdb.execute(
         f"SELECT {accepted_sql(table, frozenset())}, ({suspect_sql(table)}) IS true, {faults_sql(table)} "
         f"FROM ({typed}) ORDER BY __row"
     ).fetchall()
-    clean = duckdb.execute(profile_sql(table, raw, fractions or {})).fetchall()[0][0]
+    clean = duckdb.execute(profile_sql(table, raw, {})).fetchall()[0][0]
     found = [row[-1][0]["reason"] if row[-1] else row[0] for row in rows]
     assert [bool(row[-1]) for row in rows] == [row[-2] for row in rows], "suspects are the rows with faults"
     assert not (clean and any(row[-1] for row in rows)), "a clean column has no fault"
     if clean:
-        fast = typed_sql(table, raw, fractions or {}, frozenset("x"))
+        fast = typed_sql(table, raw, {}, frozenset("x"))
         rows = duckdb.execute(f"SELECT v0 FROM ({fast}) ORDER BY __row").fetchall()
         assert [row[0] for row in rows] == found, "the fast path of a clean column gives the same"
     return found

@@ -21,6 +21,7 @@ from polars import selectors
 from loan_platform.adapters.reports.helper_process import HelperProcess
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.monitoring.reference import OTHER
 
@@ -106,7 +107,8 @@ def _sample(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
     chosen = frame.sample(rows, seed=0) if len(frame) > rows else frame
     numbers, floats = selectors.numeric() | selectors.boolean(), selectors.float()
     typed = chosen.with_columns(numbers.cast(pl.Float64), (~numbers).cast(pl.String))
-    return typed.with_columns(pl.when(floats.is_finite()).then(floats))
+    # A feature that is undefined has an end of single precision, which would squeeze the rest of a chart.
+    return typed.with_columns(pl.when(floats.abs() < LARGEST).then(floats))
 
 
 def _without_extremes(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable) -> tuple[pl.DataFrame, pl.DataFrame]:

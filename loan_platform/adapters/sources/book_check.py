@@ -9,11 +9,13 @@ from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.sample import Sample, read_sample
 from loan_platform.adapters.sources.sql_check import sql_issues
 from loan_platform.adapters.sources.target_check import check_target
+from loan_platform.adapters.sources.unit_check import sample_unit_issues
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.key_paths import path_parts
 from loan_platform.core.checking.book_check import BookCheck
 from loan_platform.core.errors import Issue, SourceError
 from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.unit_evidence import checked_columns
 
 BUCKET = "gs://"
 
@@ -68,11 +70,11 @@ def _files(
 def _check_source(found: Findings, check: BookCheck, contract: Contract, name: str, files: list[Path]) -> None:
     assert check.attributes is not None
     table = Table.from_contract(contract, outcomes=name == "outcomes", needs_target=name == "loans")
-    target = contract.target.raw_columns
+    wanted = contract.target.raw_columns.union(*(column.raw_columns for column in checked_columns(table)))
     samples: list[Sample] = []
     for path in files:
         try:
-            sample = read_sample(path, table, check.attributes.sources[name], target)
+            sample = read_sample(path, table, check.attributes.sources[name], wanted)
         except SourceError as error:
             place = ("attributes", "sources", name, "path")
             found.issues.append(check.defs.issue(place, f"{path} {error.message}", error.hint, "source_unreadable"))
@@ -80,6 +82,7 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
         samples.append(sample)
         found.files.append(f"{name} {path.name}")
         found.issues += _latest_by(check, name, path.name, sample.names)
+        found.issues += [_located(check, issue) for issue in sample_unit_issues(table, path.name, sample)]
         _add(found, check, find_missing_columns(contract, table, path.name, sample.names))
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))

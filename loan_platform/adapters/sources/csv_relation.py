@@ -34,8 +34,9 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
     with os.fdopen(descriptor, "wb") as good, rejects.open("wb") as bad:
         splitter = CsvRecordSplitter(label, header, good, bad, max_rows)
         splitter.split(blocks(path, source.max_bytes))
-    missing = table.missing_optional(frozenset(header.names))
-    file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter)
+    names = frozenset(header.names)
+    form, missing = table.layout_of(names), table.missing_optional(names)
+    file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter, form and form.name)
     layout = file_layout(label, header.written, table)
     return Relation(file, layout, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)
 

@@ -1,5 +1,10 @@
-"""A Parquet file as a relation of text."""
+"""A Parquet file as a relation of text.
 
+Numbers and dates with a type become texts in the format of the contract's column, so that a row has the same values in
+CSV and in Parquet.
+"""
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -7,7 +12,7 @@ import duckdb
 from loan_platform.adapters.csv_files.header import canonical_names, check_names
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
-from loan_platform.core.book.contract_parts import plain_name
+from loan_platform.core.book.contract_parts import Column, plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
@@ -39,17 +44,46 @@ def parquet_relation(
     written = [plain_name(column) for column in columns]
     names = canonical_names(label, written, table)
     check_names(label, names, table)
-    marks = ", ".join(quote_literal(mark) for mark in table.missing)
-    casts = {raw: f"CAST({quote_identifier(actual)} AS VARCHAR)" for raw, actual in zip(names, columns, strict=True)}
-    texts = {raw: f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END" for raw, text in casts.items()}
+    form = table.layout_of(frozenset(names))
+    readers = [table.written_in(form.name, column) if form else column for column in table.columns]
+    texts = dict(_texts(dict(zip(names, columns.items(), strict=True)), readers, table.missing))
     selected = select_list(label, "file_row_number + 1", texts, table)
     sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
-    file = RawFile(label, rows, 0, table.missing_optional(frozenset(names)))
+    file = RawFile(label, rows, 0, table.missing_optional(frozenset(names)), layout=form and form.name)
     return Relation(file, file_layout(label, written, table), sql, None)
 
 
-def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[list[str], int, int]:
-    """Column names, rows and uncompressed bytes, from the file's footer."""
+def _texts(
+    columns: dict[str, tuple[str, str]], readers: list[Column], missing: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """SQL of the text of each raw column, null where it is missing.
+
+    Args:
+        columns: name in the file and type, by name in the contract.
+        readers: columns of the contract, as this file writes them.
+        missing: texts that mean a missing value.
+    """
+    marks = ", ".join(quote_literal(mark) for mark in missing)
+    for raw, (actual, kind) in columns.items():
+        text = _text(quote_identifier(actual), kind, [column for column in readers if raw in column.raw_columns])
+        yield raw, f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END"
+
+
+def _text(value: str, kind: str, readers: list[Column]) -> str:
+    """SQL of a value of a Parquet type as the text that the columns which read it expect."""
+    text = f"CAST({value} AS VARCHAR)"
+    if kind in ("FLOAT", "DOUBLE"):
+        text = f"CASE WHEN NOT isnan({value}) THEN {text} END"
+    if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+        return f"replace({text}, '.', ',')" if any(column.decimal == "," for column in readers) else text
+    dated = [column.date_format for column in readers if column.date_format is not None]
+    if dated and kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return f"strftime(CAST({value} AS TIMESTAMP), {quote_literal(dated[0])})"
+    return text
+
+
+def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[dict[str, str], int, int]:
+    """Type of each column, rows and uncompressed bytes, from the file's footer."""
     file = quote_literal(str(path))
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
@@ -59,4 +93,4 @@ def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str
         ).fetchall()[0]
     except duckdb.Error as error:
         raise SourceError(label, "is no readable Parquet file", "Write it again.") from error
-    return [str(column[0]) for column in described], int(rows), int(size)
+    return {str(column[0]): str(column[1]) for column in described}, int(rows), int(size)

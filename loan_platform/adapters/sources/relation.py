@@ -1,12 +1,13 @@
 """A raw file as a DuckDB relation of text: file name, line and the raw columns that a table reads."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from loan_platform.adapters.sources.layouts import FileLayout
 from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
-from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.table import LayoutFiles, Table
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class RawFile:
         missing: optional contract columns that the file lacks.
         header_line: physical line of the header, from 1; None for Parquet.
         delimiter: of the fields; None for Parquet.
+        layout: of the contract that its header fits; None: the file is written as the columns say.
     """
 
     name: str
@@ -28,6 +30,7 @@ class RawFile:
     missing: tuple[str, ...]
     header_line: int | None = None
     delimiter: str | None = None
+    layout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class Relation:
     layout: FileLayout
     sql: str
     rejects: Path | None
+
+
+def layout_files(files: Iterable[RawFile]) -> LayoutFiles:
+    """Names of the files of each layout."""
+    found: dict[str, frozenset[str]] = {}
+    for file in files:
+        if file.layout is not None:
+            found[file.layout] = found.get(file.layout, frozenset()) | {file.name}
+    return found
 
 
 def raw_columns(table: Table) -> list[str]:

@@ -29,7 +29,7 @@ def check_target(contract: Contract, samples: list[Sample]) -> Findings:
     """
     found = Findings()
     table = replace(Table.from_contract(contract), columns=())
-    rows = pl.concat([sample.rows.select(sorted(sample.rows.columns)) for sample in samples])
+    rows = pl.concat([sample.rows.select(sorted(table.raw_columns & {*sample.rows.columns})) for sample in samples])
     values = _values(table, rows)
     if values is None or not rows.height:
         return found

@@ -58,7 +58,7 @@ def _typed(frame: pd.DataFrame, column: Column) -> pl.Series:
 
 def _numbers(values: pd.Series) -> pl.Series:
     """Same result as value by value, but fast enough for batches."""
-    found = values.to_numpy(dtype="float64", na_value=math.nan)
+    found = values.to_numpy(dtype="float64", na_value=math.nan) + 0.0  # zero has no sign
     typed = pl.Series(str(values.name), found, nan_to_null=True)
     if typed.is_infinite().any():
         raise OverflowError
@@ -74,7 +74,7 @@ def _is_missing(value: Any) -> bool:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Number) or isinstance(value, complex):
         raise TypeError
-    number = float(value)  # pyright: ignore[reportArgumentType]  # Decimal and numpy's numbers included
+    number = float(value) + 0.0  # pyright: ignore[reportArgumentType]  # Decimal and numpy's numbers included
     if math.isinf(number):
         raise OverflowError
     return number

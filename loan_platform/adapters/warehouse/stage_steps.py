@@ -9,16 +9,8 @@ from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
-from loan_platform.core.staging.table import Table
-from loan_platform.core.staging.typed_rows import (
-    Fractions,
-    accepted_sql,
-    faults_sql,
-    fractions_sql,
-    profile_sql,
-    suspect_sql,
-    typed_sql,
-)
+from loan_platform.core.staging.table import LayoutFiles, Table
+from loan_platform.core.staging.typed_rows import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql
 
 
 @dataclass(frozen=True)
@@ -26,18 +18,25 @@ class StagingFindings:
     """Result of checking every row. The tables `faults` and `refused` of the connection hold the rows.
 
     Attributes:
-        fractions: files in which a percent column was written as fractions, by column.
+        files: of each layout.
         clean: columns without any fault, and `target` if every target is valid.
         refused: number of rows that are quarantined.
     """
 
-    fractions: Fractions
+    files: LayoutFiles
     clean: frozenset[str]
     refused: int
 
 
-def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) -> StagingFindings:
-    """Create the view `raw` and the tables `faults` (rows with any fault) and `refused` (quarantined rows)."""
+def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path, files: LayoutFiles) -> StagingFindings:
+    """Create the view `raw` and the tables `faults` (rows with any fault) and `refused` (quarantined rows).
+
+    Args:
+        connection: of the warehouse.
+        table: what is to be staged.
+        raw: Parquet file of the raw rows.
+        files: of each layout.
+    """
     # Joined rows already have types. As text they are parsed in the same way as the rows of a file.
     texts = [
         f"CAST({quote_identifier(column)} AS VARCHAR) AS {quote_identifier(column)}" for column in raw_columns(table)
@@ -47,17 +46,16 @@ def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path) 
         f"CREATE VIEW raw AS SELECT file_row_number AS __row, {columns} "
         f"FROM read_parquet({quote_literal(str(raw))}, file_row_number = true)"
     )
-    fractions = _fractions(connection, table)
-    clean = _clean_columns(connection, table, fractions)
-    _create_fault_tables(connection, table, fractions, clean)
+    clean = _clean_columns(connection, table, files)
+    _create_fault_tables(connection, table, files, clean)
     if table.key and table.same_key is not None:
-        _add_duplicates(connection, table)
+        _add_duplicates(connection, table, files)
     counts = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)"
     rows, refused = connection.execute(counts).fetchall()[0]
     if refused:
         bits = f"SELECT bitstring_agg(CAST(__row AS INTEGER), 0, {rows}) FROM refused"
         connection.execute(f"SET VARIABLE refused_rows = ({bits})")
-    return StagingFindings(fractions, clean, refused)
+    return StagingFindings(files, clean, refused)
 
 
 def accepted_rows_sql(table: Table, findings: StagingFindings) -> str:
@@ -66,7 +64,7 @@ def accepted_rows_sql(table: Table, findings: StagingFindings) -> str:
     A join with the quarantined rows would lose the order, so each row is looked up in a bit string.
     """
     good = "get_bit(getvariable('refused_rows'), CAST(__row AS INTEGER)) = 0" if findings.refused else "true"
-    typed = typed_sql(table, "raw", findings.fractions, findings.clean, good)
+    typed = typed_sql(table, "raw", findings.files, findings.clean, good)
     return f"SELECT {accepted_sql(table, findings.clean)} FROM ({typed})"
 
 
@@ -102,32 +100,21 @@ def nulled_values(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str]
     return {(str(column), str(reason)): int(count) for column, reason, count in rows}
 
 
-def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Fractions:
-    query = fractions_sql(table, "raw")
-    if query is None:
-        return {}
-    result = connection.execute(query)
-    names = [column[0] for column in result.description][1:]
-    rows = result.fetchall()
-    found = {column: frozenset(row[0] for row in rows if row[i]) for i, column in enumerate(names, start=1)}
-    return {column: files for column, files in found.items() if files}
-
-
-def _clean_columns(connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions) -> frozenset[str]:
+def _clean_columns(connection: duckdb.DuckDBPyConnection, table: Table, files: LayoutFiles) -> frozenset[str]:
     """Columns without any fault, and `target` if every target is valid."""
-    checks = connection.execute(profile_sql(table, "raw", fractions)).fetchall()[0]
+    checks = connection.execute(profile_sql(table, "raw", files)).fetchall()[0]
     names = [*(column.name for column in table.columns), TARGET]
     return frozenset(column for column, clean in zip(names, checks, strict=True) if clean)
 
 
 def _create_fault_tables(
-    connection: duckdb.DuckDBPyConnection, table: Table, fractions: Fractions, clean: frozenset[str]
+    connection: duckdb.DuckDBPyConnection, table: Table, files: LayoutFiles, clean: frozenset[str]
 ) -> None:
     doubtful = replace(table, columns=tuple(c for c in table.columns if c.name not in clean))
     suspect = suspect_sql(doubtful) if doubtful.columns or TARGET not in clean else "false"
     connection.execute(
         f"CREATE TABLE faults AS SELECT __row, source_file, source_line, {faults_sql(doubtful)} AS faults "
-        f"FROM ({typed_sql(doubtful, 'raw', fractions)}) WHERE {suspect}"
+        f"FROM ({typed_sql(doubtful, 'raw', files)}) WHERE {suspect}"
     )
     connection.execute(
         "CREATE TABLE refused AS SELECT __row, source_file, source_line, faults FROM faults "
@@ -135,13 +122,15 @@ def _create_fault_tables(
     )
 
 
-def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, files: LayoutFiles) -> None:
     """Add to `refused` every row whose key has another row that counts: the first one, or the latest one."""
     columns = tuple(next(column for column in table.columns if column.name == name) for name in table.key)
     value = "v0" if len(columns) == 1 else f"row({', '.join(f'v{i}' for i in range(len(columns)))})"
     dated = (*columns, table.latest_by) if table.latest_by else columns
     date = f"v{len(columns)}" if table.latest_by else "NULL"
-    keys = f"SELECT *, {value} AS key, {date} AS latest_by FROM ({typed_sql(replace(table, columns=dated), 'raw', {})})"
+    keys = (
+        f"SELECT *, {value} AS key, {date} AS latest_by FROM ({typed_sql(replace(table, columns=dated), 'raw', files)})"
+    )
     connection.execute(f"CREATE TABLE duplicates AS SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
     if connection.execute("SELECT count(*) FROM duplicates").fetchall()[0][0] == 0:
         return

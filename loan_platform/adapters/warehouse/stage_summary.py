@@ -24,7 +24,7 @@ class StageSummary:
         by_reason: quarantined rows by the reason of their first fault.
         nulled: number of values set to null in accepted rows, by (column, reason).
         missing_optional: optional columns that at least one file lacks, in contract order.
-        fractions: (file, column) of percent columns that were written as fractions and multiplied by 100.
+        layouts: (file, layout) of files that fit a layout of the contract.
         resolved: accepted rows with a known outcome, 0 for rows without a target.
         target_rate: share of defaults among the resolved rows, from 0 to 1; None without resolved rows.
     """
@@ -35,7 +35,7 @@ class StageSummary:
     by_reason: dict[str, int]
     nulled: dict[tuple[str, str], int]
     missing_optional: tuple[str, ...]
-    fractions: tuple[tuple[str, str], ...]
+    layouts: tuple[tuple[str, str], ...]
     resolved: int
     target_rate: float | None
 
@@ -81,7 +81,7 @@ def summarize(
         by_reason={str(reason): int(count) for reason, count in reasons},
         nulled=nulled_values(connection),
         missing_optional=tuple(column.name for column in table.columns if column.name in missing),
-        fractions=tuple(sorted((file, c) for c, files_of in findings.fractions.items() for file in files_of)),
+        layouts=tuple(sorted((file.name, file.layout) for file in files if file.layout is not None)),
         resolved=resolved,
         target_rate=rate,
     )

@@ -7,7 +7,8 @@ import duckdb
 
 from loan_platform.adapters.sources.layouts import FileLayout
 from loan_platform.adapters.sources.raw_files import raw_relations
-from loan_platform.adapters.sources.relation import RawFile, Relation
+from loan_platform.adapters.sources.relation import RawFile, Relation, layout_files
+from loan_platform.adapters.sources.unit_check import unit_contradictions
 from loan_platform.adapters.warehouse.ordered_parquet import (
     RAW_TEXT,
     count_rows,
@@ -65,7 +66,7 @@ class Warehouse:
             rejects: Parquet with source_file, source_line and message.
 
         Raises:
-            SourceError: a file as a whole cannot be used.
+            SourceError: a file as a whole cannot be used, or its percentages contradict the contract.
             WarehouseError: memory or disk space ran out.
         """
         with self._session.connection() as (connection, scratch):
@@ -80,6 +81,9 @@ class Warehouse:
             write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))
             write(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
+            rows = f"read_parquet({quote_literal(str(out))})"
+            if found := unit_contradictions(connection, table, rows, layout_files(summary.files)):
+                raise found[0][1]
         return summary
 
     def stage(
@@ -127,10 +131,10 @@ class Warehouse:
     ) -> StageSummary:
         accepted, quarantined = outputs
         with self._session.connection(disabled_optimizers) as (connection, _):
-            findings = find_faults(connection, table, raw)
+            files = read_files_metadata(connection, raw)
+            findings = find_faults(connection, table, raw, layout_files(files))
             write_in_order(connection, accepted_rows_sql(table, findings), accepted)
             write(connection, quarantined_rows_sql(rejects, previously_quarantined), quarantined)
-            files = read_files_metadata(connection, raw)
             rows_in = sum(file.rows + file.rejected for file in files)
             rows_in += count_rows(connection, previously_quarantined) if previously_quarantined else 0
             return summarize(connection, table, files, rows_in, findings, outputs)

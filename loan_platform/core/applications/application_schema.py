@@ -73,7 +73,7 @@ class ApplicationSchema:
             tuple(
                 ApplicationField(column, column.required and column.name in inputs, column.name in inputs, marks)
                 for column in contract.columns
-                for marks in (tuple(contract.missing),)
+                for marks in (contract.missing_texts,)
                 if column.available_at == "application" or column.name in always
             )
         )

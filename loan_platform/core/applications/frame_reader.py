@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+from polars import selectors
 
 from loan_platform.core.applications.json_values import exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
@@ -21,7 +22,6 @@ from loan_platform.core.book.column_types import (
     JSON_INTEGER,
     JSON_NUMBER,
     LAST_DATE,
-    MISSING_CELLS,
     NUMBERS,
 )
 from loan_platform.core.book.contract_parts import Column
@@ -30,7 +30,6 @@ ROW, KEY = "row", "key"
 REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
 _BOOLEAN = BOOLEAN_FORMS["cell"]
-_MISSING = list(MISSING_CELLS["cell"])
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,13 @@ class FrameReader:
 
         Args:
             raw: `row`, and columns of an application.
-            as_text: the cells come from a CSV file: every value is text, and an empty cell is missing.
+            as_text: the cells come from a CSV file: every value is text, and the contract's texts for a missing value
+                are missing.
         """
         if as_text:
-            texts = [name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW]
-            raw = raw.with_columns(pl.when(~pl.col(texts).is_in(_MISSING)).then(pl.col(texts)))
+            texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
+            raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
+        raw = raw.with_columns(selectors.float().fill_nan(None))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
@@ -113,7 +114,9 @@ class FrameReader:
         if as_text and dtype == pl.String:
             return _csv_cell(column, cell)
         if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
-            value = cell.cast(pl.Float64)
+            # By its shortest text, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149.
+            plain = cell.cast(pl.String) if dtype == pl.Float32 else cell
+            value = _unsigned_zero(plain.cast(pl.Float64))
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
@@ -158,9 +161,14 @@ def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     if column.type == "date":
         day = cell.str.to_date(DATE_FORMS["cell"].formats[0], strict=False)
         return day, cell.str.contains(JSON_DATE) & day.is_between(FIRST_DATE, LAST_DATE)
-    value = cell.cast(pl.Float64, strict=False)
+    value = _unsigned_zero(cell.cast(pl.Float64, strict=False))
     written = cell.str.contains(JSON_INTEGER if column.type == "integer" else JSON_NUMBER)
     return value, written & value.is_between(*exact_range(column))
+
+
+def _unsigned_zero(value: pl.Expr) -> pl.Expr:
+    """The value; 0 for -0. Polars may leave out the addition of 0."""
+    return pl.when(value == 0).then(pl.lit(0.0)).otherwise(value)
 
 
 def _json_of_cell(kind: str, cell: str) -> Any:

@@ -76,7 +76,7 @@ def _number_parser(form: NumberForm) -> Callable[[Any], float]:
             raise WrongValueError("out_of_range", "must be at most 2^53 in size")
         if not isfinite(value):
             raise WrongValueError("wrong_type", "must be a finite number")
-        return float(value)
+        return float(value) + 0.0  # zero has no sign
 
     return number
 

@@ -43,7 +43,7 @@ class ApplicationReader:
     """
 
     def __init__(self, model: ScoringModel) -> None:
-        contract, self.missing = model.contract, frozenset(model.contract.missing)
+        contract, self.missing = model.contract, frozenset(model.contract.missing_texts)
         self.key = contract.entity_key
         self.application = ApplicationSchema.from_model(model)
         self.columns, self.required = self.application.columns, self.application.required
@@ -106,7 +106,7 @@ class ApplicationReader:
                 and type(value) in simple.types
                 and simple.low <= value <= simple.high
             ):
-                typed[name] = float(value)
+                typed[name] = float(value) + 0.0  # zero has no sign
             elif value is not None:
                 try:
                     typed[name] = self._typed(name, value)

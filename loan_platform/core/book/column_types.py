@@ -203,12 +203,6 @@ TEXT_FORMS: dict[Reader, TextForm] = {
     "pandas": TextForm(trimmed=False, marks=False, categories=False),
 }
 
-# Texts of a cell that mean a missing value, in a column of any type.
-MISSING_CELLS: dict[Reader, frozenset[str]] = {
-    "cell": frozenset({""}),
-    "mlflow_cell": frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}),  # as MLflow's servers read CSV
-}
-
 
 def spelling(category: str) -> str:
     """A category in lower case with single spaces: what two spellings of it share."""

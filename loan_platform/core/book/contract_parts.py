@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 AvailableAt = Literal["application", "pricing", "after_origination"]
 
+ALWAYS_MISSING = ("", "NaN", "nan")
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "#N/A")
 
 
@@ -44,7 +45,7 @@ class Column(Strict):
     name: Name = Field(description="Name of the typed column. Features and reports use it.")
     description: Text = Field(description="What the value means, for the data page, the model card and reports.")
     type: Literal["number", "integer", "percent", "boolean", "date", "text"] = Field(
-        description="How the raw text is parsed. `percent` accepts 11.22, 11.22% and 0.1122; the value is 11.22."
+        description="How the raw text is parsed. The value of a `percent` is 11.22, as in 11.22 or 11.22%."
     )
     sql: str | None = Field(
         default=None,
@@ -65,6 +66,12 @@ class Column(Strict):
         default=None,
         description="Format of all dates, in strptime codes, such as `%d.%m.%Y`. "
         "Default: formats that start with the year, or that name the month.",
+    )
+    written_as: Literal["percent", "fraction"] | None = Field(
+        default=None,
+        description="How files write a `percent` column: `percent` (11.22, the default) or `fraction` (0.1122). The "
+        "value is 11.22 in both cases, and requests give 11.22. A text with a % sign is always a percentage. A file "
+        "that contradicts it is rejected.",
     )
     unit: str | None = Field(default=None, description="Unit, for display only: USD, months, %, points.")
     required: bool = Field(
@@ -111,6 +118,44 @@ class Column(Strict):
     def raw_columns(self) -> frozenset[str]:
         """Raw columns that the SQL reads, in lower case."""
         return columns_read(self.source_sql)
+
+
+class LayoutColumn(Strict):
+    """How one column is written in the files of a layout. An absent key has the value of the column."""
+
+    name: Name = Field(description="Column of the contract.")
+    written_as: Literal["percent", "fraction"] | None = Field(default=None, description="As in `columns`.")
+    decimal: Literal[",", "."] | None = Field(default=None, description="As in `columns`. `.` means 1,234.56.")
+    date_format: str | None = Field(default=None, description="As in `columns`.")
+
+    def applied(self, column: Column) -> Column:
+        """The column as the files of the layout write it."""
+        changes: dict[str, str | None] = {}
+        if self.written_as is not None:
+            changes["written_as"] = self.written_as
+        if self.decimal is not None:
+            changes["decimal"] = None if self.decimal == "." else self.decimal
+        if self.date_format is not None:
+            changes["date_format"] = self.date_format
+        return column.model_copy(update=changes)
+
+
+class Layout(Strict):
+    """Files of the same source that write some columns differently. The header decides, never a value."""
+
+    name: Name = Field(description="Name of the layout, for reports.")
+    description: Text = Field(description="Which files these are.")
+    header_has: tuple[Text, ...] = Field(
+        min_length=1,
+        description="Raw columns, in lower case. A file whose header has all of them is of this layout. "
+        "If several layouts fit, the first one counts.",
+    )
+    columns: tuple[LayoutColumn, ...] = Field(min_length=1, description="Columns that are written differently.")
+
+    @cached_property
+    def by_name(self) -> dict[str, LayoutColumn]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
 
 
 class Target(Strict):
@@ -184,6 +229,13 @@ class Feature(Strict):
         description="Constraint on the model: how the probability of default may change as the feature rises. "
         "Default: no constraint.",
     )
+    when_undefined: Literal["highest_risk", "lowest_risk", "largest", "smallest", "missing"] | None = Field(
+        default=None,
+        description="What the feature is when its inputs are known and its SQL has no finite result, as in a division "
+        "by 0. `highest_risk` and `lowest_risk` are an end of its values by the direction of `monotone`; a monotone "
+        "feature that divides must state this key. `largest` and `smallest` are for features without a direction. The "
+        "end is the 99.5 % or 0.5 % quantile of the training loans. Default: `missing`.",
+    )
 
     @cached_property
     def columns(self) -> frozenset[str]:
@@ -208,7 +260,11 @@ class ContractParts(Strict):
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."
     )
-    missing: tuple[str, ...] = Field(default=MISSING_MARKERS, description="Raw texts that mean a missing value.")
+    missing: tuple[str, ...] = Field(
+        default=MISSING_MARKERS,
+        description="Texts that mean a missing value: in CSV and Parquet files, in CSV requests, and in text fields of "
+        "JSON. The empty text and NaN always do.",
+    )
     tables: tuple[SourceTable, ...] = Field(
         default=(), description="Sources of a book of several linked files. Each is staged before the join."
     )
@@ -218,6 +274,11 @@ class ContractParts(Strict):
         "`source_line` of the loan. `columns` and `target` then read this row instead of a row of a file.",
     )
     columns: tuple[Column, ...] = Field(min_length=1, description="Typed columns of a loan.")
+    layouts: tuple[Layout, ...] = Field(
+        default=(),
+        description="Files that write some columns differently, recognised by their header. "
+        "Not for a book of linked files.",
+    )
     target: Target = Field(description="How default is derived from the raw row.")
     exposure: Exposure | None = Field(
         default=None,
@@ -227,6 +288,11 @@ class ContractParts(Strict):
     forbidden_features: tuple[Name, ...] = Field(
         default=(), description="Columns that no feature may read, whatever their own keys allow."
     )
+
+    @cached_property
+    def missing_texts(self) -> tuple[str, ...]:
+        """Texts that mean a missing value, for every reader."""
+        return tuple(dict.fromkeys((*ALWAYS_MISSING, *self.missing)))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

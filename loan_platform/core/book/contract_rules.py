@@ -21,6 +21,7 @@ def contract_issues(contract: ContractParts) -> Iterator[Issue]:
     yield from _key_and_date(contract)
     for i, column in enumerate(contract.columns):
         yield from column_issues(f"columns[{i}]", column)
+    yield from _layout_issues(contract)
     yield from _target_issues(contract)
     yield from _source_names(contract)
     yield from _exposure_issues(contract)
@@ -49,7 +50,31 @@ def column_issues(path: str, column: Column) -> Iterator[Issue]:
     yield from _format_issues(path, column)
 
 
+def _layout_issues(contract: ContractParts) -> Iterator[Issue]:
+    if contract.layouts and contract.tables:
+        message = "a book of linked files has no layouts: its columns read the joined row"
+        yield Issue("layouts", message, "Remove them, and convert the values in the join.", "not_applicable")
+        return
+    yield from _duplicates("layouts", [layout.name for layout in contract.layouts])
+    for i, layout in enumerate(contract.layouts):
+        path = f"layouts[{i}]"
+        yield from _duplicates(f"{path}.columns", [column.name for column in layout.columns])
+        for j, raw in enumerate(layout.header_has):
+            if raw != raw.lower():
+                message = f"{raw!r} has upper-case letters, and headers are compared in lower case"
+                yield Issue(f"{path}.header_has[{j}]", message, f"Write {raw.lower()!r}.", "not_lower_case")
+        for j, item in enumerate(layout.columns):
+            column = contract.by_name.get(item.name)
+            if column is None:
+                yield _no_column(f"{path}.columns[{j}].name", "names", item.name, contract)
+            else:
+                yield from _format_issues(f"{path}.columns[{j}]", item.applied(column))
+
+
 def _format_issues(path: str, column: Column) -> Iterator[Issue]:
+    if column.written_as is not None and column.type != "percent":
+        message = f"only a percent column is written as a {column.written_as}, and {column.name!r} is {column.type}"
+        yield Issue(f"{path}.written_as", message, "Remove it, or make the type percent.", "not_applicable")
     if column.decimal is not None and column.type not in RANGED:
         message = f"only a number has a decimal sign, and {column.name!r} is {column.type}"
         yield Issue(f"{path}.decimal", message, "Remove it, or make the column a number.", "not_applicable")
@@ -179,6 +204,22 @@ def _feature_issues(path: str, feature: Feature, contract: ContractParts) -> Ite
     if feature.kind == "category" and feature.monotone:
         hint = "Remove it, or make the kind number."
         yield Issue(f"{path}.monotone", "a category cannot be monotone", hint, "not_applicable")
+    yield from _undefined_issues(path, feature)
+
+
+def _undefined_issues(path: str, feature: Feature) -> Iterator[Issue]:
+    stated = feature.when_undefined
+    if stated is None or stated == "missing":
+        return
+    path = f"{path}.when_undefined"
+    if feature.kind == "category":
+        yield Issue(path, "only a number can be undefined", "Remove it, or make the kind number.", "not_applicable")
+    elif stated in ("highest_risk", "lowest_risk") and feature.monotone is None:
+        hint = "Write largest or smallest, or state `monotone`."
+        yield Issue(path, f"{stated} needs a direction, and the feature has no `monotone`", hint, "not_applicable")
+    elif stated in ("largest", "smallest") and feature.monotone is not None:
+        hint = "Write highest_risk or lowest_risk."
+        yield Issue(path, f"{stated} is for features without a direction", hint, "not_applicable")
 
 
 def _reading_issue(path: str, where: str, name: str, contract: ContractParts) -> Issue | None:

@@ -7,11 +7,13 @@ import polars as pl
 
 from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.checking.file_check import FileCheck, check_file
 from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
 from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import feature_issues
+from loan_platform.core.features.undefined import divisors
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,17 @@ def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
     empty = pl.DataFrame(schema=input_schema(features, contract))
     found = list(feature_issues(features, empty))
     check.add(issue._replace(path=f"{paths[sound[i]]}.{issue.path}") for i, issue in found)
+    check.add(issue for i in sound if (issue := _silent(paths[i], computed[i])))
+
+
+def _silent(path: str, feature: Feature) -> Issue | None:
+    """An issue if a monotone feature divides and does not say what it is when the divisor is zero.
+
+    Contracts of models that were trained before the key existed still load: this rule is only for files.
+    """
+    if feature.monotone is None or feature.when_undefined is not None or not (found := divisors(feature)):
+        return None
+    message = f"{feature.name!r} divides by {' and '.join(found)}, and does not say what it is when that is 0"
+    end = "highest_risk" if feature.monotone == "increasing" else "lowest_risk"
+    hint = f"Write `when_undefined: {end}` if the feature grows as the divisor nears 0, or another end."
+    return Issue(f"{path}.monotone", message, hint, "undefined_not_stated")

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.book.contract_parts import Feature, Strict
+from loan_platform.core.features.undefined import LARGEST, TAIL, undefined_end
 
 Matrix = NDArray[np.float32]
 
@@ -18,10 +19,16 @@ MAX_LEVELS = 200
 
 
 class DesignColumn(Strict):
-    """One column of the matrix: a number, or one level of a category (1 where the loan has it, else 0)."""
+    """One column of the matrix: a number, or one level of a category (1 where the loan has it, else 0).
+
+    Numbers below `low` count as `low`, numbers above `high` as `high`. One of the two is set where an undefined value
+    of the feature counts as an end, and is then the value of that end.
+    """
 
     feature: str
     level: str | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def name(self) -> str:
@@ -42,7 +49,7 @@ class Design:
     def learn(cls, features: tuple[Feature, ...], loans: pl.DataFrame, rows: NDArray[np.int64]) -> Self:
         """Learn the design of the features that vary in these rows. A category keeps its 200 most frequent levels."""
         varying = {f.name: values for f in features if _varies(values := loans[f.name].gather(rows))}
-        numbers = [DesignColumn(feature=f.name) for f in features if f.name in varying and f.kind == "number"]
+        numbers = [_number(f, varying[f.name]) for f in features if f.name in varying and f.kind == "number"]
         levels = [
             DesignColumn(feature=f.name, level=level)
             for f in features
@@ -87,7 +94,19 @@ class Design:
             end = start + CHUNK_ROWS
             chunk = features.slice(start, CHUNK_ROWS) if rows is None else features[rows[start:end]]
             self._fill(matrix[start:end], chunk)
+        if self._limits is not None:
+            low, high = self._limits
+            np.minimum(np.maximum(matrix, low, out=matrix), high, out=matrix)
         return matrix
+
+    @cached_property
+    def _limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Lowest and highest value of each column; None if no column has any."""
+        low = [-np.inf if column.low is None else column.low for column in self.columns]
+        high = [np.inf if column.high is None else column.high for column in self.columns]
+        if not np.isfinite([*low, *high]).any():
+            return None
+        return np.array(low, np.float32), np.array(high, np.float32)
 
     def _fill(self, matrix: Matrix, features: pl.DataFrame) -> None:
         if features.height <= MAX_ROWS_IN_PYTHON:
@@ -124,6 +143,18 @@ class Design:
 def _varies(values: pl.Series) -> bool:
     missing = values.null_count()
     return 0 < missing < len(values) or values.min() != values.max()
+
+
+def _number(feature: Feature, values: pl.Series) -> DesignColumn:
+    """The column of a number. The value of an undefined one is that of a training loan."""
+    end = undefined_end(feature)
+    if end is None:
+        return DesignColumn(feature=feature.name)
+    known = values.filter(values.abs() < LARGEST)
+    share = 1 - TAIL if end > 0 else TAIL
+    value = known.quantile(share, "nearest") if len(known) else 0.0
+    limit = float(np.float32(value if value is not None else 0.0))
+    return DesignColumn(feature=feature.name, **{"high" if end > 0 else "low": limit})
 
 
 def _levels(values: pl.Series) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import copysign
 
 import polars as pl
 
@@ -11,9 +12,9 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
+from loan_platform.core.features.undefined import LARGEST, defined
 
 MAX_ROWS_IN_PYTHON = 16
-LARGEST = 3.4e38  # of single precision, the type of the models' inputs
 
 
 class FeatureError(ExplainedError, ValueError):
@@ -62,7 +63,8 @@ class FeatureSet:
         """Compute the features of each row, and after them the column `exposure` if the contract has an exposure.
 
         A row's features depend on that row alone, to the last bit. Columns beyond the contract are ignored. An absent
-        column is missing, and so is a result that is not finite, such as a ratio to zero.
+        column is missing. A result that is not finite, such as a ratio to zero, is what the feature's `when_undefined`
+        says: missing, or `LARGEST` in size.
 
         Returns:
             One row per input row, in the same order: numbers Float64, categories String, in contract order.
@@ -75,7 +77,18 @@ class FeatureSet:
             features = typed.vstack(self._null_row).select(self._expressions)
         except pl.exceptions.PolarsError as error:
             raise FeatureError(f"features cannot be computed: {first_line(error)}") from error
-        return _finite(features.head(typed.height))
+        return self._defined(features.head(typed.height))
+
+    def _defined(self, features: pl.DataFrame) -> pl.DataFrame:
+        """Every number finite in single precision and without the sign of zero, or null."""
+        if features.height <= MAX_ROWS_IN_PYTHON and not any(_unclean(features)):
+            return features  # same result as below; on one row at a tenth of the cost
+        return features.with_columns(self._definitions)
+
+    @cached_property
+    def _definitions(self) -> list[pl.Expr]:
+        numbers = (feature for feature in self._computed if feature.kind == "number")
+        return [defined(feature, pl.col(feature.name)).alias(feature.name) for feature in numbers]
 
     @cached_property
     def _computed(self) -> tuple[Feature, ...]:
@@ -125,17 +138,14 @@ def input_schema(features: tuple[Feature, ...], contract: Contract) -> dict[str,
     }
 
 
-def _finite(features: pl.DataFrame) -> pl.DataFrame:
-    """NaN, infinity and numbers beyond single precision become null."""
-    if features.height <= MAX_ROWS_IN_PYTHON and not any(_not_finite(features)):
-        return features  # same result as below; on one row at a tenth of the cost
-    numbers = pl.col(pl.Float64)
-    return features.with_columns(pl.when(numbers.abs() <= LARGEST).then(numbers))
-
-
-def _not_finite(features: pl.DataFrame) -> Iterator[bool]:
+def _unclean(features: pl.DataFrame) -> Iterator[bool]:
+    """For each row: whether a number is not finite, too large, or zero with a sign."""
     for row in features.rows():
-        yield not all(abs(value) <= LARGEST for value in row if isinstance(value, float))
+        yield not all(
+            (0 < abs(value) <= LARGEST) or (value == 0 and copysign(1, value) > 0)
+            for value in row
+            if isinstance(value, float)
+        )
 
 
 def _cast(column: Column, found: pl.DataType | None, wanted: type[pl.DataType]) -> pl.Expr:

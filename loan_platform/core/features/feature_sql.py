@@ -8,6 +8,7 @@ from sqlglot import exp
 from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.sql import SqlError, parsed
 from loan_platform.core.errors import Issue
+from loan_platform.core.features.undefined import computed_sql
 
 _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _BEYOND = (exp.AggFunc, exp.Window, exp.Subquery)
@@ -21,7 +22,7 @@ def feature_expression(feature: Feature, empty: pl.DataFrame) -> pl.Expr:
         empty: a frame without rows that has every input in its type.
     """
     wanted = pl.String if feature.kind == "category" else pl.Float64
-    value = pl.sql_expr(feature.sql).alias(feature.name)
+    value = pl.sql_expr(computed_sql(feature)).alias(feature.name)
     return value if empty.select(value).dtypes == [wanted] else value.cast(wanted)
 
 
@@ -40,7 +41,7 @@ def feature_issues(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterat
 def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataType] | None:
     """Types of all features, in one call; None if one does not compile."""
     try:
-        return empty.select(pl.sql_expr(f.sql).alias(f"{i}") for i, f in enumerate(features)).dtypes
+        return empty.select(pl.sql_expr(computed_sql(f)).alias(f"{i}") for i, f in enumerate(features)).dtypes
     except _FAILURES:
         return None
 
@@ -61,7 +62,7 @@ def _beyond_its_row(feature: Feature) -> Issue | None:
 def _compile_issue(feature: Feature, empty: pl.DataFrame, dtype: pl.DataType | None) -> Issue | None:
     try:
         if dtype is None:
-            dtype = empty.select(pl.sql_expr(feature.sql).alias(feature.name)).dtypes[0]
+            dtype = empty.select(pl.sql_expr(computed_sql(feature)).alias(feature.name)).dtypes[0]
         if feature.kind == "category" and dtype != pl.String:
             empty.select(feature_expression(feature, empty))
     except _FAILURES as error:

@@ -138,7 +138,7 @@ def reduced_contract(contract: Contract, design: Design) -> Contract:
     columns = tuple(c for c in contract.columns if c.name in read | offered)
     return Contract.model_validate(
         {
-            **contract.model_dump(exclude={"tables", "join"}),
+            **contract.model_dump(exclude={"tables", "join", "layouts"}),
             "features": [f.model_dump() for f in features],
             "columns": [c.model_dump() for c in columns],
             "forbidden_features": [n for n in contract.forbidden_features if n in {c.name for c in columns}],

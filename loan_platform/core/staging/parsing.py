@@ -44,14 +44,13 @@ def plain_number_sql(column: Column, text: str) -> str:
     return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
 
 
-def value_sql(column: Column, text: str, first: str, fraction: str | None, clean: bool) -> str:
+def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
     """SQL of the typed value; null where the text is not of the type.
 
     Args:
         column: of the contract.
         text: SQL of the text to parse.
         first: SQL of the result of `first_try_sql`.
-        fraction: SQL condition that the row's file writes this percent column as fractions; None: no file does.
         clean: `first` is known to be right for every text of the column.
     """
     match column.type:
@@ -64,7 +63,7 @@ def value_sql(column: Column, text: str, first: str, fraction: str | None, clean
         case "integer":
             return f"CAST({first} AS BIGINT)" if clean else _integer(column, first, text)
         case "number" | "percent":
-            return _number(column, first, text, _scaled(first, text, fraction) if fraction else first, clean)
+            return _number(column, first, text, clean)
 
 
 def quote_literal(text: str) -> str:
@@ -77,21 +76,25 @@ def quote_identifier(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _number(column: Column, first: str, text: str, value: str, clean: bool) -> str:
-    rare = f"{first} IS NULL AND {text} IS NOT NULL"
+def _number(column: Column, first: str, text: str, clean: bool) -> str:
+    value = _in_percent(column, first, text)
     if clean:
         return value
-    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {_formatted(column, text)} END"
+    rare = f"{first} IS NULL AND {text} IS NOT NULL"
+    formatted = _in_percent(column, _formatted(column, text), text)
+    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {formatted} END"
 
 
-def _scaled(first: str, text: str, fraction: str) -> str:
+def _in_percent(column: Column, number: str, text: str) -> str:
+    """The number in the unit of the column. Zero has no sign, so `-0` adds the same bits as `0`."""
+    if column.written_as != "fraction":
+        return f"({number} + 0.0)"
     # Rounded, so that 0.1122 becomes 11.22 and not 11.219999999999999.
-    unsigned = f"{fraction} AND NOT contains({text}, '%')"
-    return f"CASE WHEN {unsigned} THEN round({first} * 100, 10) ELSE {first} END"
+    return f"(CASE WHEN contains({text}, '%') THEN {number} ELSE round({number} * 100, 10) END + 0.0)"
 
 
 def _integer(column: Column, first: str, text: str) -> str:
-    number = _number(column, first, text, first, clean=False)
+    number = _number(column, first, text, clean=False)
     whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < {_INTEGER.largest:g} THEN {number} END"
     return f"CAST({whole} AS BIGINT)"
 

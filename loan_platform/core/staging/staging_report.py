@@ -18,7 +18,7 @@ class StagingReport(Report):
         by_reason: quarantined rows by the reason of their first error.
         nulled: dropped values by column and reason.
         missing_optional: optional columns that at least one file lacks.
-        fractions: (file, column) of percent columns that the file wrote as fractions.
+        layouts: (file, layout) of files that fit a layout of the contract.
         resolved: accepted rows with a known outcome.
         target_rate: share of defaults among them; None without any.
     """
@@ -29,7 +29,7 @@ class StagingReport(Report):
     by_reason: dict[str, int]
     nulled: tuple[DroppedValues, ...]
     missing_optional: tuple[str, ...]
-    fractions: tuple[tuple[str, str], ...]
+    layouts: tuple[tuple[str, str], ...] = ()
     resolved: int
     target_rate: float | None
 

@@ -1,17 +1,18 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, SourceTable, Target, plain_name
+from loan_platform.core.book.contract_parts import Column, Layout, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import columns_behind
-from loan_platform.core.staging.parsing import quote_identifier
+from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 LATEST_BY = "latest_by"
+LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Table:
     Attributes:
         same_key: which of two rows with one key is accepted; None: both are, and `Accumulator` decides.
         latest_by: the column that says which of two rows is the latest; None: the order of the rows.
+        layouts: the forms of files that write some of the columns differently.
     """
 
     columns: tuple[Column, ...]
@@ -35,6 +37,7 @@ class Table:
     in_file: frozenset[str] = frozenset()
     same_key: SameKey | None = "refuse"
     latest_by: Column | None = None
+    layouts: tuple[Layout, ...] = ()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -51,7 +54,8 @@ class Table:
             event_date=None if outcomes else contract.event_date,
             target=contract.target,
             target_required=outcomes or needs_target,
-            missing=_marks(contract),
+            missing=contract.missing_texts,
+            layouts=contract.layouts,
         )
 
     @classmethod
@@ -69,7 +73,7 @@ class Table:
             event_date=source.as_of,
             target=None,
             target_required=False,
-            missing=_marks(contract),
+            missing=contract.missing_texts,
             in_file=_behind_target(contract, source) if needs_target else frozenset(),
         )
 
@@ -127,6 +131,32 @@ class Table:
         required = self.missing_required(frozenset())
         return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
 
+    def layout_of(self, header: frozenset[str]) -> Layout | None:
+        """The layout of a file with these raw columns; None: it writes every column as the contract says."""
+        return next((layout for layout in self.layouts if header.issuperset(layout.header_has)), None)
+
+    def written_in(self, layout: str | None, column: Column) -> Column:
+        """The column as the files of a layout write it."""
+        found = next((one for one in self.layouts if one.name == layout), None)
+        change = found.by_name.get(column.name) if found else None
+        return change.applied(column) if change else column
+
+    def by_layout(self, column: Column, files: LayoutFiles, sql: Callable[[Column], str]) -> str:
+        """SQL of a column that the layout of the row's file decides.
+
+        Args:
+            column: as the contract has it.
+            files: of each layout.
+            sql: makes the SQL of the column as one layout writes it.
+        """
+        plain, cases = sql(column), ""
+        for layout in self.layouts:
+            other = sql(self.written_in(layout.name, column))
+            if other != plain and files.get(layout.name):
+                names = ", ".join(quote_literal(file) for file in sorted(files[layout.name]))
+                cases += f" WHEN source_file IN ({names}) THEN {other}"
+        return f"CASE{cases} ELSE {plain} END" if cases else plain
+
     def _in_file(self, column: Column) -> bool:
         return self.requires(column) or column.required_in_file or column.name in self.in_file
 
@@ -141,7 +171,3 @@ def _behind_target(contract: Contract, source: SourceTable) -> frozenset[str]:
     tables = {table.name: (*table.by_name, *SOURCE_LOCATION) for table in contract.tables}
     found = [columns_behind(contract.join, name, tables) for name in sorted(contract.target.raw_columns)]
     return frozenset(column for table, column in frozenset[tuple[str, str]]().union(*found) if table == source.name)
-
-
-def _marks(contract: Contract) -> tuple[str, ...]:
-    return ("", *(mark for mark in contract.missing if mark))

@@ -1,12 +1,9 @@
 """A contract as DuckDB SQL: raw text becomes typed values, and each rejected value a fault with a reason."""
 
-from collections.abc import Mapping
-
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.staging.parsing import (
     first_try_sql,
-    plain_number_sql,
     quote_identifier,
     quote_literal,
     value_sql,
@@ -18,16 +15,15 @@ from loan_platform.core.staging.quarantine_reasons import (
     target_fault_case,
     value_inside,
 )
-from loan_platform.core.staging.table import Table
-
-Fractions = Mapping[str, frozenset[str]]  # by percent column: files that write it as fractions
-FRACTION_SHARE = 0.95  # a file writes fractions if this share of its values above 0, without % sign, is at most 1
+from loan_platform.core.staging.table import LayoutFiles, Table
 
 
 def typed_sql(
-    table: Table, raw: str, fractions: Fractions, clean: frozenset[str] = frozenset(), rows: str = "true"
+    table: Table, raw: str, files: LayoutFiles, clean: frozenset[str] = frozenset(), rows: str = "true"
 ) -> str:
     """A query for every typed value of the raw rows, before ranges are checked.
+
+    A value depends on its text, on the contract and on the layout of its file, never on another row.
 
     Its columns are __row, source_file, source_line, `target` and `target_failed`, and for each column i of the table
     the text t{i}, its first parse n{i} and the value v{i}. Where the column has SQL of its own, e{i} says whether that
@@ -36,7 +32,7 @@ def typed_sql(
     Args:
         table: what to stage.
         raw: SQL of the raw relation, with a column `__row`.
-        fractions: see `fractions_sql`.
+        files: of each layout.
         clean: columns of which the first parse reads every text, see `profile_sql`.
         rows: SQL condition on the raw rows.
     """
@@ -49,11 +45,8 @@ def typed_sql(
     raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
     texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
     texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
-    firsts = [f"{first_try_sql(c, f't{i}')} AS n{i}" for i, c in enumerate(table.columns)]
-    values = [
-        f"{value_sql(c, f't{i}', f'n{i}', _is_fraction(c, fractions), c.name in clean)} AS v{i}"
-        for i, c in enumerate(table.columns)
-    ]
+    firsts = [f"{_first(table, c, i, files)} AS n{i}" for i, c in enumerate(table.columns)]
+    values = [f"{_value(table, c, i, files, c.name in clean)} AS v{i}" for i, c in enumerate(table.columns)]
     # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
     return f"""
     SELECT {", ".join(["*", *values])},
@@ -67,7 +60,7 @@ def typed_sql(
     )"""
 
 
-def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
+def profile_sql(table: Table, raw: str, files: LayoutFiles) -> str:
     """A query of one row: whether each column is clean, in order, and last whether every target is.
 
     A column is clean if no row has a fault in it and the first parse reads every text. Nearly all columns of a sound
@@ -75,7 +68,7 @@ def profile_sql(table: Table, raw: str, fractions: Fractions) -> str:
     """
     checks = [f"coalesce({clean_aggregate(table, c, i)}, false)" for i, c in enumerate(table.columns)]
     checks.append("coalesce(NOT bool_or(target_failed), true)")
-    return f"SELECT {', '.join(checks)} FROM ({typed_sql(table, raw, fractions)})"
+    return f"SELECT {', '.join(checks)} FROM ({typed_sql(table, raw, files)})"
 
 
 def suspect_sql(table: Table) -> str:
@@ -99,22 +92,6 @@ def accepted_sql(table: Table, clean: frozenset[str]) -> str:
     return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
 
 
-def fractions_sql(table: Table, raw: str) -> str | None:
-    """A query: file, then whether it writes each percent column as fractions. None without percent columns."""
-    percents = [c for c in table.columns if c.type == "percent"]
-    if not percents:
-        return None
-    texts = {c.name: f"TRY(CAST(({c.sql}) AS VARCHAR))" if c.sql else c.source_sql for c in percents}
-    numbers = ", ".join(f"abs({plain_number_sql(c, texts[c.name])}) AS {quote_identifier(c.name)}" for c in percents)
-    shares = ", ".join(
-        f"coalesce(avg(CASE WHEN {quote_identifier(c.name)} > 0 "
-        f"THEN CAST({quote_identifier(c.name)} <= 1 AS INTEGER) END) "
-        f">= {FRACTION_SHARE}, false) AS {quote_identifier(c.name)}"
-        for c in percents
-    )
-    return f"SELECT source_file, {shares} FROM (SELECT source_file, {numbers} FROM {raw}) GROUP BY source_file"
-
-
 def _text(table: Table, column: Column, i: int) -> str:
     """SQL of the text to parse. Raw marks of missing values are null already, unless there are spaces around them."""
     text = f"s{i}.x" if column.sql is not None else f"s{i}"
@@ -124,6 +101,9 @@ def _text(table: Table, column: Column, i: int) -> str:
     return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
 
 
-def _is_fraction(column: Column, fractions: Fractions) -> str | None:
-    files = fractions.get(column.name)
-    return f"source_file IN ({', '.join(quote_literal(f) for f in sorted(files))})" if files else None
+def _first(table: Table, column: Column, i: int, files: LayoutFiles) -> str:
+    return table.by_layout(column, files, lambda written: first_try_sql(written, f"t{i}"))
+
+
+def _value(table: Table, column: Column, i: int, files: LayoutFiles, clean: bool) -> str:
+    return table.by_layout(column, files, lambda written: value_sql(written, f"t{i}", f"n{i}", clean))

@@ -181,8 +181,8 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "[a]*.parquet")
     done = ingest([tmp_path / "[a]*.parquet"], tmp_path / "out")
     assert done.accepted.select("number", "income", "rate", "home", "source_line").rows() == [
-        ("1", 5.5, 10.0, "Own", 1),
-        ("3", 7.0, 30.0, "Rent", 3),
+        ("1", 5.5, 0.1, "Own", 1),
+        ("3", 7.0, 0.3, "Rent", 3),
     ]
-    assert done.reasons == [(2, "income", "unparseable")]
+    assert done.reasons == [(2, "income", "missing_required")]
     assert "CANARY" not in str(done.raw.rows())

@@ -98,6 +98,17 @@ def test_an_optional_column_that_the_file_lacks(book: Path, tmp_path: Path, loan
     assert missing.message.endswith(": region")
 
 
+def test_a_file_that_contradicts_the_unit_of_a_column(book: Path, tmp_path: Path, loans: Path) -> None:
+    edited(book, "contract.yaml", ("type: number\n  sql: '\"Debts?\"'", "type: percent\n  sql: '\"Debts?\"'"))
+    assert found(book, tmp_path).issues == []
+    lines = loans.read_text().splitlines()
+    small = [";".join([*row[:2], "0.5", *row[3:]]) for row in (line.split(";") for line in lines[1:])]
+    loans.write_text("\n".join([lines[0], *small]) + "\n")
+    (issue,) = found(book, tmp_path).issues
+    assert (issue.path, issue.code) == ("columns[2].type", "contradicting_unit")
+    assert "loans.csv: the column debt seems to be written as fraction: 200 of 200 values" in issue.message
+
+
 def test_loans_without_outcomes(book: Path, tmp_path: Path, loans: Path) -> None:
     loans.write_text(loans.read_text().replace("Paid back", "Paid bakc", 1))
     (issue,) = found(book, tmp_path).issues

@@ -88,7 +88,7 @@ def _check(data: bytes, done: Ingested) -> None:
     assert len(set(begins)) == len(begins)
     _check_every_line_has_a_record(lines, header, set(begins), done)
     for row in done.accepted.rows(named=True):
-        _check_values(lines, header, row, bool(done.staged.fractions))
+        _check_values(lines, header, row)
     told = str(done.quarantined["message"].to_list()) + str(done.quarantined["faults"].to_list())
     assert CANARY not in told
 
@@ -133,7 +133,7 @@ def _is_whole(line: str) -> bool:
     return len(next(csv.reader([line]), [])) == len(NAMES)
 
 
-def _check_values(lines: list[str], header: int, row: dict[str, object], fractions: bool) -> None:
+def _check_values(lines: list[str], header: int, row: dict[str, object]) -> None:
     names = [name.strip().lower() for name in _record(lines, header)[0]]
     record = _record(lines, int(str(row["source_line"])))[0]
     cell = dict.fromkeys(NAMES, "") | dict(zip(names, record, strict=True))
@@ -148,7 +148,7 @@ def _check_values(lines: list[str], header: int, row: dict[str, object], fractio
     assert row["target"] == {"bad": 1, "good": 0}.get(cell["status"].lower())
     assert isinstance(row["issued"], date)
     assert row["issued"].strftime("%Y") in cell["issued"] or row["issued"].strftime("%y") in cell["issued"]
-    if row["rate"] is not None and not fractions:
+    if row["rate"] is not None:
         assert row["rate"] == float(cell["rate"].strip(" %"))
 
 

@@ -71,7 +71,7 @@ def test_columns_outside_the_contract_never_leave_the_file(tmp_path: Path) -> No
         ("1,2015-02-30,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
         ("1,epoch,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
         ("1,2101-01-01,50000,11.5,36,Own,n,good,x", "unparseable", "issued is not a date"),
-        ("1,2015-03-01,NaN,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
+        ("1,2015-03-01,NaN,11.5,36,Own,n,good,x", "missing_required", "income is required"),
         ("1,2015-03-01,inf,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
         ("1,2015-03-01,1e400,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
         ("1,2015-03-01,=cmd|x,11.5,36,Own,n,good,x", "unparseable", "income is not a number"),
@@ -130,17 +130,6 @@ def test_of_equal_keys_the_first_sound_row_wins(tmp_path: Path) -> None:
     out_of_range, *duplicates = done.quarantined["message"]
     assert ("0" in out_of_range, "1e+07" in out_of_range) == (True, True)
     assert [message.rpartition(": ")[2] for message in duplicates] == ["a.csv line 3", "a.csv line 4"]
-
-
-def test_fractions_become_percent_for_each_file_and_column(tmp_path: Path) -> None:
-    def rates(values: list[str], start: int) -> list[str]:
-        return [f"{start + i},2015-03-01,1,{value},36,Own,n,good,x" for i, value in enumerate(values)]
-
-    fractions = write(tmp_path / "fractions.csv", rates(["0.1122", "0.5", "0", "12%", "1"], 0))
-    percents = write(tmp_path / "percents.csv", rates(["11.22", "0.5", " 12.5%", "99"], 10))
-    done = ingest([fractions, percents], tmp_path / "out")
-    assert done.accepted["rate"].to_list() == [11.22, 50.0, 0.0, 12.0, 100.0, 11.22, 0.5, 12.5, 99.0]
-    assert done.staged.fractions == (("fractions.csv", "rate"),)
 
 
 def test_all_unresolved_and_one_class_are_told(tmp_path: Path) -> None:

@@ -58,6 +58,21 @@ def test_numbers_and_words(name: str, texts: list[str], kind: str, decimal: str 
         assert (found.style.decimal, found.style.sql("r")) == (decimal, sql)
 
 
+@pytest.mark.parametrize(
+    ("texts", "written_as"),
+    [
+        (["0.1122", "0.05", "0"], "fraction"),
+        (["0.85", "0.4", "18.2"], "percent"),
+        (["0.85%", "0.4%"], "percent"),
+        (["0,31", "0,4"], "fraction"),
+        (["0", "0.0"], "percent"),
+    ],
+)
+def test_the_file_shows_how_percentages_are_written(texts: list[str], written_as: str) -> None:
+    assert read(int_rate=texts)["int_rate"].written_as == written_as
+    assert read(amount=texts)["amount"].written_as in (None, "percent")
+
+
 def test_other_columns_decide_an_ambiguous_decimal_sign() -> None:
     assert read(a=["1.234", "2.000"], b=["0,5", "1,75"])["a"].type == "integer"
     found = read(a=["1.234", "5678"], b=["0,5", "1,75"])["a"]

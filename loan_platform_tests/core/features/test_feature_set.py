@@ -1,8 +1,17 @@
+from pathlib import Path
+
+import numpy as np
 import polars as pl
 import pytest
+from polars import selectors
 
+import loan_platform
+from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.features.feature_set import FeatureError, FeatureSet
+from loan_platform.core.features.undefined import LARGEST
 from loan_platform_tests.support.lending import contract, odd_rows
+from loan_platform_tests.support.random_loans import random_rows
 
 
 def test_one_row_has_the_bits_of_the_bulk():
@@ -91,10 +100,63 @@ def test_text_in_place_of_a_number_is_rejected_without_its_value():
     assert "secret" not in str(error.value)
 
 
-def test_what_single_precision_has_no_number_for_is_missing():
+def test_what_single_precision_cannot_hold_is_missing_or_an_end():
     frame = pl.DataFrame({"amount": [1e39, -1e39, 3e38, 1.0], "income": [1e-39, 1.0, 1.0, 1.0]})
     bulk = FeatureSet(contract()).compute(pl.concat([frame] * 10))
     assert bulk["amount"].head(4).to_list() == [None, None, 3e38, 1.0]
-    assert bulk["burden"].head(4).to_list() == [None, None, 3e38, 1.0]
+    assert bulk["burden"].head(4).to_list() == [LARGEST, -LARGEST, 3e38, 1.0]  # it has a direction
     alone = [FeatureSet(contract()).compute(row) for row in frame.iter_slices(1)]
     assert pl.concat(alone).equals(bulk.head(4))
+
+
+def ratio(sql: str, **keys: str | None) -> Feature:
+    return Feature.model_validate({"name": "ratio", "sql": sql, "description": "-", "reason": "-"} | keys)
+
+
+def computed(feature: Feature, frame: pl.DataFrame) -> list[float | None]:
+    """The feature in bulk, which must be the same alone."""
+    features = FeatureSet(contract().model_copy(update={"features": (feature,)}))
+    bulk = features.compute(pl.concat([frame] * 20)).head(frame.height)
+    assert pl.concat([features.compute(row) for row in frame.iter_slices(1)]).equals(bulk)
+    return bulk["ratio"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("monotone", "when_undefined", "end"),
+    [
+        ("increasing", "highest_risk", LARGEST),
+        ("increasing", "lowest_risk", -LARGEST),
+        ("decreasing", "highest_risk", -LARGEST),
+        ("decreasing", "lowest_risk", LARGEST),
+        (None, "largest", LARGEST),
+        (None, "smallest", -LARGEST),
+        (None, "missing", None),
+        ("increasing", None, None),
+    ],
+)
+@pytest.mark.parametrize("divisor", ["income", "NULLIF(income, 0)"])
+def test_a_known_zero_divisor_gives_the_stated_end(
+    divisor: str, monotone: str | None, when_undefined: str | None, end: float | None
+):
+    feature = ratio(f"amount / {divisor}", monotone=monotone, when_undefined=when_undefined)
+    frame = pl.DataFrame(
+        {"amount": [5.0, 0.0, -5.0, None, 5.0, 5.0], "income": [0.0, 0.0, -0.0, 0.0, None, 2.0]},
+    )
+    assert computed(feature, frame) == [end, end, end, None, None, 2.5]
+
+
+def test_zero_has_no_sign():
+    frame = pl.DataFrame({"amount": [0.0, -0.0, 0.0], "income": [-1.0, 2.0, 3.0]})
+    assert [str(value) for value in computed(ratio("amount / income"), frame)] == ["0.0"] * 3
+
+
+@pytest.mark.parametrize("book", ["lending_club", "credit_cards", "bank_customers", "retail_loans"])
+def test_shipped_features_have_the_same_bits_alone(book: str):
+    features = FeatureSet(load_contract(Path(loan_platform.__file__).parent / "defs" / book / "contract.yaml"))
+    rows = random_rows(features.inputs, 150).with_columns(selectors.integer().clip(-2, 3))
+    bulk = features.compute(rows)
+    alone = pl.concat([features.compute(row) for row in rows.iter_slices(1)])
+    numbers = selectors.float()
+    assert alone.select(~numbers).equals(bulk.select(~numbers))
+    one, all_ = (frame.select(numbers.fill_null(-1.5)).to_numpy().view(np.int64) for frame in (alone, bulk))
+    assert np.array_equal(one, all_)

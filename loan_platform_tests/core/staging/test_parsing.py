@@ -2,10 +2,8 @@
 
 from datetime import date
 
-import duckdb
 import pytest
 
-from loan_platform.core.staging.typed_rows import fractions_sql
 from loan_platform_tests.support.one_column import staged, table_of
 
 
@@ -151,12 +149,9 @@ def test_percent_with_a_decimal_comma() -> None:
     assert found == [11.22, 11.22, 1011.5, 0.5, "unparseable", "unparseable"]
 
 
-def test_percent_with_a_decimal_comma_of_a_file_of_fractions() -> None:
-    table = table_of(type="percent", decimal=",")
-    assert staged(table, ["0,1122", "12%", "1,19"], {"x": frozenset({"f.csv"})}) == [11.22, 12.0, 119.0]
-    query = fractions_sql(table, "(SELECT 'f.csv' AS source_file, unnest(['0,1', '0,9', '50%', NULL]) AS x)")
-    assert query is not None
-    assert duckdb.execute(query).fetchall() == [("f.csv", True)]
+def test_fractions_with_a_decimal_comma() -> None:
+    table = table_of(type="percent", decimal=",", written_as="fraction")
+    assert staged(table, ["0,1122", "12%", "1,19"]) == [11.22, 12.0, 119.0]
 
 
 @pytest.mark.parametrize(
@@ -220,14 +215,32 @@ def test_percent_with_and_without_sign() -> None:
     assert staged(table_of(type="percent"), texts) == [11.22, 11.22, 11.22, 0.5, -1.0, *faults]
 
 
-def test_percent_of_a_file_of_fractions() -> None:
-    files = {"x": frozenset({"f.csv"})}
-    assert staged(table_of(type="percent"), ["0.1122", "0.537", "12%", "1.19", "0"], files) == [
-        11.22,
-        53.7,
-        12.0,
-        119.0,
-        0.0,
-    ]
-    assert staged(table_of(type="percent"), ["0.1122"], {"x": frozenset({"other.csv"})}) == [0.1122]
-    assert staged(table_of(type="percent", maximum=100), ["1.19", "0.9"], files) == ["out_of_range", 90.0]
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1122", 11.22),
+        ("0.537", 53.7),
+        ("12%", 12.0),
+        ("1.19", 119.0),
+        ("0", 0.0),
+        ("+ 0.12", 12.0),
+        ("1,000", 100_000.0),
+        ("x", "unparseable"),
+    ],
+)
+def test_fractions_become_percent(text: str, value: object) -> None:
+    table = table_of(type="percent", written_as="fraction")
+    assert staged(table, [text]) == [value]
+    assert staged(table, [text, "0.5"]) == [value, 50.0]
+
+
+def test_ranges_of_fractions_are_in_percent() -> None:
+    table = table_of(type="percent", written_as="fraction", maximum=100)
+    assert staged(table, ["1.19", "0.9"]) == ["out_of_range", 90.0]
+
+
+@pytest.mark.parametrize("kind", ["number", "percent"])
+@pytest.mark.parametrize("text", ["-0", "-0.0", "- 0"])
+def test_zero_has_no_sign(kind: str, text: str) -> None:
+    (found,) = staged(table_of(type=kind), [text])
+    assert str(found) == "0.0"

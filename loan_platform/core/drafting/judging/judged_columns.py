@@ -119,6 +119,8 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
         )
     told.append(f"AUC {stats.auc:.2f} alone{_trend(stats)}")
     lines = ["; ".join(told)]
+    if column.written_as == "fraction":
+        lines.append("the file writes 11 % as 0.11; the value is 11. If it means 0.11 %, change `written_as`")
     if nulled:
         lines.append(f"{nulled:,} values are no {column.type} and are read as missing")
     if rare := rare_values(source):

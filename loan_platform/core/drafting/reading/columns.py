@@ -40,6 +40,7 @@ def plain_column(source: RawColumn) -> Column:
         sql=sql or (None if source.raw == source.name else raw),
         decimal="," if style is not None and style.decimal == "," else None,
         date_format=reading.date_format,
+        written_as=reading.written_as,
         unit=_unit(source),
         allowed=_categories(source) if reading.type == "text" else None,
         on_invalid="null",

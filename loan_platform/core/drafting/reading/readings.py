@@ -9,6 +9,7 @@ import polars as pl
 from loan_platform.core.drafting.reading.dates import date_style
 from loan_platform.core.drafting.reading.numbers import NumberStyle, number_style
 from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, word_set
+from loan_platform.core.staging.unit_evidence import SHARE
 
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
 
@@ -31,6 +32,7 @@ class Reading:
         date_format: of dates; None for the platform's own formats.
         markers: texts, as they are written, that mean a missing value and are in no contract yet.
         sign: a percent sign or a dollar stands in the texts.
+        written_as: how percentages are written; None for other types.
     """
 
     type: Type
@@ -38,6 +40,7 @@ class Reading:
     date_format: str | None = None
     markers: tuple[str, ...] = ()
     sign: str | None = None
+    written_as: Literal["percent", "fraction"] | None = None
 
 
 def readings(texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words]) -> dict[str, Reading]:
@@ -78,7 +81,9 @@ def _reading(
         return Reading("text")
     if not style.certain:
         style = number_style(stated, decimal) or style
-    return Reading(_number_type(stated, words, style), style=style, markers=markers, sign=_sign(stated))
+    kind = _number_type(stated, words, style)
+    written = _percent_style(stated, style) if kind == "percent" else None
+    return Reading(kind, style=style, markers=markers, sign=_sign(stated), written_as=written)
 
 
 def _is_boolean(low: set[str], words: Words) -> bool:
@@ -101,6 +106,15 @@ def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type
     sign = "," if style.decimal == "," else r"\."
     parts = stated["text"].str.contains(rf"{sign}0*[1-9]|[eE]|[0-9]{{16}}")
     return "number" if parts.any() else "integer"
+
+
+def _percent_style(stated: pl.DataFrame, style: NumberStyle) -> Literal["percent", "fraction"]:
+    """Fractions if nearly all numbers without % sign, zeros apart, are at most 1 in size."""
+    text = pl.col("text").str.replace(",", ".", literal=True) if style.decimal else pl.col("text")
+    size = text.cast(pl.Float64, strict=False).abs()
+    numbers = stated.filter(size > 0)
+    small = numbers.filter(size <= 1)
+    return "fraction" if small.height and small["count"].sum() >= SHARE * numbers["count"].sum() else "percent"
 
 
 def _sign(stated: pl.DataFrame) -> str | None:

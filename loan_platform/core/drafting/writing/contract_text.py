@@ -8,7 +8,7 @@ from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
 
-_KEYS = ("description", "type", "sql", "decimal", "date_format", "unit", "required", "minimum", "maximum")
+_KEYS = ("description", "type", "sql", "decimal", "date_format", "written_as", "unit", "required", "minimum", "maximum")
 _LATER = ("available_at", "protected", "on_invalid", "severity")
 
 
@@ -83,7 +83,8 @@ def _target(draft: Draft) -> Iterator[str]:
 def _features(draft: Draft) -> Iterator[str]:
     yield from comment(
         "`reason` is the text for the applicant: write each in plain words. Set `monotone` (increasing, decreasing) "
-        "where the direction is certain. The comments give the observed direction."
+        "where the direction is certain. The comments give the observed direction. A monotone feature that divides "
+        "also says what it is when the divisor is 0: `when_undefined` (highest_risk, lowest_risk, missing)."
     )
     yield "features:"
     for feature, stats in draft.features:
@@ -95,6 +96,8 @@ def _feature(feature: Feature, stats: Statistics) -> Iterator[str]:
     yield f"    sql: {scalar(feature.sql)}"
     yield f"    description: {scalar(feature.description)}"
     yield f"    reason: {scalar(feature.reason)}"
+    if feature.when_undefined is not None:
+        yield f"    when_undefined: {feature.when_undefined}"
     if feature.kind == "category":
         yield "    kind: category"
     elif stats.rises is not None and feature.sql == feature.name:
