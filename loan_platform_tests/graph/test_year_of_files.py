@@ -217,3 +217,11 @@ def test_snapshots_by_glob_are_read_in_order(book: Book) -> None:
     write_outcomes(book.file("outcomes-2023-05"), dict.fromkeys(march, "no"))
     assert book.report()["overall"]["known"] == 90
     assert book.rows("quarantined_outcomes").is_empty()
+
+
+def test_outcomes_of_loans_never_scored_are_a_failed_check(book: Book) -> None:
+    write_outcomes(book.file("outcomes-2023-06"), {f"0{number}": "yes" for number in range(200)})
+    result = book.run("monitoring")
+    told = checks(result)["outcomes_meet_answers"]
+    assert told.startswith("200 of 290 outcomes are of loans that were never scored, such as 00, 01; ")
+    assert "scored loans without an outcome, such as 2023-04/0, 2023-04/1" in told

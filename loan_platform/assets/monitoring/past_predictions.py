@@ -13,6 +13,24 @@ from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.monitoring.served_table import last_answers
 from loan_platform.core.scoring.answer_history import as_decided
+from loan_platform.core.scoring.decisions import APPROVED
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """Outcomes whose key was never scored.
+
+    Attributes:
+        outcomes: all outcomes.
+        unmet: those whose key was never scored.
+        unmet_keys: two of their keys.
+        scored_keys: two keys that were scored and have no outcome.
+    """
+
+    outcomes: int
+    unmet: int
+    unmet_keys: tuple[str, ...]
+    scored_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,8 @@ class PastPredictions:
         """One row per prediction.
 
         Returns:
-            Columns vintage, probability, outcome (null while unknown) and in_sample (true for development loans).
+            Columns vintage, probability, outcome (null while unknown), in_sample (true for development loans) and
+            expected (true for what became a loan, as far as is known).
         """
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
         scored = self._scored()
@@ -37,18 +56,27 @@ class PastPredictions:
         joined = with_outcomes.join(development, on=[entity, "model_version"], how="left")
         vintage = pl.col(date) if date else pl.lit(None, pl.Date)
         in_sample = pl.col("in_sample").fill_null(False)
-        return joined.select(vintage.alias("vintage"), "probability", "outcome", in_sample=in_sample)
+        expected = (pl.col("decision") == APPROVED) | pl.col("reported").fill_null(False)
+        return joined.select(vintage.alias("vintage"), "probability", "outcome", in_sample=in_sample, expected=expected)
+
+    def strangers(self) -> Strangers:
+        """Outcomes of loans that were never scored."""
+        entity, outcomes = self.book.contract.entity_key, self._outcomes()
+        scored = self._scored()
+        unmet = outcomes.join(scored, on=entity, how="anti")[entity]
+        without = scored.join(outcomes, on=entity, how="anti")[entity]
+        examples = (tuple(keys.sort().head(2)) for keys in (unmet, without))
+        return Strangers(outcomes.height, len(unmet), *examples)
 
     def _scored(self) -> pl.DataFrame:
-        """Key, event date, probability and model version: as each loan was decided, by a batch or by the service."""
+        """Key, event date, probability, decision and model version, as a batch or the service decided each loan."""
         name, files = self.book.name, self.lake.open()
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
         batches = files.partitions(name, HISTORY) or [None]
-        about = [column for column in (entity, date, "probability", "model_version") if column]
+        about = [column for column in (entity, date, "probability", "decision", "model_version") if column]
         scored = pl.concat([as_decided(files.read(name, HISTORY, batch), entity).select(about) for batch in batches])
-        scored = scored.unique(
-            entity, keep="last", maintain_order=True
-        )  # a corrected date moves a loan to a later batch
+        # A corrected date moves a loan to another batch.
+        scored = scored.unique(entity, keep="last", maintain_order=True)
         return pl.concat([scored, self._served(scored).select(about)])
 
     def _served(self, scored: pl.DataFrame) -> pl.DataFrame:
@@ -63,8 +91,8 @@ class PastPredictions:
     def _outcomes(self) -> pl.DataFrame:
         entity, files = self.book.contract.entity_key, self.lake.open()
         if not files.exists(self.book.name, OUTCOMES):  # no file has arrived yet
-            return pl.DataFrame(schema={entity: pl.String, "outcome": pl.Int32})
-        return files.read(self.book.name, OUTCOMES).select(entity, outcome="target")
+            return pl.DataFrame(schema={entity: pl.String, "outcome": pl.Int32, "reported": pl.Boolean})
+        return files.read(self.book.name, OUTCOMES).select(entity, outcome="target", reported=pl.lit(True))
 
     def _development_keys(self, versions: list[int]) -> Iterator[pl.DataFrame]:
         models = self.lake.models(self.book)

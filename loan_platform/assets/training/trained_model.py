@@ -11,12 +11,14 @@ from loan_platform.adapters.tracking.runs import Dataset, Tracking
 from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
-from loan_platform.assets.specs.book_assets import book_asset
+from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.assets.training.stored_model import contract_sha256, store_model
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.train import Candidate, TrainingResult, train
 
 EXAMPLE_ROWS = 5
+KNOWN = "outcomes_are_known"
 
 
 def training_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -26,8 +28,11 @@ def training_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 def _trained_model(book: Portfolio) -> dg.AssetsDefinition:
     upstream = ["loan_features", "validated_loans"]
+    known = dg.AssetCheckSpec(KNOWN, asset=asset_key(book, "trained_model"), description=_known_description(book))
 
-    @book_asset(book, "trained_model", "training", "xgboost", "scikitlearn", "mlflow", deps=upstream)
+    @book_asset(
+        book, "trained_model", "training", "xgboost", "scikitlearn", "mlflow", deps=upstream, check_specs=[known]
+    )
     def trained_model(
         context: dg.AssetExecutionContext, lake: LakeResource, mlflow: MlflowResource
     ) -> dg.MaterializeResult:
@@ -42,9 +47,36 @@ def _trained_model(book: Portfolio) -> dg.AssetsDefinition:
             model = store_model(lake, book, features, result)
             tracked = _track(lake, tracking, book, result, model, run_id)
         lake.models(book).save_run(tracked)
-        return dg.MaterializeResult(metadata=_metadata(result, model, tracked))
+        checks = [_outcomes_are_known(book, result.split)]
+        return dg.MaterializeResult(metadata=_metadata(result, model, tracked), check_results=checks)
 
     return trained_model
+
+
+def _known_description(book: Portfolio) -> str:
+    return f"At least {book.split.min_resolved:.0%} of the outcomes are known where the split does not go by months."
+
+
+def _outcomes_are_known(book: Portfolio, split: LoanSplit) -> dg.AssetCheckResult:
+    """A warning where open loans were left out one by one: those that resolve early are mostly defaults."""
+    share = 1 - split.unknown_outcome / split.rows
+    told = f"{share:.1%} of the {split.rows:,} outcomes are known."
+    by_months = book.split.kind == "out_of_time"
+    passed = by_months or share >= book.split.min_resolved
+    if by_months:
+        told += " Months with open loans are in no part of the split."
+    elif not passed:
+        told += (
+            " The model was trained on resolved loans alone. Those that resolve early are mostly defaults, so its "
+            "probabilities can be far too high. Give the contract an event_date, or loans old enough to be resolved."
+        )
+    return dg.AssetCheckResult(
+        check_name=KNOWN,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told,
+        metadata={"known": share},
+    )
 
 
 def _track(

@@ -48,6 +48,12 @@ class DriftPolicy(Strict):
         description="Share of the champion's test Gini that predictions with known outcomes must reach. "
         "0.7 means 70 %.",
     )
+    max_rate_factor: float = Field(
+        default=1.5,
+        gt=1,
+        description="Largest factor between the observed default rate and the predicted one, either way. Beyond it, "
+        "and beyond chance, performance is degraded.",
+    )
     min_outcomes: int = Field(
         default=200, ge=1, description="Smallest number of known outcomes for a verdict on performance."
     )

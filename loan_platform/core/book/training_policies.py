@@ -37,7 +37,8 @@ class SplitPolicy(Strict):
     )
     min_resolved: Share = Field(
         default=0.9,
-        description="`out_of_time` only: a vintage is mature when this share of its outcomes is known. 0.9 means 90 %.",
+        description="A vintage is mature when this share of its outcomes is known. 0.9 means 90 %. Training out of "
+        "time and the performance report use mature vintages only.",
     )
     test_share: float = Field(
         default=0.25, gt=0, lt=1, description="`hash` only: share of all loans in the test set. 0.25 means 25 %."

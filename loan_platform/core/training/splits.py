@@ -150,13 +150,14 @@ def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
 
 def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame, int]:
     """Loans of matured vintages with known outcome and their part; count of known loans in immature vintages."""
-    matured = _matured_vintages(loans, policy)
+    found = matured_months(loans["vintage"], loans["target"], policy.min_resolved)
+    matured = found.months
     known = loans.filter(pl.col("target").is_not_null())
     kept = known.filter(pl.col("vintage").is_in(matured))
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:
         raise SplitError(
-            f"{len(matured)} matured vintages, of which split.test_months ({policy.test_months}) and "
+            f"{len(matured)} matured vintages{found.why}, of which split.test_months ({policy.test_months}) and "
             f"split.calibration_months ({policy.calibration_months}) leave none to fit on; lower them, lower "
             f"split.min_resolved ({policy.min_resolved}), or add older loans"
         )
@@ -166,17 +167,45 @@ def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame
     return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), known.height - kept.height
 
 
-def _matured_vintages(loans: pl.DataFrame, policy: SplitPolicy) -> list[date]:
-    """Vintages, oldest first, up to the first with too many open outcomes."""
-    share = (
-        loans.drop_nulls("vintage")
-        .group_by("vintage")
-        .agg(pl.col("target").is_not_null().mean().alias("known"))
-        .sort("vintage")
-    )
-    immature = share.filter(pl.col("known") < policy.min_resolved)["vintage"]
-    cut = immature[0] if len(immature) else None
-    return [month for month in share["vintage"] if cut is None or month < cut]
+@dataclass(frozen=True)
+class MaturedMonths:
+    """The months of which nearly all outcomes are known, oldest first, and what ended the series."""
+
+    months: tuple[date, ...]
+    ended_by: date | None
+    known_then: float
+
+    @property
+    def why(self) -> str:
+        """What ended the series, as the end of a sentence; empty if nothing did."""
+        if self.ended_by is None:
+            return ""
+        return (
+            f" (from {self.ended_by:%Y-%m} on, with {self.known_then:.1%} of its outcomes known, loans are still open)"
+        )
+
+
+def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -> MaturedMonths:
+    """The months before the first from which on too many outcomes are open.
+
+    A month that alone has too many open outcomes does not end the series if it and all later months together have not:
+    one open loan in a small month says nothing about those after it. That month is left out.
+
+    Args:
+        vintage: first day of the month of each loan; null is left out.
+        target: null while the outcome is not known.
+        min_resolved: share of outcomes that must be known.
+    """
+    loans = pl.DataFrame({"vintage": vintage, "known": target.is_not_null()}).drop_nulls("vintage")
+    months = loans.group_by("vintage").agg(pl.col("known").sum(), rows=pl.len()).sort("vintage", descending=True)
+    later = pl.col("known").cum_sum() / pl.col("rows").cum_sum()
+    share = months.with_columns(pl.col("known") / pl.col("rows"), later=later).reverse()
+    immature = share.filter((pl.col("known") < min_resolved) & (pl.col("later") < min_resolved))
+    mature = share.filter(pl.col("known") >= min_resolved)["vintage"]
+    if immature.is_empty():
+        return MaturedMonths(tuple(mature), None, 1.0)
+    cut = immature["vintage"][0]
+    return MaturedMonths(tuple(month for month in mature if month < cut), cut, float(immature["known"][0]))
 
 
 def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:

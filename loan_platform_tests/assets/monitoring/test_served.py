@@ -25,6 +25,7 @@ from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.scoring.decisions import DECISIONS
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.platform import PlatformSettings
@@ -184,7 +185,8 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     answer(home, ASKED[:10])  # asked again: the last answer counts
     lake, batch = Lake(home.root / "lake"), [f"L{number}" for number in range(290, 320)]
     scored = {"loan_id": batch, "probability": [0.3] * 30, "model_version": [1] * 30, "content": ["x"] * 30}
-    decided = pl.DataFrame(scored, schema_overrides={"model_version": pl.Int64}).with_columns(answer_number=1)
+    decided = pl.DataFrame(scored, schema_overrides={"model_version": pl.Int64})
+    decided = decided.with_columns(pl.lit("approve", pl.Enum(DECISIONS)).alias("decision"), answer_number=1)
     later = decided.with_columns(pl.lit(0.9).alias("probability"), answer_number=2)  # decides nothing
     lake.write(pl.concat([decided, later]), BOOK, "answer_history")
     known = [f"L{number}" for number in range(280)]

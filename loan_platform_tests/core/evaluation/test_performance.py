@@ -24,6 +24,7 @@ def predictions(rows: int = 3_000, strength: float = 1.0, seed: int = 1) -> pl.D
             "probability": 1 / (1 + np.exp(-logit)),
             "outcome": (draw.random(rows) < truth).astype(np.int8),
             "in_sample": np.zeros(rows, dtype=bool),
+            "expected": np.ones(rows, dtype=bool),
         }
     )
 
@@ -106,3 +107,52 @@ def test_auc_error_is_what_repeated_samples_give() -> None:
     areas = np.array([auc(frame["outcome"], frame["probability"]) for frame in drawn])
     defaults = np.array([float(frame["outcome"].sum()) for frame in drawn])
     assert auc_error(areas, defaults, 600 - defaults).mean() == pytest.approx(areas.std(), rel=0.15)
+
+
+def with_known(share: float, defaults_first: bool) -> pl.DataFrame:
+    """Loans of which a share of the outcomes is known, defaults first or at random."""
+    frame = predictions()
+    order = frame["outcome"].cast(pl.Float64) * (2 if defaults_first else 0) + pl.Series(
+        np.random.default_rng(3).random(frame.height)
+    )
+    known = order.rank(descending=True) <= share * frame.height
+    return frame.with_columns(pl.when(known).then("outcome").alias("outcome"))
+
+
+def test_early_outcomes_are_not_judged() -> None:
+    report = performance(with_known(0.25, defaults_first=True), 0.4, POLICY)
+    assert (report.verdict, report.overall.known, report.overall.metrics) == ("unknown", 750, None)
+    assert report.overall.reason.startswith("25.0% of the outcomes are known, and split.min_resolved needs 90.0%")
+
+
+def test_an_immature_month_is_left_out_of_the_verdict() -> None:
+    frame = predictions()
+    march = pl.col("vintage").dt.month() == 3
+    early = frame.with_columns(pl.when(~march | (pl.col("outcome") == 1)).then("outcome").alias("outcome"))
+    report = performance(early, 0.4, POLICY)
+    mature = frame.filter(~march)
+    assert [v.verdict for v in report.vintages] == ["ok", "ok", "unknown"]
+    assert report.overall.metrics == evaluate(mature["outcome"], mature["probability"])
+
+
+def test_a_declined_application_without_a_loan_is_not_waited_for() -> None:
+    frame = predictions().with_columns(expected=pl.int_range(pl.len()) % 3 > 0)
+    frame = frame.with_columns(pl.when("expected").then("outcome").alias("outcome"))
+    report = performance(frame, 0.4, POLICY)
+    assert (report.verdict, report.overall.expected, report.overall.known) == ("ok", 2_000, 2_000)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.45, "degraded"), (0.9, "ok"), (1.1, "ok"), (2.2, "degraded")])
+def test_a_wrong_default_rate_is_degraded(factor: float, verdict: str) -> None:
+    frame = predictions(rows=6_000)
+    report = performance(frame.with_columns(pl.col("probability") / factor), 0.4, POLICY)
+    assert report.verdict == verdict
+    assert ("were predicted: a factor of" in report.overall.reason) == (verdict == "degraded")
+
+
+def test_chance_in_few_loans_is_no_wrong_rate() -> None:
+    frame = predictions(rows=90).with_columns(pl.col("probability") / 3)
+    policy = POLICY.model_copy(update={"min_outcomes": 20})
+    assert float(frame["outcome"].mean()) > 1.5 * float(frame["probability"].mean())
+    report = performance(frame, -1.0, policy)
+    assert report.verdict == "ok"

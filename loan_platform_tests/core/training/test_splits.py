@@ -138,3 +138,21 @@ def test_out_of_time_needs_a_date():
     frame = _book()
     with pytest.raises(SplitError, match="set it to hash"):
         split_loans(frame["key"], frame["target"], None, SplitPolicy())
+
+
+def test_one_open_loan_in_a_small_month_does_not_end_the_series():
+    first = pl.DataFrame(
+        {"key": [f"f{i}" for i in range(5)], "date": [date(2009, 12, 1)] * 5, "target": [None, 0, 1, 0, 0]}
+    )
+    book = pl.concat([first.cast({"target": pl.Int8}), _book()])
+    split = _split(book)
+    assert book["date"][split.test].max() == date(2011, 12, 15)
+    assert (split.unknown_outcome, split.immature) == (1, 4)  # the other four of that month are left out
+
+
+def test_too_few_months_are_told_with_the_month_that_ended_them():
+    later = pl.col("date") >= date(2010, 3, 1)
+    frame = _book().with_columns(pl.when(~later | (pl.int_range(pl.len()) % 4 == 0)).then(pl.col("target")))
+    with pytest.raises(SplitError) as caught:
+        _split(frame)
+    assert "2 matured vintages (from 2010-03 on, with " in str(caught.value)

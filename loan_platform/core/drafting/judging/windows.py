@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from loan_platform.core.book.training_policies import SplitPolicy
-from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
+from loan_platform.core.training.splits import LoanSplit, SplitError, matured_months, split_loans
 
 TEST_SHARE = 0.2
 CALIBRATION_SHARE = 0.15
@@ -39,16 +39,31 @@ def choose_split(key: pl.Series, target: pl.Series, event: pl.Series | None) -> 
     for folds in (3, 2):
         policy = SplitPolicy(kind="hash", folds=folds)
         try:
-            return ChosenSplit(policy, split_loans(key, target, None, policy), f"by a hash of the key: {why}")
+            return ChosenSplit(
+                policy, split_loans(key, target, None, policy), f"by a hash of the key: {why}{_open(target)}"
+            )
         except SplitError as error:
             last = error
     raise SplitError(f"the loans are too few to split: {last}")
 
 
+def _open(target: pl.Series) -> str:
+    """What is to be told of open loans where they cannot be left out by month."""
+    share = target.null_count() / max(len(target), 1)
+    if share <= 1 - MIN_RESOLVED:
+        return ""
+    return (
+        f". {share:.1%} of the loans are still open, and the model learns from the others alone: loans that resolve "
+        "early are mostly defaults, so its probabilities can be far too high"
+    )
+
+
 def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenSplit | str:
-    months = _matured(event, target)
+    vintage = event.dt.truncate("1mo")
+    found = matured_months(vintage, target, MIN_RESOLVED)
+    months = _matured(vintage, target, found.months)
     if months.height < MIN_MONTHS:
-        return f"of its months only {months.height} have nearly all outcomes known"
+        return f"of its months only {months.height} have nearly all outcomes known{found.why}"
     test = _window(months, TEST_SHARE)
     calibration = _window(months.head(months.height - test), CALIBRATION_SHARE)
     for folds in (3, 2):
@@ -60,20 +75,16 @@ def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenS
             continue
         parts = (rows.parts["test"], rows.parts["calibration"])
         if all(min(part.defaults, part.rows - part.defaults) >= MIN_PER_CLASS for part in parts):
-            return ChosenSplit(policy, rows, f"{months.height} matured months; the newest {test} are the test set")
+            told = f"{months.height} matured months{found.why}; the newest {test} are the test set"
+            return ChosenSplit(policy, rows, told)
         why = "its newest months have too few loans of one class"
     return why
 
 
-def _matured(event: pl.Series, target: pl.Series) -> pl.DataFrame:
-    """Months up to the first with open outcomes: `vintage`, `loans`, `bad`, oldest first."""
-    frame = pl.DataFrame({"vintage": event.dt.truncate("1mo"), "y": target}).drop_nulls("vintage")
-    months = frame.group_by("vintage").agg(
-        known=pl.col("y").is_not_null().mean(), loans=pl.col("y").count(), bad=pl.col("y").sum(), rows=pl.len()
-    )
-    months = months.sort("vintage")
-    open_months = months.filter(pl.col("known") < MIN_RESOLVED)["vintage"]
-    return months if open_months.is_empty() else months.filter(pl.col("vintage") < open_months[0])
+def _matured(vintage: pl.Series, target: pl.Series, months: tuple[date, ...]) -> pl.DataFrame:
+    """Loans with a known outcome and defaults of each month: `vintage`, `loans`, `bad`, oldest first."""
+    frame = pl.DataFrame({"vintage": vintage, "y": target}).filter(pl.col("vintage").is_in(months))
+    return frame.group_by("vintage").agg(loans=pl.col("y").count(), bad=pl.col("y").sum()).sort("vintage")
 
 
 def _window(months: pl.DataFrame, share: float) -> int:
