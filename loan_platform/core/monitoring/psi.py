@@ -161,7 +161,8 @@ def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftP
     reference = np.array(variable.counts)
     rows, reference_rows = int(batch.sum()), int(reference.sum())
     chance = chance_psi(int((reference > 0).sum()), rows, reference_rows, policy.null_quantile)
-    value, warning, critical = psi(reference, batch), policy.warning + chance, policy.critical + chance
+    value = psi(*_unless_fewer_are_new(variable, reference, batch))
+    warning, critical = policy.warning + chance, policy.critical + chance
     is_score = variable.name == SCORE_COLUMN
     return VariableDrift(
         name="score" if is_score else variable.name,
@@ -175,6 +176,16 @@ def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftP
         reference=tuple((reference / reference_rows).tolist()),
         batch=tuple((batch / rows).tolist()),
     )
+
+
+def _unless_fewer_are_new(
+    variable: VariableReference, reference: NDArray[np.int64], batch: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The counts; `(new)` and `(other)` are one bin where the batch has no more new levels than were to be expected."""
+    if not variable.rare or batch[-2] * reference.sum() > reference[-2] * batch.sum():
+        return reference, batch
+    merged = [np.concatenate((counts[:-3], [counts[-3] + counts[-2]], counts[-1:])) for counts in (reference, batch)]
+    return merged[0], merged[1]
 
 
 def _status(value: float, warning: float, critical: float) -> Status:

@@ -13,7 +13,7 @@ from loan_platform.core.book.contract_parts import Strict
 
 Floats = NDArray[np.float64]
 
-OTHER, MISSING = "(other)", "(missing)"
+OTHER, NEW, MISSING = "(other)", "(new)", "(missing)"
 
 _QUANTILE_BINS = 10
 _MAX_LEVELS = 50
@@ -25,20 +25,25 @@ class VariableReference(Strict):
 
     - `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`. The edges are deciles.
     - `values`, a number with at most ten different values, and `category`: one bin per value, then `(other)` and
-      `(missing)`. `(other)` takes new values, and the rare ones beyond 50 levels.
+      `(missing)`. `(other)` takes new values.
+    - `category` with more than 50 levels: `(other)` takes the `rare` levels, and `(new)` those that no development loan
+      has. The count of `(new)` is the number of levels that one loan has, taken from `(other)`: the share of unseen
+      levels to expect of another sample of the same loans (I. J. Good, "The population frequencies of species and the
+      estimation of population parameters", Biometrika 40, 1953).
     """
 
     name: str
     kind: Literal["number", "values", "category"]
     edges: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """Name of each bin, in the order of `counts`."""
         if self.kind == "category":
-            return (*self.levels, OTHER, MISSING)
+            return (*self.levels, OTHER, *([NEW] if self.rare else []), MISSING)
         texts = [f"{edge:.6g}" for edge in self.edges]
         if self.kind == "values":
             return (*texts, OTHER, MISSING)
@@ -69,7 +74,7 @@ class Reference(Strict):
             raise ValueError("a drift reference needs at least one development loan")
         bins = [_bins(column) for column in frame.iter_columns()]
         counted = [
-            variable.model_copy(update={"counts": tuple(counts)})
+            variable.model_copy(update={"counts": _with_expected_new(variable, counts, frame)})
             for variable, counts in zip(bins, count(bins, frame), strict=True)
         ]
         return cls(rows=len(frame), score=counted[0], features=tuple(counted[1:]))
@@ -119,8 +124,9 @@ def count(variables: Sequence[VariableReference], frame: pl.DataFrame) -> list[l
 def _bins(column: pl.Series) -> VariableReference:
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         table = _levels(column)
-        common = sorted(table, key=lambda level: (-table[level], level))[:_MAX_LEVELS]
-        return VariableReference(name=column.name, kind="category", levels=tuple(sorted(common)))
+        ordered = sorted(table, key=lambda level: (-table[level], level))
+        common, rare = (tuple(sorted(part)) for part in (ordered[:_MAX_LEVELS], ordered[_MAX_LEVELS:]))
+        return VariableReference(name=column.name, kind="category", levels=common, rare=rare)
     values = column.cast(pl.Float64).drop_nulls()
     ordered = values.filter(values.is_finite()).sort().to_numpy()
     distinct = _first_distinct(ordered)
@@ -177,4 +183,17 @@ def _level_counts(variable: VariableReference, column: pl.Series) -> list[int]:
     table = _levels(column)
     listed = [table.get(level, 0) for level in variable.levels]
     missing = column.null_count()
-    return [*listed, len(column) - missing - sum(listed), missing]
+    others = len(column) - missing - sum(listed)
+    if not variable.rare:
+        return [*listed, others, missing]
+    rare = sum(table.get(level, 0) for level in variable.rare)
+    return [*listed, rare, others - rare, missing]
+
+
+def _with_expected_new(variable: VariableReference, counts: list[int], frame: pl.DataFrame) -> tuple[int, ...]:
+    """The counts of the development sample, with the share of unseen levels that another sample would have."""
+    if not variable.rare:
+        return tuple(counts)
+    *listed, rare, new, missing = counts
+    once = min(rare, sum(rows == 1 for rows in _levels(frame[variable.name]).values()))
+    return (*listed, rare - once, new + once, missing)

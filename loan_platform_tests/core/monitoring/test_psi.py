@@ -135,8 +135,9 @@ def test_levels_of_a_category() -> None:
 def test_rare_levels_beyond_fifty_share_a_bin() -> None:
     before = pl.Series([f"town {i:03}" for i in range(300) for _ in range(1 + (i < 49))])
     x = of_one(before, before).variables[1]
-    assert len(x.labels) == 52
-    assert x.reference[-2] == pytest.approx((349 - 99) / 349)
+    assert len(x.labels) == 53
+    assert sum(x.reference[-3:-1]) == pytest.approx((349 - 99) / 349)
+    assert x.psi == 0.0
 
 
 def test_all_missing_is_a_bin() -> None:
@@ -199,3 +200,24 @@ def test_the_table_as_json_and_as_frame() -> None:
     frame = table.to_frame()
     assert frame.shape == (61, 8)
     assert frame["missing_batch"].is_between(0, 1).all()
+
+
+def employers(rows: int, seed: int, new_share: float = 0.0) -> pl.Series:
+    """A category of 2,000 levels, most of them rare; a share of the rows has levels that no development loan has."""
+    draw = np.random.default_rng(seed)
+    shares = 1 / np.arange(1, 2_001)
+    names = [f"employer {k}" for k in draw.choice(2_000, rows, p=shares / shares.sum())]
+    new = draw.random(rows) < new_share
+    return pl.Series("x", [f"unseen {i % 400}" if new[i] else name for i, name in enumerate(names)])
+
+
+def test_levels_that_no_loan_had_are_drift() -> None:
+    before = employers(8_000, seed=1)
+    changed = of_one(before, employers(2_000, seed=2, new_share=0.3))
+    assert [v.status for v in changed.variables] == ["ok", "critical"]
+    assert changed.variables[1].labels[-3:] == ("(other)", "(new)", "(missing)")
+
+
+def test_new_levels_in_a_long_tail_are_expected() -> None:
+    before = employers(8_000, seed=1)
+    assert {of_one(before, employers(2_000, seed=10 + i)).variables[1].status for i in range(20)} == {"ok"}
