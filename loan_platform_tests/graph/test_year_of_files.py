@@ -194,6 +194,24 @@ def test_an_impossible_range_is_refused_in_a_sentence(book: Book, text: str, tol
     assert told in str(data.description)
 
 
+@pytest.mark.parametrize(
+    ("purpose", "first", "last", "told"),
+    [
+        ("scoring", "2023-05", "2023-02", "Write 2023-02..2023-05"),
+        ("scoring", "2019-01", "2023-02", "'2019-01' is no batch"),
+        ("monitoring", "2023-05", "2023-02", "Write 2023-02..2023-05"),
+    ],
+)
+def test_tags_of_an_impossible_range_are_refused(book: Book, purpose: str, first: str, last: str, told: str) -> None:
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    write_applications(book.file("applications"), month_rows("2023-06").values())
+    result = book.run(purpose, tags=tags)
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    data = failed.step_failure_data.user_failure_data
+    assert data is not None
+    assert told in str(data.description)
+
+
 def test_outcomes_of_later_files_add_and_the_last_word_counts(book: Book) -> None:
     january, february = month_rows("2023-01"), month_rows("2023-02")
     words = {key: "no" if i % 3 == 0 else "yes" for i, key in enumerate(january)}

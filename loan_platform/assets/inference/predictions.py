@@ -20,6 +20,7 @@ from loan_platform.assets.specs.partitions import (
     is_partitioned,
     names_all_batches,
     partition_name,
+    require_range,
     tell_batch,
 )
 from loan_platform.core.book.portfolio import Portfolio
@@ -62,6 +63,7 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
     def predictions(
         context: dg.AssetExecutionContext, lake: LakeResource, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult]:
+        require_range(context, book)
         champion, files = ledger.champion(book), lake.open()
         model = lake.models(book).get(champion.model_sha256).bundle().model
         applications = _applications(files, book)

@@ -10,7 +10,14 @@ from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
-from loan_platform.assets.specs.partitions import WHOLE, batch_options, chosen_batches, partition_name, tell_batch
+from loan_platform.assets.specs.partitions import (
+    WHOLE,
+    batch_options,
+    chosen_batches,
+    partition_name,
+    require_range,
+    tell_batch,
+)
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.monitoring.drift_report import worst_verdict
 from loan_platform.core.monitoring.psi import Status
@@ -40,6 +47,7 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
         The PSI is computed for the score and for each feature. A critical report makes the retrain sensor request
         a training run.
         """
+        require_range(context, book)
         drift = BatchDrift(book, lake, reports.open(), ledger)
         batches = chosen_batches(context, lake.open().partitions(book.name, "predictions") or [WHOLE])
         found: dict[str, BatchReport] = {}

@@ -88,19 +88,32 @@ def parse_range(book: Portfolio, text: str) -> BatchRange:
     Raises:
         RangeError: the text is no range of the book's batches.
     """
+    first, _, last = text.partition("..")
+    return _checked_range(book, first, last or first)
+
+
+def require_range(context: dg.AssetExecutionContext, book: Portfolio) -> None:
+    """Refuse a run whose tags name a range that does not exist or is reversed: it would do nothing and succeed.
+
+    Raises:
+        RangeError: the tags name no range of the book's batches.
+    """
+    if not names_all_batches(context) and context.has_partition_key_range:
+        _checked_range(book, context.run.tags[RANGE_START], context.run.tags[RANGE_END])
+
+
+def _checked_range(book: Portfolio, first: str, last: str) -> BatchRange:
     partitions = batches(book)
     if partitions is None:
-        if text == WHOLE:
+        if first == last == WHOLE:
             return WHOLE, WHOLE
-        raise RangeError(f"{text!r} is no batch: the book is one batch, which is called {WHOLE!r}.")
-    first, _, last = text.partition("..")
-    last = last or first
+        raise RangeError(f"{first!r} is no batch: the book is one batch, which is called {WHOLE!r}.")
     keys = partitions.get_partition_keys()
     for batch in (first, last):
         if batch not in keys:
             raise RangeError(f"{batch!r} is no batch of {book.name}: its batches are {keys[0]} to {keys[-1]}.")
     if last < first:
-        raise RangeError(f"The range {text!r} ends before it starts. Write {last}..{first}.")
+        raise RangeError(f"The range {_range_text(first, last)!r} ends before it starts. Write {last}..{first}.")
     return first, last
 
 
