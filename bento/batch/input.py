@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import polars as pl
 
-from bento.http.bodies import json_object
+from bento.http.bodies import Row, json_object, json_value
 from bento.http.problems import HttpError
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_files.header import Header, check_unique
@@ -22,7 +22,7 @@ from loan_platform.core.errors import ExplainedError, SourceError
 
 JSON, NDJSON, CSV, PARQUET = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"
 MEDIA = (JSON, NDJSON, CSV, PARQUET)
-BOM = b"\xef\xbb\xbf"
+LISTS = ("applications", "instances")  # fields of a JSON body that may hold the list
 PIECE_ROWS = 50_000
 PIECE_BYTES = 16 << 20
 TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
@@ -143,7 +143,7 @@ class Pieces:
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "input").open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
-                pieces.write(b"%d\t%b\n" % (number, line.removeprefix(BOM) if number == 1 else line))
+                pieces.write(b"%d\t%b\n" % (number, line))
         return {"pieces": pieces.count}
 
     def _read_lines(self, path: Path) -> ReadRows:
@@ -209,16 +209,17 @@ def _with_rejected(read: ReadRows, more: pl.DataFrame) -> ReadRows:
 
 
 def json_lines(body: bytes) -> Iterator[bytes]:
-    """The applications of a JSON body, one line each. The body is a list or `{"applications": [...]}`.
+    """The applications of a JSON body, one line each. The body is a list, or an object whose one field is the list.
 
     Raises:
         HttpError: 400 if it is not JSON, 422 if it has another form.
     """
-    wrapped = body if body.lstrip()[:1] == b"{" else b'{"applications":' + body + b"}"
-    value = json_object(wrapped)
-    rows = value.get("applications")
-    if list(value) != ["applications"] or not isinstance(rows, list) or not rows:
-        detail = 'Send a list of at least one application, or {"applications": [...]}.'
+    value = json_value(body)
+    if isinstance(value, dict) and len(cast("Row", value)) == 1:
+        value = next((value[name] for name in LISTS if name in value), None)
+    if not isinstance(value, list) or not value:
+        forms = " or ".join(f'{{"{name}": [...]}}' for name in LISTS)
+        detail = f"Send a list of at least one application, or {forms} with no other field."
         raise HttpError(422, "unknown_form", detail)
-    for row in cast("list[Any]", rows):
+    for row in cast("list[Any]", value):
         yield json.dumps(row, ensure_ascii=True).encode()

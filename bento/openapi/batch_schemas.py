@@ -1,5 +1,6 @@
 """Schemas and parameters of batch jobs in the OpenAPI document."""
 
+from bento.batch.input import LISTS
 from bento.http.operation import Schema
 from bento.openapi.schemas import ROW_ANSWER, exactly
 
@@ -41,7 +42,8 @@ BATCH_SCHEMAS: dict[str, Schema] = {
         optional=frozenset({"offset", "limit", "answers", "refused"}),
     ),
 }
-APPLICATIONS: Schema = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/LooseApplication"}}
+ROWS: Schema = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/LooseApplication"}}
+APPLICATIONS: Schema = {"anyOf": [ROWS, *(exactly({name: ROWS}) for name in LISTS)]}
 PART: Schema = {"type": "string", "enum": ["answers", "refused"], "default": "answers"}
 OFFSET: Schema = {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}
