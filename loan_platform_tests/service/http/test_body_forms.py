@@ -1,12 +1,16 @@
 """Bodies as honest clients write them: each is answered like the plain form, or refused with one true sentence."""
 
+import asyncio
+import gzip
 import json
+import tracemalloc
 from typing import Any
 
 import httpx
 import pytest
 
 from bento.http.bodies import FORMS
+from bento.http.content_encoding import PART_BYTES, unpacked
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended
 from loan_platform_tests.support.service.running import bodies
@@ -53,6 +57,71 @@ def answered(service: httpx.Client, path: str, media: str, content: bytes, **hea
 def test_a_byte_order_mark_changes_nothing(service: httpx.Client, name: str) -> None:
     path, media, content = (SINGLE | FILES)[name]
     assert answered(service, path, media, BOM + content) == answered(service, path, media, content)
+
+
+@pytest.mark.parametrize("name", SINGLE | FILES)
+def test_a_gzip_body_is_answered_as_the_plain_one(service: httpx.Client, name: str) -> None:
+    path, media, content = (SINGLE | FILES)[name]
+    half = len(content) // 2
+    members = gzip.compress(content[:half]) + gzip.compress(content[half:])  # as pigz and bgzip write
+    wanted = answered(service, path, media, content)
+    for packed, coding in ((gzip.compress(content), "gzip"), (members, "x-gzip"), (content, "identity")):
+        found = answered(service, path, media, packed, **{"content-encoding": coding})
+        assert found == wanted
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "gzip, gzip", "compress"])
+@pytest.mark.parametrize("path", ["/api/v1/predict", BATCH])
+def test_another_encoding_is_refused_with_those_that_work(service: httpx.Client, path: str, coding: str) -> None:
+    answer = service.post(path, content=b"x", headers={"content-type": JSON, "content-encoding": coding})
+    assert (answer.status_code, answer.json()["code"]) == (415, "content_encoding")
+    assert answer.json()["detail"] == "Send the body uncompressed, or with Content-Encoding: gzip."
+    assert answer.headers["accept-encoding"] == "gzip, identity"
+
+
+PACKED = gzip.compress(SINGLE["predict"][2])
+NO_GZIP = {"plain": SINGLE["predict"][2], "cut": PACKED[:-4], "empty": b"", "more": PACKED + b"more"}
+
+
+@pytest.mark.parametrize("name", NO_GZIP)
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/invocations", BATCH])
+def test_a_body_that_is_not_gzip_is_told_so(service: httpx.Client, path: str, name: str) -> None:
+    headers = {"content-type": JSON, "content-encoding": "gzip"}
+    answer = service.post(path, content=NO_GZIP[name], headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_gzip")
+
+
+BOMBS = {"/predict": JSON, "/api/v1/predict": JSON, "/invocations": CSV, BATCH: CSV}
+
+
+@pytest.mark.parametrize("path", BOMBS)
+def test_a_gzip_bomb_is_too_large(service: httpx.Client, path: str) -> None:
+    zeros = gzip.compress(b"0" * 64_000_000)  # 62 kB, which are below every limit
+    bomb = zeros * 9 if path == BATCH else zeros  # 576 MB, above the limit of uploads
+    answer = service.post(path, content=bomb, headers={"content-type": BOMBS[path], "content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert service.post("/predict", json=BODIES[0]).status_code == 200
+
+
+def test_a_gzip_bomb_is_unpacked_in_small_parts() -> None:
+    bomb = gzip.compress(bytes(200_000_000))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": bomb, "more_body": False}
+
+    async def total() -> int:
+        parts, size = unpacked(receive), 0
+        while (message := await parts())["more_body"]:
+            assert len(message["body"]) <= PART_BYTES
+            size += len(message["body"])
+        return size
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(total()) == 200_000_000
+        assert tracemalloc.get_traced_memory()[1] < 8 * PART_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_marks_of_joined_json_lines_are_skipped(service: httpx.Client) -> None:
