@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +20,9 @@ from bento.http.routes import Handler, Route, RouteTable
 from bento.telemetry.middleware import Telemetry, TelemetryMiddleware, closing_on_shutdown
 from loan_platform.adapters.service.api_keys import KeyFile
 
+CORS_REQUEST_HEADERS = ("X-API-Key", "Content-Type", "Content-Encoding", "Traceparent")
+CORS_RESPONSE_HEADERS = ("X-Request-ID", "Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining")
+
 
 @dataclass(frozen=True)
 class Checks:
@@ -30,6 +34,7 @@ class Checks:
         in_flight: limits the in-flight requests.
         upload_bytes: limit of uploads.
         drain: tells whether the worker is shutting down.
+        cors_origins: origins whose pages may call the service; empty: no other page may.
     """
 
     keys: KeyFile | None
@@ -37,6 +42,7 @@ class Checks:
     in_flight: InFlightLimit
     upload_bytes: int
     drain: Drain
+    cors_origins: tuple[str, ...] = ()
 
 
 def middlewares(routes: RouteTable, telemetry: Telemetry, checks: Checks) -> list[Middleware]:
@@ -44,6 +50,7 @@ def middlewares(routes: RouteTable, telemetry: Telemetry, checks: Checks) -> lis
     return [
         Middleware(TelemetryMiddleware, routes, telemetry),
         Middleware(DrainMiddleware, checks.drain),
+        *([_cors(routes, checks.cors_origins)] if checks.cors_origins else []),
         Middleware(OverloadMiddleware, checks.in_flight),
         Middleware(ProblemMiddleware),
         Middleware(RouteCheckMiddleware),
@@ -52,6 +59,17 @@ def middlewares(routes: RouteTable, telemetry: Telemetry, checks: Checks) -> lis
         Middleware(InFlightCountMiddleware, checks.in_flight),
         Middleware(BodyMiddleware, checks.drain, checks.upload_bytes),
     ]
+
+
+def _cors(routes: RouteTable, origins: tuple[str, ...]) -> Middleware:
+    """Stands outside of all that rejects requests: a page can read a response only if it has the headers of CORS."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=sorted({method for route in routes for method in (route.method, "HEAD")}),
+        allow_headers=CORS_REQUEST_HEADERS,
+        expose_headers=CORS_RESPONSE_HEADERS,
+    )
 
 
 class Dispatcher:

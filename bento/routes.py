@@ -11,7 +11,7 @@ from bento.batch.input import CSV, JSON, MEDIA, NDJSON, PARQUET
 from bento.endpoints import Endpoints
 from bento.http.operation import Content, Operation, Schema
 from bento.http.routes import Handler, InFlight, Route, RouteTable
-from bento.openapi.batch_schemas import APPLICATIONS, JOB_ID, JOB_QUERY
+from bento.openapi.batch_schemas import APPLICATIONS, BATCH_QUERY, JOB_ID, JOB_QUERY
 
 Endpoint = Callable[[Endpoints], Handler] | None
 
@@ -100,7 +100,8 @@ ROUTES = RouteTable(
                 (Content(JSON, "Accepted"),),
                 status=202,
                 body=(Content(JSON, APPLICATIONS, "batch"), *FILES),
-                codes=("unknown_form", "no_room", "no_model", "ending"),
+                parameters=BATCH_QUERY,
+                codes=("unknown_form", "unknown_parameter", "no_room", "no_model", "ending"),
             ),
             scope="batch",
             media=MEDIA,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.catalogue import renamed_variables
+from loan_platform.settings.http import HttpSettings
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform.settings.service import UNLIMITED, LimitSettings, ServiceSettings
 from loan_platform.settings.supported_platform import require_supported_platform
@@ -26,6 +27,7 @@ from bento.batch.endpoints import BatchEndpoints  # noqa: E402
 from bento.bentoml_internals import replace_logging_config  # noqa: E402
 from bento.endpoints import Endpoints  # noqa: E402
 from bento.http.drain import Drain  # noqa: E402
+from bento.http.keep_alive import set_keep_alive  # noqa: E402
 from bento.http.overload import InFlightLimit  # noqa: E402
 from bento.http.rate_limit import Limiter, storage_for  # noqa: E402
 from bento.model.baked_model import baked_model, check_ledger_can_be_read  # noqa: E402
@@ -57,6 +59,7 @@ SETTINGS = ServiceSettings.for_bento(BAKED[0] if BAKED else None)
 if SETTINGS.follows_ledger:
     check_ledger_can_be_read()
 LIMITS, TELEMETRY = LimitSettings.from_environment(), TelemetrySettings.from_environment()
+HTTP = HttpSettings.from_environment()
 AUDIT = AuditSettings.for_portfolio(SETTINGS.portfolio)
 if AUDIT.inputs == "encrypted":
     AuditKey.read(AUDIT.key)  # the service does not start without the key
@@ -93,7 +96,8 @@ class LoanBentoService(bentoml.Service[T]):
     def to_asgi(self, is_main: bool = True) -> ServiceApp:
         """The application of one worker."""
         telemetry = Telemetry.from_settings(TELEMETRY, SETTINGS.portfolio, REGISTRY)
-        checks = Checks(KEYS, _limiter(), IN_FLIGHT, LIMITS.batch_megabytes * 1_000_000, DRAIN)
+        upload_bytes = LIMITS.batch_megabytes * 1_000_000
+        checks = Checks(KEYS, _limiter(), IN_FLIGHT, upload_bytes, DRAIN, HTTP.cors_origins)
         return ServiceApp(DISPATCHER, super().to_asgi(is_main), telemetry, checks)
 
 
@@ -132,6 +136,7 @@ class LoanService:
         endpoints = _start_endpoints(CurrentModel(SETTINGS.portfolio, champions))
         DISPATCHER.connect(endpoints)
         endpoints.batch.start()
+        set_keep_alive(HTTP.keep_alive_seconds)
         DRAIN.install()
         end_with_supervisor()
         # Requests create no reference cycles. So the collector need not search the objects that exist now.

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bento.batch.input import JSON, NDJSON, PARQUET, json_lines
-from bento.batch.job_query import JobQuery
+from bento.batch.job_query import JobQuery, columns_from_request
 from bento.batch.jobs import Job, JobStore
 from bento.batch.output import file_response, read_page
 from bento.batch.worker import BatchWorker
@@ -59,12 +59,13 @@ class BatchEndpoints:
 
     async def create(self, request: Request) -> Response:
         """Create a job from an uploaded file."""
+        columns = columns_from_request(request)
         if self._uploads >= MAX_UPLOADS:
             detail = f"{MAX_UPLOADS} uploads are in progress. Retry later."
             raise HttpError(503, "overloaded", detail, headers={"connection": "close", "retry-after": "5"})
         self._uploads += 1
         try:
-            job = await self._upload(request)
+            job = await self._upload(request, columns)
         finally:
             self._uploads -= 1
         body = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": job.total}
@@ -98,7 +99,7 @@ class BatchEndpoints:
             raise HttpError(404, "unknown_job", "No job with this id exists, or it belongs to another key.")
         return job
 
-    async def _upload(self, request: Request) -> Job:
+    async def _upload(self, request: Request, columns: str | None) -> Job:
         serving = self._champions.serving
         if serving is None:
             raise HttpError(503, "no_model", "There is no model yet.", headers={"retry-after": "5"})
@@ -108,14 +109,14 @@ class BatchEndpoints:
         draft = await asyncio.to_thread(self.store.draft)
         try:
             with explained_disk_full(draft):
-                return await self._received_job(request, serving, draft)
+                return await self._received_job(request, serving, draft, columns)
         except DiskFullError:
             detail = "The disk of the service is full."
             raise HttpError(507, "no_room", detail, headers={"connection": "close", "retry-after": "3600"}) from None
         finally:
             await asyncio.to_thread(remove, draft)
 
-    async def _received_job(self, request: Request, serving: Serving, draft: Path) -> Job:
+    async def _received_job(self, request: Request, serving: Serving, draft: Path, columns: str | None) -> Job:
         media = request.headers["content-type"].partition(";")[0].strip().lower()
         total = await _receive(request, media, draft / "input")
         return await asyncio.to_thread(
@@ -127,6 +128,7 @@ class BatchEndpoints:
             version=serving.version,
             sha256=serving.sha256,
             total=total,
+            columns=columns,
         )
 
 

@@ -10,19 +10,20 @@ from typing import Any, BinaryIO, cast
 
 import polars as pl
 
-from bento.http.bodies import json_object
+from bento.batch.raw_columns import RawColumns
+from bento.http.bodies import Row, json_object, json_value
 from bento.http.problems import HttpError
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, blocks
 from loan_platform.adapters.csv_files.header import Header, check_unique
 from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
-from loan_platform.adapters.storage.atomic_files import atomic_write
+from loan_platform.adapters.storage.atomic_files import atomic_write, remove
 from loan_platform.core.applications.frame_reader import KEY, REJECTIONS, ROW, FrameReader, ReadRows
 from loan_platform.core.applications.reader import ApplicationError
 from loan_platform.core.errors import ExplainedError, SourceError
 
 JSON, NDJSON, CSV, PARQUET = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"
 MEDIA = (JSON, NDJSON, CSV, PARQUET)
-BOM = b"\xef\xbb\xbf"
+LISTS = ("applications", "instances")  # fields of a JSON body that may hold the list
 PIECE_ROWS = 50_000
 PIECE_BYTES = 16 << 20
 TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
@@ -40,10 +41,21 @@ class Pieces:
         media: one of `MEDIA`.
         reader: checks and types the rows.
         max_bytes: of a text file after decompression.
+        raw: the lender's own columns.
+        columns: `contract` or `raw`, if the client said which ones the file has.
     """
 
-    def __init__(self, folder: Path, media: str, reader: FrameReader, max_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        media: str,
+        reader: FrameReader,
+        max_bytes: int,
+        raw: RawColumns,
+        columns: str | None = None,
+    ) -> None:
         self._folder, self._media, self._reader, self._max_bytes = folder, media, reader, max_bytes
+        self._raw, self._columns = raw, columns
         self._lines = folder / "lines"
         self._split: dict[str, Any] = {}
 
@@ -53,18 +65,18 @@ class Pieces:
         Raises:
             UnreadableFileError: the file has another format, or columns that no application has.
         """
-        if self._media == PARQUET:
-            return self._split_parquet()
         done = self._folder / "lines.json"
         if not done.exists():
-            self._lines.mkdir(exist_ok=True)
+            remove(self._lines)  # of a process that was killed
+            self._lines.mkdir()
+            split = {CSV: self._split_csv, PARQUET: self._split_parquet}.get(self._media, self._split_lines)
             try:
-                split = self._split_csv() if self._media == CSV else self._split_lines()
+                found = split()
             except SourceError as error:  # its remedies are for sources of the graph
                 raise UnreadableFileError(f"The file {error.message}.") from None
-            atomic_write(done, json.dumps(split))
+            atomic_write(done, json.dumps(found))
         self._split = json.loads(done.read_bytes())
-        return self._split["pieces"], None
+        return self._split["pieces"], self._split.get("rows")
 
     def read(self, piece: int) -> ReadRows:
         """The rows of a piece, and the rejected ones.
@@ -72,6 +84,8 @@ class Pieces:
         Raises:
             UnreadableFileError: the Parquet file is damaged.
         """
+        if self._split.get("raw"):
+            return self._raw.read(self._lines, piece * PIECE_ROWS, PIECE_ROWS)
         if self._media == PARQUET:
             try:
                 rows = pl.scan_parquet(self._folder / "input").slice(piece * PIECE_ROWS, PIECE_ROWS).collect()
@@ -91,25 +105,48 @@ class Pieces:
             return read if piece else _with_rejected(read, self._rejected())
         return self._read_lines(path)
 
-    def _split_parquet(self) -> tuple[int, int | None]:
+    def _split_parquet(self) -> dict[str, Any]:
+        path = self._folder / "input"
         try:
-            lazy = pl.scan_parquet(self._folder / "input")
+            lazy = pl.scan_parquet(path)
             names, rows = lazy.collect_schema().names(), cast("int", lazy.select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             raise UnreadableFileError("The file is not Parquet.") from None
-        self._check_columns(names)
-        return max(-(-rows // PIECE_ROWS), 1), rows
+        if self._is_raw(names, names):
+            return self._stage(path)
+        return {"pieces": max(-(-rows // PIECE_ROWS), 1), "rows": rows}
 
-    def _check_columns(self, names: Sequence[str]) -> None:
+    def _is_raw(self, names: Sequence[str], raw_names: Sequence[str]) -> bool:
+        """Whether a file is read in the lender's columns; if not, all its columns are the contract's.
+
+        A file whose columns are all the contract's is read as that, because clients send such files.
+
+        Args:
+            names: in the header, as the contract's columns are read.
+            raw_names: in the header, as the lender's columns are read.
+
+        Raises:
+            UnreadableFileError: the header fits neither.
+        """
+        if self._columns == "raw":
+            return True
+        unknown = [name for name in names if name not in self._reader.one.columns and name != ROW]
+        if self._columns is None and (not names or unknown or ROW in names) and self._raw.fit(raw_names):
+            return True
+        if ROW in names and not unknown:
+            raise UnreadableFileError(f"The column name {ROW} is reserved for answers: rename or remove the column.")
         try:
-            self._reader.check_columns([name for name in names if name != ROW])
-            if ROW in names:
-                raise UnreadableFileError(
-                    f"The column name {ROW} is reserved for answers: rename or remove the column."
-                )
+            self._reader.check_columns(unknown)
         except ApplicationError as error:
-            unknown = [f"{i.path} {i.detail}" for i in error.issues if i.code == "unknown_field"]
-            raise UnreadableFileError(f"Unknown columns: {'; '.join(unknown)}") from None
+            why = "; ".join(f"{i.path} {i.detail}" for i in error.issues if i.code == "unknown_field")
+            end = "" if why.endswith(("?", ".")) else "."
+            lacking = self._raw.lacking(names, raw_names)
+            raise UnreadableFileError(f"Unknown columns: {why}{end} {lacking}") from None
+        return False
+
+    def _stage(self, path: Path) -> dict[str, Any]:
+        accepted = self._raw.stage(path, self._lines, self._max_bytes)
+        return {"pieces": max(-(-accepted // PIECE_ROWS), 1), "raw": True}
 
     def _split_csv(self) -> dict[str, Any]:
         path = self._folder / "input"
@@ -118,10 +155,11 @@ class Pieces:
             names = next(csv.reader([first]), [])
         except csv.Error:
             raise UnreadableFileError("The first line of the file does not name columns.") from None
+        if self._is_raw(names, self._raw.names(path, self._max_bytes)):
+            return self._stage(path)
         if not names:
             raise UnreadableFileError("The file is empty: its first line must name the columns.")
         check_unique("The file", names)
-        self._check_columns(names)
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
@@ -143,7 +181,7 @@ class Pieces:
         pieces = _PieceFiles(self._lines)
         with closing(pieces), (self._folder / "input").open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
-                pieces.write(b"%d\t%b\n" % (number, line.removeprefix(BOM) if number == 1 else line))
+                pieces.write(b"%d\t%b\n" % (number, line))
         return {"pieces": pieces.count}
 
     def _read_lines(self, path: Path) -> ReadRows:
@@ -209,16 +247,17 @@ def _with_rejected(read: ReadRows, more: pl.DataFrame) -> ReadRows:
 
 
 def json_lines(body: bytes) -> Iterator[bytes]:
-    """The applications of a JSON body, one line each. The body is a list or `{"applications": [...]}`.
+    """The applications of a JSON body, one line each. The body is a list, or an object whose one field is the list.
 
     Raises:
         HttpError: 400 if it is not JSON, 422 if it has another form.
     """
-    wrapped = body if body.lstrip()[:1] == b"{" else b'{"applications":' + body + b"}"
-    value = json_object(wrapped)
-    rows = value.get("applications")
-    if list(value) != ["applications"] or not isinstance(rows, list) or not rows:
-        detail = 'Send a list of at least one application, or {"applications": [...]}.'
+    value = json_value(body)
+    if isinstance(value, dict) and len(cast("Row", value)) == 1:
+        value = next((value[name] for name in LISTS if name in value), None)
+    if not isinstance(value, list) or not value:
+        forms = " or ".join(f'{{"{name}": [...]}}' for name in LISTS)
+        detail = f"Send a list of at least one application, or {forms} with no other field."
         raise HttpError(422, "unknown_form", detail)
-    for row in cast("list[Any]", rows):
+    for row in cast("list[Any]", value):
         yield json.dumps(row, ensure_ascii=True).encode()

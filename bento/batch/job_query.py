@@ -1,4 +1,4 @@
-"""The query of a request for a batch job: which rows it wants, and in which form."""
+"""The queries of batch jobs: which columns an upload has; which rows of a job are wanted, and in which form."""
 
 from typing import NamedTuple, Self
 
@@ -9,6 +9,7 @@ from bento.http.problems import HttpError
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
 PARTS = ("answers", "refused")
+COLUMNS = ("contract", "raw")
 PARAMETERS = ("format", "limit", "offset", "part")
 
 
@@ -49,6 +50,18 @@ class JobQuery(NamedTuple):
         if not 1 <= limit <= MAX_LIMIT:
             raise HttpError(422, "unknown_parameter", f"limit must be between 1 and {MAX_LIMIT:,}.")
         return cls(part, form, offset, limit)
+
+
+def columns_from_request(request: Request) -> str | None:
+    """Which columns an uploaded file has, if the client says so.
+
+    Raises:
+        HttpError: 422 `unknown_parameter`.
+    """
+    given = request.query_params.multi_items()
+    if any(name != "columns" or value not in COLUMNS for name, value in given) or len(given) > 1:
+        raise HttpError(422, "unknown_parameter", f"The only parameter is columns. It must be {' or '.join(COLUMNS)}.")
+    return given[0][1] if given else None
 
 
 def _whole_number(text: str) -> int:

@@ -4,6 +4,7 @@
 <job>/input                 the request body
 <job>/bundle/               the model in force when the job was created; it scores all rows
 <job>/lines/<number>        valid rows of the input; <job>/lines.json when the input is split
+<job>/lines/*.parquet       typed and rejected rows of an input in the lender's own columns
 <job>/parts/<number>.*      answers, audit records and rejected rows of a piece; <number>.json when all exist
 <job>/answers.parquet       all answers; refused.parquet has all rejected rows
 rows.json                   numbers of scored and rejected rows of all jobs
@@ -37,6 +38,7 @@ class Job:
     Attributes:
         owner: id of the API key that created it. Empty in development.
         media: media type of the body.
+        columns: `contract` or `raw`, if the client said which columns the file has.
         version, sha256: of the model.
         parts: number of pieces of the input. 0 until it is known.
         scored, refused: scored and rejected rows so far.
@@ -61,6 +63,7 @@ class Job:
     stuck: int = 0
     finished: float | None = None
     why: str | None = None
+    columns: str | None = None
 
     @property
     def progress(self) -> float:

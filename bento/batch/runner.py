@@ -27,6 +27,7 @@ from filelock import FileLock  # noqa: E402
 
 from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
 from bento.batch.jobs import MAX_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
+from bento.batch.raw_columns import RawColumns  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.http.problems import places  # noqa: E402
 from bento.model.champion import Serving  # noqa: E402
@@ -127,7 +128,8 @@ def _scored(store: JobStore, records: JobRecords, job: Job, max_bytes: int, pare
     except BundleError as error:  # its message names folders
         log.error("job %s: %s", job.id, error)
         raise ExplainedError("The model of the job is damaged.") from None
-    pieces = Pieces(folder, job.media, FrameReader(serving.reader), max_bytes)
+    raw = RawColumns(serving.bundle.model.contract, serving.reader)
+    pieces = Pieces(folder, job.media, FrameReader(serving.reader), max_bytes, raw, job.columns)
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
     with explained_disk_full(parts):

@@ -13,7 +13,13 @@ from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import Issue
 
 Row = dict[str, Any]
-FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+_BY_NAME = "must be a list of objects, or an object with one list per column, all of the same length"
+FORMS = {
+    "dataframe_split": "must be an object with unique names in columns, and one value for each in the rows of data",
+    "dataframe_records": "must be a list of objects",
+    "inputs": f"{_BY_NAME}. Rows need column names",
+    "instances": f"{_BY_NAME}. Rows need column names",
+}
 
 
 def json_object(body: bytes, nan_is_missing: bool = False) -> Row:
@@ -26,19 +32,32 @@ def json_object(body: bytes, nan_is_missing: bool = False) -> Row:
     Raises:
         HttpError: 400 if it is not JSON. 422 if it is not an object, is nested too deep, or repeats a field.
     """
+    value = json_value(body, nan_is_missing)
+    if not isinstance(value, dict):
+        raise HttpError(422, "not_an_object", "The body must be one JSON object with a field for each column.")
+    return cast("Row", value)
+
+
+def json_value(body: bytes, nan_is_missing: bool = False) -> Any:
+    """The JSON value of a body in UTF-8. A byte order mark before it is skipped.
+
+    Args:
+        body: its bytes.
+        nan_is_missing: read NaN, which is not valid JSON, as null.
+
+    Raises:
+        HttpError: 400 if it is not JSON. 422 if it is nested too deep, or an object repeats a field.
+    """
     if is_deeper(body):
         raise HttpError(422, "too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
     constant = _nan_as_null if nan_is_missing else _reject_constant
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=constant)
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=constant)
     except UnicodeDecodeError:
         raise HttpError(400, "malformed_json", "The body is not UTF-8.") from None
     except (ValueError, RecursionError) as error:
         at = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise HttpError(400, "malformed_json", f"The body is not JSON{at}.") from None
-    if not isinstance(value, dict):
-        raise HttpError(422, "not_an_object", "The body must be one JSON object with a field for each column.")
-    return cast("Row", value)
 
 
 def scoring_rows(body: bytes, max_rows: int) -> list[Row]:
@@ -53,7 +72,7 @@ def scoring_rows(body: bytes, max_rows: int) -> list[Row]:
         raise HttpError(422, "unknown_form", f"Send exactly one of {', '.join(FORMS)}.")
     rows = _rows(forms[0], value[forms[0]])
     if rows is None:
-        raise HttpError(422, "unknown_form", f"{forms[0]} does not have the form that MLflow documents.")
+        raise HttpError(422, "unknown_form", f"{forms[0]} {FORMS[forms[0]]}.")
     return _checked_count(rows, max_rows)
 
 

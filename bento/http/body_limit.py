@@ -1,11 +1,13 @@
-"""Middleware that checks media type and size of a request body, and reads it."""
+"""Middleware that checks media type, encoding and size of a request body, and reads it."""
 
 import asyncio
 import contextlib
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.http.content_encoding import is_packed, unpacked
 from bento.http.drain import Drain
 from bento.http.problems import HttpError
 from bento.http.request_info import request_info
@@ -31,7 +33,8 @@ class BodyMiddleware:
         """Pass on the request with its body, or with a body that is read within the limit as it arrives.
 
         Raises:
-            HttpError: 400 `cut_off`, 408 `too_slow`, 413 `too_large`, 415 `media_type`.
+            HttpError: 400 `cut_off` or `malformed_gzip`, 408 `too_slow`, 413 `too_large`, 415 `media_type` or
+                `content_encoding`.
         """
         route = request_info(scope).route
         if route is None or not route.media:
@@ -42,7 +45,10 @@ class BodyMiddleware:
 
     async def _body(self, scope: Scope, receive: Receive, route: Route) -> Receive:
         limit = self._upload_bytes if route.max_body_bytes is None else route.max_body_bytes
-        _check_headers(scope, route, limit)
+        headers = Request(scope).headers
+        _check_headers(headers, route, limit)
+        if is_packed(headers):
+            receive = unpacked(receive)  # the limits below count unpacked bytes
         if route.streamed:
             return _limited(receive, limit, self._drain)
         try:
@@ -53,8 +59,7 @@ class BodyMiddleware:
             raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
 
 
-def _check_headers(scope: Scope, route: Route, limit: int) -> None:
-    headers = Request(scope).headers
+def _check_headers(headers: Headers, route: Route, limit: int) -> None:
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in route.media:
         detail = f"Send {' or '.join(route.media)}, and set the header Content-Type."

@@ -5,8 +5,9 @@ import logging
 import signal
 from types import FrameType
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bento.http.keep_alive import running_server
 
 log = logging.getLogger("loan_platform.service")
 
@@ -29,8 +30,8 @@ class Drain:
     def install(self) -> None:
         """Install a handler of SIGTERM in front of the server's own. Call it on the server's event loop."""
         loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
-        server = getattr(before, "__self__", None)
-        if isinstance(server, uvicorn.Server) and server.config.timeout_graceful_shutdown is None:
+        server = running_server()
+        if server is not None and server.config.timeout_graceful_shutdown is None:
             server.config.timeout_graceful_shutdown = MAX_SHUTDOWN_SECONDS
 
         def end(number: int, frame: FrameType | None) -> None:

@@ -25,9 +25,11 @@ class RouteCheckMiddleware:
         info = request_info(scope)
         if info.path_routes is None:
             raise HttpError(404, "unknown_path", "This path does not exist. See /docs.json for all paths.")
+        if scope["method"] == "HEAD":  # answered as GET; the server leaves out the body
+            scope = {**scope, "method": "GET"}
         info.route = info.path_routes.by_method.get(scope["method"])
         if info.route is None:
-            methods = list(info.path_routes.by_method)
+            methods = info.path_routes.methods
             detail = f"This path accepts only {' and '.join(methods)}."
             raise HttpError(405, "method_not_allowed", detail, headers={"allow": ", ".join(methods)})
         await self._app(scope, receive, send)

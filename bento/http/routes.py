@@ -65,6 +65,11 @@ class PathRoutes:
     by_method: dict[str, Route]
     rejected_when_full: bool
 
+    @property
+    def methods(self) -> list[str]:
+        """What the path accepts: the methods of its routes, and HEAD beside GET."""
+        return [*self.by_method, *(["HEAD"] if "GET" in self.by_method else [])]
+
 
 class RouteTable:
     """The routes of the service.

@@ -1,5 +1,6 @@
 """Schemas and parameters of batch jobs in the OpenAPI document."""
 
+from bento.batch.input import LISTS
 from bento.http.operation import Schema
 from bento.openapi.schemas import ROW_ANSWER, exactly
 
@@ -41,10 +42,12 @@ BATCH_SCHEMAS: dict[str, Schema] = {
         optional=frozenset({"offset", "limit", "answers", "refused"}),
     ),
 }
-APPLICATIONS: Schema = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/LooseApplication"}}
+ROWS: Schema = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/LooseApplication"}}
+APPLICATIONS: Schema = {"anyOf": [ROWS, *(exactly({name: ROWS}) for name in LISTS)]}
 PART: Schema = {"type": "string", "enum": ["answers", "refused"], "default": "answers"}
 OFFSET: Schema = {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}
+COLUMNS: Schema = {"type": "string", "enum": ["contract", "raw"]}
 FORMAT: Schema = {"type": "string", "enum": ["ndjson", "csv", "parquet"]}
 
 
@@ -59,6 +62,9 @@ JOB_ID: Schema = {
     "schema": {"type": "string"},
     "description": "The id of the job.",
 }
+BATCH_QUERY: tuple[Schema, ...] = (
+    _query("columns", COLUMNS, "Columns of a CSV or Parquet file. By default its header decides."),
+)
 JOB_QUERY: tuple[Schema, ...] = (
     _query("part", PART, "The answers or the rejected rows."),
     _query("offset", OFFSET, "Rows to skip before the page."),

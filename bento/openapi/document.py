@@ -64,6 +64,7 @@ def openapi(
             "version": str(serving.version),
             "description": f"{DESCRIPTION}\n\nThe book: {serving.bundle.model.contract.description}",
         },
+        "servers": [{"url": ".", "description": "The folder of this document, also behind the path of a proxy."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,

@@ -17,6 +17,7 @@ CODES: dict[int, dict[str, str]] = {
     400: {
         "malformed_json": "The body is not JSON at line 1, column 2.",
         "malformed_csv": "The body is not UTF-8 CSV with a header.",
+        "malformed_gzip": "The body is not gzip, or it is cut short.",
         "cut_off": "The connection closed before the whole body arrived.",
     },
     401: {"no_valid_key": "Send your key in the header X-API-Key."},
@@ -35,7 +36,10 @@ CODES: dict[int, dict[str, str]] = {
         "too_large": "The limit of the body is 65,536 bytes.",
         "too_many_rows": "The limit of one request is 1,000 rows.",
     },
-    415: {"media_type": "Send application/json, and set the header Content-Type."},
+    415: {
+        "media_type": "Send application/json, and set the header Content-Type.",
+        "content_encoding": "Send the body uncompressed, or with Content-Encoding: gzip.",
+    },
     422: {
         "invalid_application": "2 fields are invalid.",
         "not_an_object": "The body must be one JSON object with a field for each column.",
@@ -57,7 +61,7 @@ CODES: dict[int, dict[str, str]] = {
 }
 EVERY_ROUTE = ("not_local", "defect")
 WITH_KEY = ("no_valid_key", "not_in_scope", "rate_limited", "overloaded")
-WITH_BODY = ("cut_off", "too_slow", "too_large", "media_type")
+WITH_BODY = ("malformed_gzip", "cut_off", "too_slow", "too_large", "media_type", "content_encoding")
 WITH_JSON = ("malformed_json", "too_deep", "duplicate_field", "not_finite")
 OF_FIELDS = frozenset({"invalid_application", "duplicate_field"})
 

@@ -17,7 +17,7 @@ HEAD = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>{more}
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/page/page.css">
+<link rel="stylesheet" href="page/page.css">
 </head>
 <body class="docs">
 """
@@ -43,7 +43,7 @@ def docs_page(document: Schema) -> str:
     return f"""{HEAD.format(title=escape(info["title"]), more="")}<a class="skip" href="#main">Skip to the routes</a>
 <header class="top"><div><h1>{escape(info["title"])}</h1>
 <p class="quiet">API of model version {escape(info["version"])} · OpenAPI {escape(document["openapi"])}</p></div>
-<nav aria-label="Pages"><a href="/">Form</a> <a href="/docs.json">docs.json</a></nav></header>
+<nav aria-label="Pages"><a href="./">Form</a> <a href="docs.json">docs.json</a></nav></header>
 <div class="columns"><nav class="contents" aria-label="Routes"><ul>{contents}
 <li><a href="#schemas">Schemas</a></li></ul></nav>
 <main id="main">{paragraphs}{sections}<h2 id="schemas">Schemas</h2>{schemas}</main></div></body></html>

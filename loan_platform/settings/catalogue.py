@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.environment import EnvironmentSettings
+from loan_platform.settings.http import HttpSettings
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform.settings.service import LimitSettings, ServiceSettings
 from loan_platform.settings.telemetry import TelemetrySettings
@@ -13,6 +14,7 @@ CLASSES: tuple[type[EnvironmentSettings], ...] = (
     PlatformSettings,
     ServiceSettings,
     LimitSettings,
+    HttpSettings,
     TelemetrySettings,
     AuditSettings,
 )

@@ -31,7 +31,8 @@ from loan_platform_tests.support.service.running import BOOK
 pytestmark = pytest.mark.slow
 
 TOP = {"bento", "loan_platform", "champion", "bentofile.yaml"}
-NEVER = re.compile(r"^\s*(import|from) (dagster|mlflow|pandas|duckdb|evidently|great_expectations)\b", re.MULTILINE)
+NEVER = re.compile(r"^\s*(import|from) (dagster|mlflow|pandas|evidently|great_expectations)\b", re.MULTILINE)
+DUCKDB = re.compile(r"^\s*(import|from) duckdb\b", re.MULTILINE)  # of the extras: only batch jobs import it
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,8 @@ def test_a_bento_holds_what_it_serves_with_and_nothing_else(tmp_path: Path, bund
     modules = list(source.rglob("*.py"))
     assert len(modules) == len([path for path in service_files(REPOSITORY) if path.suffix == ".py"])
     assert not [path for path in modules if NEVER.search(path.read_text())]
+    with_duckdb = {path.parent.name for path in modules if DUCKDB.search(path.read_text())}
+    assert with_duckdb == {"sources", "warehouse"}
     assert not list(source.rglob("*.db"))
     assert str(tmp_path) not in "".join(
         path.read_text() for path in source.rglob("*") if path.suffix in {".yaml", ".json"}
@@ -165,7 +168,14 @@ def test_the_image_has_the_versions_that_are_tested_here() -> None:
         assert {pin.name: version(pin.name) for pin in ours} == {
             pin.name: str(pin.specifier).removeprefix("==") for pin in ours
         }
-        assert not {pin.name for pin in ours} & {"dagster", "mlflow", "pandas", "scikit-learn", "duckdb", "pytest"}
+        never = {"dagster", "mlflow", "pandas", "scikit-learn", "duckdb", "pytest"}
+        assert {pin.name for pin in ours} & never == ({"duckdb"} if name == "extras" else set())
+
+
+def test_the_small_image_needs_no_duckdb() -> None:
+    code = "import sys; sys.modules['duckdb'] = None; import bento.batch.runner, bento.routes"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment, check=False).returncode == 0
 
 
 def test_the_image_runs_unprivileged_and_from_the_lock() -> None:

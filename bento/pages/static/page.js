@@ -1,4 +1,5 @@
 // Loads the form, scores its values, and scores them again after each change. The latest answer wins.
+// Addresses are relative, so that the page works behind a proxy that adds a path.
 
 import { sentence, showAnswer } from "./answer.js";
 import { element, makeField } from "./fields.js";
@@ -13,7 +14,7 @@ const state = { form: null, fields: [], base: null, request: null, timer: 0, ann
 async function start() {
   for (;;) {
     try {
-      const answer = await fetch("/form.json");
+      const answer = await fetch("form.json");
       if (answer.ok) return build(await answer.json(), {});
       notice(`${(await answer.json()).detail} This page retries automatically.`);
     } catch {
@@ -71,7 +72,7 @@ async function score(clicked) {
   if (wrong.length) return showProblems(wrong, clicked);
   byId("answer").setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch("/api/v1/predict?explain=true", {
+    const answer = await fetch("api/v1/predict?explain=true", {
       method: "POST",
       headers: { "Content-Type": "application/json", ...keyHeader() },
       body: JSON.stringify(application()),
@@ -111,7 +112,7 @@ async function answered(data, clicked) {
 
 /** Loads the form of the new model, which may have other fields. */
 async function changeModel() {
-  const answer = await fetch("/form.json");
+  const answer = await fetch("form.json");
   if (!answer.ok) return;
   const at = document.activeElement?.id;
   build(await answer.json(), application());
@@ -176,5 +177,5 @@ byId("clear").addEventListener("click", () => setAll(() => null));
 
 await start();
 // Show the key field at once if the service requires a key.
-const info = await fetch("/api/v1/model/info").catch(() => null);
+const info = await fetch("api/v1/model/info").catch(() => null);
 if (info?.status === 401) byId("key-field").hidden = false;

@@ -127,12 +127,13 @@ def test_nobody_of_the_golden_rows_is_in_it(home: Home, service: httpx.Client) -
 
 
 @pytest.mark.parametrize("path", [path for path in ONE_METHOD if path != "/api/v1/predict/batch"])
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "HEAD"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"])
 def test_another_method_is_a_problem(service: httpx.Client, path: str, method: str) -> None:
     answer = service.request(method, path)
-    assert (answer.status_code, answer.headers["allow"]) == (405, ONE_METHOD[path])
+    allowed = "GET, HEAD" if ONE_METHOD[path] == "GET" else ONE_METHOD[path]
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert method == "HEAD" or answer.json()["code"] == "method_not_allowed"
+    assert answer.json()["code"] == "method_not_allowed"
 
 
 def test_no_code_is_answered_that_is_not_documented() -> None:

@@ -3,8 +3,11 @@
 from typing import Any
 
 
-def post(content: bytes, media: str = "application/json", path: str = "/api/v1/predict") -> dict[str, Any]:
-    return {"method": "POST", "url": path, "content": content, "headers": {"content-type": media}}
+def post(
+    content: bytes, media: str = "application/json", path: str = "/api/v1/predict", **headers: str
+) -> dict[str, Any]:
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"method": "POST", "url": path, "content": content, "headers": {"content-type": media, **more}}
 
 
 BAD = {
@@ -13,6 +16,8 @@ BAD = {
     "no_media": ({"method": "POST", "url": "/predict", "content": b"{}"}, 415, "media_type"),
     "form_media": (post(b"a=1", "application/x-www-form-urlencoded"), 415, "media_type"),
     "multipart": (post(b"--x\r\n", "multipart/form-data; boundary=x"), 415, "media_type"),
+    "encoding": (post(b"{}", content_encoding="br"), 415, "content_encoding"),
+    "no_gzip": (post(b"{}", content_encoding="gzip"), 400, "malformed_gzip"),
     "empty": (post(b""), 400, "malformed_json"),
     "half_a_letter": (post(b'{"income": 1, "region": "\\ud800"}'), 422, "invalid_application"),
     "half_a_letter_in_rows": (
