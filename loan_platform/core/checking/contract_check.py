@@ -1,5 +1,6 @@
 """Checks a contract file: its form, its rules, and the SQL of its features."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import feature_issues
 from loan_platform.core.features.undefined import divisors
+
+COLUMN_NAME = re.compile(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
     found = list(feature_issues(features, empty))
     check.add(issue._replace(path=f"{paths[sound[i]]}.{issue.path}") for i, issue in found)
     check.add(issue for i in sound if (issue := _silent(paths[i], computed[i])))
+    named = zip(contract.features, paths, strict=False)
+    check.add(issue for feature, path in named if path not in wrong and (issue := _names_a_column(path, feature)))
 
 
 def _silent(path: str, feature: Feature) -> Issue | None:
@@ -80,3 +85,15 @@ def _silent(path: str, feature: Feature) -> Issue | None:
     end = "highest_risk" if feature.monotone == "increasing" else "lowest_risk"
     hint = f"Write `when_undefined: {end}` if the feature grows as the divisor nears 0, or another end."
     return Issue(f"{path}.monotone", message, hint, "undefined_not_stated")
+
+
+def _names_a_column(path: str, feature: Feature) -> Issue | None:
+    """An issue if an applicant would be told the name of a column; only for files, like `_silent`."""
+    told = {"reason": feature.reason, "reason_not_known": feature.reason_not_known or ""}
+    if not feature.reason_not_known and not feature.missing_means:
+        told["description"] = feature.description.partition(";")[0]
+    for key, text in told.items():
+        if found := COLUMN_NAME.search(text):
+            message = f"the applicant would be told {found[0]!r}, which looks like the name of a column"
+            return Issue(f"{path}.{key}", message, "Say it in words that a customer understands.", "no_plain_text")
+    return None

@@ -50,6 +50,8 @@ class Explainer:
         self._of_features = _Sums([column.feature for column in model.design.columns], self.features)
         causes = [feature.reason_group or f"feature {feature.name}" for feature in read]
         self._of_causes = _Sums(causes, tuple(dict.fromkeys(causes)))
+        # A missing value of these features is a fact, such as "no delinquency": it is no reason.
+        self._silent = frozenset(at for at, feature in enumerate(read) if feature.missing_means is not None)
 
     def parts(self, features: pl.DataFrame) -> Floats:
         """Points that each feature adds to the score of the average training loan, shape [rows, features].
@@ -68,9 +70,10 @@ class Explainer:
         """
         parts = self._parts(features)
         causes = self._of_causes(parts).T
-        heaviest = np.argsort(causes, axis=1, kind="stable")[:, :most].tolist()
+        order = np.argsort(causes, axis=1, kind="stable").tolist()
         values = zip(*(features.get_column(name).to_list() for name in self.features), strict=True)
-        return [tuple(self._of_row(row, heaviest[i], causes[i], parts[:, i])) for i, row in enumerate(values)]
+        found = (self._of_row(row, order[i], causes[i], parts[:, i]) for i, row in enumerate(values))
+        return [reasons[:most] for reasons in found]
 
     def column(self, features: pl.DataFrame, most: int = MAX_REASONS) -> pl.Series:
         """`reasons` of many rows as a series of type `REASONS`, on several threads."""
@@ -83,9 +86,10 @@ class Explainer:
     def _column(self, features: pl.DataFrame, most: int) -> pl.Series:
         parts = self._parts(features)[:, : features.height]
         causes = self._of_causes(parts)
-        weightiest = np.array([members[parts[members].argmin(axis=0)] for members in self._of_causes.members])
-        heaviest = np.argsort(causes.T, axis=1, kind="stable")[:, :most]
-        row, place = np.nonzero(np.take_along_axis(causes.T, heaviest, axis=1) <= -MIN_POINTS)
+        told, ordered = self._told(features, parts, causes)
+        weightiest = np.array([members[told[members].argmin(axis=0)] for members in self._of_causes.members])
+        heaviest = np.argsort(ordered.T, axis=1, kind="stable")[:, :most]
+        row, place = np.nonzero(np.take_along_axis(ordered.T, heaviest, axis=1) <= -MIN_POINTS)
         cause = heaviest[row, place]
         feature = weightiest[cause, row]
         value = _as_text(features, row, feature, self.features)
@@ -99,6 +103,19 @@ class Explainer:
         entries = pl.DataFrame({"row": row, **columns}).group_by("row", maintain_order=True)
         lists = entries.agg(reasons=pl.struct(list(columns)).cast(REASONS.inner))
         return align_lists(lists["row"], lists["reasons"], features.height)
+
+    def _told(self, features: pl.DataFrame, parts: Floats, causes: Floats) -> tuple[Floats, Floats]:
+        """Points by feature and by cause, with infinity where they are no reason; as `_of_row`."""
+        silent = [at for at in self._silent if features[self.features[at]].null_count()]
+        if not silent:
+            return parts, causes
+        told = parts.copy()
+        for at in silent:
+            told[at, features[self.features[at]].is_null().to_numpy()] = np.inf
+        lowest = np.array([told[members].min(axis=0) for members in self._of_causes.members])
+        ordered = np.where(lowest < 0, causes, np.inf)
+        nothing = (ordered > -MIN_POINTS).all(axis=0)  # a missing value is then the only reason that there is
+        return np.where(nothing, parts, told), np.where(nothing, causes, ordered)
 
     def _parts(self, features: pl.DataFrame) -> Floats:
         """Points, shape [features, rows]. A single row is doubled, so that it is summed in the order of the bulk."""
@@ -125,12 +142,29 @@ class Explainer:
         return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
 
     def _of_row(
-        self, row: tuple[float | str | None, ...], heaviest: list[int], causes: Floats, parts: Floats
+        self, row: tuple[float | str | None, ...], order: list[int], causes: Floats, parts: Floats
+    ) -> tuple[Reason, ...]:
+        """The reasons of a row, the largest first. One that is a missing value is told only if there is no other."""
+        silent = frozenset(at for at in self._silent if row[at] is None)
+        told = tuple(self._reasons_of(row, order, causes, parts, silent))
+        return told if told or not silent else tuple(self._reasons_of(row, order, causes, parts, frozenset()))
+
+    def _reasons_of(
+        self,
+        row: tuple[float | str | None, ...],
+        order: list[int],
+        causes: Floats,
+        parts: Floats,
+        silent: frozenset[int],
     ) -> Iterator[Reason]:
-        for cause in heaviest:
+        for cause in order:
             if causes[cause] > -MIN_POINTS:
                 return
             members = self._of_causes.members[cause]
+            if silent:
+                members = np.array([at for at in members.tolist() if at not in silent], np.int64)
+                if not members.size or parts[members].min() >= 0:
+                    continue
             at = int(members[parts[members].argmin()])
             code = at + len(self.features) * (row[at] is None)
             yield Reason(self._codes[code], self._texts[code], row[at], float(causes[cause].round(2)))
@@ -144,7 +178,10 @@ def align_lists(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
 
 
 def _not_known(feature: Feature) -> str:
-    return feature.reason_not_known or f"{feature.name.replace('_', ' ').capitalize()} is not known"
+    if feature.reason_not_known:
+        return feature.reason_not_known
+    what = feature.description.partition(";")[0].strip().rstrip(".")
+    return f"Not known: {what[:1].lower()}{what[1:]}"
 
 
 def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[str]) -> pl.Series:

@@ -181,6 +181,14 @@ CASES = [
         ("'debt_to_salary'", "(salary + 1)", "`when_undefined: highest_risk`"),
     ),
     Planted(
+        "reason: The salary is low.",
+        "reason: The gross_salary is low.",
+        "gross_salary",
+        "features[0].reason",
+        "no_plain_text",
+        ("'gross_salary'",),
+    ),
+    Planted(
         "when_undefined: highest_risk",
         "when_undefined: largest",
         "when_undefined:",

@@ -82,11 +82,41 @@ def test_a_value_that_is_not_known_names_itself():
     assert not {"income", "burden", "monthly_income"} & set(codes)
     named = next(r for code, r in codes.items() if code.endswith("_not_known"))
     assert named.value is None
-    assert named.text.endswith("is not known")
+    assert named.text.startswith("Not known: ")
+    assert "_" not in named.text
     feature = named.code.removesuffix("_not_known")
     told = with_causes(model, "none_else", feature, reason_not_known="Income was not stated")
     texts = {r.text for row in reasons(told, model.features(unknown), most=99) for r in row if r.code == named.code}
     assert texts == {"Income was not stated"}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_missing_value_that_is_a_fact_is_no_reason(alone: bool):
+    plain = trained().model
+    names = [name for name in plain.design.features if name in ("income", "burden", "monthly_income")]
+    grouped = plain if alone else with_causes(plain, "affordability", *names)
+    model = replace(
+        grouped,
+        contract=grouped.contract.model_copy(
+            update={
+                "features": tuple(
+                    feature.model_copy(update={"missing_means": "no income"} if feature.name in names else {})
+                    for feature in grouped.contract.features
+                )
+            }
+        ),
+    )
+    features = model.features(loans(400).with_columns(pl.lit(None, pl.Float64).alias("income")))
+    before, after = reasons(grouped, features, most=99), reasons(model, features, most=99)
+    silent = {f"{name}_not_known" for name in names}
+    assert any(silent & {reason.code for reason in row} for row in before)
+    for told, row in zip(before, after, strict=True):
+        others = tuple(reason for reason in told if reason.code not in silent)
+        assert row == (others or told)  # the only reason that there is stays
+    assert Explainer(model).column(features, most=99).list.len().to_list() == [len(row) for row in after]
+    assert [r["code"] for row in Explainer(model).column(features).to_list() for r in row] == [
+        reason.code for row in reasons(model, features) for reason in row
+    ]
 
 
 def test_a_cause_is_named_once_by_its_weightiest_feature():
