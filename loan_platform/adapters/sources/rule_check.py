@@ -18,7 +18,8 @@ from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import first_line
 
 ROWS = 500
-FEW = 4  # values that columns share, so that two of them are often equal
+DAYS = (0, 1, 10, 31, 400, 4000)  # of dates, after the first day
+STEPS = (-1, -0.5, 0, 0.5, 1)  # from each number of the SQL
 GAP = 0.1  # share of missing values
 FIRST_DAY = date(1990, 1, 1)
 HINT = "Use comparisons, +, -, *, COALESCE, GREATEST, CASE and EXTRACT, which both read alike."
@@ -79,12 +80,12 @@ def _values(column: Column, numbers: list[float], texts: list[str]) -> list[Any]
         case "boolean":
             return [True, False]
         case "date":
-            return [FIRST_DAY + timedelta(days=400 * i) for i in range(FEW)]
+            return [FIRST_DAY + timedelta(days=days) for days in DAYS]
         case "text":
             return [*(column.allowed or ()), *texts, "Other text"]
         case _:
             assert column.type in NUMBERS
             ends = [end for end in (column.minimum, column.maximum) if end is not None]
-            found = {0.0, 1.0, 2.0, 3.5, -1.0, 1000.0, *ends, *(n + step for n in numbers for step in (-1, 0, 1))}
+            found = {0.0, 1.0, 2.0, 3.5, -1.0, 1000.0, *ends, *(n + step for n in numbers for step in STEPS)}
             whole = column.type == "integer"
             return sorted({int(value) for value in found}) if whole else sorted(found)

@@ -25,6 +25,7 @@ Application = dict[str, Any]
 STEPS = 8  # largest number of columns in which an example differs from the ordinary one
 VARIANTS, MAX_VARIANTS = 20, 1_000  # values tried per column: first the smaller number, then the larger one
 COMMON = 0.002  # smallest share of a bin whose values may stand in an example
+FAR = 1e6  # distance that a broken row rule adds
 COMMON_GAP = 0.01  # the same for a missing value
 
 
@@ -106,19 +107,19 @@ class ExampleApplications:
     def _frame(self, rows: Sequence[Application]) -> pl.DataFrame:
         return self._reader.read_many(rows)
 
-    def _sound(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
-        """Whether each row keeps the row rules. Shape [rows]."""
-        found = np.ones(frame.height, np.bool_)
-        found[list(self._reader.broken_rules(frame))] = False
+    def _broken(self, frame: pl.DataFrame) -> Floats:
+        """How many issues of row rules each row has. Shape [rows]."""
+        found = np.zeros(frame.height)
+        for row, issues in self._reader.broken_rules(frame).items():
+            found[row] = len(issues)
         return found
 
     def _ordinariness(self, frame: pl.DataFrame) -> Floats:
         """How close each row is to the middle of the development sample; higher is closer. Shape [rows].
 
-        A row that breaks a row rule is further than any other.
+        A row that breaks a row rule is further than one that breaks none.
         """
-        features, total = self._model.features(frame), np.zeros(frame.height)
-        total[~self._sound(frame)] = -np.inf
+        features, total = self._model.features(frame), -FAR * self._broken(frame)
         for variable in self._known:
             bins = _bins(variable, features[variable.name])
             counts = np.array(variable.counts, np.float64)
@@ -132,7 +133,7 @@ class ExampleApplications:
 
     def _plausible(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Whether a row keeps the row rules, with all features in or near the development sample. Shape [rows]."""
-        features, found = self._model.features(frame), self._sound(frame)
+        features, found = self._model.features(frame), self._broken(frame) == 0
         for variable in self._known:
             column = features[variable.name]
             counts = np.array(variable.counts, np.float64)
