@@ -12,7 +12,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Feature, RowRule
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
-from loan_platform.core.features.row_rules import Broken, any_broken, broken_rows, each_broken, rule_issues
+from loan_platform.core.features.row_rules import ALL_KEPT, Broken, all_kept, broken_rows, each_broken, rule_issues
 from loan_platform.core.features.undefined import LARGEST, defined
 
 MAX_ROWS_IN_PYTHON = 16
@@ -87,10 +87,10 @@ class FeatureSet:
         """
         if not self._rules:
             return self.compute(frame), {}
-        typed, count = self._typed(frame), len(self._expressions)
+        typed = self._typed(frame)
         found = self._selected(typed, self._checked_expressions)
-        broken = self._broken(typed) if found[:, count].any() else {}
-        return self._defined(found[:, :count]), broken
+        kept = found.drop_in_place(ALL_KEPT)  # of a frame that nobody else has; a slice takes 200 µs more
+        return self._defined(found), {} if kept.all() else self._broken(typed)
 
     def broken_rules(self, frame: pl.DataFrame) -> Broken:
         """The critical row rules that each row of typed columns breaks.
@@ -147,7 +147,7 @@ class FeatureSet:
 
     @cached_property
     def _checked_expressions(self) -> list[pl.Expr]:
-        return [*self._expressions, any_broken(self._rules)]
+        return [*self._expressions, all_kept(self._rules)]
 
     def _typed(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Exactly the input columns, in their order and type."""

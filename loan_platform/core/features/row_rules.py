@@ -1,6 +1,8 @@
 """The contract's row rules in Polars: which rows break which rule, and the issues that prevent a rule."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import and_
 
 import polars as pl
 
@@ -12,7 +14,8 @@ ROW_RULE = "row_rule"  # code of a broken rule, in quarantined rows, requests an
 
 Broken = Mapping[int, tuple[RowRule, ...]]  # by the number of a row, from 0: the rules that it breaks
 
-_ANY = "any rule is broken"  # no feature has spaces in its name
+ALL_KEPT = "all rules are kept"  # no feature has spaces in its name
+_ROW = "number of the row"
 
 
 class BrokenRulesError(ExplainedError, ValueError):
@@ -50,9 +53,9 @@ def broken_detail(rule: RowRule) -> str:
     return f"breaks the rule {rule.name}: {rule.message}"
 
 
-def any_broken(rules: Sequence[RowRule]) -> pl.Expr:
-    """Whether a row breaks any of the rules, as a boolean without nulls."""
-    return pl.any_horizontal([_broken(rule) for rule in rules]).alias(_ANY)
+def all_kept(rules: Sequence[RowRule]) -> pl.Expr:
+    """The column `ALL_KEPT`: false where a row breaks one of the rules, and otherwise true or null."""
+    return reduce(and_, (pl.sql_expr(rule.sql) for rule in rules)).alias(ALL_KEPT)
 
 
 def each_broken(rules: Sequence[RowRule]) -> list[pl.Expr]:
@@ -67,7 +70,7 @@ def broken_rows(rules: Sequence[RowRule], found: pl.DataFrame) -> Broken:
         rules: one or more.
         found: columns of `each_broken`.
     """
-    rows = found.with_row_index(_ANY).filter(pl.any_horizontal(pl.exclude(_ANY))).rows()
+    rows = found.with_row_index(_ROW).filter(pl.any_horizontal(pl.exclude(_ROW))).rows()
     return {row: tuple(rule for rule, is_broken in zip(rules, flags, strict=True) if is_broken) for row, *flags in rows}
 
 
