@@ -21,7 +21,7 @@ from bento.model.records import Records, ScoringRequest
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.metrics import Metrics
 from loan_platform.adapters.audit.job_records import row_id
-from loan_platform.core.applications.reader import ApplicationError
+from loan_platform.core.applications.reader import MAX_ISSUES, ApplicationError
 from loan_platform.core.scoring.answer import Answer, answer_rows
 
 MAX_ROWS = 1_000  # of one request to /invocations
@@ -99,10 +99,10 @@ class ScoringEndpoints:
         values: Row = json_object(await request.body())
         try:
             inputs = serving.reader.inputs(values)
+            scoring_request = ScoringRequest(info.request_id, info.key_id, serving, values, inputs, explain)
+            answer, recorded = await self._scorer.answer(scoring_request)
         except ApplicationError as error:
             raise _invalid(error) from None
-        scoring_request = ScoringRequest(info.request_id, info.key_id, serving, values, inputs, explain)
-        answer, recorded = await self._scorer.answer(scoring_request)
         response = json_response(request, to_json(serving, answer))
         await recorded
         self._metrics.count(serving, [answer.decision], [answer.risk], time.perf_counter() - started)
@@ -115,13 +115,16 @@ def _read_rows(serving: Serving, body: bytes, is_csv: bool) -> tuple[list[Row], 
     reader = serving.reader
     rows = csv_rows(body, reader.columns, reader.missing, MAX_ROWS) if is_csv else scoring_rows(body, MAX_ROWS)
     try:
-        return rows, reader.read_many(rows)
+        frame = reader.read_many(rows)
+        if broken := reader.broken_rules(frame, "rows[{row}]."):  # before any row is scored and recorded
+            raise ApplicationError([issue for issues in broken.values() for issue in issues][:MAX_ISSUES])
+        return rows, frame
     except ApplicationError as error:
         raise _invalid(error) from None
 
 
 def _invalid(error: ApplicationError) -> HttpError:
-    count = len(error.issues)
+    count = len({issue.path for issue in error.issues})
     detail = "1 field is invalid." if count == 1 else f"{count} fields are invalid."
     return HttpError(422, "invalid_application", detail, tuple(error.issues))
 

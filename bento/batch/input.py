@@ -209,7 +209,9 @@ class Pieces:
                 problems.append((int(number), field, error.code, error.detail))
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
         refused = pl.DataFrame(problems, schema=REJECTIONS, orient="row")
-        return ReadRows(pl.Series(ROW, rows, pl.Int64), pl.Series(KEY, keys, pl.String), frame, refused)
+        return self._reader.checked(
+            ReadRows(pl.Series(ROW, rows, pl.Int64), pl.Series(KEY, keys, pl.String), frame, refused)
+        )
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -53,7 +53,8 @@ class HttpError(Exception):
 
 def field_error(issue: Issue) -> dict[str, str]:
     """An issue of a field as an entry of `errors`."""
-    return {"field": issue.path, "code": issue.code, "detail": issue.detail}
+    entry = {"field": issue.path, "code": issue.code, "detail": issue.detail}
+    return {**entry, "rule": issue.rule} if issue.rule else entry
 
 
 class ProblemMiddleware:

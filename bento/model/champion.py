@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
+from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
 from loan_platform.core.scoring.predictor import Predictor
 
@@ -57,7 +58,8 @@ class Serving:
         """
         bundle = load_bundle(directory, expected_sha256=sha256, threads=threads)
         predictor = Predictor(bundle.model)
-        predictor.predict_one(bundle.golden.frame(bundle.model).head(1), explain=True)
+        with contextlib.suppress(BrokenRulesError):  # a golden row is a loan, and may break a rule
+            predictor.predict_one(bundle.golden.frame(bundle.model).head(1), explain=True)
         return cls(version, sha256, bundle, predictor, ApplicationReader(bundle.model), directory)
 
 

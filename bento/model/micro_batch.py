@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from bento.model.champion import Serving
 from bento.model.records import ScoringRequest
+from loan_platform.core.applications.reader import ApplicationError
+from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.scoring.answer import Answer
 
 MAX_ROWS = 64  # of one frame: it bounds the time in the queue
@@ -103,6 +105,10 @@ def _scored(serving: Serving, batch: list[_Waiting]) -> list[tuple[_Waiting, Ans
     try:
         frame = serving.reader.frame([waiting.request.inputs for waiting in batch])
         answers = serving.predictor.predict_rows(frame, [waiting.request.explain for waiting in batch])
+    except BrokenRulesError as error:
+        for row in error.broken:
+            _fail(batch[row], ApplicationError.from_broken_rules(error, row, serving.reader.columns))
+        return _scored(serving, [waiting for row, waiting in enumerate(batch) if row not in error.broken])
     except Exception as error:
         if len(batch) > 1:  # find the application that fails: the others must be answered
             return [answered for waiting in batch for answered in _scored(serving, [waiting])]

@@ -76,8 +76,10 @@ PROBLEM = exactly(
         "errors": {
             "type": "array",
             "minItems": 1,
-            "description": "The invalid fields.",
-            "items": exactly({name: {"type": "string"} for name in ("field", "code", "detail")}),
+            "description": "The invalid fields. A broken row rule has an entry for each field that it reads.",
+            "items": exactly(
+                {name: {"type": "string"} for name in ("field", "code", "detail", "rule")}, optional=frozenset({"rule"})
+            ),
         },
     },
     "A problem as RFC 9457 defines it. `code` is stable.",

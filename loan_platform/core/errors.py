@@ -15,6 +15,7 @@ class Issue(NamedTuple):
         code: stable name of the kind of issue, for programs.
         file: the file; None for a request.
         line: line of the file, from 1; None where no line can be shown.
+        rule: name of the row rule that is broken; empty for other issues.
     """
 
     path: str
@@ -23,6 +24,7 @@ class Issue(NamedTuple):
     code: str = ""
     file: Path | None = None
     line: int | None = None
+    rule: str = ""
 
     @property
     def detail(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars import selectors
 
 from loan_platform.adapters.reports.helper_process import HelperProcess
 from loan_platform.core.staging.rules import Kind, QualityResult, Rule, RuleOutcome
@@ -27,6 +28,7 @@ _CLASSES: dict[Kind, str] = {
     "between": "ExpectColumnValuesToBeBetween",
     "in_set": "ExpectColumnValuesToBeInSet",
     "not_after": "ExpectColumnPairValuesAToBeGreaterThanB",
+    "row_rule": "ExpectColumnValuesToBeInSet",
 }
 _TABLE = frozenset({"has_rows", "columns_present"})
 _NULLS_ONLY = frozenset({"not_null", "missing_share"})
@@ -103,10 +105,20 @@ def _load(frame: pl.LazyFrame, group: Sequence[Rule]) -> pl.DataFrame:
     nulls_only = [c for c in columns if all(r.kind in _NULLS_ONLY for r in group if c in r.columns)]
     categories = [c for c in columns for r in group if c in r.columns and r.kind == "in_set"]
     return (
-        frame.select(columns)
+        pl.concat([frame.select(columns), _kept_rules(frame, group)], how="horizontal")
         .with_columns(pl.when(pl.col(nulls_only).is_not_null()).then(1.0).name.keep())
         .with_columns(pl.col(categories).cast(pl.Categorical), pl.col(pl.Date).cast(pl.Datetime("ms")))
         .collect()
+    )
+
+
+def _kept_rules(frame: pl.LazyFrame, group: Sequence[Rule]) -> pl.LazyFrame:
+    """A column for each row rule, with its name: 1 where a row keeps it, 0 where it breaks it."""
+    rules = [rule for rule in group if rule.kind == "row_rule"]
+    as_features_read_them = pl.col(list({column for rule in rules for column in rule.columns}))
+    typed = frame.select(as_features_read_them).with_columns(selectors.integer().cast(pl.Float64))
+    return typed.select(
+        pl.when((~pl.sql_expr(rule.sql)).fill_null(False)).then(0.0).otherwise(1.0).alias(rule.name) for rule in rules
     )
 
 
@@ -174,7 +186,9 @@ def _expectation(rule: Rule) -> Any:
     import great_expectations.expectations as gxe
 
     arguments: dict[str, Any] = {"meta": {"rule": rule.name}, "severity": rule.severity}
-    if len(rule.columns) == 1 and rule.kind not in _TABLE:
+    if rule.kind == "row_rule":
+        arguments["column"] = rule.name
+    elif len(rule.columns) == 1 and rule.kind not in _TABLE:
         arguments["column"] = rule.columns[0]
     return getattr(gxe, _CLASSES[rule.kind])(**arguments, **_arguments(rule))
 
@@ -191,6 +205,8 @@ def _arguments(rule: Rule) -> dict[str, Any]:  # noqa: PLR0911
             return {"min_value": rule.minimum, "max_value": rule.maximum}
         case "in_set":
             return {"value_set": list(rule.allowed)}
+        case "row_rule":
+            return {"value_set": [1.0]}
         case "not_after":
             pair = {"column_A": rule.columns[1], "column_B": rule.columns[0]}
             return {**pair, "or_equal": True, "ignore_row_if": "either_value_is_missing"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from loan_platform.adapters.sources.findings import Findings
 from loan_platform.adapters.sources.missing_columns import find_missing_columns
 from loan_platform.adapters.sources.resolve import resolve
+from loan_platform.adapters.sources.rule_check import engine_issues
 from loan_platform.adapters.sources.sample import Sample, read_sample
 from loan_platform.adapters.sources.sql_check import sql_issues
 from loan_platform.adapters.sources.target_check import check_target
@@ -33,6 +34,7 @@ def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], pr
     contract, attributes = check.contract.contract, check.attributes
     if contract is None or attributes is None:
         return found
+    found.issues += [_located(check, issue) for issue in engine_issues(contract, check.contract.issues)]
     if getattr(contract, "tables", ()):
         message = "linked files are not checked against the contract here; the job that reads them checks them"
         found.notes.append(check.contract.file.issue(("tables",), message, "", "source_not_checked"))

@@ -8,7 +8,7 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from loan_platform.adapters.tracking.model_format import require_format
-from loan_platform.adapters.tracking.pandas_frames import typed_frame
+from loan_platform.adapters.tracking.pandas_frames import reject_invalid, typed_frame
 from loan_platform.core.scoring.answer import ANSWER_SCHEMA
 from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.core.scoring.predictor import Predictor
@@ -55,9 +55,12 @@ class BundleModel(PythonModel):
             `reasons` is a JSON list of code, text, value and points; it is empty unless the decision is to decline.
 
         Raises:
-            FrameError: a required column is missing, or a column has values of another type.
+            FrameError: a required column is missing, a column has values of another type or out of range, or a row
+                breaks a critical row rule of the contract.
         """
-        answers = self.predictor.predict_frame(typed_frame(model_input, self.predictor.model.inputs))
+        frame = typed_frame(model_input, self.predictor.model.inputs)
+        reject_invalid(frame, self.predictor.model)
+        answers = self.predictor.predict_frame(frame)
         columns = {name: answers[name].to_list() for name in ANSWER_SCHEMA}
         columns["reasons"] = [json.dumps(reasons, ensure_ascii=False) for reasons in columns["reasons"]]
         return pd.DataFrame(columns, index=model_input.index)

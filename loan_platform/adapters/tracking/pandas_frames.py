@@ -11,10 +11,12 @@ import polars as pl
 
 from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.features.row_rules import broken_detail
+from loan_platform.core.scoring.scoring_model import ScoringModel
 
 
 class FrameError(ValueError):
-    """A column is missing or has values of another type. The message names columns, never values."""
+    """A column is missing or has values that the contract does not accept. The message names columns, never values."""
 
 
 def typed_frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
@@ -37,6 +39,21 @@ def typed_frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     if missing:
         raise FrameError(f"missing required columns: {', '.join(missing)}")
     return pl.DataFrame([_typed(frame, column) for column in columns])
+
+
+def reject_invalid(frame: pl.DataFrame, model: ScoringModel) -> None:
+    """Reject a typed frame with a row that the contract would not accept from a file or a request.
+
+    Raises:
+        FrameError: a value is out of range, or a row breaks a critical row rule.
+    """
+    for column in model.inputs:
+        values = frame[column.name]
+        low, high = column.minimum, column.maximum
+        if (low is not None and (values < low).any()) or (high is not None and (values > high).any()):
+            raise FrameError(f"column {column.name!r} has values out of the range of the contract")
+    for rules in model.feature_set.broken_rules(frame).values():
+        raise FrameError(f"a row {broken_detail(rules[0])}")
 
 
 def _typed(frame: pd.DataFrame, column: Column) -> pl.Series:

@@ -10,7 +10,14 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
 from loan_platform.core.staging.table import LayoutFiles, Table
-from loan_platform.core.staging.typed_rows import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql
+from loan_platform.core.staging.typed_rows import (
+    accepted_sql,
+    broken_rules_sql,
+    faults_sql,
+    profile_sql,
+    suspect_sql,
+    typed_sql,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,11 @@ def find_faults(connection: duckdb.DuckDBPyConnection, table: Table, raw: Path, 
     )
     clean = _clean_columns(connection, table, files)
     _create_fault_tables(connection, table, files, clean)
+    if broken := broken_rules_sql(table, "raw", files, clean):  # before duplicates: a broken row outranks no other
+        connection.execute(
+            f"INSERT INTO refused FROM ({broken}) AS found "
+            "WHERE NOT EXISTS (FROM refused WHERE refused.__row = found.__row)"
+        )
     if table.key and table.same_key is not None:
         _add_duplicates(connection, table, files)
     counts = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM refused)"

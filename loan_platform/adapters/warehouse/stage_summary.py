@@ -10,6 +10,7 @@ from loan_platform.adapters.sources.relation import RawFile
 from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.adapters.warehouse.stage_steps import StagingFindings, nulled_values
 from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.staging.quarantine_reasons import broken_sql
 from loan_platform.core.staging.table import Table
 
 
@@ -23,6 +24,7 @@ class StageSummary:
         quarantined: rows that were not accepted.
         by_reason: quarantined rows by the reason of their first fault.
         nulled: number of values set to null in accepted rows, by (column, reason).
+        rule_warnings: number of accepted rows that break each row rule with severity `warning`, by rule.
         missing_optional: optional columns that at least one file lacks, in contract order.
         layouts: (file, layout) of files that fit a layout of the contract.
         resolved: accepted rows with a known outcome, 0 for rows without a target.
@@ -34,6 +36,7 @@ class StageSummary:
     quarantined: int
     by_reason: dict[str, int]
     nulled: dict[tuple[str, str], int]
+    rule_warnings: dict[str, int]
     missing_optional: tuple[str, ...]
     layouts: tuple[tuple[str, str], ...]
     resolved: int
@@ -80,8 +83,18 @@ def summarize(
         quarantined=bad,
         by_reason={str(reason): int(count) for reason, count in reasons},
         nulled=nulled_values(connection),
+        rule_warnings=_rule_warnings(connection, table, accepted),
         missing_optional=tuple(column.name for column in table.columns if column.name in missing),
         layouts=tuple(sorted((file.name, file.layout) for file in files if file.layout is not None)),
         resolved=resolved,
         target_rate=rate,
     )
+
+
+def _rule_warnings(connection: duckdb.DuckDBPyConnection, table: Table, accepted: str) -> dict[str, int]:
+    rules = [rule for rule in table.row_rules if rule.severity == "warning"]
+    if not rules:
+        return {}
+    counts = ", ".join(f"count(*) FILTER ({broken_sql(rule)})" for rule in rules)
+    found = connection.execute(f"SELECT {counts} FROM read_parquet({accepted})").fetchall()[0]
+    return {rule.name: int(count) for rule, count in zip(rules, found, strict=True)}

@@ -20,6 +20,7 @@ from loan_platform.assets.specs.book_assets import asset_key, book_spec, clean_a
 from loan_platform.assets.specs.explained import explained
 from loan_platform.assets.specs.partitions import BATCH, batch_column, batches, parse_range
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import expectations_for_applications
 
 SOURCE = "applications"
 NAMES = (SOURCE, "quarantined_applications", "replaced_applications")
@@ -49,7 +50,8 @@ def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _applications(book: Portfolio) -> dg.AssetsDefinition:
-    upstream, assets = clean_assets(book), AccumulatedAssets(book, SOURCE, NAMES, dated=True)
+    rules = expectations_for_applications(book.contract)
+    upstream, assets = clean_assets(book), AccumulatedAssets(book, SOURCE, NAMES, dated=True, rules=rules)
     inside = dg.AssetCheckSpec("inside_partitions", asset=asset_key(book, SOURCE), description=INSIDE)
 
     @dg.multi_asset(
@@ -70,7 +72,9 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
         reports: ReportsResource,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from loan_platform.adapters.reports.evidently_report import drift_report_process
+        from loan_platform.adapters.reports.great_expectations import quality_process
 
+        quality_process.start()  # Great Expectations is imported while files are read
         replace = parse_range(book, config.replace) if config.replace else None
         drift_report_process.start()  # Evidently is imported while applications are read and scored
         told = partial(tell_layouts, context, asset_key(book, NAMES[0]))

@@ -9,12 +9,14 @@ import dagster as dg
 
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.report_files import ReportFiles
+from loan_platform.assets.ingestion.contract_checks import check_contract, contract_check_specs
 from loan_platform.assets.ingestion.publication import Checked, Decision, Publisher
 from loan_platform.assets.ingestion.staging import check_staging, staged_metadata, staging_checks
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key
 from loan_platform.assets.specs.partitions import BatchRange, batch_sql
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.staging.rules import Rule
 from loan_platform.core.staging.table import LATEST_BY
 
 if TYPE_CHECKING:  # imports DuckDB
@@ -51,22 +53,24 @@ class AccumulatedAssets:
         source: whose files bring the rows.
         names: of the rows that count, of the quarantined rows of the last file, and of the rows that do not count.
         dated: whether the rows belong to batches, so that no batch may shrink.
+        rules: of the contract for the rows of the files.
     """
 
     book: Portfolio
     source: str
     names: tuple[str, str, str]
     dated: bool
+    rules: tuple[Rule, ...] = ()
 
     @property
     def check_specs(self) -> list[dg.AssetCheckSpec]:
-        """The checks of the file, and those of what it changes. All of them block."""
+        """The checks of the files, those of what they change, and one for each rule."""
         key, specs = asset_key(self.book, self.names[0]), staging_checks(self.book, self.names[0])
         if self.dated:
             specs.append(dg.AssetCheckSpec("no_batch_shrinks", asset=key, blocking=True, description=NO_BATCH_SHRINKS))
         if self.book.sources[self.source].same_key == "refuse":
             specs.append(dg.AssetCheckSpec("one_row_per_key", asset=key, blocking=True, description=ONE_ROW_PER_KEY))
-        return specs
+        return [*specs, *contract_check_specs(self.book, self.names[0], self.rules)]
 
     def publish(
         self,
@@ -97,6 +101,10 @@ class AccumulatedAssets:
             counts = warehouse.accumulator().add(arrived, known, history, self._rules(replace), counting, replaced)
             checked = check_staging(self.book, name, staged).also(self._changes(counts, replace))
             checked = checked.also(check(counting, replaced)) if check else checked
+            if self.rules:
+                title = f"{self.book.name} {name}"
+                found = check_contract(self.book, name, self.rules, arrived, staged.missing_optional, title)
+                checked = checked.also(found)
             return Arrival(staged, counts), publisher.decide(candidates, checked)
 
     def materializations(self, arrival: Arrival, **more: object) -> Iterator[dg.MaterializeResult]:

@@ -152,6 +152,8 @@ def staged_metadata(staged: "StageSummary") -> tuple[dict[str, Any], dict[str, A
         "quarantined": staged.quarantined,
         "values_nulled": sum(staged.nulled.values()),
     }
+    if staged.rule_warnings:
+        accepted["row_rule_warnings"] = dg.JsonMetadataValue(staged.rule_warnings)
     if staged.nulled:
         rows = [f"| {column} | {why} | {count:,} |" for (column, why), count in staged.nulled.items()]
         table = "\n".join(["| column | reason | values dropped |", "| --- | --- | ---: |", *rows])

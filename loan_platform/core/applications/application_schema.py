@@ -1,7 +1,7 @@
 """The typed model of an application, made from the contract: its fields, and the JSON schema of each."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -10,8 +10,6 @@ from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 JsonSchema = dict[str, Any]
-
-_UNCHECKED = {"minimum": None, "maximum": None, "allowed": None}
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,6 @@ class ApplicationField:
         if not self.required:
             found["type"] = [kind.json["type"], "null"]
         return found
-
-    def unchecked(self) -> Self:
-        """The field as `ApplicationReader.read_many` takes it: neither range nor categories, and no value needed."""
-        return replace(self, column=self.column.model_copy(update=_UNCHECKED), required=False, missing=())
 
 
 @dataclass(frozen=True)
@@ -101,9 +95,9 @@ class ApplicationSchema:
         }
 
     def mlflow_json_schema(self) -> JsonSchema:
-        """JSON schema of a row of MLflow's scoring protocol: types are checked, and unknown fields ignored."""
+        """JSON schema of a row of MLflow's scoring protocol: as of an application, with unknown fields ignored."""
         return {
             "type": "object",
-            "properties": {f.column.name: f.unchecked().json_schema() for f in self.fields if f.read},
+            "properties": {f.column.name: f.json_schema() for f in self.fields if f.read},
             "required": sorted(self.required),
         }

@@ -25,6 +25,7 @@ Application = dict[str, Any]
 STEPS = 8  # largest number of columns in which an example differs from the ordinary one
 VARIANTS, MAX_VARIANTS = 20, 1_000  # values tried per column: first the smaller number, then the larger one
 COMMON = 0.002  # smallest share of a bin whose values may stand in an example
+FAR = 1e6  # distance that a broken row rule adds
 COMMON_GAP = 0.01  # the same for a missing value
 
 
@@ -62,10 +63,10 @@ class ExampleApplications:
 
     def _most_ordinary(self) -> Application:
         row = {name: values[len(values) // 2 if not self._known else 0] for name, values in self._values.items()}
-        for _ in range(2 if self._known else 0):  # the best value of one column depends on the others
+        for _ in range(2):  # the best value of one column depends on the others
             for name, values in self._values.items():
                 variants = [row, *({**row, name: value} for value in values)]
-                row = variants[int(self._ordinariness(self._features(variants)).argmax())]
+                row = variants[int(self._ordinariness(self._frame(variants)).argmax())]
         return row
 
     def _of_risk(self, risk: str, values: int) -> Application | None:
@@ -79,11 +80,11 @@ class ExampleApplications:
         row = self._ordinary
         for _ in range(STEPS + 1):
             variants = [row, *self._variants(row, values)]
-            features = self._features(variants)
-            scored = self._model.score(self._frame(variants))
+            frame = self._frame(variants)
+            scored = self._model.score(frame)
             probability: Floats = scored["probability"].to_numpy()
             away = np.maximum(low - probability, 0) + np.maximum(np.nextafter(probability, 1) - high, 0)
-            away[~self._plausible(features)] = np.inf
+            away[~self._plausible(frame)] = np.inf
             away[0] = away[0] if np.isfinite(away[0]) else 1.0
             best = int(away.argmin())
             if away[best] == 0 or best == 0:
@@ -99,19 +100,26 @@ class ExampleApplications:
     def _span(self, name: str) -> tuple[float, float] | None:
         numbers = [value for value in self._values[name] if value is not None]
         variants = [{**self._ordinary, name: value} for value in numbers]
-        plausible = self._plausible(self._features(variants))
+        plausible = self._plausible(self._frame(variants))
         found = [value for value, is_plausible in zip(numbers, plausible, strict=True) if is_plausible]
         return (min(found), max(found)) if len(found) > 1 else None
 
     def _frame(self, rows: Sequence[Application]) -> pl.DataFrame:
         return self._reader.read_many(rows)
 
-    def _features(self, rows: Sequence[Application]) -> pl.DataFrame:
-        return self._model.features(self._frame(rows))
+    def _broken(self, frame: pl.DataFrame) -> Floats:
+        """How many issues of row rules each row has. Shape [rows]."""
+        found = np.zeros(frame.height)
+        for row, issues in self._reader.broken_rules(frame).items():
+            found[row] = len(issues)
+        return found
 
-    def _ordinariness(self, features: pl.DataFrame) -> Floats:
-        """How close each row is to the middle of the development sample; higher is closer. Shape [rows]."""
-        total = np.zeros(features.height)
+    def _ordinariness(self, frame: pl.DataFrame) -> Floats:
+        """How close each row is to the middle of the development sample; higher is closer. Shape [rows].
+
+        A row that breaks a row rule is further than one that breaks none.
+        """
+        features, total = self._model.features(frame), -FAR * self._broken(frame)
         for variable in self._known:
             bins = _bins(variable, features[variable.name])
             counts = np.array(variable.counts, np.float64)
@@ -123,9 +131,9 @@ class ExampleApplications:
             total += shares[bins]
         return total
 
-    def _plausible(self, features: pl.DataFrame) -> NDArray[np.bool_]:
-        """Whether every feature of a row lies inside, or close to, the development sample. Shape [rows]."""
-        found = np.ones(features.height, np.bool_)
+    def _plausible(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Whether a row keeps the row rules, with all features in or near the development sample. Shape [rows]."""
+        features, found = self._model.features(frame), self._broken(frame) == 0
         for variable in self._known:
             column = features[variable.name]
             counts = np.array(variable.counts, np.float64)

@@ -99,7 +99,18 @@ class FrameReader:
         )
         odd, rejected = self._one_by_one(raw.filter(~sound), as_text)
         rows = pl.concat([good, odd]).sort(ROW) if odd.height else good
-        return ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), rejected)
+        return self.checked(ReadRows(rows[ROW], self._keys(raw, rows[ROW]), rows.drop(ROW), rejected))
+
+    def checked(self, read: ReadRows) -> ReadRows:
+        """Typed rows without those that break critical row rules, which are rejected."""
+        broken = self.one.broken_rules(read.frame)
+        if not broken:
+            return read
+        issues = [(read.rows[i], issue.path, issue.code, issue.detail) for i in broken for issue in broken[i]]
+        more = pl.DataFrame(issues, schema=REJECTIONS, orient="row")
+        rejected = pl.concat([read.rejected, more]).sort(ROW, maintain_order=True)
+        kept = ~pl.Series(range(read.frame.height), dtype=pl.Int64).is_in(list(broken))
+        return ReadRows(read.rows.filter(kept), read.keys.filter(kept), read.frame.filter(kept), rejected)
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
         given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)

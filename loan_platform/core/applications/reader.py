@@ -4,8 +4,9 @@ The rules are those for rows of a file. A wrong value is rejected with its field
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.column_types import NUMBERS, spelling
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
+from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 MAX_ISSUES = 100  # of one rejected application
@@ -28,6 +30,17 @@ class ApplicationError(ExplainedError, ValueError):
     def __init__(self, issues: list[Issue]) -> None:
         super().__init__("; ".join(f"{issue.path}: {issue.detail}" for issue in issues))
         self.issues = issues
+
+    @classmethod
+    def from_broken_rules(cls, error: BrokenRulesError, row: int, columns: Iterable[str]) -> Self:
+        """The error of one application of those that break row rules.
+
+        Args:
+            error: of a frame of applications.
+            row: its number in the frame.
+            columns: of the contract, in order.
+        """
+        return cls(broken_issues(error.broken[row], columns))
 
 
 class ApplicationReader:
@@ -44,6 +57,7 @@ class ApplicationReader:
 
     def __init__(self, model: ScoringModel) -> None:
         contract, self.missing = model.contract, frozenset(model.contract.missing_texts)
+        self._features = model.feature_set
         self.key = contract.entity_key
         self.application = ApplicationSchema.from_model(model)
         self.columns, self.required = self.application.columns, self.application.required
@@ -75,10 +89,13 @@ class ApplicationReader:
             values: JSON values by field name. An absent field and null are missing.
 
         Raises:
-            ApplicationError: with every issue. Its code is `unknown_field`, `required`, `wrong_type`, `out_of_range`
-                or `not_allowed`.
+            ApplicationError: with every issue. Its code is `unknown_field`, `required`, `wrong_type`, `out_of_range`,
+                `not_allowed` or `row_rule`.
         """
-        return self.frame([self.inputs(values)])
+        frame = self.frame([self.inputs(values)])
+        if broken := self.broken_rules(frame):
+            raise ApplicationError(broken[0])
+        return frame
 
     def frame(self, rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
         """Rows of `inputs` as one frame, with the columns and types of `schema`."""
@@ -91,7 +108,7 @@ class ApplicationReader:
             values: as `read` takes them.
 
         Raises:
-            ApplicationError: as `read` does.
+            ApplicationError: as `read` does, but for row rules, which the predictor checks with the features.
         """
         issues: list[Issue] = []
         typed: dict[str, Any] = {}
@@ -121,40 +138,54 @@ class ApplicationReader:
     def read_many(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Read rows of MLflow's scoring protocol into a frame with the columns and types of `schema`.
 
-        Types are checked; ranges and categories are not. Unknown fields are ignored. A required column must be in at
-        least one row.
+        The protocol writes some values in other forms. Ranges, categories and required values are those of `inputs`.
+        Unknown fields are ignored.
 
         Raises:
-            ApplicationError: a value has another type; the path of its issue is `rows[i].name`.
+            ApplicationError: as `inputs` does; the path of an issue is `rows[i].name`, or the name of a required column
+                that no row has.
         """
-        issues: list[Issue] = []
-        typed = [
-            [self._unchecked(f"rows[{i}].", name, row, issues) for name in self._inputs] for i, row in enumerate(rows)
-        ]
-        issues += [
-            Issue(name, "must be a column of the rows", code="required")
-            for name in sorted(self.required)
-            if rows and not any(name in row for row in rows)
-        ]
+        absent = {name for name in self.required if rows and not any(name in row for row in rows)}
+        issues = [Issue(name, "must be a column of the rows", code="required") for name in sorted(absent)]
+        typed: list[list[Any]] = []
+        for i, row in enumerate(rows):
+            if len(issues) >= MAX_ISSUES:
+                break
+            typed.append([self._loose(f"rows[{i}].", name, row, issues, absent) for name in self._inputs])
         if issues:
             raise ApplicationError(issues[:MAX_ISSUES])
         return pl.DataFrame(typed, schema=self.schema, orient="row")
 
-    def _unchecked(self, where: str, name: str, row: Mapping[str, Any], issues: list[Issue]) -> Any:
-        if (value := row.get(name)) is None:
-            return None
+    def broken_rules(self, frame: pl.DataFrame, where: str = "") -> dict[int, list[Issue]]:
+        """Issues of the rows of a frame that break critical row rules, by the number of the row.
+
+        Args:
+            frame: columns and types of `schema`.
+            where: in front of the name of each column, with `{row}` for the number of the row.
+        """
+        broken = self._features.broken_rules(frame)
+        return {row: broken_issues(rules, self.columns, where.format(row=row)) for row, rules in broken.items()}
+
+    def _loose(
+        self, where: str, name: str, row: Mapping[str, Any], issues: list[Issue], absent: AbstractSet[str]
+    ) -> Any:
+        value, found = row.get(name), None
         try:
-            found = self._loose_parsers[name](value)
+            if value is not None and (parsed := self._loose_parsers[name](value)) is not None:
+                found = self._inside(name, parsed)
         except WrongValueError as wrong:
             issues.append(Issue(where + name, wrong.detail, code=wrong.code))
             return None
-        if isinstance(found, str):
-            return None if (trimmed := found.strip(" ")) in self.missing else trimmed
-        return float(found) if name in self._counted else found
+        if found is None and name in self.required and name not in absent:
+            issues.append(Issue(where + name, "is required", code="required"))
+        return found
 
     def _typed(self, name: str, value: Any) -> Any:
+        return self._inside(name, self._parsers[name](value))
+
+    def _inside(self, name: str, found: Any) -> Any:
+        """The typed value as the column holds it, if the contract allows it."""
         column = self.columns[name]
-        found = self._parsers[name](value)
         if column.minimum is not None and found < column.minimum:
             raise WrongValueError("out_of_range", f"must be at least {column.minimum:g}")
         if column.maximum is not None and found > column.maximum:

@@ -198,8 +198,8 @@ TEXT_FORMS: dict[Reader, TextForm] = {
     "file": TextForm(),
     "json": TextForm(),
     "cell": TextForm(),
-    "mlflow_json": TextForm(categories=False),
-    "mlflow_cell": TextForm(categories=False),
+    "mlflow_json": TextForm(),
+    "mlflow_cell": TextForm(),
     "pandas": TextForm(trimmed=False, marks=False, categories=False),
 }
 

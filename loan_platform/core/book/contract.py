@@ -37,8 +37,9 @@ class Contract(ContractParts):
         return (Feature(name=EXPOSURE, sql=stated.sql, description=stated.description, reason=stated.description),)
 
     def application_columns(self, use_pricing: bool) -> tuple[Column, ...]:
-        """Columns that the features and the exposure read, in contract order: the inputs of an application."""
-        read = frozenset[str]().union(*(f.columns for f in self.computed(use_pricing)))
+        """Columns that features, exposure and critical row rules read, in contract order: inputs of an application."""
+        parts = (*self.computed(use_pricing), *self.critical_rules)
+        read = frozenset[str]().union(*(part.columns for part in parts))
         return tuple(column for column in self.columns if column.name in read)
 
     def _reads_pricing(self, feature: Feature) -> bool:

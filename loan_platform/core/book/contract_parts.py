@@ -249,6 +249,31 @@ class Feature(Strict):
         return columns_read(self.sql)
 
 
+class RowRule(Strict):
+    """A condition over several columns that every sound row keeps, in files and in requests."""
+
+    name: Name = Field(description="Name of the rule. Checks, reports and refusals use it.")
+    sql: Text = Field(
+        description="SQL over the contract's columns of one loan that is true for a sound row. A row for which it is "
+        "null, because a value is missing, keeps the rule. DuckDB runs it on files and Polars on requests. "
+        "Example: `open_accounts <= all_accounts`."
+    )
+    message: Text = Field(
+        description="What is wrong with a row that breaks the rule, for a person and without values. Example: `there "
+        "are more open accounts than accounts`."
+    )
+    severity: Literal["critical", "warning"] = Field(
+        default="critical",
+        description="`critical`: a row of a file that breaks the rule is quarantined, and an application is rejected. "
+        "`warning`: such rows of files are counted, and applications are scored.",
+    )
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Contract columns that the SQL reads."""
+        return columns_read(self.sql)
+
+
 class Exposure(Strict):
     """Exposure at default (EAD): the amount that is owed when a loan defaults."""
 
@@ -286,6 +311,12 @@ class ContractParts(Strict):
         "Not for a book of linked files.",
     )
     target: Target = Field(description="How default is derived from the raw row.")
+    row_rules: tuple[RowRule, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Conditions over several columns that every row must keep. They may read the columns that are "
+        "available at application.",
+    )
     exposure: Exposure | None = Field(
         default=None,
         description="Exposure at default of a loan. Without it expected losses are shares of the exposure.",
@@ -294,6 +325,11 @@ class ContractParts(Strict):
     forbidden_features: tuple[Name, ...] = Field(
         default=(), description="Columns that no feature may read, whatever their own keys allow."
     )
+
+    @cached_property
+    def critical_rules(self) -> tuple[RowRule, ...]:
+        """The row rules that reject a row."""
+        return tuple(rule for rule in self.row_rules if rule.severity == "critical")
 
     @cached_property
     def missing_texts(self) -> tuple[str, ...]:

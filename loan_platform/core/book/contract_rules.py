@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.constants import RESERVED_NAMES
-from loan_platform.core.book.contract_parts import Column, ContractParts, Feature, Target, plain_name
+from loan_platform.core.book.contract_parts import Column, ContractParts, Feature, RowRule, Target, plain_name
 from loan_platform.core.book.date_formats import format_issue
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.errors import Issue
@@ -24,6 +24,9 @@ def contract_issues(contract: ContractParts) -> Iterator[Issue]:
     yield from _layout_issues(contract)
     yield from _target_issues(contract)
     yield from _source_names(contract)
+    yield from _duplicates("row_rules", [rule.name for rule in contract.row_rules])
+    for i, rule in enumerate(contract.row_rules):
+        yield from _row_rule_issues(f"row_rules[{i}]", rule, contract)
     yield from _exposure_issues(contract)
     for i, feature in enumerate(contract.features):
         yield from _feature_issues(f"features[{i}]", feature, contract)
@@ -174,6 +177,27 @@ def source_name_issues(parts: Sequence[tuple[str, Column | Target]]) -> Iterator
             elif meaning.setdefault(name, names[0]) != names[0]:
                 message = f"{part.sources[i]!r} is a name of {meaning[name]!r} too"
                 yield Issue(f"{path}.sources[{i}]", message, _REMOVE, "duplicate_name")
+
+
+def _row_rule_issues(path: str, rule: RowRule, contract: ContractParts) -> Iterator[Issue]:
+    path, where = f"{path}.sql", f"the rule {rule.name!r} reads"
+    if issues := list(_sql_issues(path, rule.sql)):
+        yield from issues
+        return
+    if not rule.columns:
+        message = f"the rule {rule.name!r} reads no column: it says the same of every row"
+        yield Issue(path, message, "Compare columns, or remove it.", "constant")
+    for name in sorted(rule.columns):
+        column = contract.by_name.get(name)
+        if column is None:
+            yield _no_column(path, where, name, contract)
+        elif column.available_at != "application":
+            message = f"{where} {name!r}, which an application does not have (available_at: {column.available_at})"
+            hint = "Compare columns that are available at application."
+            yield Issue(path, message, hint, "not_at_application")
+        elif column.protected:
+            hint = "Remove it: a decision must not depend on it."
+            yield Issue(path, f"{where} the protected column {name!r}", hint, "protected_column")
 
 
 def _exposure_issues(contract: ContractParts) -> Iterator[Issue]:

@@ -14,6 +14,7 @@ from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
 from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import feature_issues
+from loan_platform.core.features.row_rules import rule_issues
 from loan_platform.core.features.undefined import divisors
 
 COLUMN_NAME = re.compile(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b")
@@ -44,6 +45,7 @@ def check_contract(path: Path) -> ContractCheck:
         return ContractCheck(check.file, None, tuple(check.issues), check.notes)
     if check.judged:
         _check_features(check, contract)
+        _check_rules(check, contract)
     return ContractCheck(check.file, contract, tuple(check.issues), check.notes)
 
 
@@ -72,6 +74,16 @@ def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
     check.add(issue for i in sound if (issue := _silent(paths[i], computed[i])))
     named = zip(contract.features, paths, strict=False)
     check.add(issue for feature, path in named if path not in wrong and (issue := _names_a_column(path, feature)))
+
+
+def _check_rules(check: FileCheck[Contract], contract: Contract) -> None:
+    """Compile the row rules that have no other issue."""
+    wrong = {issue.path.partition(".")[0] for issue in check.issues}
+    sound = [i for i in range(len(contract.row_rules)) if f"row_rules[{i}]" not in wrong]
+    rules = tuple(contract.row_rules[i] for i in sound)
+    empty = pl.DataFrame(schema=input_schema((), contract, rules))
+    found = list(rule_issues(rules, empty))
+    check.add(issue._replace(path=f"row_rules[{sound[i]}].{issue.path}") for i, issue in found)
 
 
 def _silent(path: str, feature: Feature) -> Issue | None:

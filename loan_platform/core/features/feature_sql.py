@@ -33,7 +33,7 @@ def feature_issues(features: tuple[Feature, ...], empty: pl.DataFrame) -> Iterat
     """
     types = _types(features, empty)
     for i, feature in enumerate(features):
-        issue = _beyond_its_row(feature) or _compile_issue(feature, empty, types[i] if types else None)
+        issue = beyond_its_row(feature.sql, "a feature") or _compile_issue(feature, empty, types[i] if types else None)
         if issue:
             yield i, issue
 
@@ -46,15 +46,15 @@ def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataTy
         return None
 
 
-def _beyond_its_row(feature: Feature) -> Issue | None:
-    """An issue if the SQL reads other rows: the loan's features would depend on its batch."""
+def beyond_its_row(sql: str, what: str) -> Issue | None:
+    """An issue if the SQL of a feature or rule reads other rows: its result would depend on the loan's batch."""
     try:
-        found = next(parsed(feature.sql).find_all(*_BEYOND), None)
+        found = next(parsed(sql).find_all(*_BEYOND), None)
     except SqlError as error:
         return Issue("sql", str(error), "Correct the SQL.", "invalid_sql")
     if found is None:
         return None
-    message = f"a feature reads one row only, and {found.sql('duckdb')} reads other rows"
+    message = f"{what} reads one row only, and {found.sql('duckdb')} reads other rows"
     hint = "Compute it from the columns of one loan. For the largest of several columns use GREATEST."
     return Issue("sql", message, hint, "reads_other_rows")
 

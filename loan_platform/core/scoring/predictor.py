@@ -43,6 +43,9 @@ class Predictor:
         Args:
             row: a frame of one row.
             explain: give reasons for any decision.
+
+        Raises:
+            BrokenRulesError: the row breaks critical row rules of the contract.
         """
         return self.predict_rows(row, [explain])[0]
 
@@ -52,8 +55,11 @@ class Predictor:
         Args:
             frame: rows of typed columns.
             explain: for each row, whether it gets reasons for any decision.
+
+        Raises:
+            BrokenRulesError: rows break critical row rules of the contract; none is answered.
         """
-        features, policy = self.model.features(frame), self.model.policy
+        features, policy = self.model.checked_features(frame), self.model.policy
         log_odds, rule = self.model.log_odds(features), policy.decision
         probabilities: list[float] = sigmoid(log_odds).tolist()
         scores: list[float] = points(log_odds, policy.scorecard).tolist()

@@ -17,6 +17,7 @@ from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.models.base import FittedModel
 from loan_platform.core.models.calibration import Isotonic, Platt
 from loan_platform.core.models.portable import sigmoid
@@ -53,7 +54,7 @@ class ScoringModel:
 
     @property
     def inputs(self) -> tuple[Column, ...]:
-        """Columns that the features and the exposure read, in contract order."""
+        """Columns that features, exposure and critical row rules read, in contract order."""
         return self.feature_set.inputs
 
     @cached_property
@@ -67,6 +68,17 @@ class ScoringModel:
     def features(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Features of typed columns, as `FeatureSet.compute` gives them."""
         return self.feature_set.compute(frame)
+
+    def checked_features(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As `features`, for rows that keep the contract's critical row rules.
+
+        Raises:
+            BrokenRulesError: with the rules that each row breaks.
+        """
+        features, broken = self.feature_set.compute_checked(frame)
+        if broken:
+            raise BrokenRulesError(broken)
+        return features
 
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Score each row of typed columns.

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, SourceTable
+from loan_platform.core.book.contract_parts import Column, RowRule, SourceTable
 
 Severity = Literal["critical", "warning"]
 Kind = Literal[
@@ -20,6 +20,7 @@ Kind = Literal[
     "between",
     "in_set",
     "not_after",
+    "row_rule",
 ]
 
 
@@ -28,7 +29,8 @@ class Rule:
     """One rule that validated rows must keep. Its name is the name of the asset check.
 
     `columns` are the columns that the rule reads. `has_rows` reads none, `columns_present` all of the contract,
-    `in_source` the optional ones, `not_after` the earlier and the later date. Every other kind reads one.
+    `in_source` the optional ones, `not_after` the earlier and the later date, `row_rule` those of its `sql`. Every
+    other kind reads one.
     """
 
     name: str
@@ -40,11 +42,29 @@ class Rule:
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     max_missing: float = 0.0
+    sql: str = ""
 
 
 def expectations_for(contract: Contract) -> tuple[Rule, ...]:
-    """Every rule of a contract: first those of the table, then column by column. Names are unique."""
-    return (*_table_rules(contract.columns), *_rules(contract.columns, contract.entity_key, contract.event_date))
+    """Every rule of a contract: those of the table, then column by column, then those of rows. Names are unique."""
+    return (
+        *_table_rules(contract.columns),
+        *_rules(contract.columns, contract.entity_key, contract.event_date),
+        *(_row_rule(rule, contract) for rule in contract.row_rules),
+    )
+
+
+def expectations_for_applications(contract: Contract) -> tuple[Rule, ...]:
+    """The rules that a file of applications must keep: those about what is known at application.
+
+    There may be no application, and the key is unique among all files. The share of missing values is expected of
+    many loans, so for a small file it is a warning.
+    """
+    columns = tuple(column for column in contract.columns if column.available_at == "application")
+    about_columns = (*_table_rules(columns), *_rules(columns, contract.entity_key, contract.event_date))
+    rules = (*about_columns, *(_row_rule(rule, contract) for rule in contract.row_rules))
+    kept = (rule for rule in rules if rule.kind not in ("has_rows", "unique"))
+    return tuple(replace(rule, severity="warning") if rule.kind == "missing_share" else rule for rule in kept)
 
 
 def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
@@ -79,6 +99,12 @@ def _rules(columns: tuple[Column, ...], key: str | None, event_date: str | None)
         if event_date is not None and precedes:
             name, why = f"{column.name}_not_after_{event_date}", f"{column.name} is not later than {event_date}."
             yield Rule(name, "not_after", why, column.severity, (column.name, event_date))
+
+
+def _row_rule(rule: RowRule, contract: Contract) -> Rule:
+    columns = tuple(column.name for column in contract.columns if column.name in rule.columns)
+    why = f"In no row is it true that {rule.message}."
+    return Rule(f"row_rule_{rule.name}", "row_rule", why, rule.severity, columns, sql=rule.sql)
 
 
 def _column_rules(column: Column, is_key: bool) -> Iterator[Rule]:

@@ -1,5 +1,7 @@
 """What became of the rows of a source, as a report."""
 
+from pydantic import Field
+
 from loan_platform.core.report import Report
 
 
@@ -17,6 +19,7 @@ class StagingReport(Report):
     Attributes:
         by_reason: quarantined rows by the reason of their first error.
         nulled: dropped values by column and reason.
+        rule_warnings: accepted rows that break each row rule with severity `warning`.
         missing_optional: optional columns that at least one file lacks.
         layouts: (file, layout) of files that fit a layout of the contract.
         resolved: accepted rows with a known outcome.
@@ -28,6 +31,7 @@ class StagingReport(Report):
     quarantined: int
     by_reason: dict[str, int]
     nulled: tuple[DroppedValues, ...]
+    rule_warnings: dict[str, int] = Field(default_factory=dict[str, int])
     missing_optional: tuple[str, ...]
     layouts: tuple[tuple[str, str], ...] = ()
     resolved: int

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Layout, SourceTable, Target, plain_name
+from loan_platform.core.book.contract_parts import Column, Layout, RowRule, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import columns_behind
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
@@ -26,6 +26,7 @@ class Table:
         same_key: which of two rows with one key is accepted; None: both are, and `Accumulator` decides.
         latest_by: the column that says which of two rows is the latest; None: the order of the rows.
         layouts: the forms of files that write some of the columns differently.
+        row_rules: conditions on the typed columns; a row that breaks a critical one is quarantined.
     """
 
     columns: tuple[Column, ...]
@@ -38,6 +39,7 @@ class Table:
     same_key: SameKey | None = "refuse"
     latest_by: Column | None = None
     layouts: tuple[Layout, ...] = ()
+    row_rules: tuple[RowRule, ...] = ()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -56,6 +58,7 @@ class Table:
             target_required=outcomes or needs_target,
             missing=contract.missing_texts,
             layouts=contract.layouts,
+            row_rules=() if outcomes else contract.row_rules,
         )
 
     @classmethod

@@ -1,5 +1,7 @@
 """A contract as DuckDB SQL: raw text becomes typed values, and each rejected value a fault with a reason."""
 
+from dataclasses import replace
+
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.staging.parsing import (
@@ -9,8 +11,10 @@ from loan_platform.core.staging.parsing import (
     value_sql,
 )
 from loan_platform.core.staging.quarantine_reasons import (
+    broken_sql,
     clean_aggregate,
     fault_case,
+    rule_fault_case,
     suspect_condition,
     target_fault_case,
     value_inside,
@@ -84,12 +88,33 @@ def faults_sql(table: Table) -> str:
 
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
     """Select list on `typed_sql`: the columns, the target if there is one, and the source of the row."""
-    values = [
-        f"{value_inside(c, f'v{i}') if c.on_invalid == 'null' and c.name not in clean else f'v{i}'} "
-        f"AS {quote_identifier(c.name)}"
-        for i, c in enumerate(table.columns)
-    ]
+    values = [f"{_kept(c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(table.columns)]
     return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
+
+
+def broken_rules_sql(table: Table, raw: str, files: LayoutFiles, clean: frozenset[str]) -> str | None:
+    """A query of the rows that break critical rules: __row, source_file, source_line and the list of faults.
+
+    None without such rules.
+    """
+    rules = [rule for rule in table.row_rules if rule.severity == "critical"]
+    if not rules:
+        return None
+    read = frozenset[str]().union(*(rule.columns for rule in rules))
+    part = replace(table, columns=tuple(c for c in table.columns if c.name in read), target=None)
+    values = [f"{_kept(c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(part.columns)]
+    cases = ", ".join(rule_fault_case(table, rule) for rule in rules)
+    return f"""
+    SELECT __row, source_file, source_line, list_filter([{cases}], lambda fault: fault IS NOT NULL) AS faults
+    FROM (SELECT __row, source_file, source_line, {", ".join(values)} FROM ({typed_sql(part, raw, files, clean)}))
+    WHERE {" OR ".join(map(broken_sql, rules))}"""
+
+
+def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
+    """SQL of the value that an accepted row has."""
+    if column.on_invalid == "null" and column.name not in clean:
+        return value_inside(column, f"v{i}")
+    return f"v{i}"
 
 
 def _text(table: Table, column: Column, i: int) -> str:

@@ -173,3 +173,22 @@ def test_the_page_opens_offline_and_shows_failures_first(tmp_path: Path) -> None
     assert not re.search(r"https?:|src=|href=|@import|url\(", page)
     states = re.findall(r'class="status (\w+)"', page)
     assert states == ["failed"] * 5 + ["warning"] + ["passed"] * (len(RULES) - 6)
+
+
+def test_row_rules_are_counted_by_severity(tmp_path: Path) -> None:
+    said = {"message": "the income is too small for the term"}
+    rules = [
+        {"name": "income_for_term", "sql": "income >= term / 2", **said},
+        {"name": "dates_in_order", "sql": "first_credit <= decided_on", "severity": "warning", **said},
+    ]
+    contract = Contract.model_validate({**CONTRACT.model_dump(), "row_rules": rules})
+    planted().write_parquet(tmp_path / "loans.parquet")
+    expected = [rule for rule in expectations_for(contract) if rule.kind == "row_rule"]
+    found = run_quality(tmp_path / "loans.parquet", expected)
+    # Incomes of 0 to 17 are below 18; a missing term breaks nothing. The planted rows have income -987,654.25.
+    assert [(o.rule.name, o.unexpected_count) for o in found.outcomes] == [
+        ("row_rule_income_for_term", 13),
+        ("row_rule_dates_in_order", 3),
+    ]
+    assert [len(found.failed(severity)) for severity in ("critical", "warning")] == [1, 1]
+    assert CANARY not in found.to_json()

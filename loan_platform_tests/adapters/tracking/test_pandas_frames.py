@@ -6,8 +6,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from loan_platform.adapters.tracking.pandas_frames import FrameError, typed_frame
+from loan_platform.adapters.tracking.pandas_frames import FrameError, reject_invalid, typed_frame
 from loan_platform_tests.support.bundles import every_type
+from loan_platform_tests.support.service.club import APPLICATION, club_model
 
 COLUMNS = every_type().columns[1:]
 
@@ -83,3 +84,21 @@ def test_a_large_frame_is_typed_fast_and_keeps_every_row() -> None:
     typed = typed_frame(frame, COLUMNS)
     assert typed["income"].sum() == sum(range(300_000))
     assert typed["utilisation"].null_count() == 300_000
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({"annual_inc": -5.0}, "column 'annual_inc' has values out of the range"),
+        ({"open_acc": 30}, "a row breaks the rule open_accounts_among_all: there are more open credit lines"),
+    ],
+)
+def test_rows_that_the_contract_does_not_accept_are_refused(change: dict[str, Any], told: str | None) -> None:
+    model = club_model()
+    frame = typed_frame(pd.DataFrame([APPLICATION, {**APPLICATION, **change}]), model.inputs)
+    if told is None:
+        reject_invalid(frame, model)
+        return
+    with pytest.raises(FrameError, match=told):
+        reject_invalid(frame, model)

@@ -10,7 +10,7 @@ import pytest
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform_tests.support.bundles import scoring_model, typed_rows
+from loan_platform_tests.support.bundles import ranged_model, scoring_model, typed_rows
 from loan_platform_tests.support.lending import contract, trained
 
 MODEL = scoring_model()
@@ -116,11 +116,27 @@ def test_columns_of_the_book_that_no_feature_reads_may_be_stated():
     assert reader.read({"loan_id": "x", "amount": 1000}).columns == [c.name for c in model.inputs]
 
 
-def test_many_rows_are_read_as_loosely_as_mlflow_does():
-    frame = READER.read_many([{"income": 1, "extra": "x"}, {}, {"term": 36, "opened": "2015-06-30"}])
+def test_many_rows_are_read_in_the_forms_of_mlflow():
+    frame = READER.read_many([{"income": 1, "extra": "x"}, {"income": True, "opened": "2015-06-30T10:00:00"}])
     assert frame.schema == pl.Schema(MODEL.feature_set.schema)
-    assert frame["income"].to_list() == [1.0, None, None]
-    assert frame["opened"].to_list() == [None, None, date(2015, 6, 30)]
+    assert frame["income"].to_list() == [1.0, 1.0]
+    assert frame["opened"].to_list() == [None, date(2015, 6, 30)]
+
+
+def test_many_rows_keep_the_rules_of_one_row():
+    reader = ApplicationReader(ranged_model())
+    row = {"income": 1, "term": 36, "region": " North "}
+    assert reader.read_many([row])["region"].to_list() == ["north"]
+    bad = [row, {**row, "income": -5}, {**row, "term": 6}, {**row, "region": "West"}, {**row, "income": None}]
     with pytest.raises(ApplicationError) as refused:
-        READER.read_many([{"income": 1}, {"income": "x"}])
-    assert [issue.path for issue in refused.value.issues] == ["rows[1].income"]
+        reader.read_many(bad)
+    assert [(issue.path, issue.code) for issue in refused.value.issues] == [
+        ("rows[1].income", "out_of_range"),
+        ("rows[2].term", "out_of_range"),
+        ("rows[3].region", "not_allowed"),
+        ("rows[4].income", "required"),
+    ]
+    for wrong, values in enumerate(bad[1:], start=1):
+        with pytest.raises(ApplicationError) as alone:
+            reader.inputs(values)
+        assert [issue.code for issue in alone.value.issues] == [refused.value.issues[wrong - 1].code]

@@ -5,7 +5,13 @@ import pytest
 import loan_platform
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.checking.contract_check import load_contract
-from loan_platform.core.staging.rules import QualityResult, Rule, RuleOutcome, expectations_for
+from loan_platform.core.staging.rules import (
+    QualityResult,
+    Rule,
+    RuleOutcome,
+    expectations_for,
+    expectations_for_applications,
+)
 from loan_platform_tests.support.books import car_loans
 
 COLUMNS = [
@@ -75,6 +81,30 @@ def test_a_rule_says_what_must_hold_and_how_much_it_matters() -> None:
     assert rules["income_missing_share"].max_missing == 0.005
     assert rules["first_credit_not_after_decided_on"].severity == "warning"
     assert rules["income_between"].severity == "critical"
+
+
+def test_applications_have_the_rules_that_need_no_outcome() -> None:
+    rules = {rule.name: rule for rule in expectations_for_applications(book())}
+    assert list(rules) == [
+        "columns_present",
+        "optional_columns_in_source",
+        "key_not_null",
+        "decided_on_not_null",
+        "first_credit_not_after_decided_on",
+        "income_missing_share",
+        "income_between",
+    ]
+    assert "paid_on" not in rules["columns_present"].columns
+    assert (rules["income_missing_share"].severity, rules["income_between"].severity) == ("warning", "critical")
+
+
+def test_each_row_rule_is_a_check_of_loans_and_applications() -> None:
+    contract = load_contract(Path(loan_platform.__file__).parent / "defs" / "lending_club" / "contract.yaml")
+    for rules in (expectations_for(contract), expectations_for_applications(contract)):
+        found = {rule.name: (rule.severity, rule.columns) for rule in rules if rule.kind == "row_rule"}
+        assert len(found) == len(contract.row_rules)
+        assert found["row_rule_fico_range_in_order"] == ("critical", ("fico_range_low", "fico_range_high"))
+        assert found["row_rule_income_above_zero"][0] == "warning"
 
 
 def test_a_book_without_dates_has_no_rule_on_dates() -> None:

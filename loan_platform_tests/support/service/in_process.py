@@ -1,6 +1,6 @@
 """The application of one worker in the process of the test, without BentoML and without a server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bento.telemetry.http_metrics import HttpMetrics
 from bento.telemetry.metrics import Metrics
 from bento.telemetry.middleware import Telemetry
 from loan_platform.adapters.service.api_keys import KeyFile
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings.audit import AuditSettings
 from loan_platform_tests.support.bundles import make_bundle
 
@@ -37,10 +38,14 @@ async def no_bentoml(*_: Any) -> None:
 
 @contextmanager
 def worker_app(
-    folder: Path, keys: KeyFile | None = None, limiter: Limiter | None = None, drain: Drain | None = None
+    folder: Path,
+    keys: KeyFile | None = None,
+    limiter: Limiter | None = None,
+    drain: Drain | None = None,
+    bundle: Callable[[Path], tuple[ScoringModel, str]] = make_bundle,
 ) -> Iterator[ServiceApp]:
     """The application of a worker with a champion, metrics in a registry of its own, and no request log."""
-    _, sha256 = make_bundle(folder / "lake" / "bundle")
+    _, sha256 = bundle(folder / "lake" / "bundle")
     champions = Champions(lambda: ChampionRef(1, sha256, folder / "lake" / "bundle"), folder / "cache", 60)
     champions.start()
     model, registry, drain = CurrentModel(BOOK, champions), CollectorRegistry(), drain or Drain()
