@@ -4,7 +4,7 @@ Numbers and dates with a type become texts in the format of the contract's colum
 CSV and in Parquet.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,8 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
+
+_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # above it, a float may stand for several whole numbers
 
 
 def parquet_relation(
@@ -46,26 +48,27 @@ def parquet_relation(
     check_names(label, names, table)
     form = table.layout_of(frozenset(names))
     readers = [table.written_in(form.name, column) if form else column for column in table.columns]
-    texts = dict(_texts(dict(zip(names, columns.items(), strict=True)), readers, table.missing))
+    texts = dict(_texts(dict(zip(names, columns.items(), strict=True)), readers, table))
     selected = select_list(label, "file_row_number + 1", texts, table)
     sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
     file = RawFile(label, rows, 0, table.missing_optional(frozenset(names)), layout=form and form.name)
     return Relation(file, file_layout(label, written, table), sql, None)
 
 
-def _texts(
-    columns: dict[str, tuple[str, str]], readers: list[Column], missing: Iterable[str]
-) -> Iterator[tuple[str, str]]:
+def _texts(columns: dict[str, tuple[str, str]], readers: list[Column], table: Table) -> Iterator[tuple[str, str]]:
     """SQL of the text of each raw column, null where it is missing.
 
     Args:
         columns: name in the file and type, by name in the contract.
         readers: columns of the contract, as this file writes them.
-        missing: texts that mean a missing value.
+        table: what is to be staged.
     """
-    marks = ", ".join(quote_literal(mark) for mark in missing)
+    marks = ", ".join(quote_literal(mark) for mark in table.missing)
     for raw, (actual, kind) in columns.items():
-        text = _text(quote_identifier(actual), kind, [column for column in readers if raw in column.raw_columns])
+        reading = [column for column in readers if raw in column.raw_columns]
+        text = _text(quote_identifier(actual), kind, reading)
+        if any(table.is_key(column) for column in reading):
+            text = _key_text(quote_identifier(actual), kind, text)
         yield raw, f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END"
 
 
@@ -80,6 +83,22 @@ def _text(value: str, kind: str, readers: list[Column]) -> str:
     if dated and kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
         return f"strftime(CAST({value} AS TIMESTAMP), {quote_literal(dated[0])})"
     return text
+
+
+def _key_text(value: str, kind: str, text: str) -> str:
+    """SQL of a number that is part of a key: a whole number without decimals.
+
+    Where a float may stand for several whole numbers the text has an exponent, which no key has.
+    """
+    if kind.startswith("DECIMAL"):
+        return f"CASE WHEN {value} = trunc({value}) THEN CAST(CAST({value} AS HUGEINT) AS VARCHAR) ELSE {text} END"
+    if kind not in _EXACT:
+        return text
+    whole = f"isfinite({value}) AND {value} = trunc({value})"
+    return (
+        f"CASE WHEN {whole} AND abs({value}) < {_EXACT[kind]} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) "
+        f"WHEN {whole} THEN format('{{:e}}', CAST({value} AS DOUBLE)) ELSE {text} END"
+    )
 
 
 def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[dict[str, str], int, int]:

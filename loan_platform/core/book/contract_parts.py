@@ -187,7 +187,9 @@ class SourceTable(Strict):
     )
     description: Text = Field(description="What one row is.")
     key: tuple[Name, ...] = Field(
-        default=(), description="Columns that identify a row. A second row with the same key is quarantined."
+        default=(),
+        description="Columns that identify a row. A second row with the same key is quarantined. A key is read as "
+        "`entity_key` says, in every table that has the column.",
     )
     as_of: Name | None = Field(
         default=None,
@@ -256,7 +258,11 @@ class ContractParts(Strict):
     """All keys of a contract file. `Contract` also validates that they fit together."""
 
     description: Text = Field(description="Which loans these are and where the data is from, for the model card.")
-    entity_key: Name = Field(description="Column that identifies a loan. A second row of the same loan is quarantined.")
+    entity_key: Name = Field(
+        description="Column that identifies a loan. A second row of the same loan is quarantined. In a key of text, "
+        "`1077501.0` is `1077501`. Numbers with other decimals, an exponent or separated thousands are no key: their "
+        "rows are quarantined."
+    )
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."
     )

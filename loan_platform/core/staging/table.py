@@ -26,6 +26,7 @@ class Table:
         same_key: which of two rows with one key is accepted; None: both are, and `Accumulator` decides.
         latest_by: the column that says which of two rows is the latest; None: the order of the rows.
         layouts: the forms of files that write some of the columns differently.
+        foreign_keys: columns beside `key` that hold the key of another table.
     """
 
     columns: tuple[Column, ...]
@@ -38,6 +39,7 @@ class Table:
     same_key: SameKey | None = "refuse"
     latest_by: Column | None = None
     layouts: tuple[Layout, ...] = ()
+    foreign_keys: frozenset[str] = frozenset()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -75,6 +77,7 @@ class Table:
             target_required=False,
             missing=contract.missing_texts,
             in_file=_behind_target(contract, source) if needs_target else frozenset(),
+            foreign_keys=frozenset({contract.entity_key}.union(*(table.key for table in contract.tables))),
         )
 
     def with_key_rules(self, source: Source, same_key: SameKey | None) -> "Table":
@@ -90,6 +93,10 @@ class Table:
             required=True,
         )
         return replace(self, same_key=same_key, latest_by=column, columns=(*self.columns, column))
+
+    def is_key(self, column: Column) -> bool:
+        """Whether the column holds a key, of this table or of another one. It is read as `keys` says."""
+        return column.name in self.key or column.name in self.foreign_keys
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
