@@ -26,7 +26,7 @@ from loan_platform.core.drafting.judging.target import (
     target_from_sql,
 )
 from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
-from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
 
 Progress = Callable[[str], None]
@@ -167,7 +167,7 @@ def _judged(
         missing=plan.missing,
         counts=_counts(raw, loans),
         target=plan.target,
-        key=DraftColumn(plan.key, plan.key_source),
+        key=DraftColumn(plan.key, plan.key_source, () if plan.key_source else (NO_KEY_COLUMN,)),
         key_why=key[0],
         other_keys=key[1],
         event=event,

@@ -50,6 +50,7 @@ class Column(Strict):
     sql: str | None = Field(
         default=None,
         description="DuckDB SQL over the raw row that gives the text to parse. All raw values are text. "
+        "`source_file` and `source_line` are the name of the file and the line (in Parquet the number) of the row. "
         'Default: the raw column of the same name. Example: `"Gross Salary"`.',
     )
     sources: tuple[Text, ...] = Field(

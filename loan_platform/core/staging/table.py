@@ -100,8 +100,11 @@ class Table:
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
-        """Names (lower case) of the raw columns that are read. No other column leaves the source."""
-        return self._target_reads.union(*(column.raw_columns for column in self.columns))
+        """Names (lower case) of the raw columns that are read. No other column leaves the source.
+
+        `source_file` and `source_line` are none: every row has them, and a column of a file is never read as one.
+        """
+        return self._target_reads.union(*map(_from_file, self.columns))
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -125,9 +128,9 @@ class Table:
     def missing_required(self, present: frozenset[str]) -> dict[str, frozenset[str]]:
         """Required columns that a file with these raw columns lacks, each with the raw columns that it reads."""
         found = {
-            column.name: column.raw_columns
+            column.name: _from_file(column)
             for column in self.columns
-            if self._in_file(column) and not column.raw_columns & present
+            if self._in_file(column) and _lacks(column, present)
         }
         if self.target_required and (absent := self._target_reads - present):
             found[TARGET] = absent  # without one of them, the outcome would be another or unknown
@@ -136,7 +139,7 @@ class Table:
     def missing_optional(self, present: frozenset[str]) -> tuple[str, ...]:
         """Optional columns that a file with these raw columns lacks, in contract order."""
         required = self.missing_required(frozenset())
-        return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
+        return tuple(c.name for c in self.columns if c.name not in required and _lacks(c, present))
 
     def layout_of(self, header: frozenset[str]) -> Layout | None:
         """The layout of a file with these raw columns; None: it writes every column as the contract says."""
@@ -169,7 +172,18 @@ class Table:
 
     @cached_property
     def _target_reads(self) -> frozenset[str]:
-        return self.target.raw_columns if self.target else frozenset()
+        return self.target.raw_columns - {*SOURCE_LOCATION} if self.target else frozenset()
+
+
+def _from_file(column: Column) -> frozenset[str]:
+    """Raw columns that a column reads, without the place of the row, which every row has."""
+    return column.raw_columns - {*SOURCE_LOCATION}
+
+
+def _lacks(column: Column, present: frozenset[str]) -> bool:
+    """Whether a file with these raw columns has none that the column reads."""
+    reads = _from_file(column)
+    return bool(reads) and not reads & present
 
 
 def _behind_target(contract: Contract, source: SourceTable) -> frozenset[str]:

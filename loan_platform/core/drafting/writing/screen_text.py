@@ -23,6 +23,8 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     broken = f", {counts.broken:,} broken lines" if counts.broken else ""
     yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
     yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
+    for line in draft.key.comments:
+        yield from _row("", line)
     event = draft.event
     yield from _row(
         "Date", f"{event.column.name}, {event.comments[0]}" if event else "none: the split is by a hash of the key"
