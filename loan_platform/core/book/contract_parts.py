@@ -65,8 +65,10 @@ class Column(Strict):
     )
     date_format: str | None = Field(
         default=None,
-        description="Format of all dates, in strptime codes, such as `%d.%m.%Y`. "
-        "Default: formats that start with the year, or that name the month.",
+        description="Format of all dates, in strptime codes, such as `%d.%m.%Y` or `%Y%m`; or `excel_days` (44197), "
+        "`year_quarter` (2021Q1, Q1 2021), `iso_week` (2022-W05). A month, quarter or week is its first day. Default: "
+        "formats that start with the year, also with a time of day, or that name the month. The day counts as it is "
+        "written, whatever the offset from UTC.",
     )
     written_as: Literal["percent", "fraction"] | None = Field(
         default=None,
