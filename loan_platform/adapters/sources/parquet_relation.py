@@ -21,7 +21,7 @@ from loan_platform.core.staging.dates import written_date
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
-_ZONED = "TIMESTAMP WITH TIME ZONE"
+_ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 _EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # above it, a float may stand for several whole numbers
 
@@ -75,7 +75,7 @@ def _texts(
     for raw, (actual, kind) in columns.items():
         reading = [column for column in readers if raw in column.raw_columns]
         value = quote_identifier(actual)
-        text = _text(_local(value, zones.get(actual)) if kind == _ZONED else value, kind, reading)
+        text = _text(_local(value, zones.get(actual)) if kind in _ZONED else value, kind, reading)
         if any(table.is_key(column) or column.type == "date" for column in reading):
             text = _whole_text(quote_identifier(actual), kind, text)
         yield raw, f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END"
