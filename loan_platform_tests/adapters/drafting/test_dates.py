@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.drafting.judging.errors import DraftError
-from loan_platform_tests.support.drafted import drafted
+from loan_platform_tests.support.own_books import drafted
 
 ROWS = 700
 START = date(2021, 1, 1)

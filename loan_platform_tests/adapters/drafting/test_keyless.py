@@ -6,8 +6,8 @@ import polars as pl
 
 from loan_platform.adapters.sources.sql_check import sql_issues
 from loan_platform.core.staging.table import Table
-from loan_platform_tests.support.drafted import drafted
 from loan_platform_tests.support.ingest import book, ingest, write
+from loan_platform_tests.support.own_books import drafted
 
 
 def people(path: Path, rows: int = 420) -> Path:
