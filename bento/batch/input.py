@@ -201,7 +201,7 @@ class Pieces:
                 values = json_object(text)
                 inputs.append(reader.inputs(values))
                 rows.append(int(number))
-                keys.append(None if (key := values.get(reader.key)) is None else str(key))
+                keys.append(reader.key_of(values))
             except ApplicationError as error:
                 problems += [(int(number), i.path, i.code, i.detail) for i in error.issues]
             except HttpError as error:

@@ -148,7 +148,7 @@ class Records:
             return {"inputs_hash": None}
         model, contract = serving.bundle.model, serving.bundle.model.contract
         typed = {column.name: value for column, value in zip(model.inputs, inputs, strict=True)}
-        entity, date_ = (values.get(name) if name else None for name in (contract.entity_key, contract.event_date))
+        entity, date_ = serving.reader.key_of(values), values.get(contract.event_date or "")
         text = application_json(typed, entity, date_)
         found: dict[str, Any] = {"inputs_hash": self._key.hash(text) if self._key else plain_hash(text)}
         if self._stored == "plain":

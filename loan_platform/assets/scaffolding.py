@@ -14,6 +14,10 @@ class BookParameters(BaseModel):
         default=None, description="SQL condition that is true for a default, or the column with the outcome."
     )
     key: str | None = Field(default=None, description="The column that identifies a loan.")
+    date: str | None = Field(default=None, description="The column with the date of the decision.")
+    date_format: str | None = Field(
+        default=None, description="How dates are written: strptime codes, excel_days, year_quarter or iso_week."
+    )
 
 
 class LoanPortfolioScaffolder(dg.Scaffolder[BookParameters]):
@@ -37,7 +41,7 @@ class LoanPortfolioScaffolder(dg.Scaffolder[BookParameters]):
         folder, asked = request.target_path, request.params
         try:
             draft = create_book(
-                BookRequest(folder.name, asked.source, asked.target, asked.key),
+                BookRequest(folder.name, asked.source, asked.target, asked.key, asked.date, asked.date_format),
                 folder,
                 PlatformSettings.from_environment(),
                 _tell,

@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--source", required=True, help="path, glob or gs:// URI of the loans (CSV or Parquet)")
     book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
     book.add_argument("--key", help="the column that identifies a loan")
+    book.add_argument("--date", help="the column with the date of the decision")
+    book.add_argument("--date-format", help="how dates are written: strptime codes, excel_days, year_quarter, iso_week")
     book.add_argument("--books", type=Path, help="folder of the books (default: defs/ of this package)")
     check = commands.add_parser("check", help="find every issue in the files of the books")
     check.add_argument("books", nargs="*", metavar="BOOK", help="name of a book (default: all)")
@@ -115,7 +117,8 @@ def _book(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
     from loan_platform.cli.book import run_book
     from loan_platform.cli.books import SHIPPED
 
-    request = BookRequest(arguments.name, arguments.source, arguments.target, arguments.key)
+    asked = (arguments.target, arguments.key, arguments.date, arguments.date_format)
+    request = BookRequest(arguments.name, arguments.source, *asked)
     return run_book(settings, request, arguments.books or SHIPPED)
 
 

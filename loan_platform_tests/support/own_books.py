@@ -1,11 +1,21 @@
-"""Files of loans that no contract knows, made from nothing."""
+"""Files of loans that no contract knows, made from nothing, and books drafted from such files."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from loan_platform.adapters.drafting.book_folder import create_book, read_book
+from loan_platform.adapters.drafting.draft_book import BookRequest
+from loan_platform.adapters.warehouse.session import DuckDbSession
+from loan_platform.adapters.warehouse.warehouse import Warehouse
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.writing.screen_text import screen_text
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import DEFINITIONS, forget_package
+from loan_platform_tests.support.ingest import Ingested, ingest
 
 GERMAN_HEADER = (
     "Vertrag Nr.;Antragsdatum;Kreditbetrag €;Laufzeit (Monate);Nettoeinkommen;Zinssatz %;Beschäftigung;Geschlecht;"
@@ -78,3 +88,27 @@ def write_wide(path: Path, rows: int = 8_000, columns: int = 60, rate: float = 0
         cells = ["" if gone[i, j] else f"{numbers[i, j]:.4f}" for j in range(columns - 2)]
         lines.append(",".join([str(100_000 + i), *cells, str(int(worst[i]))]))
     path.write_text("\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """A draft, its contract as it is loaded, the text of the contract, and the screen."""
+
+    draft: Draft
+    contract: Contract
+    text: str
+    screen: str
+
+    def staged(self, source: Path) -> Ingested:
+        """A file staged by the drafted contract."""
+        folder = source.parent / f"{source.name}.out"
+        return ingest([source], folder, self.contract, warehouse=Warehouse(DuckDbSession(threads=1)))
+
+
+def drafted(source: Path, **asked: str) -> Drafted:
+    """Draft a book of a file; `asked` are further options of the request."""
+    books = source.parent / f"{source.name}.books" / "defs"
+    request = BookRequest("b", str(source), **asked)
+    draft = create_book(request, books / "b", PlatformSettings.from_environment(), lambda _: None)
+    text = (books / "b" / "contract.yaml").read_text()
+    return Drafted(draft, read_book(books / "b", "b").contract, text, screen_text(draft, []))

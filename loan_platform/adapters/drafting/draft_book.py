@@ -16,6 +16,7 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.finish import choose_features, choose_policies, judged_columns
 from loan_platform.core.drafting.judging.draft import Counts, Draft, build_contract
 from loan_platform.core.drafting.judging.errors import DraftError
+from loan_platform.core.drafting.judging.events import check_dates, find_date
 from loan_platform.core.drafting.judging.judged_columns import leak_reasons
 from loan_platform.core.drafting.judging.keys import check_key, find_key, key_candidates
 from loan_platform.core.drafting.judging.target import (
@@ -26,7 +27,8 @@ from loan_platform.core.drafting.judging.target import (
     target_from_sql,
 )
 from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
-from loan_platform.core.drafting.reading.columns import DraftColumn
+from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
+from loan_platform.core.drafting.reading.readings import Stated
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
 
 Progress = Callable[[str], None]
@@ -41,12 +43,16 @@ class BookRequest:
         source: path, glob or gs:// URI of the loans; a relative path is below the working directory.
         target: SQL condition that is true for a default, or the column with the outcome; None: guess it.
         key: the column that identifies a loan; None: find one.
+        date: the column with the date of the decision; None: find one.
+        date_format: how dates are written, as in a contract; None: what the values show.
     """
 
     name: str
     source: str
     target: str | None = None
     key: str | None = None
+    date: str | None = None
+    date_format: str | None = None
 
 
 def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, progress: Progress) -> Draft:
@@ -70,7 +76,8 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)
         progress(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
-        columns = survey(raw.texts(), raw.labels)
+        columns = survey(raw.texts(), raw.labels, _stated(request, raw))
+        check_dates(request.date_format, columns)
         target = _target(request.target, columns)
         _check_target(raw, target)
         key, why, others = _key(request.key, raw, columns, target)
@@ -92,6 +99,12 @@ class _Staging:
 
     def typed(self, raw: RawSource, plan: Plan) -> tuple[pl.DataFrame, StageSummary]:
         return stage_source(self.warehouse, raw, plan.contract, self.folder)
+
+
+def _stated(request: BookRequest, raw: RawSource) -> Stated:
+    date = find_date(request.date, raw.labels) if request.date is not None else None
+    points = all(file.delimiter in (",", None) for file in raw.read.files)
+    return Stated(date, request.date_format, points)
 
 
 def _target(text: str | None, columns: dict[str, RawColumn]) -> TargetChoice:
@@ -142,7 +155,7 @@ def _judged(
     nulled: dict[str, int] = {}
     for (column, _), rows in staged.nulled.items():
         nulled[column] = nulled.get(column, 0) + rows
-    found = judged_columns(plan, typed, nulled)
+    found = judged_columns(plan, typed, nulled, find_date(request.date, raw.labels) if request.date else None)
     event, judged = found.event, found.columns
     leaks = frozenset(leak_reasons({item.column.name: item for item in judged}))
     if plan.key_source is None and (changed := hash_key(plan.kept, columns, leaks)) != plan.key:
@@ -167,7 +180,7 @@ def _judged(
         missing=plan.missing,
         counts=_counts(raw, loans),
         target=plan.target,
-        key=DraftColumn(plan.key, plan.key_source),
+        key=DraftColumn(plan.key, plan.key_source, () if plan.key_source else (NO_KEY_COLUMN,)),
         key_why=key[0],
         other_keys=key[1],
         event=event,

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from loan_platform.adapters.csv_files.header import closest_names
 from loan_platform.adapters.sources.findings import Findings
-from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.errors import Issue
 from loan_platform.core.staging.table import Table
@@ -27,7 +27,7 @@ def find_missing_columns(contract: Contract, table: Table, file: str, names: Seq
     positions = {column.name: i for i, column in enumerate(contract.columns)}
     unread: list[str] = []
     for column in table.columns:
-        missing = column.raw_columns - present
+        missing = column.raw_columns - present - {*SOURCE_LOCATION}
         path = f"columns[{positions[column.name]}].{'sql' if column.sql else 'name'}"
         if column.name in required:
             message = f"{column.name!r} is required, and {file} lacks {_format_names(sorted(missing))}"
@@ -36,7 +36,7 @@ def find_missing_columns(contract: Contract, table: Table, file: str, names: Seq
             message = f"reads {_format_names(sorted(missing))}, which {file} lacks"
             hint = f"Did you mean {' or '.join(repr(name) for name in similar)}?"
             found.notes.append(Issue(path, message, hint, "column_misspelt"))
-        elif missing == column.raw_columns:
+        elif missing and missing == column.raw_columns - {*SOURCE_LOCATION}:
             unread.append(column.name)
     if unread:
         message = f"{file} has no data for these optional columns, so they would be missing: {_shortened(unread)}"

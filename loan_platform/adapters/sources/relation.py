@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loan_platform.adapters.sources.layouts import FileLayout
-from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import LayoutFiles, Table
 
@@ -60,8 +59,8 @@ def layout_files(files: Iterable[RawFile]) -> LayoutFiles:
 
 
 def raw_columns(table: Table) -> list[str]:
-    """Raw columns that a table reads, sorted. A raw column named like the source location is not read."""
-    return sorted(table.raw_columns - set(SOURCE_LOCATION))
+    """Raw columns that a table reads, sorted."""
+    return sorted(table.raw_columns)
 
 
 def select_list(label: str, line: str, texts: dict[str, str], table: Table) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from loan_platform.core.book.column_types import COLUMN_TYPES, EXACT
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform.core.staging.keys import refused_pattern
 
 JsonSchema = dict[str, Any]
 
@@ -21,12 +22,14 @@ class ApplicationField:
         required: an application without a value in it is rejected.
         read: the model in force reads it.
         missing: texts that mean a missing value.
+        is_key: it identifies the loan.
     """
 
     column: Column
     required: bool
     read: bool
     missing: tuple[str, ...]
+    is_key: bool = False
 
     @property
     def unit(self) -> str | None:
@@ -44,8 +47,10 @@ class ApplicationField:
         if column.allowed is not None:
             words = [word for word in column.allowed if word not in self.missing]
             found["enum"] = words if self.required else [*words, None]
-        elif column.type == "text" and self.required:
-            found["pattern"] = f"^(?! *({'|'.join(re.escape(word) for word in self.missing if word)})? *$)"
+        elif column.type == "text" and (self.required or self.is_key):
+            refused = [f"({'|'.join(re.escape(word) for word in self.missing if word)})?"] if self.required else []
+            refused += [f"({refused_pattern()})"] if self.is_key else []
+            found["pattern"] = "^" + "".join(f"(?! *{pattern} *$)" for pattern in refused)
         if not self.required:
             found["type"] = [kind.json["type"], "null"]
         return found
@@ -65,7 +70,13 @@ class ApplicationSchema:
         always = {contract.entity_key, contract.event_date, *inputs}
         return cls(
             tuple(
-                ApplicationField(column, column.required and column.name in inputs, column.name in inputs, marks)
+                ApplicationField(
+                    column,
+                    column.required and column.name in inputs,
+                    column.name in inputs,
+                    marks,
+                    column.name == contract.entity_key,
+                )
                 for column in contract.columns
                 for marks in (contract.missing_texts,)
                 if column.available_at == "application" or column.name in always

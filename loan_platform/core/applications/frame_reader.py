@@ -17,6 +17,7 @@ from loan_platform.core.applications.reader import ApplicationError, Application
 from loan_platform.core.book.column_types import (
     BOOLEAN_FORMS,
     DATE_FORMS,
+    EXACT,
     FIRST_DATE,
     JSON_DATE,
     JSON_INTEGER,
@@ -25,11 +26,13 @@ from loan_platform.core.book.column_types import (
     NUMBERS,
 )
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.staging.keys import WHOLE_KEY
 
 ROW, KEY = "row", "key"
 REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
 _BOOLEAN = BOOLEAN_FORMS["cell"]
+_INEXACT = "0.5"  # stands for every float that is no key
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class FrameReader:
         if as_text:
             texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
             raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
-        raw = raw.with_columns(selectors.float().fill_nan(None))
+        raw = self._with_key_text(raw.with_columns(selectors.float().fill_nan(None)))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
@@ -114,14 +117,31 @@ class FrameReader:
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
         given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
-        numbered = raw.select(ROW, given.cast(pl.String).alias(KEY))
+        text = given.cast(pl.String).str.strip_chars(" ")
+        key = pl.coalesce(text.str.extract(f"^{WHOLE_KEY}$"), text)  # a text that is no key is a rejected row
+        numbered = raw.select(ROW, pl.when(~key.is_in(list(self.one.missing))).then(key).alias(KEY))
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
+
+    def _with_key_text(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """The rows with a key of a numeric type as text: a whole number without decimals."""
+        name, dtype = self.one.key, raw.schema.get(self.one.key)
+        if dtype is None or not dtype.is_numeric() or self.one.columns[name].type != "text":
+            return raw
+        value = pl.col(name)
+        if not dtype.is_float():
+            return raw.with_columns(value.cast(pl.String).str.replace(r"\.0*$", ""))
+        exact = (value == value.floor()) & (value.abs() < (2**24 if dtype == pl.Float32 else EXACT))
+        whole = value.cast(pl.Int64, strict=False).cast(pl.String)
+        return raw.with_columns(pl.when(exact).then(whole).when(value.is_not_null()).then(pl.lit(_INEXACT)).alias(name))
 
     def _typed_cell(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
         """The value of a cell, and a condition: the single reader gives the same value."""
         cell = pl.col(column.name)
         if column.type == "text" and dtype == pl.String:
-            return self._text(column, cell.str.strip_chars(" "))
+            value, known = self._text(column, cell.str.strip_chars(" "))
+            return value, known & ~value.str.contains("[.,+]").fill_null(
+                False
+            ) if column.name == self.one.key else known
         if as_text and dtype == pl.String:
             return _csv_cell(column, cell)
         if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():

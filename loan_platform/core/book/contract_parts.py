@@ -50,6 +50,7 @@ class Column(Strict):
     sql: str | None = Field(
         default=None,
         description="DuckDB SQL over the raw row that gives the text to parse. All raw values are text. "
+        "`source_file` and `source_line` are the name of the file and the line (in Parquet the number) of the row. "
         'Default: the raw column of the same name. Example: `"Gross Salary"`.',
     )
     sources: tuple[Text, ...] = Field(
@@ -64,8 +65,10 @@ class Column(Strict):
     )
     date_format: str | None = Field(
         default=None,
-        description="Format of all dates, in strptime codes, such as `%d.%m.%Y`. "
-        "Default: formats that start with the year, or that name the month.",
+        description="Format of all dates, in strptime codes, such as `%d.%m.%Y` or `%Y%m`; or `excel_days` (44197), "
+        "`year_quarter` (2021Q1, Q1 2021), `iso_week` (2022-W05). A month, quarter or week is its first day. Default: "
+        "formats that start with the year, also with a time of day, or that name the month. The day counts as it is "
+        "written, whatever the offset from UTC.",
     )
     written_as: Literal["percent", "fraction"] | None = Field(
         default=None,
@@ -187,7 +190,9 @@ class SourceTable(Strict):
     )
     description: Text = Field(description="What one row is.")
     key: tuple[Name, ...] = Field(
-        default=(), description="Columns that identify a row. A second row with the same key is quarantined."
+        default=(),
+        description="Columns that identify a row. A second row with the same key is quarantined. A key is read as "
+        "`entity_key` says, in every table that has the column.",
     )
     as_of: Name | None = Field(
         default=None,
@@ -287,7 +292,11 @@ class ContractParts(Strict):
     """All keys of a contract file. `Contract` also validates that they fit together."""
 
     description: Text = Field(description="Which loans these are and where the data is from, for the model card.")
-    entity_key: Name = Field(description="Column that identifies a loan. A second row of the same loan is quarantined.")
+    entity_key: Name = Field(
+        description="Column that identifies a loan. A second row of the same loan is quarantined. In a key of text, "
+        "`1077501.0` is `1077501`. Numbers with other decimals, an exponent or separated thousands are no key: their "
+        "rows are quarantined."
+    )
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."
     )

@@ -21,8 +21,7 @@ class LatestBy(Strict):
     column: Text = Field(description="Name of the column in the file, such as `as_of`.")
     date_format: str | None = Field(
         default=None,
-        description="Format of its dates, in strptime codes. Default: formats that start with the year, or that name "
-        "the month.",
+        description="Format of its dates, as `date_format` of a column in the contract.",
     )
 
 

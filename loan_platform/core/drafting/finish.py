@@ -33,17 +33,23 @@ class JudgedColumns:
     left_out: tuple[LeftOut, ...]
 
 
-def judged_columns(plan: Plan, typed: pl.DataFrame, nulled: Mapping[str, int]) -> JudgedColumns:
+def judged_columns(
+    plan: Plan, typed: pl.DataFrame, nulled: Mapping[str, int], date: str | None = None
+) -> JudgedColumns:
     """Judge each column by its values.
 
     Args:
         plan: columns that were read.
         typed: its accepted rows, with the target.
         nulled: number of values of each column that are invalid for its type.
+        date: the raw column that the user names as the date of the decision.
+
+    Raises:
+        DraftError: that column cannot be the date.
     """
     sources = {column.name: source for column, source in plan.kept}
     dates = typed.select(column.name for column, _ in plan.kept if column.type == "date")
-    event = event_date(dates, sources)
+    event = event_date(dates, sources, date)
     rows = typed.filter(pl.col(event).is_not_null()) if event else typed
     days = rows[event] if event else None
     judged: list[JudgedColumn] = []

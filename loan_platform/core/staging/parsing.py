@@ -16,6 +16,8 @@ from loan_platform.core.book.column_types import (
     spelling,
 )
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.date_formats import NAMED_FORMATS
+from loan_platform.core.staging.dates import read_iso_time, read_named
 
 _NUMBER, _INTEGER = NUMBER_FORMS["file"], INTEGER_FORMS["file"]
 _BOOLEAN, _DATE = BOOLEAN_FORMS["file"], DATE_FORMS["file"]
@@ -28,6 +30,8 @@ def first_try_sql(column: Column, text: str) -> str:
             return plain_number_sql(column, text)
         case "percent":
             return plain_number_sql(column, f"rtrim({text}, '% ')")
+        case "date" if column.date_format in NAMED_FORMATS:
+            return read_named(column.date_format, text)
         case "date" if column.date_format is not None:
             return _strptime(text, (column.date_format,), short="%y" in column.date_format)
         case "date":
@@ -127,13 +131,18 @@ def _date(first: str, text: str, rare: bool) -> str:
         f"{first} BETWEEN DATE '{FIRST_DATE + timedelta(days=1)}' AND DATE '{LAST_DATE}' "
         f"OR ({first} = DATE '{FIRST_DATE}' AND contains({text}, '{FIRST_DATE.year}'))"
     )
-    others = f" WHEN {text} IS NOT NULL THEN {_short_date(text)}" if rare else ""
+    others = f" WHEN {text} IS NOT NULL THEN coalesce({_short_date(text)}, {_iso_day(text)})" if rare else ""
     return f"CASE WHEN {sane} THEN {first}{others} END"
 
 
 def _short_date(text: str) -> str:
     word = f"regexp_matches({text}, '[0-9]')"  # not `epoch`
     return f"CASE WHEN {word} THEN {_strptime(text, _DATE.short_formats, short=True)} END"
+
+
+def _iso_day(text: str) -> str:
+    day = read_iso_time(text)
+    return f"CASE WHEN {day} BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN {day} END"
 
 
 def _category(column: Column, text: str) -> str:

@@ -7,6 +7,7 @@ whether the column's own SQL failed. A message names the column and the rule, ne
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.staging.keys import NO_KEY
 from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
@@ -24,7 +25,9 @@ def suspect_condition(table: Table, column: Column, i: int) -> str:
 def fault_case(table: Table, column: Column, i: int) -> str:
     """SQL of the value's fault as `FAULT_TYPE`, or null."""
     refused = column.on_invalid == "quarantine" or table.requires(column)
-    if column.allowed is None:
+    if table.is_key(column) and column.type == "text" and column.allowed is None:
+        reason, message = "unparseable", NO_KEY
+    elif column.allowed is None:
         reason, message = "unparseable", f"is not {COLUMN_TYPES[column.type].in_file}"
     else:
         reason, message = "unknown_category", "is not one of the allowed categories"

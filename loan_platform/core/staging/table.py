@@ -27,6 +27,7 @@ class Table:
         latest_by: the column that says which of two rows is the latest; None: the order of the rows.
         layouts: the forms of files that write some of the columns differently.
         row_rules: conditions on the typed columns; a row that breaks a critical one is quarantined.
+        foreign_keys: columns beside `key` that hold the key of another table.
     """
 
     columns: tuple[Column, ...]
@@ -40,6 +41,7 @@ class Table:
     latest_by: Column | None = None
     layouts: tuple[Layout, ...] = ()
     row_rules: tuple[RowRule, ...] = ()
+    foreign_keys: frozenset[str] = frozenset()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -78,6 +80,7 @@ class Table:
             target_required=False,
             missing=contract.missing_texts,
             in_file=_behind_target(contract, source) if needs_target else frozenset(),
+            foreign_keys=frozenset({contract.entity_key}.union(*(table.key for table in contract.tables))),
         )
 
     def with_key_rules(self, source: Source, same_key: SameKey | None) -> "Table":
@@ -94,10 +97,17 @@ class Table:
         )
         return replace(self, same_key=same_key, latest_by=column, columns=(*self.columns, column))
 
+    def is_key(self, column: Column) -> bool:
+        """Whether the column holds a key, of this table or of another one. It is read as `keys` says."""
+        return column.name in self.key or column.name in self.foreign_keys
+
     @cached_property
     def raw_columns(self) -> frozenset[str]:
-        """Names (lower case) of the raw columns that are read. No other column leaves the source."""
-        return self._target_reads.union(*(column.raw_columns for column in self.columns))
+        """Names (lower case) of the raw columns that are read. No other column leaves the source.
+
+        `source_file` and `source_line` are none: every row has them, and a column of a file is never read as one.
+        """
+        return self._target_reads.union(*map(_from_file, self.columns))
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -121,9 +131,9 @@ class Table:
     def missing_required(self, present: frozenset[str]) -> dict[str, frozenset[str]]:
         """Required columns that a file with these raw columns lacks, each with the raw columns that it reads."""
         found = {
-            column.name: column.raw_columns
+            column.name: _from_file(column)
             for column in self.columns
-            if self._in_file(column) and not column.raw_columns & present
+            if self._in_file(column) and _lacks(column, present)
         }
         if self.target_required and (absent := self._target_reads - present):
             found[TARGET] = absent  # without one of them, the outcome would be another or unknown
@@ -132,7 +142,7 @@ class Table:
     def missing_optional(self, present: frozenset[str]) -> tuple[str, ...]:
         """Optional columns that a file with these raw columns lacks, in contract order."""
         required = self.missing_required(frozenset())
-        return tuple(c.name for c in self.columns if c.name not in required and not c.raw_columns & present)
+        return tuple(c.name for c in self.columns if c.name not in required and _lacks(c, present))
 
     def layout_of(self, header: frozenset[str]) -> Layout | None:
         """The layout of a file with these raw columns; None: it writes every column as the contract says."""
@@ -165,7 +175,18 @@ class Table:
 
     @cached_property
     def _target_reads(self) -> frozenset[str]:
-        return self.target.raw_columns if self.target else frozenset()
+        return self.target.raw_columns - {*SOURCE_LOCATION} if self.target else frozenset()
+
+
+def _from_file(column: Column) -> frozenset[str]:
+    """Raw columns that a column reads, without the place of the row, which every row has."""
+    return column.raw_columns - {*SOURCE_LOCATION}
+
+
+def _lacks(column: Column, present: frozenset[str]) -> bool:
+    """Whether a file with these raw columns has none that the column reads."""
+    reads = _from_file(column)
+    return bool(reads) and not reads & present
 
 
 def _behind_target(contract: Contract, source: SourceTable) -> frozenset[str]:

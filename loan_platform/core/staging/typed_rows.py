@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.staging.keys import key_value_sql
 from loan_platform.core.staging.parsing import (
     first_try_sql,
     quote_identifier,
@@ -131,4 +132,5 @@ def _first(table: Table, column: Column, i: int, files: LayoutFiles) -> str:
 
 
 def _value(table: Table, column: Column, i: int, files: LayoutFiles, clean: bool) -> str:
-    return table.by_layout(column, files, lambda written: value_sql(written, f"t{i}", f"n{i}", clean))
+    value = table.by_layout(column, files, lambda written: value_sql(written, f"t{i}", f"n{i}", clean))
+    return key_value_sql(column, f"t{i}", value) if table.is_key(column) else value

@@ -74,7 +74,8 @@ def event_column(column: Column, source: RawColumn, values: pl.Series) -> DraftC
     """The date of the decision: required, since every loan has a vintage."""
     months = values.dt.truncate("1mo").drop_nulls()
     first, last = months.min(), months.max()
-    comments = (f"taken for the date of the decision: {months.n_unique()} months from {first:%Y-%m} to {last:%Y-%m}",)
+    told = f"taken for the date of the decision: {months.n_unique()} months from {first:%Y-%m} to {last:%Y-%m}"
+    comments = (told, *source.reading.doubts)
     changes = {"required": True, "on_invalid": "quarantine", "severity": "critical"}
     return DraftColumn(column.model_copy(update=changes), source, comments)
 
@@ -121,6 +122,7 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
     lines = ["; ".join(told)]
     if column.written_as == "fraction":
         lines.append("the file writes 11 % as 0.11; the value is 11. If it means 0.11 %, change `written_as`")
+    lines += source.reading.doubts
     if nulled:
         lines.append(f"{nulled:,} values are no {column.type} and are read as missing")
     if rare := rare_values(source):

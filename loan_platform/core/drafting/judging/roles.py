@@ -21,6 +21,7 @@ from loan_platform.core.drafting.reading.vocabulary import (
 
 MAX_FLAG_VALUES = 20  # a name or number of a person has more values than a flag
 NEARLY_UNIQUE = 0.95
+UNREAD_DATE = "called a date and not read"
 MAX_BLANKS = 0.01
 
 
@@ -97,7 +98,7 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
         return "the same value in every row"
     if is_personal(column):
         return "names a person, or says how to find one"
-    return _why_no_category(column)
+    return UNREAD_DATE if column.reading.unread_date else _why_no_category(column)
 
 
 def is_number_of_loan(column: RawColumn) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.drafting.reading.names import display_name
 from loan_platform.core.drafting.reading.numbers import find_unit
@@ -9,6 +10,7 @@ from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
 from loan_platform.core.staging.parsing import quote_identifier
 
+NO_KEY_COLUMN = "Outcomes in a second file cannot be joined by this key: it holds the file and the line of the loan."
 RARE = 5  # a value of fewer rows is no category, and may be a person
 
 
@@ -60,13 +62,18 @@ def key_column(source: RawColumn) -> Column:
 
 
 def hashed_key(name: str, raws: tuple[str, ...]) -> Column:
-    """A key made of everything that is known about the application."""
+    """A key made of everything that is known about the application, and of the row's place.
+
+    The values keep their places in a list, missing ones too: without them 450, 9, - and 450, -, 9 are one key. The
+    place tells equal applications apart.
+    """
     texts = ", ".join(quote_identifier(raw) for raw in raws)
     return Column(
         name=name,
-        description="A hash of what is known about the application: the source has no number of the loan.",
+        description="A hash of what is known about the application and of its file and line: the source has no number "
+        "of the loan. Outcomes in a second file cannot be joined by it.",
         type="text",
-        sql=f"'h' || md5(concat_ws('|', {texts}))",
+        sql=f"'h' || md5(CAST(json_array({texts}, {', '.join(SOURCE_LOCATION)}) AS VARCHAR))",
         required=True,
     )
 

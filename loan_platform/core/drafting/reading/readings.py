@@ -6,9 +6,9 @@ from typing import Literal
 
 import polars as pl
 
-from loan_platform.core.drafting.reading.dates import date_style
+from loan_platform.core.drafting.reading.dates import DateStyle, date_style, day_first
 from loan_platform.core.drafting.reading.numbers import NumberStyle, number_style
-from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, word_set
+from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, is_called_date, word_set
 from loan_platform.core.staging.unit_evidence import SHARE
 
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
@@ -33,6 +33,8 @@ class Reading:
         markers: texts, as they are written, that mean a missing value and are in no contract yet.
         sign: a percent sign or a dollar stands in the texts.
         written_as: how percentages are written; None for other types.
+        unread_date: the column is called a date, and its texts are none.
+        doubts: what the texts do not decide, as sentences for the user.
     """
 
     type: Type
@@ -41,19 +43,65 @@ class Reading:
     markers: tuple[str, ...] = ()
     sign: str | None = None
     written_as: Literal["percent", "fraction"] | None = None
+    unread_date: bool = False
+    doubts: tuple[str, ...] = ()
 
 
-def readings(texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words]) -> dict[str, Reading]:
+@dataclass(frozen=True)
+class Stated:
+    """What is known of a file beside its texts.
+
+    Attributes:
+        date: the raw column that the user names as the date of the decision.
+        date_format: that the user states.
+        points: numbers have decimal points unless a column shows a decimal comma, as in a file parted by commas.
+    """
+
+    date: str | None = None
+    date_format: str | None = None
+    points: bool = False
+
+
+NOTHING_STATED = Stated()
+
+
+def readings(
+    texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words], stated: Stated = NOTHING_STATED
+) -> dict[str, Reading]:
     """The reading of each column.
 
     Args:
         texts: for each column its distinct trimmed texts, columns `text` and `count`.
         words: the words of each column's name.
+        stated: what is known beside the texts.
     """
     first = {name: _styled(table) for name, table in texts.items()}
     signs = {style.decimal or "." for style, _ in first.values() if style and style.certain}
-    decimal = signs.pop() if len(signs) == 1 else None
-    return {name: _reading(table, words[name], first[name], decimal) for name, table in texts.items()}
+    decimal = signs.pop() if len(signs) == 1 else "." if stated.points and not signs else None
+    dates = _dates(texts, words, stated)
+    return {
+        name: _reading(table, words[name], first[name], dates[name], decimal, stated.points)
+        for name, table in texts.items()
+    }
+
+
+def _dates(
+    texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words], stated: Stated
+) -> dict[str, DateStyle | None]:
+    """The date style of each column. Day or month first is that of the other columns, if they show one of the two."""
+    found: dict[str, DateStyle | None] = {}
+    for name, table in texts.items():
+        bare, _ = _without_markers(table)
+        found[name] = date_style(bare, words[name], stated.date_format, name == stated.date) if bare.height else None
+    orders = {day_first(style.format) for style in found.values() if style and style.format and style.other is None}
+    certain = orders - {None}
+    if len(certain) != 1:
+        return found
+    first = certain.pop()
+    for name, style in found.items():
+        if style and style.format and style.other:
+            found[name] = DateStyle(style.format if day_first(style.format) == first else style.other)
+    return found
 
 
 def _styled(texts: pl.DataFrame) -> tuple[NumberStyle | None, tuple[str, ...]]:
@@ -67,23 +115,50 @@ def _without_markers(texts: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]
 
 
 def _reading(
-    texts: pl.DataFrame, words: Words, first: tuple[NumberStyle | None, tuple[str, ...]], decimal: str | None
+    texts: pl.DataFrame,
+    words: Words,
+    first: tuple[NumberStyle | None, tuple[str, ...]],
+    dates: DateStyle | None,
+    decimal: str | None,
+    points: bool,
 ) -> Reading:
     stated, markers = _without_markers(texts)
     low = set(texts["text"].head(8).str.to_lowercase().to_list())
     if texts.height <= 4 and _is_boolean(low, words):
         return Reading("boolean")
-    dates = date_style(stated) if stated.height else None
     style = first[0]
     if dates is not None:
-        return Reading("date", date_format=dates[0], markers=markers)
+        return Reading("date", date_format=dates.format, markers=markers, doubts=_date_doubts(dates))
+    unread = stated.height > 0 and is_called_date(words)
     if style is None:
-        return Reading("text")
+        return Reading("text", unread_date=unread)
+    doubts = () if style.certain or points else _number_doubts(stated, number_style(stated, decimal) or style)
     if not style.certain:
         style = number_style(stated, decimal) or style
     kind = _number_type(stated, words, style)
     written = _percent_style(stated, style) if kind == "percent" else None
-    return Reading(kind, style=style, markers=markers, sign=_sign(stated), written_as=written)
+    sign = _sign(stated)
+    return Reading(kind, style, None, markers, sign, written, unread, doubts)
+
+
+def _date_doubts(dates: DateStyle) -> tuple[str, ...]:
+    if dates.other is None:
+        return ()
+    return (
+        f"The values do not decide whether day or month is first. They are read as {dates.format}. If that is wrong, "
+        f"draft the book again with DATE_FORMAT={dates.other}",
+    )
+
+
+def _number_doubts(stated: pl.DataFrame, style: NumberStyle) -> tuple[str, ...]:
+    """A sentence if a text such as 1.234 may be a number with decimals or with thousands."""
+    odd = stated.filter(pl.col("text").str.contains(r"^[^0-9]*[0-9]{1,3}[.,][0-9]{3}[^0-9]*$"))
+    if not odd.height:
+        return ()
+    text = str(odd["text"][0])
+    is_decimal = ("," in text) == (style.decimal == ",")
+    meant = "a number with decimals" if is_decimal else "a number with thousands"
+    return (f"The values do not decide what {text} means. It is read as {meant}. If that is wrong, change `decimal`",)
 
 
 def _is_boolean(low: set[str], words: Words) -> bool:

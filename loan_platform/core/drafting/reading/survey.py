@@ -6,7 +6,7 @@ from functools import cached_property
 import polars as pl
 
 from loan_platform.core.drafting.reading.names import identifiers, split_words
-from loan_platform.core.drafting.reading.readings import Reading, readings
+from loan_platform.core.drafting.reading.readings import NOTHING_STATED, Reading, Stated, readings
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
 
 MAX_COUNTED_VALUES = 60  # of which rows are counted by value
@@ -52,17 +52,18 @@ class RawColumn:
         return 1 - self.stated / self.rows
 
 
-def survey(texts: pl.DataFrame, labels: dict[str, str]) -> dict[str, RawColumn]:
+def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING_STATED) -> dict[str, RawColumn]:
     """Every raw column, in the order of the file.
 
     Args:
         texts: the raw columns as text (String), missing values null.
         labels: each raw column's name as the file has it, in the order of the file.
+        stated: what is known beside the texts.
     """
     named = dict(zip(labels, identifiers(labels.values()).values(), strict=True))
     tables = {raw: _table(texts[raw]) for raw in labels}
     words = {raw: normal(split_words(label)) for raw, label in labels.items()}
-    read = readings(tables, words)
+    read = readings(tables, words, stated)
     twins = _same(texts.select(labels.keys()), tables)
     return {
         raw: _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw))

@@ -123,6 +123,17 @@ THINGS = word_set("account accounts acct accts acc credit vehicle car loan loans
 
 PERCENT_WORDS = frozenset({"pct", "percent", "percentage", "apr", "prozent", "pourcentage", "porcentaje"})
 
+# A column with one of these words is a date, unless another word says that it counts or measures something.
+DATE_WORDS = word_set("date dates datum fecha dt")
+MONTH_WORDS = DATE_WORDS | word_set(
+    "data month monat mese mes mois quarter quartal trimestre week period vintage cohort issued originated origination "
+    "disbursed booked opened"
+)
+NO_DATE_WORDS = COUNT_WORDS | word_set(
+    "since ago avg average mean within per type method mode frequency up due amount income balance volume score rate "
+    "limit value payment payments instalment installment usage quality plan"
+)
+
 _UNITS = {
     **dict.fromkeys(("months", "month", "mths", "mth", "monate", "mois", "meses", "mesi", "maanden"), "months"),
     **dict.fromkeys(
@@ -158,3 +169,8 @@ def find_phrase(words: Words, vocabulary: tuple[Words, ...]) -> Words | None:
         if any(words[i : i + size] == phrase for i in range(len(words) - size + 1)):
             return phrase
     return None
+
+
+def is_called_date(words: Words, vocabulary: frozenset[str] = DATE_WORDS) -> bool:
+    """Whether a name says that the column is a date."""
+    return bool(set(words) & vocabulary) and not set(words) & NO_DATE_WORDS

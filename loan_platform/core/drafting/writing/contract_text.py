@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
 from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.roles import UNREAD_DATE
 from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
@@ -30,6 +31,9 @@ def _head(draft: Draft) -> Iterator[str]:
         yield f"event_date: {scalar(draft.event.column.name)}"
     else:
         yield from comment("No column is the date of the decision, so there is no `event_date`.")
+        unread = [repr(item.label) for item in draft.left_out if item.why == UNREAD_DATE]
+        if unread:
+            yield from comment(f"{', '.join(unread)}: {UNREAD_DATE}; the split would be by hash.")
     if draft.missing != MISSING_MARKERS:
         yield f"missing: {listed(draft.missing, 2)}"
     yield ""

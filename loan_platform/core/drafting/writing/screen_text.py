@@ -6,6 +6,7 @@ from textwrap import wrap
 
 from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.core.drafting.judging.judged_columns import STRONG_AUC
+from loan_platform.core.drafting.judging.roles import UNREAD_DATE
 
 WIDTH = 108
 MARGIN = 13
@@ -23,10 +24,13 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     broken = f", {counts.broken:,} broken lines" if counts.broken else ""
     yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
     yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
+    for line in draft.key.comments:
+        yield from _row("", line)
     event = draft.event
     yield from _row(
         "Date", f"{event.column.name}, {event.comments[0]}" if event else "none: the split is by a hash of the key"
     )
+    yield from _doubts(draft)
     yield from _target(draft)
     yield from _columns(draft)
     yield from _row("Split", draft.policies.split.why)
@@ -36,6 +40,18 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _row(
         "", f"or dagster job execute -m loan_platform.definitions -j {draft.name}_pipeline, with DAGSTER_HOME set"
     )
+
+
+def _doubts(draft: Draft) -> Iterator[str]:
+    """What the values do not decide, and columns that are called dates and are none."""
+    for item in ([draft.event] if draft.event else []) + [judged.draft for judged in draft.judged]:
+        for doubt in item.source.reading.doubts if item.source else ():
+            yield from _row("", f"{item.column.name}: {doubt}")
+    would = "" if draft.event else "; the split would be by hash"
+    for item in draft.left_out:
+        if item.why == UNREAD_DATE:
+            how = "State how it is written: DATE_FORMAT=%Y%m, for example"
+            yield from _row("", f"{item.label!r} is {UNREAD_DATE}{would}. {how}")
 
 
 def _target(draft: Draft) -> Iterator[str]:

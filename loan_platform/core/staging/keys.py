@@ -1,0 +1,66 @@
+"""How a key is read, so that one loan has one key in every file and request.
+
+Programs write a number that identifies a loan as `1077501`, as `1077501.0` or as `1.0775e6`. The first two are one
+key. The last one has lost digits, so it is no key.
+"""
+
+import re
+
+from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.staging.parsing import quote_literal
+
+NO_KEY = "is a number with decimals, an exponent or separated thousands, which is no key"
+_THOUSAND = r"[0-9]{1,3}\.000"  # 12 with three decimals, or twelve thousand
+WHOLE_KEY = r"(-?[0-9]+)\.0*"
+NUMBER_KEY = (
+    r"[-+]?(?:"
+    r"[0-9]+(?:[.,][0-9]*)?[eE]\+[0-9]+|[0-9]+[.,][0-9]*[eE]-?[0-9]+"  # exponents
+    r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?"  # thousands
+    r"|[0-9]+[.,][0-9]+)"  # decimals
+)
+_WHOLE, _NUMBER = re.compile(WHOLE_KEY), re.compile(NUMBER_KEY)
+_AMBIGUOUS = re.compile(_THOUSAND)
+
+
+class NoKeyError(ValueError):
+    """A text that looks like a number and is no key."""
+
+
+def canonical_key(text: str) -> str:
+    """The key that a text stands for: without spaces around it, `1077501` for `1077501.0`.
+
+    Raises:
+        NoKeyError: a number with decimals, an exponent or separated thousands.
+    """
+    key = text.strip(" ")
+    if (whole := _WHOLE.fullmatch(key)) and not _AMBIGUOUS.fullmatch(key):
+        return whole[1]
+    if _NUMBER.fullmatch(key):
+        raise NoKeyError
+    return key
+
+
+def refused_pattern() -> str:
+    """Pattern of the texts that are no key, without anchors, for JSON schemas."""
+    return rf"{_THOUSAND}|(?!-?[0-9]+\.0*(?![0-9.,eE])){NUMBER_KEY}"
+
+
+def key_value_sql(column: Column, text: str, value: str) -> str:
+    """DuckDB SQL of the value of a key column; null where the text is no key.
+
+    Args:
+        column: of the contract.
+        text: SQL of the text.
+        value: SQL of what the column's type makes of it.
+    """
+    if column.type in ("number", "integer"):
+        return f"CASE WHEN NOT contains(lower({text}), 'e') THEN {value} END"
+    if column.type != "text" or column.allowed is not None:
+        return value
+    thousand, whole, number = (quote_literal(pattern) for pattern in (_THOUSAND, WHOLE_KEY, NUMBER_KEY))
+    return (
+        f"CASE WHEN NOT regexp_matches({text}, '[.,+]') THEN {value} "
+        f"WHEN regexp_full_match({text}, {thousand}) THEN NULL "
+        f"WHEN regexp_full_match({text}, {whole}) THEN regexp_extract({text}, {quote_literal(f'^{WHOLE_KEY}')}, 1) "
+        f"WHEN NOT regexp_full_match({text}, {number}) THEN {value} END"
+    )
