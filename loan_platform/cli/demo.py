@@ -3,12 +3,13 @@
 import os
 import sys
 import time
+from typing import Any
 
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.reports.helper_process import peak_megabytes
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.cli.books import book_folder
-from loan_platform.cli.demo_files import write_demo_files
+from loan_platform.cli.demo_files import GeneratedFiles, write_demo_files
 from loan_platform.cli.jobs import run_job
 from loan_platform.cli.run_log import RunLog
 from loan_platform.cli.screen import screen
@@ -31,8 +32,8 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     folder = book_folder(name)
     book, log = load_book(folder), RunLog()
-    tags = write_demo_files(settings, book, folder, rows, log)
-    if not _run_jobs(book, log, tags):
+    generated = write_demo_files(settings, book, folder, rows, log)
+    if not _run_jobs(book, log, generated):
         sys.stderr.write("\nThe demo stopped:\n" + "\n".join(f"  {error}" for error in log.errors) + "\n")
         return 1
     summary = summarise(settings, book, log, time.perf_counter() - started, peak_megabytes())
@@ -41,8 +42,8 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     return 0
 
 
-def _run_jobs(book: Portfolio, log: RunLog, tags: dict[str, str]) -> bool:
-    """Run the book's jobs in order until one fails; the tags name the batches of the run."""
+def _run_jobs(book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:
+    """Run the book's jobs in order until one fails. Generated files replace those of an earlier demo."""
     import dagster as dg
 
     from loan_platform.definitions import defs
@@ -50,10 +51,18 @@ def _run_jobs(book: Portfolio, log: RunLog, tags: dict[str, str]) -> bool:
     definitions = defs()
     present = {job.name for job in definitions.resolve_all_job_defs()}
     with dg.DagsterInstance.get() as instance:
-        for job in (f"{book.name}_{purpose}" for purpose in PURPOSES):
+        for purpose in PURPOSES:
+            job = f"{book.name}_{purpose}"
             if job not in present:  # a book without applications ends at promotion
                 continue
             sys.stderr.write(f"\n{job}\n")
-            if not run_job(definitions, job, instance, log, tags):
+            if not run_job(definitions, job, instance, log, generated.tags, _replacing(book, purpose, generated)):
                 return False
     return True
+
+
+def _replacing(book: Portfolio, purpose: str, generated: GeneratedFiles) -> dict[str, Any]:
+    """Configuration of the step that otherwise keeps the applications of an earlier demo."""
+    if purpose == "scoring" and generated.any:
+        return {f"{book.name}__applications": {"config": {"replace": "all"}}}
+    return {}

@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from loan_platform.adapters.warehouse.sample_files import SCRIPT, write_sample
 from loan_platform.cli.run_log import RunLog
@@ -14,9 +15,16 @@ from loan_platform.settings.source_files import source_override
 SAMPLE_ROWS = 10_000
 
 
+class GeneratedFiles(NamedTuple):
+    """Whether a demo generated its files, and the run tags that name the batches of their applications."""
+
+    any: bool
+    tags: dict[str, str]
+
+
 def write_demo_files(
     settings: PlatformSettings, book: Portfolio, folder: Path, rows: int | None, log: RunLog
-) -> dict[str, str]:
+) -> GeneratedFiles:
     """Generate the book's raw files, unless the environment names files or the book has no generator.
 
     Args:
@@ -27,11 +35,11 @@ def write_demo_files(
         log: gets the seconds.
 
     Returns:
-        Run tags that name the batches of the generated applications.
+        Whether files were generated, and the batches of their applications.
     """
     generator, script = GENERATORS.get(book.name), folder / SCRIPT
     if any(source_override(book.name, source) for source in book.sources) or not (generator or script.is_file()):
-        return {}
+        return GeneratedFiles(False, {})
     started = time.perf_counter()
     if generator:
         written = generator.write(settings.data / book.name, rows or generator.default_rows)
@@ -42,7 +50,7 @@ def write_demo_files(
         written, tags = ", ".join(f"{count:,} {name}" for name, count in counts.items()), {}
     log.seconds["generate"] = time.perf_counter() - started
     sys.stderr.write(f"✓ generated in {log.seconds['generate']:.1f} s: {written}\n")
-    return tags
+    return GeneratedFiles(True, tags)
 
 
 def _range_tags(first: str, last: str) -> dict[str, str]:

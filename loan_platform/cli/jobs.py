@@ -3,7 +3,7 @@
 import sys
 import threading
 import uuid
-from typing import TextIO
+from typing import Any, TextIO
 
 import dagster as dg
 
@@ -20,18 +20,21 @@ def run_job(
     instance: dg.DagsterInstance,
     log: RunLog,
     tags: dict[str, str] | None = None,
+    ops: dict[str, Any] | None = None,
     out: TextIO = sys.stderr,
 ) -> bool:
     """Run one job to its end, with a line in `out` for each message, finished step and failed check.
 
-    Returns whether it succeeded. What happened is added to `log`.
+    `ops` is the configuration of its steps. Returns whether it succeeded. What happened is added to `log`.
     """
     job, run_id = defs.resolve_job_def(name), str(uuid.uuid4())
     outcome: list[bool] = []
 
     def execute() -> None:
         try:
-            result = job.execute_in_process(QUIET, instance, run_id=run_id, tags=tags, raise_on_error=False)
+            result = job.execute_in_process(
+                QUIET | {"ops": ops or {}}, instance, run_id=run_id, tags=tags, raise_on_error=False
+            )
             outcome.append(result.success)
         except Exception as error:  # of Dagster itself; it must reach the person who waits
             log.errors.append(f"{name}: {error}")

@@ -156,6 +156,15 @@ def test_a_refused_later_file_leaves_the_one_before(platform: Platform, file: st
     assert platform.published() == before
 
 
+def test_rows_of_a_linked_file_that_are_gone_are_told(platform: Platform) -> None:
+    assert platform.run("training", "raw_people", "clean_people", "quarantined_people").success
+    header, *rows = (platform.data / "people.csv").read_text().splitlines()
+    (platform.data / "people.csv").write_text("\n".join([header, *rows[:-10]]) + "\n")
+    result = platform.run("training", "raw_people", "clean_people", "quarantined_people")
+    told = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
+    assert str(told["no_rows_lost"]).startswith("10 of the ")
+
+
 def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -> None:
     write(2, "?")(platform.data / "people.csv")
     _, message = step_failure(platform.run("training"))

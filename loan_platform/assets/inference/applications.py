@@ -40,7 +40,7 @@ class ApplicationsConfig(dg.Config):
     replace: str | None = Field(
         default=None,
         description="Batch or range of batches whose applications are removed where this run's files lack them, such "
-        "as 2018-01 or 2018-01..2018-03. Default: no application is removed.",
+        "as 2018-01, 2018-01..2018-03 or all. Default: no application is removed.",
     )
 
 

@@ -51,7 +51,11 @@ class StagedAssets:
         return [*staging_checks(self.book, name), *contract_check_specs(self.book, name, self.rules)]
 
     def publish(
-        self, lake: Lake, reports: ReportFiles, stage: Callable[[Path, Path], "StageSummary"]
+        self,
+        lake: Lake,
+        reports: ReportFiles,
+        stage: Callable[[Path, Path], "StageSummary"],
+        check: Callable[[Path], Checked] | None = None,
     ) -> tuple["StageSummary", Decision]:
         """Stage to candidate files, check them, and publish or refuse them.
 
@@ -59,6 +63,7 @@ class StagedAssets:
             lake: where the rows are published.
             reports: where the reports about them are published.
             stage: writes typed and quarantined rows to two paths.
+            check: further checks of the typed rows.
         """
         name = self.names[0]
         publisher = Publisher(self.book, name, lake, reports, self.folder)
@@ -70,6 +75,8 @@ class StagedAssets:
                 title = f"{self.book.name} {name}" if self.folder else self.book.name
                 absent = staged.missing_optional
                 checked = checked.also(check_contract(self.book, name, self.rules, accepted, absent, title))
+            if check:
+                checked = checked.also(check(accepted))
             return staged, publisher.decide(candidates, checked)
 
 

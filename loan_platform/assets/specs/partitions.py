@@ -83,11 +83,14 @@ def tell_batch(context: dg.AssetExecutionContext, asset: dg.AssetKey, batch: str
 
 
 def parse_range(book: Portfolio, text: str) -> BatchRange:
-    """First and last batch of `2018-01..2018-03`, or of `2018-01`.
+    """First and last batch of `2018-01..2018-03`, of `2018-01`, or of `all`.
 
     Raises:
         RangeError: the text is no range of the book's batches.
     """
+    partitions = batches(book)
+    if text == WHOLE and partitions is not None:
+        return str(partitions.get_first_partition_key()), str(partitions.get_last_partition_key())
     first, _, last = text.partition("..")
     return _checked_range(book, first, last or first)
 
