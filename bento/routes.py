@@ -145,7 +145,7 @@ ROUTES = RouteTable(
             Operation(
                 "invocations",
                 "mlflow",
-                "Score up to 1,000 rows, checked as loosely as MLflow does.",
+                "Score up to 1,000 rows in the forms of MLflow. One invalid row rejects them all.",
                 "One answer per row, in order.",
                 (Content(JSON, "Predictions", "predictions"),),
                 body=(Content(JSON, "ScoringRequest", "rows"), Content(CSV, CSV_ROWS, "csv_rows")),

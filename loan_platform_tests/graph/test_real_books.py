@@ -45,6 +45,7 @@ def test_credit_cards(loan_data: Path, tmp_path: Path) -> None:
     assert done.staged.target_rate == pytest.approx(0.22233, abs=1e-5)
     assert set(done.accepted["education"].unique()) >= {"undocumented", "university"}
     assert done.accepted["bill_sep"].min() == -165_580
+    assert done.staged.rule_warnings == {"statements_near_limit": 1}
     _, test = chosen(book, done.accepted)
     assert test.auc >= 0.785
     assert test.ece <= 0.02

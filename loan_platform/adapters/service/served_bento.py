@@ -19,6 +19,7 @@ from typing import Any
 
 from loan_platform.adapters.service.bentos import BentoError, Built, plain_environment
 from loan_platform.adapters.service.ports import free_port
+from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform.core.scoring.bundle import Bundle
 from loan_platform.core.scoring.predictor import Predictor
 
@@ -31,7 +32,7 @@ class GoldenRowsCheck:
     """Golden rows, scored over HTTP and in batch.
 
     Attributes:
-        rows: number of rows.
+        rows: number of rows that are applications.
         different: numbers, from 1, of rows whose answers differ in any bit.
         ready_seconds: time from the start of the process until it was ready.
         model_sha256: SHA-256 of the bundle that the service reports.
@@ -46,6 +47,8 @@ class GoldenRowsCheck:
 def check_golden_rows(store: Path, built: Built, bundle: Bundle) -> GoldenRowsCheck:
     """Serve a Bento on an empty home and score the bundle's golden rows with it and in batch.
 
+    Golden rows that no application may be, such as the row without any value, are left out.
+
     Args:
         store: BENTOML_HOME of the Bento.
         built: the Bento.
@@ -55,14 +58,24 @@ def check_golden_rows(store: Path, built: Built, bundle: Bundle) -> GoldenRowsCh
         BentoError: the Bento does not become ready, or rejects the rows.
     """
     rows = bundle.golden.frame(bundle.model)
-    expected = Predictor(bundle.model).predict_frame(rows).to_dicts()
-    columns = list(rows.columns)
-    body = {"dataframe_split": {"columns": columns, "data": _json_rows(bundle, columns)}}
+    columns, values = list(rows.columns), _json_rows(bundle, list(rows.columns))
+    reader = ApplicationReader(bundle.model)
+    sound = [i for i, row in enumerate(values) if _is_application(reader, dict(zip(columns, row, strict=True)))]
+    expected = Predictor(bundle.model).predict_frame(rows[sound]).to_dicts()
+    body = {"dataframe_split": {"columns": columns, "data": [values[i] for i in sound]}}
     with _served(store, built) as (url, seconds):
         served = _fetch_json(f"{url}/invocations", body)["predictions"]
         info = _fetch_json(f"{url}/api/v1/model/info")
     pairs = enumerate(zip(served, expected, strict=True), start=1)
     return GoldenRowsCheck(len(expected), tuple(i for i, (a, b) in pairs if a != b), seconds, info["sha256"])
+
+
+def _is_application(reader: ApplicationReader, values: dict[str, Any]) -> bool:
+    try:
+        reader.read(values)
+    except ApplicationError:
+        return False
+    return True
 
 
 def _json_rows(bundle: Bundle, columns: list[str]) -> list[list[Any]]:
