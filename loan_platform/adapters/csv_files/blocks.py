@@ -1,6 +1,7 @@
 """Read a CSV file as blocks of whole lines, checked before any parser sees them."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ CHUNK_BYTES = 1 << 20
 MAX_RECORD_BYTES = 1 << 20  # bounds memory for any file content
 
 _PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstandard"}
+_EXCEL = (b"\xd0\xcf\x11\xe0", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+_DOUBLE_END = re.compile(rb"\r+\n")
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _SAVE_AS = "Save it as CSV in UTF-8, plain or gzip-compressed."
 
@@ -23,8 +26,8 @@ def is_parquet(path: Path) -> bool:
 def blocks(path: Path, max_bytes: int) -> Iterator[bytes]:
     r"""Blocks of whole lines, in order: uncompressed, without byte order mark, each line ended by one `\n`.
 
-    Line ends may be `\n`, `\r\n` or `\r`, also mixed. A line longer than `MAX_RECORD_BYTES` is cut to a length just
-    above it.
+    Line ends may be `\n`, `\r\n`, `\r\r\n` or `\r`, also mixed. A line longer than `MAX_RECORD_BYTES` is cut to a
+    length just above it.
 
     Args:
         path: the file, plain or gzip.
@@ -36,8 +39,9 @@ def blocks(path: Path, max_bytes: int) -> Iterator[bytes]:
     carry = b""
     for index, chunk in enumerate(_chunks(path, max_bytes)):
         data = carry + (chunk if index else _checked_start(path, chunk))
-        held = b"\r" if data.endswith(b"\r") else b""  # the next chunk may begin with its \n
-        data = _unix_lines(data[:-1] if held else data)
+        whole = data.rstrip(b"\r")
+        held = data[len(whole) :]  # the next chunk may begin with its \n
+        data = _unix_lines(whole)
         cut = data.rfind(b"\n") + 1
         if cut:
             yield data[:cut]
@@ -83,6 +87,12 @@ def _chunks(path: Path, max_bytes: int) -> Iterator[bytes]:
 
 
 def _checked_start(path: Path, chunk: bytes) -> bytes:
+    if chunk.startswith((b"PK\x03\x04", _EXCEL[0])) and any(sign in chunk[:4096] for sign in _EXCEL):
+        raise SourceError(
+            path.name,
+            "is an Excel file: save it as CSV",
+            "Choose `CSV UTF-8` under `Save as`, one sheet for each file.",
+        )
     for magic, name in _PACKED.items():
         if chunk.startswith(magic):
             raise SourceError(path.name, f"is packed with {name}", "Unpack it, or pack it with gzip.")
@@ -101,7 +111,12 @@ def _looks_utf16(head: bytes) -> bool:
 
 
 def _unix_lines(data: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    if b"\r" not in data:
+        return data
+    data = data.replace(b"\r\n", b"\n")
+    if b"\r\n" in data:  # \r\r\n is one line end that was translated twice
+        data = _DOUBLE_END.sub(b"\n", data)
+    return data.replace(b"\r", b"\n")
 
 
 def _start(path: Path, size: int) -> bytes:

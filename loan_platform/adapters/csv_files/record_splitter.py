@@ -67,7 +67,7 @@ class CsvRecordSplitter:
         delimiter, commas, number = self._delimiter, self._fields - 1, self._number
         for line in lines:
             number += 1
-            if number <= self._header.line:
+            if number <= self._header.last_line:
                 continue
             if (
                 (plain or (line.isascii() and b"\x00" not in line))

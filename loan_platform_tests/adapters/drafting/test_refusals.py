@@ -172,3 +172,15 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     assert "no column is left that a model may use. last_payment: its name speaks of what comes after" in refused(
         tmp_path, lines
     )
+
+
+def test_titles_above_the_header_are_skipped(tmp_path: Path) -> None:
+    source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
+    source.write_text("\n".join(["Loan report,,", "Created 2026-01-05,,", ",,", *rows()]) + "\n")
+    draft = create_book(BookRequest("b", str(source)), books / "b", PlatformSettings.from_environment(), lambda _: None)
+    assert (draft.key.column.name, draft.counts.rows) == ("id", ROWS)
+
+
+def test_a_line_that_looks_like_the_header_is_named(tmp_path: Path) -> None:
+    told = refused(tmp_path, ["2026,5,1", *rows()])
+    assert "has no header: its first line holds values. Line 2 looks like the header" in told
