@@ -12,6 +12,7 @@ from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table
 
 SEARCHED_LINES = 25
+_NOT_UTF8 = "Save it as CSV in UTF-8, or state `encoding: windows-1252` of the source."
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -72,7 +73,7 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
             f"Add a header line with the columns {', '.join(sorted(table.required_raw))}.",
         )
     if any("\x00" in name or "\ufffd" in name for name in best.names):
-        raise SourceError(file, "has a header that is not UTF-8 text", "Save it as CSV in UTF-8.")
+        raise SourceError(file, "has a header that is not UTF-8 text", _NOT_UTF8)
     written = tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names))
     return replace(best, names=canonical_names(file, written, table), written=written)
 

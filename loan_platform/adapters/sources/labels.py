@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from loan_platform.adapters.csv_files.blocks import is_parquet, lines
+from loan_platform.adapters.csv_files.blocks import UTF_8, is_parquet, lines
 from loan_platform.adapters.csv_files.header import DELIMITERS, SEARCHED_LINES, check_unique, one_line
 from loan_platform.core.errors import SourceError
 
@@ -16,7 +16,7 @@ MAX_COLUMNS = 500
 _VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")
 
 
-def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
+def source_labels(files: list[Path], max_bytes: int, encoding: str = UTF_8) -> dict[str, str]:
     """The columns of all files, in file order.
 
     Returns:
@@ -27,7 +27,7 @@ def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
     """
     labels: dict[str, str] = {}
     for path in files:
-        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes)
+        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes, encoding)
         check_unique(path.name, [name.lower() for name in names])
         for place, label in enumerate(names):
             labels.setdefault(label.lower() or f"unnamed_{place}", label or f"unnamed {place}")
@@ -47,8 +47,8 @@ def _parquet_names(path: Path) -> list[str]:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
 
 
-def _csv_names(path: Path, max_bytes: int) -> list[str]:
-    first = [line.decode("utf-8", "replace") for line in islice(lines(path, max_bytes), SEARCHED_LINES)]
+def _csv_names(path: Path, max_bytes: int, encoding: str) -> list[str]:
+    first = [line.decode("utf-8", "replace") for line in islice(lines(path, max_bytes, encoding), SEARCHED_LINES)]
     header = max((_header(first, delimiter) for delimiter in DELIMITERS), key=lambda found: found[0])[1]
     if len(header) < 2:
         raise SourceError(

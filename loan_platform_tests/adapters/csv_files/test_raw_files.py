@@ -106,7 +106,7 @@ def test_a_header_cell_with_a_line_break_is_one_name(tmp_path: Path) -> None:
     assert ingest([above], tmp_path / "out", contract).accepted["source_line"].to_list() == [4, 5]
 
 
-def test_two_carriage_returns_on_the_border_of_two_chunks_are_one_line_end(tmp_path: Path) -> None:
+def test_two_returns_on_the_border_of_chunks_are_one_line_end(tmp_path: Path) -> None:
     row = (GOOD.format(id=1) + "\r\r\n").encode()
     head = (HEADER + "\r\r\n").encode()
     for size in (CHUNK_BYTES, CHUNK_BYTES - 1, CHUNK_BYTES - 2):

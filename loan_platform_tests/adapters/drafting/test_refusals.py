@@ -161,7 +161,7 @@ def test_a_file_without_a_header_keeps_its_values_to_itself(tmp_path: Path) -> N
 def test_files_that_the_reader_refuses(tmp_path: Path) -> None:
     (tmp_path / "loans.csv").touch()
     assert "is empty" in refused(tmp_path, None)
-    (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-16"))
+    (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-32"))
     assert "is UTF-16 or UTF-32 text" in refused(tmp_path, None)
     (tmp_path / "loans.csv").write_text("just text\nin lines\n")
     assert "has only one column" in refused(tmp_path, None)
