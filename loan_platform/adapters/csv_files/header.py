@@ -3,8 +3,8 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 
@@ -12,6 +12,7 @@ from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table
 
 SEARCHED_LINES = 25
+_NOT_UTF8 = "Save it as CSV in UTF-8, or state `encoding: windows-1252` of the source."
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -25,12 +26,19 @@ class Header:
         names: column names in lower case, in file order. Other names of a column are replaced by the one that the
             contract's SQL uses.
         written: the names as the file has them, in lower case.
+        more_lines: physical lines after the first, where a name in quotes has a line break.
     """
 
     line: int
     delimiter: str
     names: tuple[str, ...]
     written: tuple[str, ...] = ()
+    more_lines: int = 0
+
+    @property
+    def last_line(self) -> int:
+        """The physical line that the header ends on."""
+        return self.line + self.more_lines
 
 
 def find_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
@@ -51,8 +59,8 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
         SourceError: no line names a column of the contract, or two columns are the same one of the contract.
     """
     candidates = [
-        Header(number, delimiter, tuple(_names(line, delimiter)))
-        for number, line in enumerate(islice(lines, SEARCHED_LINES), start=1)
+        Header(number, delimiter, tuple(_names(line, delimiter)), more_lines=line.count(b"\n"))
+        for number, line in _records([*islice(lines, SEARCHED_LINES)])
         for delimiter in DELIMITERS
     ]
     wanted = table.raw_columns
@@ -65,9 +73,9 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
             f"Add a header line with the columns {', '.join(sorted(table.required_raw))}.",
         )
     if any("\x00" in name or "\ufffd" in name for name in best.names):
-        raise SourceError(file, "has a header that is not UTF-8 text", "Save it as CSV in UTF-8.")
+        raise SourceError(file, "has a header that is not UTF-8 text", _NOT_UTF8)
     written = tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names))
-    return Header(best.line, best.delimiter, canonical_names(file, written, table), written)
+    return replace(best, names=canonical_names(file, written, table), written=written)
 
 
 def canonical_names(file: str, written: Sequence[str], table: Table) -> tuple[str, ...]:
@@ -128,10 +136,27 @@ def closest_names(wanted: frozenset[str], names: Sequence[str]) -> list[str]:
 
 def _names(line: bytes, delimiter: str) -> list[str]:
     try:
-        record = next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
+        record = next(csv.reader(line.decode("utf-8", "replace").splitlines(keepends=True), delimiter=delimiter), [])
     except csv.Error:
         return []
-    return [name.strip().lower() for name in record]
+    return [one_line(name).lower() for name in record]
+
+
+def one_line(name: str) -> str:
+    """A column's name without spaces around it; a line break in it counts as a space."""
+    return " ".join(name.split()) if "\n" in name else name.strip()
+
+
+def _records(lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, and each record of several lines whose quotes are closed on the last one."""
+    for number, line in enumerate(lines, start=1):
+        yield number, line
+        quotes = line.count(b'"')
+        for more, other in enumerate(lines[number:], start=1) if quotes % 2 else ():
+            quotes += other.count(b'"')
+            if quotes % 2 == 0:
+                yield number, b"\n".join(lines[number - 1 : number + more])
+                break
 
 
 def _closest(column: str, raw: frozenset[str], names: Sequence[str]) -> str:

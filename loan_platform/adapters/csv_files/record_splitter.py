@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, is_utf8
 from loan_platform.adapters.csv_files.header import Header
 from loan_platform.core.errors import SourceError
 
 MAX_RECORD_LINES = 100  # of one record with line ends in a quoted value
 MIN_RECORDS = 1_000  # with fewer records, a file may have any share of rejects
+_NOT_UTF8 = "the record is not UTF-8 text"
 _BROKEN = "a value has a quote inside"
 _QUOTED = re.compile(rb'(?:"[^"]*")+')
 
@@ -33,6 +34,7 @@ class CsvRecordSplitter:
     def __init__(self, file: str, header: Header, clean: BinaryIO, rejects: BinaryIO, max_rows: int) -> None:
         self.rows = 0
         self.rejected = 0
+        self._not_utf8 = 0
         self._file = file
         self._header = header
         self._clean = clean
@@ -54,7 +56,7 @@ class CsvRecordSplitter:
         for block in blocks:
             lines = block.split(b"\n")
             lines.pop()
-            self._sort(lines, plain=b"\x00" not in block and _is_utf8(block))
+            self._sort(lines, plain=b"\x00" not in block and is_utf8(block))
             self._check_totals()
         while self._open:
             self._give_up_open()
@@ -67,7 +69,7 @@ class CsvRecordSplitter:
         delimiter, commas, number = self._delimiter, self._fields - 1, self._number
         for line in lines:
             number += 1
-            if number <= self._header.line:
+            if number <= self._header.last_line:
                 continue
             if (
                 (plain or (line.isascii() and b"\x00" not in line))
@@ -140,7 +142,7 @@ class CsvRecordSplitter:
             return problem
         if b"\x00" in record:
             return "the record holds a NUL byte"
-        return None if _is_utf8(record) else "the record is not UTF-8 text"
+        return None if is_utf8(record) else _NOT_UTF8
 
     def _misshapen(self, record: bytes) -> str | None:
         if len(record) > MAX_RECORD_BYTES:
@@ -155,6 +157,7 @@ class CsvRecordSplitter:
 
     def _reject(self, number: int, problem: str) -> None:
         self.rejected += 1
+        self._not_utf8 += problem == _NOT_UTF8
         self._rejects.write(b"%d\t%b\n" % (number, problem.encode()))
 
     def _check_totals(self) -> None:
@@ -165,6 +168,12 @@ class CsvRecordSplitter:
                 f"has more than the allowed {self._max_rows:,} rows",
                 "Raise `max_rows` of the source if the size is right.",
             )
+        if records > MIN_RECORDS and self._not_utf8 > records / 2:
+            raise SourceError(
+                self._file,
+                f"{self._not_utf8:,} of {records:,} lines are not UTF-8 text",
+                "State `encoding: windows-1252` (or utf-16) of the source, or save it as CSV in UTF-8.",
+            )
         if records > MIN_RECORDS and self.rejected > records / 2:
             raise SourceError(
                 self._file,
@@ -172,13 +181,3 @@ class CsvRecordSplitter:
                 f"which has {self._fields} fields",
                 "Check delimiter, quotes and header of the file.",
             )
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -7,7 +7,13 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from loan_platform.adapters.drafting.source_profile import RawSource, count_target, read_source, stage_source
+from loan_platform.adapters.drafting.source_profile import (
+    RawSource,
+    count_target,
+    read_source,
+    stage_source,
+    with_likely_encoding,
+)
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import Warehouse
@@ -72,6 +78,7 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
     """
     policy = Source(path=absolute(request.source))
     files = resolve(policy, home=cache, cache=cache)
+    policy = with_likely_encoding(files, policy)
     with TemporaryDirectory(dir=cache, prefix="draft-") as scratch:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)
@@ -83,7 +90,8 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
         key, why, others = _key(request.key, raw, columns, target)
         plan = make_plan(columns, target, key)
         progress(f"{len(plan.kept)} columns to type and judge")
-        return _judged(request, raw, plan, (why, others), _Staging(warehouse, folder, threads), columns)
+        draft = _judged(request, raw, plan, (why, others), _Staging(warehouse, folder, threads), columns)
+        return replace(draft, encoding=policy.encoding)
 
 
 def absolute(source: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from loan_platform.adapters.csv_files.blocks import is_parquet, likely_encoding
 from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
@@ -71,13 +72,23 @@ class RawSource:
         return int(missing), int(distinct)
 
 
+def with_likely_encoding(files: list[Path], source: Source) -> Source:
+    """The source with the encoding of its CSV files; UTF-8 where they differ.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    found = {likely_encoding(path, source.max_bytes) for path in files if not is_parquet(path)}
+    return source.model_copy(update={"encoding": found.pop()}) if len(found) == 1 else source
+
+
 def read_source(warehouse: Warehouse, files: list[Path], source: Source, folder: Path) -> RawSource:
     """Read every column of the files as text into `folder`, with the warehouse's reader.
 
     Raises:
         SourceError: a file as a whole cannot be used.
     """
-    labels = source_labels(files, source.max_bytes)
+    labels = source_labels(files, source.max_bytes, source.encoding)
     raw, rejects = folder / "raw.parquet", folder / "rejects.parquet"
     read = warehouse.read_raw(files, _all_columns(labels), source, raw, rejects)
     return RawSource(labels, read, raw, rejects)

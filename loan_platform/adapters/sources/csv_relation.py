@@ -28,12 +28,12 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
     Raises:
         SourceError: the file as a whole cannot be used.
     """
-    header = find_header(label, lines(path, source.max_bytes), table)
+    header = find_header(label, lines(path, source.max_bytes, source.encoding), table)
     descriptor, clean = tempfile.mkstemp(suffix=".csv", dir=scratch)
     rejects = Path(clean).with_suffix(".rejects")
     with os.fdopen(descriptor, "wb") as good, rejects.open("wb") as bad:
         splitter = CsvRecordSplitter(label, header, good, bad, max_rows)
-        splitter.split(blocks(path, source.max_bytes))
+        splitter.split(blocks(path, source.max_bytes, source.encoding))
     names = frozenset(header.names)
     form, missing = table.layout_of(names), table.missing_optional(names)
     file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter, form and form.name)

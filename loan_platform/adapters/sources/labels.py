@@ -8,15 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
-from loan_platform.adapters.csv_files.blocks import is_parquet, lines
-from loan_platform.adapters.csv_files.header import DELIMITERS, SEARCHED_LINES, check_unique
+from loan_platform.adapters.csv_files.blocks import UTF_8, is_parquet, lines
+from loan_platform.adapters.csv_files.header import DELIMITERS, SEARCHED_LINES, check_unique, one_line
 from loan_platform.core.errors import SourceError
 
 MAX_COLUMNS = 500
 _VALUE = re.compile(r"[-+]?[$€£]?\s*[0-9][0-9.,:/ -]*%?")
 
 
-def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
+def source_labels(files: list[Path], max_bytes: int, encoding: str = UTF_8) -> dict[str, str]:
     """The columns of all files, in file order.
 
     Returns:
@@ -27,7 +27,7 @@ def source_labels(files: list[Path], max_bytes: int) -> dict[str, str]:
     """
     labels: dict[str, str] = {}
     for path in files:
-        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes)
+        names = _parquet_names(path) if is_parquet(path) else _csv_names(path, max_bytes, encoding)
         check_unique(path.name, [name.lower() for name in names])
         for place, label in enumerate(names):
             labels.setdefault(label.lower() or f"unnamed_{place}", label or f"unnamed {place}")
@@ -47,19 +47,32 @@ def _parquet_names(path: Path) -> list[str]:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
 
 
-def _csv_names(path: Path, max_bytes: int) -> list[str]:
-    first = [line.decode("utf-8", "replace") for line in islice(lines(path, max_bytes), SEARCHED_LINES)]
+def _csv_names(path: Path, max_bytes: int, encoding: str) -> list[str]:
+    first = [line.decode("utf-8", "replace") for line in islice(lines(path, max_bytes, encoding), SEARCHED_LINES)]
     header = max((_header(first, delimiter) for delimiter in DELIMITERS), key=lambda found: found[0])[1]
     if len(header) < 2:
         raise SourceError(
             path.name, "has only one column", f"Separate the columns by one of {' '.join(map(repr, DELIMITERS))}."
         )
-    stated = [name for name in header if name]
-    if sum(bool(_VALUE.fullmatch(name)) for name in stated) >= max(len(stated) / 2, 1):
-        raise SourceError(
-            path.name, "has no header: its first line holds values", "Add a line with the names of the columns."
-        )
+    if not _are_names(header):
+        likely = next((i for i, line in enumerate(first, start=1) if _look_like_header(line)), None)
+        hint = "Add a line with the names of the columns."
+        if likely is not None:
+            hint = f"Line {likely} looks like the header: remove the lines above it."
+        raise SourceError(path.name, "has no header: its first line holds values", hint)
     return header
+
+
+def _are_names(record: list[str]) -> bool:
+    stated = [name for name in record if name]
+    return sum(bool(_VALUE.fullmatch(name)) for name in stated) < max(len(stated) / 2, 1)
+
+
+def _look_like_header(line: str) -> bool:
+    """Whether all cells of a line are different words."""
+    cells = max((next(csv.reader([line], delimiter=d), []) for d in DELIMITERS), key=len)
+    words = {cell.strip() for cell in cells}
+    return len(cells) > 1 and len(words) == len(cells) and all(re.match(r"[^\W\d]", word) for word in words)
 
 
 def _header(lines: list[str], delimiter: str) -> tuple[int, list[str]]:
@@ -72,5 +85,6 @@ def _header(lines: list[str], delimiter: str) -> tuple[int, list[str]]:
     if not counts:
         return 0, []
     fields, rows = max(counts.items(), key=lambda item: (item[1] * item[0], item[0]))
-    header = next(record for record in records if len(record) == fields)
-    return fields * rows, [" ".join(name.split()) if "\n" in name else name.strip() for name in header]
+    names = [[one_line(name) for name in record] for record in records if len(record) == fields]
+    # A title above the header fills one cell or two.
+    return fields * rows, next((record for record in names if sum(map(bool, record)) > fields / 2), names[0])

@@ -53,9 +53,9 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
 
 
 def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
-    header = likely_header(path.name, lines(path, source.max_bytes), table)
+    header = likely_header(path.name, lines(path, source.max_bytes, source.encoding), table)
     kept = {name: i for i, name in enumerate(header.names) if name in wanted}
-    rows = islice(lines(path, source.max_bytes), header.line, None)
+    rows = islice(lines(path, source.max_bytes, source.encoding), header.last_line, None)
     texts = (line.decode("utf-8", "replace") + "\n" for line in rows)
     records: list[list[str]] = []
     try:

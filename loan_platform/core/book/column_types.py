@@ -88,10 +88,20 @@ class NumberForm:
     largest: float | None = None
 
 
-# Signs, a dollar sign, thousands in groups of three, a percent sign. `12,5` and `1.234,56` are no such number.
-_FORMATTED = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s*%?\s*$"
-# The same with thousands in points and a decimal comma. `12.5` is no such number.
-_FORMATTED_COMMA = r"^\s*[-+]?\s*\$?\s*(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*%?\s*$"
+# Thousands in groups of three, or as in India: 1,23,456.
+_GROUPED = r"(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d+)(?:\.\d*)?"
+_GROUPED_COMMA = r"(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d*)?"
+
+
+def _formatted(number: str) -> str:
+    """With signs, a dollar and a percent sign. Negative is also `(5)` and `5-`, as accounts write it."""
+    money = rf"\$?\s*{number}\s*%?"
+    return rf"^\s*(?:[-+]?\s*{money}|\(\s*{money}\s*\)|{money}\s*-)\s*$"
+
+
+_FORMATTED = _formatted(_GROUPED)  # `12,5` and `1.234,56` are no such number
+_FORMATTED_COMMA = _formatted(_GROUPED_COMMA)  # `12.5` is no such number
+NEGATIVE = r"^\s*\(|-\s*$"  # of a text that `_formatted` describes
 
 NUMBER_FORMS: dict[Reader, NumberForm] = {
     "file": NumberForm(_FORMATTED, _FORMATTED_COMMA),

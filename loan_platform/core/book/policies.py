@@ -36,6 +36,9 @@ class Source(Strict):
     max_bytes: int = Field(
         default=20_000_000_000, gt=0, description="Largest size in bytes after unpacking. More bytes are an error."
     )
+    encoding: Literal["utf-8", "windows-1252", "latin-1", "utf-16"] = Field(
+        default="utf-8", description="Encoding of CSV files. In `utf-8` a line of another encoding is quarantined."
+    )
     same_key: SameKey = Field(
         default="latest",
         description="Which row counts when several rows of `applications` or `outcomes` have one key, in one file or "

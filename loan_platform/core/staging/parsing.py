@@ -12,6 +12,7 @@ from loan_platform.core.book.column_types import (
     INTEGER_FORMS,
     LAST_DATE,
     LAST_SHORT_YEAR,
+    NEGATIVE,
     NUMBER_FORMS,
     spelling,
 )
@@ -105,10 +106,12 @@ def _integer(column: Column, first: str, text: str) -> str:
 
 def _formatted(column: Column, text: str) -> str:
     if column.decimal is None:
-        pattern, digits = _NUMBER.pattern, rf"regexp_replace({text}, '[$,%\s]', '', 'g')"
+        pattern, digits = _NUMBER.pattern, rf"regexp_replace({text}, '[$,%()\s]', '', 'g')"
     else:
-        pattern, digits = _NUMBER.pattern_comma, rf"replace(regexp_replace({text}, '[$.%\s]', '', 'g'), ',', '.')"
-    return f"CASE WHEN regexp_matches({text}, {quote_literal(pattern)}) THEN TRY_CAST({digits} AS DOUBLE) END"
+        pattern, digits = _NUMBER.pattern_comma, rf"replace(regexp_replace({text}, '[$.%()\s]', '', 'g'), ',', '.')"
+    size = f"TRY_CAST(rtrim({digits}, '-') AS DOUBLE)"
+    value = f"CASE WHEN regexp_matches({text}, {quote_literal(NEGATIVE)}) THEN -{size} ELSE {size} END"
+    return f"CASE WHEN regexp_matches({text}, {quote_literal(pattern)}) THEN {value} END"
 
 
 def _boolean(text: str) -> str:

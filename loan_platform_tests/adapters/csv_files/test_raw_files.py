@@ -9,7 +9,7 @@ import pytest
 from loan_platform.adapters.csv_files.blocks import CHUNK_BYTES
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-from loan_platform_tests.support.ingest import GOOD, HEADER, ingest, write
+from loan_platform_tests.support.ingest import GOOD, HEADER, book, ingest, write
 
 
 def _rows(count: int) -> list[str]:
@@ -21,7 +21,7 @@ def _bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_line_ends_and_byte_order_mark(tmp_path: Path, end: str, start: str) -> None:
     text = start + end.join([HEADER, *_rows(3)])
@@ -89,6 +89,42 @@ def test_notes_above_the_header_and_a_footer(tmp_path: Path) -> None:
     assert done.read.files[0].header_line == 3
     assert done.accepted["source_line"].to_list() == [4, 5]
     assert done.reasons == [(7, None, "structural")]
+
+
+def test_a_header_cell_with_a_line_break_is_one_name(tmp_path: Path) -> None:
+    contract = book(
+        columns=[
+            {**column.model_dump(), "sql": '"yearly income"'} if column.name == "income" else column.model_dump()
+            for column in book().columns
+        ]
+    )
+    header = 'id,issued,"Yearly\nincome",rate,term,home,joint,status,note'
+    done = ingest([write(tmp_path / "a.csv", ["title", *_rows(2)], header)], tmp_path / "out", contract)
+    assert done.accepted["source_line"].to_list() == [4, 5]
+    assert done.accepted["income"].to_list() == [50000.0, 50000.0]
+    above = write(tmp_path / "b.csv", _rows(2), f'The "loans\n{header}')
+    assert ingest([above], tmp_path / "out", contract).accepted["source_line"].to_list() == [4, 5]
+
+
+def test_two_returns_on_the_border_of_chunks_are_one_line_end(tmp_path: Path) -> None:
+    row = (GOOD.format(id=1) + "\r\r\n").encode()
+    head = (HEADER + "\r\r\n").encode()
+    for size in (CHUNK_BYTES, CHUNK_BYTES - 1, CHUNK_BYTES - 2):
+        fill = row[:-4] + b"x" * (size - len(head) - len(row) + 2) + b"\r\r\n"
+        done = ingest([_bytes(tmp_path / "a.csv", head + fill + row)], tmp_path / "out")
+        assert [*done.accepted["source_line"], *done.quarantined["source_line"]] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml" + bytes(600),
+    ],
+)
+def test_an_excel_file_is_told_as_that(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(SourceError, match="is an Excel file: save it as CSV"):
+        ingest([_bytes(tmp_path / "loans.csv", data)], tmp_path / "out")
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])

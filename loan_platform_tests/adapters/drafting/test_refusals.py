@@ -161,7 +161,7 @@ def test_a_file_without_a_header_keeps_its_values_to_itself(tmp_path: Path) -> N
 def test_files_that_the_reader_refuses(tmp_path: Path) -> None:
     (tmp_path / "loans.csv").touch()
     assert "is empty" in refused(tmp_path, None)
-    (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-16"))
+    (tmp_path / "loans.csv").write_bytes("id,loan_status\n1,bad\n".encode("utf-32"))
     assert "is UTF-16 or UTF-32 text" in refused(tmp_path, None)
     (tmp_path / "loans.csv").write_text("just text\nin lines\n")
     assert "has only one column" in refused(tmp_path, None)
@@ -172,3 +172,15 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     assert "no column is left that a model may use. last_payment: its name speaks of what comes after" in refused(
         tmp_path, lines
     )
+
+
+def test_titles_above_the_header_are_skipped(tmp_path: Path) -> None:
+    source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
+    source.write_text("\n".join(["Loan report,,", "Created 2026-01-05,,", ",,", *rows()]) + "\n")
+    draft = create_book(BookRequest("b", str(source)), books / "b", PlatformSettings.from_environment(), lambda _: None)
+    assert (draft.key.column.name, draft.counts.rows) == ("id", ROWS)
+
+
+def test_a_line_that_looks_like_the_header_is_named(tmp_path: Path) -> None:
+    told = refused(tmp_path, ["2026,5,1", *rows()])
+    assert "has no header: its first line holds values. Line 2 looks like the header" in told

@@ -9,7 +9,7 @@ from loan_platform.core.drafting.judging.outcomes import read_outcome
 from loan_platform.core.drafting.judging.ranges import drafted_range
 from loan_platform.core.drafting.judging.roles import is_protected, sounds_later
 from loan_platform.core.drafting.reading.names import TAKEN, identifiers, split_words
-from loan_platform.core.drafting.reading.readings import Reading, readings
+from loan_platform.core.drafting.reading.readings import Reading, Stated, readings
 from loan_platform.core.drafting.reading.survey import survey
 
 
@@ -36,6 +36,10 @@ def read(**columns: list[str]) -> dict[str, Reading]:
         ("x", ["0.123", "0.500"], "number", None, None),
         ("x", ["1.234", "5678"], "number", None, None),
         ("x", ["1,234", "900"], "integer", None, None),
+        ("x", ["1,23,456", "12,34,567.50"], "number", None, None),
+        ("x", ["(62,898.65)", "9,271.26"], "number", None, None),
+        ("x", ["62,898.65-", "($5)"], "number", None, None),
+        ("x", ["(1.234,56)", "12,5-"], "number", ",", None),
         ("x", ["7.5%", "3 %"], "percent", None, None),
         ("int_rate", ["0.1122", "0.05"], "percent", None, None),
         ("x", ["€ 1.234,50", "€ 3,20"], "number", ",", "trim(regexp_replace(r, '^(€)|(€)$', '', 'gi'))"),
@@ -201,3 +205,21 @@ def test_protected_names_are_whole_words(name: str, protected: bool) -> None:
 def test_ranges_leave_a_margin(low: float, high: float, wanted: tuple[float, float]) -> None:
     assert drafted_range(low, high) == wanted
     assert drafted_range(0, 99.5, is_percent=True) == (0, 100)
+
+
+def test_points_are_decimal_in_a_file_parted_by_commas() -> None:
+    tables = {"ratio": pl.DataFrame({"text": ["1.987", "2.453"], "count": [5, 4]})}
+    parted = readings(tables, {"ratio": ("ratio",)}, Stated(points=True))["ratio"]
+    assert parted.style is not None
+    assert (parted.type, parted.style.decimal, parted.doubts) == ("number", None, ())
+    other = readings(tables, {"ratio": ("ratio",)})["ratio"]
+    assert other.doubts == (
+        "The values do not decide what 1.987 means. It is read as a number with thousands. If that is wrong, change "
+        "`decimal`",
+    )
+
+
+def test_a_number_that_other_columns_decide_is_told() -> None:
+    found = read(a=["1,234", "2,500"], b=["0,5", "1,75"])
+    assert "It is read as a number with decimals" in found["a"].doubts[0]
+    assert found["b"].doubts == ()

@@ -18,6 +18,15 @@ from loan_platform_tests.support.one_column import staged, table_of
         ("$ 50", 50.0),
         ("-$5", -5.0),
         ("7%", 7.0),
+        ("(62,898.65)", -62898.65),
+        ("($ 5)", -5.0),
+        ("62,898.65-", -62898.65),
+        ("1,23,456", 123456.0),
+        ("12,34,567.5", 1234567.5),
+        ("-(5)", "unparseable"),
+        ("(5", "unparseable"),
+        ("-5-", "unparseable"),
+        ("123,45,678", "unparseable"),
         ("NA", None),
         (" n/a ", None),
         ("  ", None),
@@ -141,6 +150,11 @@ def test_integer_with_a_decimal_comma(text: str, value: object) -> None:
     found = staged(table_of(type="integer", decimal=","), [text, "1"])
     assert found == [value, 1]
     assert type(found[1]) is int
+
+
+def test_negative_numbers_of_accounts_with_a_decimal_comma() -> None:
+    table = table_of(type="number", decimal=",")
+    assert staged(table, ["(1.234,56)", "1.234,56-", "(5.5)"]) == [-1234.56, -1234.56, "unparseable"]
 
 
 def test_percent_with_a_decimal_comma() -> None:

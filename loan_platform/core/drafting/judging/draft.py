@@ -48,6 +48,7 @@ class Draft:
         judged: all other columns, in the order of the file.
         features: with the statistics of their columns.
         left_out: what stays in the source.
+        encoding: of the source's CSV files.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Draft:
     features: tuple[tuple[Feature, Statistics], ...]
     left_out: tuple[LeftOut, ...]
     policies: ChosenPolicies
+    encoding: str = "utf-8"
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from loan_platform.core.book.column_types import NUMBER_FORMS
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
 
 READABLE = 0.98  # of the stated texts; fewer, and the column is taken for text
 
-_FORMATTED = r"[-+]?\s*\$?\s*([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?\s*%?"
-_POINT = rf"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^{_FORMATTED}$"
-_FORMATTED_COMMA = r"[-+]?\s*\$?\s*([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]*)?\s*%?"
-_COMMA = rf"^[-+]?([0-9]+,?[0-9]*|,[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|^{_FORMATTED_COMMA}$"
+_FORMATTED, _FORMATTED_COMMA = (
+    pattern.replace(r"\d", "[0-9]")  # for Polars, digits of other scripts are digits too
+    for pattern in (NUMBER_FORMS["file"].pattern, NUMBER_FORMS["file"].pattern_comma)
+)
+_POINT = rf"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|{_FORMATTED}"
+_COMMA = rf"^[-+]?([0-9]+,?[0-9]*|,[0-9]+)([eE][-+]?[0-9]+)?\s*%?$|{_FORMATTED_COMMA}"
 _POINTS_OF_THOUSANDS = r"^[-+]?([1-9][0-9]{0,2}(\.[0-9]{3})+|[0-9]{1,3})$"
 _APART = "[ '\u2019\u00a0\u202f]"
 _PARTED = rf"^[-+]?[0-9]{{1,3}}({_APART}[0-9]{{3}})+([.,][0-9]+)?$"

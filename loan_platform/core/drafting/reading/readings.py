@@ -77,10 +77,10 @@ def readings(
     """
     first = {name: _styled(table) for name, table in texts.items()}
     signs = {style.decimal or "." for style, _ in first.values() if style and style.certain}
-    decimal = signs.pop() if len(signs) == 1 else "." if stated.points and not signs else None
+    decimal = next(iter(signs)) if len(signs) == 1 else "." if stated.points else None
     dates = _dates(texts, words, stated)
     return {
-        name: _reading(table, words[name], first[name], dates[name], decimal, stated.points)
+        name: _reading(table, words[name], first[name], dates[name], decimal, stated.points and decimal == ".")
         for name, table in texts.items()
     }
 

@@ -28,9 +28,12 @@ def _sources(draft: Draft) -> Iterator[str]:
     variable = draft.name.upper()
     yield "  sources:"
     yield from comment(f"Overridden by {variable}_LOANS and {variable}_APPLICATIONS.", 4)
-    yield from ("    loans:", f"      path: {scalar(draft.source)}")
+    path = [f"      path: {scalar(draft.source)}"]
+    if draft.encoding != "utf-8":
+        path.append(f"      encoding: {draft.encoding}")
+    yield from ("    loans:", *path)
     yield from comment("Replace it by a file of new applications. Until then the loans themselves are scored.", 4)
-    yield from ("    applications:", f"      path: {scalar(draft.source)}")
+    yield from ("    applications:", *path)
     counts = draft.counts
     refused = counts.rows + counts.broken - counts.accepted
     yield "  quarantine:"

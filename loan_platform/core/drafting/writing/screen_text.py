@@ -23,6 +23,8 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield f"━━ {draft.name} " + "━" * 60
     broken = f", {counts.broken:,} broken lines" if counts.broken else ""
     yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
+    if draft.encoding != "utf-8":
+        yield from _row("", f"The text is no UTF-8. It is read as {draft.encoding}: `encoding` in defs.yaml says so")
     yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
     for line in draft.key.comments:
         yield from _row("", line)
