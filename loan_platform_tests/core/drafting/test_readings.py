@@ -160,6 +160,22 @@ def test_a_code_of_one_and_two_is_no_outcome() -> None:
 
 
 @pytest.mark.parametrize(
+    "word",
+    [
+        *("Partially Paid", "partial payment", "Part paid", "Not yet paid", "To be repaid", "Will be paid"),
+        *("Paid by guarantor", "Paid by insurer", "teilweise bezahlt", "Restructured, paid"),
+    ],
+)
+def test_a_limited_repayment_is_told_and_is_not_repaid(word: str):
+    counts = {"Defaulted": 100, "Repaid": 700, word: 60}
+    found = read_outcome(("loan", "status"), counts)
+    assert found is not None
+    assert (found.bad, found.good, found.unresolved) == (("Defaulted",), ("Repaid",), (word,))
+    assert f"{word!r} can mean either" in found.why
+    assert read_outcome(("loan", "status"), counts, named=True) is None  # then the person is asked
+
+
+@pytest.mark.parametrize(
     ("name", "later"),
     [
         ("recoveries", True),

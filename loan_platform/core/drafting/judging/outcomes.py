@@ -19,6 +19,12 @@ _GOOD = (
     r"\bfully paid|\bpaid\b|\bpaid ?-?off|\brepaid|\bprepaid|\bgood\b|\bperforming|\bcompleted?\b|\bno default|"
     r"(zurueck)gezahlt|\bgetilgt|\bzurueckbezahlt|\brembours|\bpagado|\bpagato|\bquitado|\bpago\b|\bafgelost|\bterugbetaald"
 )
+# A limited repayment is no repayment: whether such a loan defaulted is for the lender to say.
+_LIMITED = (
+    r"\bpart(ial(ly)?|ly)?\b|\bteil|\bparci|\bpartiel|\bparzial|\bgedeeltelijk|"
+    r"\bnot yet\b|\bnoch nicht|\bpas encore|\baun no\b|\bto be (re)?paid|\b(will|shall|should) (be|pay)|\bpromised?\b|"
+    r"\bexpected\b|\bpaid by\b|\bguarant|\bbuerg|\bcollateral|\binsur|\bsettled (for|below)|\brestructur|\brenegotiat"
+)
 _OPEN = (
     r"\bcurrent|\bissued|\blate\b|\bgrace\b|\bopen\b|\bactive|\bin repayment|\bongoing|\brunning|\boutstanding|"
     r"\bpending|"
@@ -114,9 +120,11 @@ def _yes_or_no(words: Words, low: dict[str, str], named: bool) -> Outcome | None
 
 
 def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
-    bad, good, unresolved, unknown = (list[str]() for _ in range(4))
+    bad, good, unresolved, unknown, limited = (list[str]() for _ in range(5))
     for value, text in low.items():
-        if re.search(_BAD, text) and not re.search(_NOT_BAD, text):
+        if re.search(_LIMITED, text):
+            limited.append(value)
+        elif re.search(_BAD, text) and not re.search(_NOT_BAD, text):
             bad.append(value)
         elif re.search(_NOT_BAD, text) or re.search(_GOOD, text):
             good.append(value)
@@ -124,15 +132,17 @@ def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
             unresolved.append(value)
         else:
             unknown.append(value)
-    if not bad or not good or (unknown and named):
+    if not bad or not good or ((unknown or limited) and named):
         return None
     if len(unknown) > len(bad) + len(good) + len(unresolved):
         return None
     score = max(name_score(words), 0) + (4 if not unknown else 1)
-    why = "its values speak of default and of repayment" + (
-        "; the other states are taken for outcomes not known yet" if unresolved or unknown else ""
-    )
-    return Outcome(tuple(bad), tuple(good), (*unresolved, *unknown), score, why)
+    why = "its values speak of default and of repayment"
+    if limited:
+        why += f"; {' and '.join(map(repr, limited))} can mean either, and is taken for not known yet"
+    if unresolved or unknown:
+        why += "; the other states are taken for outcomes not known yet"
+    return Outcome(tuple(bad), tuple(good), (*unresolved, *unknown, *limited), score, why)
 
 
 def _plain(value: str) -> str:
