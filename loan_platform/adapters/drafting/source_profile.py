@@ -16,6 +16,7 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
+from loan_platform.core.staging.keys import canonical_keys
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
@@ -62,8 +63,10 @@ class RawSource:
         return frame.with_columns(absent).select(self.labels.keys())
 
     def distinct(self, raw: str) -> tuple[int, int]:
-        """Number of missing values of a column, and number of distinct values."""
-        values = pl.scan_parquet(self.raw).select(pl.col(raw).str.strip_chars().replace("", None))
+        """Number of values of a column that are missing or no key, and number of distinct keys."""
+        values = pl.scan_parquet(self.raw).select(
+            canonical_keys(pl.col(raw).str.strip_chars().replace("", None)).alias(raw)
+        )
         missing, distinct = (
             values.select(missing=pl.col(raw).null_count(), distinct=pl.col(raw).drop_nulls().n_unique())
             .collect()

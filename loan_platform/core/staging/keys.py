@@ -6,6 +6,8 @@ key. The last one has lost digits, so it is no key.
 
 import re
 
+import polars as pl
+
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.staging.parsing import quote_literal
 
@@ -43,6 +45,16 @@ def canonical_key(text: str) -> str:
 def refused_pattern() -> str:
     """Pattern of the texts that are no key, without anchors, for JSON schemas."""
     return rf"{_THOUSAND}|(?!-?[0-9]+\.0*(?![0-9.,eE])){NUMBER_KEY}"
+
+
+def canonical_keys(texts: pl.Expr) -> pl.Expr:
+    """`canonical_key` of a column; null for what is no key."""
+    key = texts.str.strip_chars(" ")
+    thousand, whole, number = (key.str.contains(f"^(?:{p})$") for p in (_THOUSAND, WHOLE_KEY, NUMBER_KEY))
+    none = pl.lit(None, pl.String)
+    return (
+        pl.when(thousand).then(none).when(whole).then(key.str.extract(WHOLE_KEY)).when(number).then(none).otherwise(key)
+    )
 
 
 def key_value_sql(column: Column, text: str, value: str) -> str:

@@ -3,9 +3,10 @@
 import re
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
-from loan_platform.core.staging.keys import NoKeyError, canonical_key, refused_pattern
+from loan_platform.core.staging.keys import NoKeyError, canonical_key, canonical_keys, refused_pattern
 from loan_platform_tests.support.one_column import staged, table_of
 
 KEYS = {
@@ -45,6 +46,14 @@ def test_staging_reads_keys_in_the_same_way() -> None:
     keyed = replace(table, key=("x",))
     assert staged(keyed, [*KEYS]) == [*KEYS.values()]
     assert staged(keyed, NO_KEYS) == ["unparseable"] * len(NO_KEYS)
+
+
+def test_a_column_of_keys_is_read_in_the_same_way() -> None:
+    texts = pl.DataFrame({"x": [*KEYS, *NO_KEYS, None]})
+    assert texts.select(canonical_keys(pl.col("x"))).to_series().to_list() == [
+        *KEYS.values(),
+        *[None] * (len(NO_KEYS) + 1),
+    ]
 
 
 def test_a_key_that_is_a_number_has_no_exponent() -> None:

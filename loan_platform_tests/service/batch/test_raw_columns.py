@@ -54,6 +54,8 @@ def raw_model(slope: float = 0.1) -> ScoringModel:
     model = scoring_model(slope)
     parts = model.contract.model_dump()
     parts["columns"] = [{**column, "sql": SQL[column["name"]]} for column in parts["columns"]]
+    (used,) = (column for column in parts["columns"] if column["name"] == "utilisation")
+    used["written_as"] = "fraction"
     return replace(model, contract=Contract.model_validate(parts))
 
 
@@ -102,7 +104,7 @@ def test_a_raw_file_is_scored_as_in_the_night(service: httpx.Client, tmp_path: P
     path.write_bytes(content)
     model = raw_model()
     staged = nightly(model.contract, path, tmp_path)
-    assert staged["utilisation"].to_list()[0] == 11.22  # a file of shares
+    assert staged["utilisation"].to_list()[0] == 11.22
     wanted = Predictor(model).predict_frame(staged)
     told = job(service, content, media)
     assert told["status"] == "SUCCEEDED", told

@@ -12,6 +12,7 @@ import pytest
 
 from bento.app import ServiceApp
 from bento.batch.input import CSV, JSON, Pieces
+from bento.batch.raw_columns import RawColumns
 from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.applications.frame_reader import FrameReader
 from loan_platform.core.applications.reader import ApplicationReader
@@ -103,7 +104,9 @@ def test_rows_of_a_batch_job_are_refused_alike(media: str, tmp_path: Path) -> No
         csv_file(tmp_path / "input", rows)
     else:
         (tmp_path / "input").write_text("\n".join(map(json.dumps, rows)))
-    pieces = Pieces(tmp_path, media, FrameReader(ApplicationReader(club_model())), 1_000_000)
+    model = club_model()
+    reader = ApplicationReader(model)
+    pieces = Pieces(tmp_path, media, FrameReader(reader), 1_000_000, RawColumns(model.contract, reader))
     pieces.split()
     read = pieces.read(0)
     assert read.rows.to_list() == [1, len(rows)]
