@@ -29,7 +29,7 @@ TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo book dev serve bento key key-name audit-key audit mlflow data check
-.PHONY: test test-fast coverage integration faults wheel-check lint format typecheck lock docs clean
+.PHONY: test test-fast coverage integration thorough faults wheel-check lint format typecheck lock docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12 \
@@ -48,17 +48,20 @@ book: $(READY) ## Draft a book from a file of loans: make book NAME=my_book SOUR
 	@test -n "$$SOURCE" || { echo "SOURCE is missing: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
 	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"}
 
-test: $(READY) ## Run all tests except those of make integration
-	@$(PYTEST) -m "not integration"
+test: $(READY) ## Run all tests except those of make thorough and make integration
+	@$(PYTEST) -m "not integration and not thorough"
 
 test-fast: $(READY) ## Run the quick tests of core, settings and layering
-	@$(PYTEST) -m "not slow and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
+	@$(PYTEST) -m "not slow and not thorough and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
 
 coverage: $(READY) ## Run the tests of core and show the share of its lines that they reach
 	@$(PYTEST) --cov=loan_platform/core --cov-report=term:skip-covered --cov-fail-under=90 loan_platform_tests/core
 
 integration: $(READY) ## Test webserver, daemon, command line and service together, for real
 	@$(PYTEST) -m integration
+
+thorough: $(READY) ## Run the fuzz, fault and sweep tests at their usual size
+	@$(PYTEST) -m thorough
 
 faults: $(READY) ## Run the fault tests at full size (about an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
