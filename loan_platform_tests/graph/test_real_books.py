@@ -20,7 +20,7 @@ from loan_platform.core.staging.table import Table
 from loan_platform.core.training.train import train
 from loan_platform_tests.support.ingest import ingest
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.thorough]
 
 RETAIL = {
     "loans": "lms_loan_daily.csv.gz",

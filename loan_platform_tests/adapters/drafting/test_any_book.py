@@ -18,6 +18,8 @@ from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.ingest import ingest
 
+pytestmark = pytest.mark.thorough
+
 FILES = int(os.environ.get("FUZZ_BOOKS", "25"))
 ROWS = 420
 

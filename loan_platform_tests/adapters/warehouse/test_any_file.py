@@ -20,6 +20,8 @@ from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.ingest import HEADER, Ingested, ingest
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = int(os.environ.get("FUZZ_FILES", "120"))
 CANARY = "CANARY-5e0c"
 NAMES = HEADER.split(",")

@@ -13,7 +13,7 @@ import yaml
 import loan_platform
 from loan_platform.core.checking.book_check import check_book
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 SHIPPED = Path(loan_platform.__file__).parent / "defs" / "lending_club"
 FILES = ("contract.yaml", "defs.yaml")

@@ -26,6 +26,8 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import answer_policy
 from loan_platform_tests.support.random_loans import limits, random_rows, random_target
 
+pytestmark = pytest.mark.thorough
+
 BOOKS = ("lending_club", "credit_cards", "bank_customers", "retail_loans")
 FAMILIES = ("scorecard", "random_forest", "gradient_boosting", "blend")
 SMALL = {"gradient_boosting": {"rounds": 60}, "random_forest": {"num_parallel_tree": 24}}

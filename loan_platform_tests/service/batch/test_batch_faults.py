@@ -23,7 +23,7 @@ from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.running import BOOK, Home, serving, worker
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 SOME = pl.concat([typed_rows(seed) for seed in range(0, 4_000, 40)])
 ROWS = pl.concat([SOME] * 35)  # three pieces, of which the last is not full

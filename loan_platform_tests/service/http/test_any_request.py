@@ -19,7 +19,7 @@ from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.running import Home, bodies, worker
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 REQUESTS = 100_000 if os.environ.get("LOAN_FAULTS") == "full" else 2_000
 CALLERS = 4
