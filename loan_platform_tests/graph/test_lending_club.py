@@ -40,6 +40,7 @@ def report(name: str) -> dict:
 
 @pytest.mark.real_data
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loanstats_2007_2011.csv.gz"))
     with dg.instance_for_test() as instance:

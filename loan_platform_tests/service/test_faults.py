@@ -25,7 +25,7 @@ from loan_platform_tests.support.processes.small_disk import run_on_small_disk
 from loan_platform_tests.support.service.running import Home, bodies, serving, worker
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 FULL = os.environ.get("LOAN_FAULTS") == "full"
 ROWS = typed_rows()

@@ -42,6 +42,7 @@ def test_many_processes_start_on_an_empty_home(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for reached in (".building/dagster/history/runs.db", "dagster/schedules", "mlflow.db"):

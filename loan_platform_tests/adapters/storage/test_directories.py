@@ -45,7 +45,7 @@ def test_a_name_must_be_plain(tmp_path: Path, name: str) -> None:
         publish(tmp_path, name, "x")
 
 
-@pytest.mark.parametrize("failure", ["kill", "EIO"])
+@pytest.mark.parametrize("failure", ["kill", pytest.param("EIO", marks=pytest.mark.thorough)])
 def test_a_failure_at_every_file_operation_leaves_old_or_new(tmp_path: Path, failure: Failure) -> None:
     start = tmp_path / "start"
     publish(start, "a1", "old")

@@ -79,7 +79,16 @@ def test_a_name_cannot_leave_the_lake(tmp_path: Path, name: str) -> None:
         Lake(tmp_path).exists("book", "rows", name)
 
 
-@pytest.mark.parametrize(("before", "failure"), [("old", "kill"), (None, "kill"), ("old", "EIO"), ("old", "ENOSPC")])
+@pytest.mark.parametrize(
+    ("before", "failure"),
+    [
+        ("old", "kill"),
+        *(
+            pytest.param(*case, marks=pytest.mark.thorough)
+            for case in ((None, "kill"), ("old", "EIO"), ("old", "ENOSPC"))
+        ),
+    ],
+)
 def test_a_failure_at_any_file_operation_shows_all_old_or_new(
     tmp_path: Path, before: str | None, failure: Failure
 ) -> None:

@@ -146,6 +146,7 @@ def test_no_code_is_answered_that_is_not_documented() -> None:
     assert found == {(status, code) for status, codes in CODES.items() for code in codes}
 
 
+@pytest.mark.thorough
 def test_schemathesis_finds_no_lie(home: Home, service: httpx.Client, tmp_path: Path) -> None:
     """No 5xx; answers as described, with stable codes; what is described is taken, and what is not is refused."""
     config = tmp_path / "schemathesis.toml"
