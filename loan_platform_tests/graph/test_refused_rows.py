@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -25,6 +26,9 @@ from loan_platform_tests.support.small_books.linked_cars import (
 )
 
 Break = Callable[[Path], None]
+PEOPLE = ("raw_people", "clean_people", "quarantined_people", "replaced_people")
+CLEAN = (*PEOPLE, "raw_loans", "clean_loans", "quarantined_loans")
+REPLACE_PEOPLE = {"ops": {f"{NAME}__clean_people": {"config": {"replace": True}}}}
 STAGED = ("clean_loans", "clean_people", "joined_loans", "validated_loans", "applications", "outcomes", "predictions")
 
 
@@ -36,10 +40,10 @@ class Platform:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
 
-    def run(self, purpose: str, *assets: str) -> dg.ExecuteInProcessResult:
+    def run(self, purpose: str, *assets: str, **options: Any) -> dg.ExecuteInProcessResult:
         job = self.definitions.resolve_job_def(f"{NAME}_{purpose}")
         chosen = [dg.AssetKey([NAME, asset]) for asset in assets] or None
-        return job.execute_in_process(instance=self.instance, asset_selection=chosen, raise_on_error=False)
+        return job.execute_in_process(instance=self.instance, asset_selection=chosen, raise_on_error=False, **options)
 
     def lake(self, name: str) -> Path:
         return self.settings.lake / NAME / name / "part-0.parquet"
@@ -108,9 +112,8 @@ def add_later_people(path: Path) -> None:
     path.write_text("\n".join([header, *rows, *later]) + "\n")
 
 
-def lose_people(path: Path) -> None:
-    header, *rows = path.read_text().splitlines()
-    path.write_text("\n".join([header, *rows[10:]]) + "\n")
+def add_a_loan_of_nobody(path: Path) -> None:
+    path.write_text(f"{path.read_text()}NOBODY,2022-01-05,100,yes\n")
 
 
 TRAINING = {
@@ -119,8 +122,7 @@ TRAINING = {
     "people repeated": ("people", write(0, "C0"), "clean_people", {"quarantine_within_policy"}),
     "loans without a date": ("loans", write(1, "soon"), "clean_loans", {"quarantine_within_policy"}),
     "loans out of range": ("loans", write(2, "9e12"), "validated_loans", {"quarantine_within_policy"}),
-    "a join that looks ahead": ("people", add_later_people, "joined_loans", {"point_in_time"}),
-    "a join that loses loans": ("people", lose_people, "joined_loans", {"no_loan_lost"}),
+    "a join that loses loans": ("loans", add_a_loan_of_nobody, "joined_loans", {"no_loan_lost"}),
 }
 
 
@@ -156,13 +158,61 @@ def test_a_refused_later_file_leaves_the_one_before(platform: Platform, file: st
     assert platform.published() == before
 
 
-def test_rows_of_a_linked_file_that_are_gone_are_told(platform: Platform) -> None:
-    assert platform.run("training", "raw_people", "clean_people", "quarantined_people").success
+def test_a_linked_file_adds_and_takes_nothing_away(platform: Platform) -> None:
+    people, everyone = platform.data / "people.csv", LOANS + APPLICATIONS
+    header, first, *rows = people.read_text().splitlines()
+    person, stated, _ = first.split(",")
+    people.write_text("\n".join([header, f"{person},{stated},7.0", "NEW,2022-01-01,9.0"]) + "\n")
+    assert platform.run("training", *PEOPLE).success
+    known = pl.read_parquet(platform.lake("clean_people"))
+    assert known.height == everyone + 1
+    assert known.filter(person=person)["salary"].to_list() == [7.0]
+    assert pl.read_parquet(platform.lake("replaced_people"))["person"].to_list() == [person]
+    write_files(platform.data)
+    assert platform.run("training", *PEOPLE, run_config=REPLACE_PEOPLE).success
+    assert pl.read_parquet(platform.lake("clean_people")).height == len(rows) + 1 == everyone
+    assert pl.read_parquet(platform.lake("replaced_people"))["person"].to_list() == [person, person, "NEW"]
+
+
+def test_files_that_may_lack_a_row_replace_nothing(platform: Platform) -> None:
+    write(2, "?")(platform.data / "people.csv")
+    before = platform.lake("clean_people").read_bytes()
     header, *rows = (platform.data / "people.csv").read_text().splitlines()
-    (platform.data / "people.csv").write_text("\n".join([header, *rows[:-10]]) + "\n")
-    result = platform.run("training", "raw_people", "clean_people", "quarantined_people")
-    told = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
-    assert str(told["no_rows_lost"]).startswith("10 of the ")
+    few = [rows[0], *rows[-50:]]  # one of 51 rows is quarantined, which the policy allows
+    (platform.data / "people.csv").write_text("\n".join([header, *few]) + "\n")
+    result = platform.run("training", *PEOPLE, run_config=REPLACE_PEOPLE)
+    assert failed_checks(result) == {"no_rows_lost"}
+    assert "But 1 rows of the files are quarantined" in step_failure(result)[1]
+    assert platform.lake("clean_people").read_bytes() == before
+
+
+def test_a_linked_file_without_rows_changes_nothing(platform: Platform) -> None:
+    before = pl.read_parquet(platform.lake("clean_people")).drop("in_last_file")
+    (platform.data / "people.csv").write_text("person,stated,salary\n")
+    assert platform.run("training", *PEOPLE).success
+    assert pl.read_parquet(platform.lake("clean_people")).drop("in_last_file").equals(before)
+
+
+def test_rows_that_look_ahead_are_refused_and_can_be_taken_back(platform: Platform) -> None:
+    before = platform.lake("joined_loans").read_bytes()
+    add_later_people(platform.data / "people.csv")
+    training = platform.run("training")
+    assert step_failure(training)[0] == "joined_loans"
+    assert failed_checks(training) == {"point_in_time"}
+    write_files(platform.data)
+    assert failed_checks(platform.run("training")) == {"point_in_time"}  # files take nothing away
+    assert platform.run("training", "joined_loans", *CLEAN, run_config=REPLACE_PEOPLE).success
+    assert platform.lake("joined_loans").read_bytes() == before
+
+
+def test_an_application_that_the_join_loses_is_quarantined(platform: Platform) -> None:
+    file = platform.data / "applications.csv"
+    file.write_text(f"{file.read_text()}NOBODY,2023-01-05,100\n")
+    assert platform.run("scoring").success
+    (lost,) = pl.read_parquet(platform.lake("quarantined_applications")).rows(named=True)
+    assert (lost["source_line"], lost["reason"]) == (APPLICATIONS + 2, "not_joined")
+    assert lost["message"] == "the join of the linked sources gives it no row"
+    assert pl.read_parquet(platform.lake("applications")).height == APPLICATIONS
 
 
 def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -> None:
@@ -178,7 +228,8 @@ def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -
     bad = pl.read_parquet(refused / "quarantined_people" / "part-0.parquet")
     assert bad.height == 0.4 * people
     assert bad["reason"].unique().to_list() == ["unparseable"]
-    assert pl.read_parquet(refused / "clean_people" / "part-0.parquet").height == 0.6 * people
+    would_count = pl.read_parquet(refused / "clean_people" / "part-0.parquet")
+    assert (would_count.height, would_count["in_last_file"].sum()) == (people, 0.6 * people)
     reports = platform.settings.reports / NAME
     assert json.loads((reports / "refused/clean_people/staging.json").read_text())["quarantined"] == 0.4 * people
     assert json.loads((reports / "people/staging.json").read_text())["quarantined"] == 0
@@ -186,11 +237,10 @@ def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -
 
 
 def test_the_next_good_file_removes_what_was_refused(platform: Platform) -> None:
-    names = ("raw_people", "clean_people", "quarantined_people")
     write(2, "?")(platform.data / "people.csv")
-    assert not platform.run("training", *names).success
+    assert not platform.run("training", *PEOPLE).success
     write_files(platform.data)
-    assert platform.run("training", *names).success
+    assert platform.run("training", *PEOPLE).success
     assert not {"clean_people", "quarantined_people"} & platform.refused()
     assert not (platform.settings.reports / NAME / "refused" / "clean_people").exists()
 

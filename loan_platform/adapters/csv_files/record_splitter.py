@@ -26,12 +26,22 @@ class CsvRecordSplitter:
     A record with line ends in a quoted value gets the number of its first line. If a quote is not closed, only its
     line is rejected, and reading continues with the next line. Blank lines are skipped.
 
+    A file without rows is an error, unless it `may_be_empty`.
+
     Attributes:
         rows: records written so far.
         rejected: lines rejected so far.
     """
 
-    def __init__(self, file: str, header: Header, clean: BinaryIO, rejects: BinaryIO, max_rows: int) -> None:
+    def __init__(
+        self,
+        file: str,
+        header: Header,
+        clean: BinaryIO,
+        rejects: BinaryIO,
+        max_rows: int,
+        may_be_empty: bool = False,
+    ) -> None:
         self.rows = 0
         self.rejected = 0
         self._not_utf8 = 0
@@ -40,6 +50,7 @@ class CsvRecordSplitter:
         self._clean = clean
         self._rejects = rejects
         self._max_rows = max_rows
+        self._may_be_empty = may_be_empty
         self._delimiter = header.delimiter.encode()
         self._fields = len(header.names)
         beside = re.escape(self._delimiter) + rb"\n"
@@ -61,7 +72,7 @@ class CsvRecordSplitter:
         while self._open:
             self._give_up_open()
         self._check_totals()
-        if self.rows + self.rejected == 0:
+        if self.rows + self.rejected == 0 and not self._may_be_empty:
             raise SourceError(self._file, "has a header and no rows", "Give a file with rows.")
 
     def _sort(self, lines: list[bytes], plain: bool) -> None:

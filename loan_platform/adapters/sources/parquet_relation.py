@@ -43,7 +43,7 @@ def parquet_relation(
         SourceError: the file as a whole cannot be used.
     """
     columns, rows, size = _read_metadata(connection, path, label)
-    if rows == 0:
+    if rows == 0 and not table.may_be_empty:
         raise SourceError(label, "has no rows", "Give a file with rows.")
     if rows > max_rows or size > source.max_bytes:
         limit = f"{source.max_rows:,} rows" if rows > max_rows else f"{source.max_bytes:,} bytes"

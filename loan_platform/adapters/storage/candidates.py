@@ -9,7 +9,7 @@ from filelock import FileLock
 from loan_platform.adapters.storage.atomic_files import fsync, make_directory, remove
 from loan_platform.adapters.storage.versions import commit, link_public, store_version
 
-LOCK = ".lock"  # a leading dot: no partition is named so
+LOCK, WRITER = ".lock", ".writer"  # a leading dot: no partition is named so
 
 
 @dataclass(frozen=True)

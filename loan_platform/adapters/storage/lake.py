@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+from filelock import FileLock
 
 from loan_platform.adapters.storage.atomic_files import (
     atomic_write,
@@ -24,7 +25,7 @@ from loan_platform.adapters.storage.atomic_files import (
     remove,
     remove_abandoned,
 )
-from loan_platform.adapters.storage.candidates import Candidates
+from loan_platform.adapters.storage.candidates import WRITER, Candidates
 from loan_platform.adapters.storage.versions import MANIFEST, Published, current_version
 from loan_platform.core.errors import ExplainedError
 
@@ -91,6 +92,14 @@ class Lake:
             finally:
                 for partial in partials.values():
                     remove(partial)
+
+    @contextmanager
+    def one_writer(self, portfolio: str, asset: str, partition: str | None = None) -> Iterator[None]:
+        """Let one run at a time read the asset's rows and publish others that build on them. Other runs wait."""
+        store = self._store(portfolio, asset, partition)
+        make_directory(store)
+        with FileLock(store / WRITER):
+            yield
 
     def write(self, frame: pl.DataFrame, portfolio: str, asset: str, partition: str | None = None) -> Published:
         """Publish a frame. The same rows give the same bytes.

@@ -1,4 +1,4 @@
-"""Rows of a new file are added to those that earlier files brought. Rows that no longer count stay in the history."""
+"""Add the rows of new files to the rows that are known: one row per key counts, all others stay in the history."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,14 @@ import duckdb
 
 from loan_platform.adapters.warehouse.ordered_parquet import write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
+from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
-CONTENT = "content"
-IN_LAST_FILE = "in_last_file"
-_PLACE = ("source_file", "source_line")
 _ADDED = (CONTENT, IN_LAST_FILE)
+_REPLACED_BY = ("replaced_by_file", "replaced_by_line")
+# Columns of the working tables begin with two underscores: no column of a contract can be named so.
+_SAME, _BATCH, _PLACE = "__same", "__batch", "__place"
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,25 @@ class KeyRules:
     """How the rows of one key are told apart.
 
     Attributes:
-        key: column that identifies a row.
+        key: columns that identify a row.
         same_key: which of two rows with one key counts. `refuse` keeps the first, and the caller refuses the others.
         latest_by: date column that says which row is the latest; None: the one that was read last.
+        not_compared: columns in which two equal rows may differ. The place in a file and `latest_by` always are.
         batch: SQL of the batch of a row, for `shrunk` and `replace`.
         replace: first and last batch whose known rows go if the new file lacks their keys; None: none goes.
     """
 
-    key: str
+    key: tuple[str, ...]
     same_key: SameKey = "latest"
     latest_by: str | None = None
+    not_compared: frozenset[str] = frozenset()
     batch: str = "'all'"
     replace: tuple[str, str] | None = None
+
+    @property
+    def key_list(self) -> str:
+        """The key as a list of SQL identifiers."""
+        return ", ".join(map(quote_identifier, self.key))
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Accumulation:
     Attributes:
         rows: rows afterwards.
         added: rows with a key that was not known.
-        unchanged: rows that were known with the same values.
+        unchanged: rows that equal the row of their key that counts.
         replacing: rows that replaced a known row of their key.
         outranked: rows whose key has another row that counts. They are in the history.
         removed: known rows that went because their batch was to be replaced. They are in the history.
@@ -58,6 +66,23 @@ class Accumulation:
     shrunk: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True)
+class AccumulationFiles:
+    """Where `Accumulator.add` writes.
+
+    Attributes:
+        counting: one row per key, in the order of the key: the columns of the new file, `content` (MD5 of the values
+            that are compared) and `in_last_file` (whether the new file has the key).
+        history: every row that does not count, of all calls: the columns of the new file, `content`, and the place of
+            the row that counts instead, `replaced_by_file` and `replaced_by_line`, null where the row was removed.
+        superseded: the rows that this call added to the history.
+    """
+
+    counting: Path
+    history: Path
+    superseded: Path
+
+
 class Accumulator:
     """Adds rows to known rows.
 
@@ -69,95 +94,118 @@ class Accumulator:
         self._session = session
 
     def add(
-        self, new: Path, known: Path | None, history: Path | None, rules: KeyRules, out: Path, out_history: Path
+        self, new: Path, known: Path | None, history: Path | None, rules: KeyRules, out: AccumulationFiles
     ) -> Accumulation:
         """Write the known rows with those of a new file, and the history of the rows that do not count.
 
         Args:
             new: Parquet with typed rows, source_file and source_line. Several rows may have one key.
-            known: what an earlier call wrote to `out`; None at first. Its rows get the columns of `new`: a column that
-                they lack is null, and one that `new` lacks is dropped.
-            history: what an earlier call wrote to `out_history`; None at first.
+            known: what an earlier call wrote to `out.counting`; None at first. Its rows get the columns of `new`: a
+                column that they lack is null, and one that `new` lacks is dropped. Their `content` stays.
+            history: what an earlier call wrote to `out.history`; None at first. A value that has no form in a column's
+                new type is null.
             rules: which row of a key counts.
-            out: Parquet in the order of the key, one row per key: the columns of `new`, `content` (MD5 of the values,
-                without their place in a file) and `in_last_file` (whether the new file has the key).
-            out_history: Parquet with the columns of `new`, `content`, and the place of the row that counts instead:
-                `replaced_by_file` and `replaced_by_line`, null where the row was removed.
+            out: the files to write.
 
         Raises:
             WarehouseError: a known value cannot be read with the type that its column has in `new`, or memory or disk
                 space ran out.
         """
         with self._session.connection() as (connection, _):
-            names = _load(connection, new, known, rules)
-            write(connection, _rows_sql(names, rules), out)
-            write(connection, _history_sql(names, rules, history), out_history)
+            columns = _columns(connection, new)
+            _load(connection, columns, new, known, rules)
+            _create_superseded(connection, columns, history, rules)
+            names = ", ".join(map(quote_identifier, columns))
+            counting = f"SELECT {names}, {CONTENT}, {IN_LAST_FILE} FROM counting ORDER BY {rules.key_list}"
+            write(connection, counting, out.counting)
+            write(connection, "FROM superseded ORDER BY ALL", out.superseded)
+            write(connection, "FROM history UNION ALL BY NAME FROM superseded ORDER BY ALL", out.history)
             return _counts(connection)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, new: Path, known: Path | None, rules: KeyRules) -> str:
-    """Create the tables `fresh` (rows of the file, ranked by key), `known`, and `verdict` (what becomes of a key).
-
-    Returns:
-        The columns of `new`, as a select list.
-    """
-    columns = _columns(connection, new)
-    values = ", ".join(quote_identifier(name) for name in columns if name not in _PLACE)
-    extra = f"md5(CAST(to_json(row({values})) AS VARCHAR)) AS {CONTENT}, {rules.batch} AS batch"
-    key = quote_identifier(rules.key)
+def _load(
+    connection: duckdb.DuckDBPyConnection, columns: dict[str, str], new: Path, known: Path | None, rules: KeyRules
+) -> None:
+    """Create the tables `fresh` (rows of the file, ranked by key), `known`, `verdict` (of a key), and `counting`."""
+    key, same = rules.key_list, _same_sql(columns, rules)
     latest = quote_identifier(rules.latest_by) if rules.latest_by else "NULL"
     order = f"{latest} DESC NULLS LAST, file_row_number DESC" if rules.same_key == "latest" else "file_row_number"
     connection.execute(
-        f"CREATE TABLE fresh AS SELECT *, {extra}, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place "
+        f"CREATE TABLE fresh AS SELECT *, {same} AS {_SAME}, {_SAME} AS {CONTENT}, {rules.batch} AS {_BATCH}, "
+        f"row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS {_PLACE} "
         f"FROM read_parquet({quote_literal(str(new))}, file_row_number = true)"
     )
-    connection.execute(f"CREATE TABLE known AS SELECT *, {extra} FROM ({_known_sql(connection, columns, known, new)})")
+    earlier = _known_sql(connection, columns, known, new)
+    connection.execute(
+        f"CREATE TABLE known AS SELECT * REPLACE (coalesce({CONTENT}, {same}) AS {CONTENT}), {same} AS {_SAME}, "
+        f"{rules.batch} AS {_BATCH} FROM ({earlier})"
+    )
     later = f"coalesce(n.{latest} >= k.{latest}, k.{latest} IS NULL)" if rules.latest_by else "true"
     wins = later if rules.same_key == "latest" else "false"
     removed = "false"
     if rules.replace:
-        removed = f"k.batch BETWEEN {quote_literal(rules.replace[0])} AND {quote_literal(rules.replace[1])}"
+        removed = f"k.{_BATCH} BETWEEN {quote_literal(rules.replace[0])} AND {quote_literal(rules.replace[1])}"
+    date = f"greatest(k.{latest}, n.{latest})" if rules.latest_by else "NULL"
     connection.execute(f"""
-        CREATE TABLE verdict AS SELECT coalesce(n.{key}, k.{key}) AS key,
-            CASE WHEN n.{key} IS NULL THEN CASE WHEN {removed} THEN 'removed' ELSE 'kept' END
-                WHEN k.{key} IS NULL THEN 'added' WHEN n.{CONTENT} = k.{CONTENT} THEN 'unchanged'
-                WHEN {wins} THEN 'replacing' ELSE 'outranked' END AS what
-        FROM (FROM fresh WHERE place = 1) AS n FULL JOIN known AS k ON n.{key} = k.{key}""")
-    from_new, from_known = "what IN ('added', 'replacing')", "what IN ('unchanged', 'outranked', 'kept')"
+        CREATE TABLE verdict AS SELECT {key}, {date} AS __date,
+            CASE WHEN n.{_SAME} IS NULL THEN CASE WHEN {removed} THEN 'removed' ELSE 'kept' END
+                WHEN k.{_SAME} IS NULL THEN 'added' WHEN n.{_SAME} = k.{_SAME} THEN 'unchanged'
+                WHEN {wins} THEN 'replacing' ELSE 'outranked' END AS __what
+        FROM (FROM fresh WHERE {_PLACE} = 1) AS n FULL JOIN known AS k USING ({key})""")
+    from_new, from_known = "__what IN ('added', 'replacing')", "__what IN ('unchanged', 'outranked', 'kept')"
+    dated = f"REPLACE (CASE __what WHEN 'unchanged' THEN __date ELSE {latest} END AS {latest})"
     connection.execute(f"""
         CREATE VIEW counting AS
-        SELECT fresh.* EXCLUDE (file_row_number, place), true AS {IN_LAST_FILE}
-            FROM fresh JOIN verdict ON verdict.key = fresh.{key} WHERE place = 1 AND {from_new}
+        SELECT fresh.* EXCLUDE (file_row_number, {_PLACE}), true AS {IN_LAST_FILE}
+            FROM fresh SEMI JOIN (FROM verdict WHERE {from_new}) AS won USING ({key}) WHERE {_PLACE} = 1
         UNION ALL BY NAME
-        SELECT known.*, what <> 'kept' AS {IN_LAST_FILE}
-            FROM known JOIN verdict ON verdict.key = known.{key} WHERE {from_known}""")
-    return ", ".join(quote_identifier(name) for name in columns)
+        SELECT * EXCLUDE (__date, __what) {dated if rules.latest_by else ""}, __what <> 'kept' AS {IN_LAST_FILE}
+            FROM known JOIN verdict USING ({key}) WHERE {from_known}""")
+
+
+def _same_sql(columns: dict[str, str], rules: KeyRules) -> str:
+    """MD5 of the stated values by name: a column that a contract adds later, and no row has, changes nothing."""
+    ignored = {*SOURCE_LOCATION, rules.latest_by, *rules.not_compared}
+    values = ", ".join(
+        f"CASE WHEN {quote_identifier(name)} IS NOT NULL THEN {quote_literal(f'{name}:')} || "
+        f"CAST(to_json({quote_identifier(name)}) AS VARCHAR) END"
+        for name in sorted(columns)
+        if name not in ignored
+    )
+    return f"md5(concat_ws(',', {values}))"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Name and type of each column, without those that `Accumulator` adds."""
     rows = connection.execute(f"DESCRIBE FROM read_parquet({quote_literal(str(path))})").fetchall()
-    return {str(name): str(kind) for name, kind, *_ in rows if name not in _ADDED}
+    return {str(name): str(kind) for name, kind, *_ in rows if name not in (*_ADDED, *_REPLACED_BY)}
 
 
 def _known_sql(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], known: Path | None, new: Path) -> str:
-    """Query of the known rows with the columns and types of the new ones."""
+    """Query of the known rows with the columns and types of the new ones, and their `content` if they have it."""
     if known is None:
-        return f"FROM read_parquet({quote_literal(str(new))}) WHERE false"
+        return f"SELECT *, NULL::VARCHAR AS {CONTENT} FROM read_parquet({quote_literal(str(new))}) WHERE false"
     rows, present = f"read_parquet({quote_literal(str(known))})", _columns(connection, known)
     for name, kind in columns.items():
         if present.get(name, kind) != kind:
-            _require_readable(connection, rows, name, kind)
-    casts = (
-        f"CAST({quote_identifier(name) if name in present else 'NULL'} AS {kind}) AS {quote_identifier(name)}"
+            _require_readable(connection, rows, name, present[name], kind)
+    described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
+    content = CONTENT if CONTENT in {row[0] for row in described} else "NULL::VARCHAR"
+    return f"SELECT {_casts(columns, present, 'CAST')}, {content} AS {CONTENT} FROM {rows}"
+
+
+def _casts(columns: dict[str, str], present: dict[str, str], cast: str) -> str:
+    """The columns with their types as a select list; those that are not present are null."""
+    return ", ".join(
+        f"{cast}({quote_identifier(name) if name in present else 'NULL'} AS {kind}) AS {quote_identifier(name)}"
         for name, kind in columns.items()
     )
-    return f"SELECT {', '.join(casts)} FROM {rows}"
 
 
-def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: str, kind: str) -> None:
-    column = quote_identifier(name)
-    unread = f"SELECT count(*) FROM {rows} WHERE {column} IS NOT NULL AND TRY_CAST({column} AS {kind}) IS NULL"
+def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: str, was: str, kind: str) -> None:
+    column, cast = quote_identifier(name), f"TRY_CAST({quote_identifier(name)} AS {kind})"
+    lost = f"{cast} IS NULL" if was == "VARCHAR" else f"TRY_CAST({cast} AS {was}) IS DISTINCT FROM {column}"
+    unread = f"SELECT count(*) FROM {rows} WHERE {column} IS NOT NULL AND ({lost})"
     if count := connection.execute(unread).fetchall()[0][0]:
         raise WarehouseError(
             f"{count:,} rows that earlier files brought have a value in {name} that is no {kind}, the column's type in "
@@ -165,40 +213,49 @@ def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: st
         )
 
 
-def _rows_sql(names: str, rules: KeyRules) -> str:
-    return f"SELECT {names}, {CONTENT}, {IN_LAST_FILE} FROM counting ORDER BY {quote_identifier(rules.key)}"
+def _create_superseded(
+    connection: duckdb.DuckDBPyConnection, columns: dict[str, str], history: Path | None, rules: KeyRules
+) -> None:
+    """Create the views `history` and `superseded`: known rows that lost their place, and rows of the file without one.
 
-
-def _history_sql(names: str, rules: KeyRules, history: Path | None) -> str:
-    """The earlier history, with the known rows that were replaced or removed and the new rows that do not count."""
-    key = quote_identifier(rules.key)
-    loser = (
-        "SELECT loser.*, winner.source_file AS replaced_by_file, winner.source_line AS replaced_by_line "
-        f"FROM {{rows}} AS loser LEFT JOIN counting AS winner ON winner.{key} = loser.{key} "
-        f"WHERE winner.{CONTENT} IS DISTINCT FROM loser.{CONTENT}"
-    )
-    parts = [loser.format(rows="known"), loser.format(rows="fresh")]
+    Files that are read again bring the same losers again; those of the history are not added twice.
+    """
+    for table, rows in {"lost": "known", "lost_at_once": "fresh"}.items():
+        names = ", ".join(f"loser.{quote_identifier(name)}" for name in (*columns, CONTENT))
+        connection.execute(
+            f"CREATE TABLE {table} AS SELECT {names}, winner.source_file AS {_REPLACED_BY[0]}, "
+            f"winner.source_line AS {_REPLACED_BY[1]} FROM {rows} AS loser LEFT JOIN counting AS winner "
+            f"USING ({rules.key_list}) WHERE winner.{_SAME} IS DISTINCT FROM loser.{_SAME}"
+        )
+    earlier = "FROM lost WHERE false"
     if history is not None:
-        parts.append(f"SELECT * FROM read_parquet({quote_literal(str(history))})")
-    every = " UNION ALL BY NAME ".join(f"({part})" for part in parts)
-    return f"SELECT DISTINCT {names}, {CONTENT}, replaced_by_file, replaced_by_line FROM ({every}) ORDER BY ALL"
+        rows, present = f"read_parquet({quote_literal(str(history))})", _columns(connection, history)
+        more = ", ".join((CONTENT, *_REPLACED_BY))
+        earlier = f"SELECT {_casts(columns, present, 'TRY_CAST')}, {more} FROM {rows}"
+    connection.execute(f"CREATE VIEW history AS {earlier}")
+    again = ", ".join((rules.key_list, CONTENT, *SOURCE_LOCATION))
+    connection.execute(
+        f"CREATE VIEW superseded AS FROM lost UNION ALL BY NAME FROM lost_at_once ANTI JOIN history USING ({again})"
+    )
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> Accumulation:
-    found = {
-        str(what): int(n) for what, n in connection.execute("SELECT what, count(*) FROM verdict GROUP BY 1").fetchall()
-    }
-    repeated = int(connection.execute("SELECT count(*) FROM fresh WHERE place > 1").fetchall()[0][0])
-    shrunk = connection.execute("""
-        SELECT batch, before, coalesce(rows, 0) FROM (SELECT batch, count(*) AS before FROM known GROUP BY batch)
-            LEFT JOIN (SELECT batch, count(*) AS rows FROM counting GROUP BY batch) USING (batch)
-        WHERE coalesce(rows, 0) < before ORDER BY batch""").fetchall()
+    counted = connection.execute("SELECT __what, count(*) FROM verdict GROUP BY 1").fetchall()
+    found = {str(what): int(count) for what, count in counted}
+    outranked = int(connection.execute("SELECT count(*) FROM lost_at_once").fetchall()[0][0])
+    arrived = int(connection.execute("SELECT count(*) FROM fresh").fetchall()[0][0])
+    added, replacing = found.get("added", 0), found.get("replacing", 0)
+    shrunk = connection.execute(f"""
+        SELECT {_BATCH}, before, coalesce(rows, 0)
+        FROM (SELECT {_BATCH}, count(*) AS before FROM known GROUP BY {_BATCH})
+            LEFT JOIN (SELECT {_BATCH}, count(*) AS rows FROM counting GROUP BY {_BATCH}) USING ({_BATCH})
+        WHERE coalesce(rows, 0) < before ORDER BY {_BATCH}""").fetchall()
     return Accumulation(
         rows=sum(count for what, count in found.items() if what != "removed"),
-        added=found.get("added", 0),
-        unchanged=found.get("unchanged", 0),
-        replacing=found.get("replacing", 0),
-        outranked=found.get("outranked", 0) + repeated,
+        added=added,
+        unchanged=arrived - added - replacing - outranked,
+        replacing=replacing,
+        outranked=outranked,
         removed=found.get("removed", 0),
         shrunk=tuple((str(batch), int(before), int(rows)) for batch, before, rows in shrunk),
     )

@@ -8,14 +8,18 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.relation import RawFile
-from loan_platform.adapters.warehouse.ordered_parquet import files_metadata, write
+from loan_platform.adapters.warehouse.ordered_parquet import count_rows, files_metadata, write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
-from loan_platform.core.book.constants import MAIN_TABLE, SOURCE_LOCATION
+from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, LATEST_BY, MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 CHECKED_DAYS = 3
+LOST = "the join of the linked sources gives it no row"
 _JOINED, _THEN, _NEW = "__joined", "__then", "__new"
+# What the platform adds to rows that files add to is no column of the contract's join.
+_ADDED = ", ".join(map(quote_literal, (CONTENT, IN_LAST_FILE, LATEST_BY)))
+_PLAIN = f"SELECT COLUMNS(lambda name: name NOT IN ({_ADDED}))"
 
 
 @dataclass(frozen=True)
@@ -58,30 +62,47 @@ class LinkedTables:
         self._session = session
         self._contract = contract
 
-    def join(self, tables: Mapping[str, Path], out: Path, new_rows: Path | None = None) -> JoinSummary:
+    def join(self, tables: Mapping[str, Path], out: Path) -> JoinSummary:
         """Write one row per loan, ordered by source location. The same tables give the same bytes.
 
         Args:
             tables: staged Parquet file of each table of the contract.
             out: file of the joined rows, for `Warehouse.stage`.
-            new_rows: staged Parquet file in the form of the main table: applications, or loans with a new outcome.
-                They are joined instead of the main table's rows, which are then their history.
 
         Raises:
             WarehouseError: the join does not run, or its rows have no source location.
         """
-        key = quote_identifier(self._contract.entity_key)
         with self._session.connection() as (connection, _):
             _views(connection, tables)
-            if new_rows:
-                self._add_new_rows(connection, tables[MAIN_TABLE], new_rows)
-            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})" if new_rows else "")
-            rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-            wanted = _NEW if new_rows else quote_identifier(MAIN_TABLE)
-            lost = f"SELECT count(DISTINCT {key}) FROM {wanted} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
-            ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
-            write(connection, ordered, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
-            return JoinSummary(rows, _one(connection, lost))
+            self._create_joined(connection, _JOINED)
+            return JoinSummary(self._write(connection, out), _one(connection, f"SELECT count(*) {self._lost()}"))
+
+    def join_new(self, tables: Mapping[str, Path], new: Path, out: Path, lost: Path) -> JoinSummary:
+        """Join new rows instead of those of the main table, which are then their history.
+
+        Args:
+            tables: as in `join`.
+            new: staged Parquet file in the form of the main table: applications, or loans with a new outcome.
+            out: as in `join`. If `new` has the date of `latest_by`, the joined rows have it too.
+            lost: Parquet of the new rows that the join gives no row for, as `Warehouse.stage` writes quarantined rows.
+
+        Raises:
+            WarehouseError: the join does not run, or its rows have no source location.
+        """
+        with self._session.connection() as (connection, _):
+            _views(connection, tables)
+            self._add_new_rows(connection, tables[MAIN_TABLE], new)
+            key = quote_identifier(self._contract.entity_key)
+            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})")
+            if LATEST_BY in _column_names(connection, _NEW):
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE {_JOINED} AS SELECT j.*, n.{LATEST_BY} FROM {_JOINED} AS j "
+                    f"JOIN {_NEW} AS n USING ({key})"
+                )
+            fault = f"{{'column': NULL::VARCHAR, 'reason': 'not_joined', 'message': {quote_literal(LOST)}}}"
+            gone = f"SELECT source_file, source_line, unnest({fault}), [{fault}] AS faults {self._lost(_NEW)}"
+            write(connection, f"{gone} ORDER BY ALL", lost)
+            return JoinSummary(self._write(connection, out), count_rows(connection, lost))
 
     def check_point_in_time(self, tables: Mapping[str, Path], joined: Path) -> PointInTimeCheck:
         """Check that a joined row does not change when all records dated after its decision are removed.
@@ -107,6 +128,19 @@ class LinkedTables:
                 loans, changed = loans + int(counted[0]), changed + int(counted[1])
             return PointInTimeCheck(days, loans, changed)
 
+    def _write(self, connection: duckdb.DuckDBPyConnection, out: Path) -> int:
+        """Write the joined rows. Returns their number."""
+        rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
+        order = f"{', '.join(SOURCE_LOCATION)}, {quote_identifier(self._contract.entity_key)}"
+        metadata = files_metadata([RawFile("joined rows", rows, 0, ())])
+        write(connection, f"FROM {_JOINED} ORDER BY {order}", out, metadata)
+        return rows
+
+    def _lost(self, table: str = MAIN_TABLE) -> str:
+        """SQL from FROM on: rows of a table, one for each loan, whose loan is in no joined row."""
+        key, rows = quote_identifier(self._contract.entity_key), quote_identifier(table)
+        return f"FROM (SELECT DISTINCT ON ({key}) * FROM {rows}) WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
+
     def _add_new_rows(self, connection: duckdb.DuckDBPyConnection, history: Path, new_rows: Path) -> None:
         """Replace the main table by the new rows and the history of all other loans."""
         key = quote_identifier(self._contract.entity_key)
@@ -122,8 +156,8 @@ class LinkedTables:
         connection.execute("SET threads = 1")
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM ({self._contract.join}) {rows}")
         connection.execute(f"SET threads = {threads}")
-        columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-        if missing := sorted({*SOURCE_LOCATION, self._contract.entity_key} - set(columns)):
+        columns = _column_names(connection, table)
+        if missing := sorted({*SOURCE_LOCATION, self._contract.entity_key} - columns):
             raise WarehouseError(f"The contract's join returns no {', '.join(missing)}. Add it to its SELECT.")
 
     def _days(self, connection: duckdb.DuckDBPyConnection) -> tuple[date, ...]:
@@ -161,9 +195,12 @@ def _views(
     for table, path in tables.items():
         dated = as_of.get(table) if as_of else None
         known = f"WHERE {quote_identifier(dated)} <= DATE {quote_literal(day.isoformat())}" if dated and day else ""
-        connection.execute(
-            f"CREATE OR REPLACE VIEW {quote_identifier(table)} AS FROM read_parquet({quote_literal(str(path))}) {known}"
-        )
+        rows = f"read_parquet({quote_literal(str(path))})"
+        connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(table)} AS {_PLAIN} FROM {rows} {known}")
+
+
+def _column_names(connection: duckdb.DuckDBPyConnection, table: str) -> frozenset[str]:
+    return frozenset(row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall())
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:

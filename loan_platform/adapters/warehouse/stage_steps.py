@@ -80,11 +80,11 @@ def accepted_rows_sql(table: Table, findings: StagingFindings) -> str:
     return f"SELECT {accepted_sql(table, findings.clean)} FROM ({typed})"
 
 
-def quarantined_rows_sql(rejects: Path | None, previously_quarantined: Path | None) -> str:
+def quarantined_rows_sql(rejects: Path | None, previously_quarantined: tuple[Path, ...]) -> str:
     """Query of quarantined rows, structural rejects and previously quarantined rows, in source order."""
-    earlier = ""
-    if previously_quarantined:
-        earlier = f"UNION ALL BY NAME FROM read_parquet({quote_literal(str(previously_quarantined))})"
+    earlier = " ".join(
+        f"UNION ALL BY NAME FROM read_parquet({quote_literal(str(path))})" for path in previously_quarantined
+    )
     structural = ""
     if rejects:
         fault = f"CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})"
@@ -137,7 +137,8 @@ def _create_fault_tables(
 def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, files: LayoutFiles) -> None:
     """Add to `refused` every row whose key has another row that counts: the first one, or the latest one."""
     columns = tuple(next(column for column in table.columns if column.name == name) for name in table.key)
-    value = "v0" if len(columns) == 1 else f"row({', '.join(f'v{i}' for i in range(len(columns)))})"
+    parts = [f"v{i}" for i in range(len(columns))] + ["source_file"] * table.key_in_file
+    value = parts[0] if len(parts) == 1 else f"row({', '.join(parts)})"
     dated = (*columns, table.latest_by) if table.latest_by else columns
     date = f"v{len(columns)}" if table.latest_by else "NULL"
     keys = (

@@ -93,7 +93,7 @@ class Warehouse:
         accepted: Path,
         quarantined: Path,
         rejects: Path | None = None,
-        previously_quarantined: Path | None = None,
+        previously_quarantined: tuple[Path, ...] = (),
     ) -> StageSummary:
         """Write typed rows to `accepted` and the others to `quarantined`, in source order.
 
@@ -107,8 +107,8 @@ class Warehouse:
             quarantined: Parquet with source_file, source_line, column, reason and message of the first fault, and
                 `faults`, the list of all faults.
             rejects: structural rejects of `read_raw`, which are quarantined too.
-            previously_quarantined: rows that were quarantined before the join that wrote `raw`. They are added to
-                `quarantined` and counted.
+            previously_quarantined: files of rows that were quarantined before, or lost by, the join that wrote `raw`.
+                They are added to `quarantined` and counted.
 
         Raises:
             ContractSqlError: the contract's SQL failed on a row.
@@ -126,7 +126,7 @@ class Warehouse:
         table: Table,
         outputs: tuple[Path, Path],
         rejects: Path | None,
-        previously_quarantined: Path | None,
+        previously_quarantined: tuple[Path, ...],
         disabled_optimizers: str = "",
     ) -> StageSummary:
         accepted, quarantined = outputs
@@ -136,7 +136,7 @@ class Warehouse:
             write_in_order(connection, accepted_rows_sql(table, findings), accepted)
             write(connection, quarantined_rows_sql(rejects, previously_quarantined), quarantined)
             rows_in = sum(file.rows + file.rejected for file in files)
-            rows_in += count_rows(connection, previously_quarantined) if previously_quarantined else 0
+            rows_in += sum(count_rows(connection, path) for path in previously_quarantined)
             return summarize(connection, table, files, rows_in, findings, outputs)
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from loan_platform.assets.ingestion.accumulation import AccumulatedAssets
+from loan_platform.assets.ingestion.accumulation import AccumulatedAssets, Change
 from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.publication import Checked
 from loan_platform.assets.ingestion.staging import QUARANTINED, Staging
@@ -19,6 +19,7 @@ from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key, book_spec, clean_assets
 from loan_platform.assets.specs.explained import explained
 from loan_platform.assets.specs.partitions import BATCH, batch_column, batches, parse_range
+from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_applications
 
@@ -35,13 +36,26 @@ INSIDE = "Every application is dated inside the book's partitions. Others are no
 
 
 class ApplicationsConfig(dg.Config):
-    """What a run may take away."""
+    """What a run may take away: a batch such as 2018-01, a range such as 2018-01..2018-03, or all."""
 
     replace: str | None = Field(
         default=None,
         description="Batch or range of batches whose applications are removed where this run's files lack them, such "
         "as 2018-01, 2018-01..2018-03 or all. Default: no application is removed.",
     )
+    may_shrink: str | None = Field(
+        default=None,
+        description="Batch or range of batches that may lose applications to others, because their dates were "
+        "corrected. Nothing is removed. Default: such files are refused.",
+    )
+
+    def change(self, book: Portfolio) -> Change:
+        """As ranges of the book's batches.
+
+        Raises:
+            RangeError: a text is no range of them.
+        """
+        return Change(*(parse_range(book, text) if text else None for text in (self.replace, self.may_shrink)))
 
 
 def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -51,7 +65,8 @@ def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 def _applications(book: Portfolio) -> dg.AssetsDefinition:
     rules = expectations_for_applications(book.contract)
-    upstream, assets = clean_assets(book), AccumulatedAssets(book, SOURCE, NAMES, dated=True, rules=rules)
+    upstream, key = clean_assets(book), (book.contract.entity_key,)
+    assets = AccumulatedAssets(book, SOURCE, NAMES, key, dated=True, rules=rules, not_compared=_not_yet_known(book))
     inside = dg.AssetCheckSpec("inside_partitions", asset=asset_key(book, SOURCE), description=INSIDE)
 
     @dg.multi_asset(
@@ -75,7 +90,7 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
         from loan_platform.adapters.reports.great_expectations import quality_process
 
         quality_process.start()  # Great Expectations is imported while files are read
-        replace = parse_range(book, config.replace) if config.replace else None
+        change = config.change(book)
         drift_report_process.start()  # Evidently is imported while applications are read and scored
         told = partial(tell_layouts, context, asset_key(book, NAMES[0]))
         staging = Staging(book, sources, warehouse, lake, told)
@@ -84,13 +99,19 @@ def _applications(book: Portfolio) -> dg.AssetsDefinition:
             reports.open(),
             warehouse,
             lambda *out: staging.stage_source(SOURCE, *out),
-            replace,
-            lambda rows, _: _inside_partitions(book, rows),
+            change,
+            lambda out: _inside_partitions(book, out.counting),
         )
         context.log.info(str(arrival))
         yield from decision.events(assets.materializations(arrival))
 
     return applications
+
+
+def _not_yet_known(book: Portfolio) -> frozenset[str]:
+    """Columns that nobody knew at the decision: an application is the same when they are filled in later."""
+    later = (column.name for column in book.contract.columns if column.available_at == "after_origination")
+    return frozenset({TARGET, *later})
 
 
 def _inside_partitions(book: Portfolio, applications: Path) -> Checked:

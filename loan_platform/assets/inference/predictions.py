@@ -13,6 +13,7 @@ from loan_platform.assets.specs.book_assets import asset_key, book_spec
 from loan_platform.assets.specs.explained import explained
 from loan_platform.assets.specs.partitions import (
     BATCH,
+    WHOLE,
     batch_column,
     batch_options,
     batches,
@@ -23,23 +24,23 @@ from loan_platform.assets.specs.partitions import (
     require_range,
     tell_batch,
 )
+from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.scoring.answer_history import CONTENT, with_new_answers
+from loan_platform.core.scoring.answer_history import with_new_answers
 from loan_platform.core.scoring.decisions import DECISIONS, DECLINED
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 PREDICTIONS, HISTORY = NAMES = ("predictions", "answer_history")
-IN_LAST_FILE = "in_last_file"
 FIGURES_OF = ("probability", "decision", "expected_loss")
 DESCRIPTIONS = (
     "As scored today: the champion's answer to each application, with probability of default, score, decision, "
     "expected loss and reasons. Declined applications have their principal reasons first. A run without a range scores "
     "the batches that the last file has applications of, and those that changed or were never scored. Scoring a batch "
     "again replaces its file: the same champion gives the same bytes.",
-    "As decided: every answer that was given to an application, for ever, numbered by key. A later model that scores "
-    "it again adds an answer and changes none.",
+    "As decided: every answer that was given to an application, for ever, numbered by key in each batch. A later model "
+    "that scores it again adds an answer and changes none.",
 )
 
 
@@ -105,26 +106,27 @@ def _chosen(context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, appl
         applications = applications.filter(pl.col(BATCH).is_in(partitions.get_partition_keys()))
     which = [BATCH, book.contract.entity_key, CONTENT]
     present = applications.select(*which, IN_LAST_FILE).collect()
-    scored = _scored(lake, book).select(which)
+    scored, older = _scored(lake, book)
     if not names_all_batches(context):
-        return chosen_batches(context, sorted({*present[BATCH], *scored[BATCH]}))
+        return chosen_batches(context, sorted({*present[BATCH], *scored[BATCH], *older}))
     brought = present.filter(pl.col(IN_LAST_FILE))[BATCH]
     not_scored, gone = (
         present.join(scored, on=which, how="anti")[BATCH],
         scored.join(present, on=which, how="anti")[BATCH],
     )
-    return sorted({*brought, *not_scored, *gone})
+    return sorted({*brought, *not_scored, *gone, *older})
 
 
-def _scored(lake: Lake, book: Portfolio) -> pl.DataFrame:
-    """Batch, key and content of every application that has a prediction."""
+def _scored(lake: Lake, book: Portfolio) -> tuple[pl.DataFrame, set[str]]:
+    """Batch, key and content of every application that has a prediction; batches that an earlier version scored."""
     which = {BATCH: pl.String(), book.contract.entity_key: pl.String(), CONTENT: pl.String()}
     names: list[str | None] = [*lake.partitions(book.name, PREDICTIONS)]
     if not names and lake.exists(book.name, PREDICTIONS):
         names = [None]
-    frames = (lake.scan(book.name, PREDICTIONS, name) for name in names)
-    current = [frame.select(*which) for frame in frames if CONTENT in frame.collect_schema()]
-    return pl.concat([pl.LazyFrame(schema=which), *current]).collect()
+    frames = {name: lake.scan(book.name, PREDICTIONS, name) for name in names}
+    current = {name: frame for name, frame in frames.items() if CONTENT in frame.collect_schema()}
+    found = pl.concat([pl.LazyFrame(schema=which), *(frame.select(*which) for frame in current.values())])
+    return found.collect(), {name or WHOLE for name in frames.keys() - current.keys()}
 
 
 def _score(applications: pl.LazyFrame, book: Portfolio, model: ScoringModel, version: int) -> pl.DataFrame:
@@ -141,12 +143,13 @@ def _score(applications: pl.LazyFrame, book: Portfolio, model: ScoringModel, ver
 def _write_batch(lake: Lake, book: Portfolio, batch: str, part: pl.DataFrame) -> None:
     """Publish the answers to one batch, and add those that are new to its history."""
     partition, entity = partition_name(book, batch), book.contract.entity_key
-    history = lake.read(book.name, HISTORY, partition) if lake.exists(book.name, HISTORY, partition) else None
     part = part.sort(entity)
-    answers = with_new_answers(history, part, entity)
-    with lake.publish_together(book.name, NAMES, partition) as paths:
-        part.write_parquet(paths[PREDICTIONS], statistics=True)
-        answers.write_parquet(paths[HISTORY], statistics=True)
+    with lake.one_writer(book.name, PREDICTIONS, partition):
+        history = lake.read(book.name, HISTORY, partition) if lake.exists(book.name, HISTORY, partition) else None
+        answers = with_new_answers(history, part, entity)
+        with lake.publish_together(book.name, NAMES, partition) as paths:
+            part.write_parquet(paths[PREDICTIONS], statistics=True)
+            answers.write_parquet(paths[HISTORY], statistics=True)
 
 
 def _tell(context: dg.AssetExecutionContext, lake: Lake, book: Portfolio, batch: str, scored_now: bool) -> None:

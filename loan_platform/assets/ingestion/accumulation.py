@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.report_files import ReportFiles
@@ -14,18 +15,49 @@ from loan_platform.assets.ingestion.publication import Checked, Decision, Publis
 from loan_platform.assets.ingestion.staging import check_staging, staged_metadata, staging_checks
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key
-from loan_platform.assets.specs.partitions import BatchRange, batch_sql
+from loan_platform.assets.specs.partitions import EVERYTHING, WHOLE, BatchRange, batch_keys, batch_sql
+from loan_platform.core.book.constants import LATEST_BY
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import Rule
-from loan_platform.core.staging.table import LATEST_BY
 
 if TYPE_CHECKING:  # imports DuckDB
-    from loan_platform.adapters.warehouse.accumulate import Accumulation, KeyRules
+    from loan_platform.adapters.warehouse.accumulate import Accumulation, AccumulationFiles, KeyRules
     from loan_platform.adapters.warehouse.stage_summary import StageSummary
 
 MAX_SHOWN = 5
-NO_BATCH_SHRINKS = "No batch has fewer rows than before, unless the run was told to replace it."
+NO_BATCH_SHRINKS = "No batch loses a row, unless the run was told so."
+NO_ROWS_LOST = "No published row is lost, unless the run was told to replace them."
 ONE_ROW_PER_KEY = "No row has the key of another row with other values."
+
+
+class ReplaceConfig(dg.Config):
+    """What a run may take away from rows without batches."""
+
+    replace: bool = Field(
+        default=False, description="Whether rows that this run's files lack are removed. Default: no row is removed."
+    )
+
+    @property
+    def change(self) -> "Change":
+        """As a range of the one batch that all rows are in."""
+        return Change(replace=EVERYTHING if self.replace else None)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a run may take away.
+
+    Attributes:
+        replace: batches whose known rows are removed if the files lack them; None: none is.
+        may_shrink: batches that may lose rows to other batches, by corrected dates; None: none may.
+    """
+
+    replace: BatchRange | None = None
+    may_shrink: BatchRange | None = None
+
+    def allows(self, batch: str) -> bool:
+        """Whether the batch may have fewer rows afterwards."""
+        return any(allowed and allowed[0] <= batch <= allowed[1] for allowed in (self.replace, self.may_shrink))
 
 
 @dataclass(frozen=True)
@@ -52,22 +84,26 @@ class AccumulatedAssets:
         book: whose assets they are.
         source: whose files bring the rows.
         names: of the rows that count, of the quarantined rows of the last file, and of the rows that do not count.
+        key: columns that identify a row.
         dated: whether the rows belong to batches, so that no batch may shrink.
         rules: of the contract for the rows of the files.
+        not_compared: columns in which two equal rows may differ.
     """
 
     book: Portfolio
     source: str
     names: tuple[str, str, str]
-    dated: bool
+    key: tuple[str, ...]
+    dated: bool = False
     rules: tuple[Rule, ...] = ()
+    not_compared: frozenset[str] = frozenset()
 
     @property
     def check_specs(self) -> list[dg.AssetCheckSpec]:
         """The checks of the files, those of what they change, and one for each rule."""
         key, specs = asset_key(self.book, self.names[0]), staging_checks(self.book, self.names[0])
-        if self.dated:
-            specs.append(dg.AssetCheckSpec("no_batch_shrinks", asset=key, blocking=True, description=NO_BATCH_SHRINKS))
+        name, text = ("no_batch_shrinks", NO_BATCH_SHRINKS) if self.dated else ("no_rows_lost", NO_ROWS_LOST)
+        specs.append(dg.AssetCheckSpec(name, asset=key, blocking=True, description=text))
         if self.book.sources[self.source].same_key == "refuse":
             specs.append(dg.AssetCheckSpec("one_row_per_key", asset=key, blocking=True, description=ONE_ROW_PER_KEY))
         return [*specs, *contract_check_specs(self.book, self.names[0], self.rules)]
@@ -78,29 +114,40 @@ class AccumulatedAssets:
         reports: ReportFiles,
         warehouse: WarehouseResource,
         stage: Callable[[Path, Path], "StageSummary"],
-        replace: BatchRange | None = None,
-        check: Callable[[Path, Path], Checked] | None = None,
+        change: Change,
+        check: Callable[["AccumulationFiles"], Checked] | None = None,
     ) -> tuple[Arrival, Decision]:
         """Add the rows of the source's files to those that are known; publish the result, or refuse it.
+
+        A second run of the same assets waits, so that it adds to what this one publishes.
 
         Args:
             lake: where the rows are published.
             reports: where the reports about them are published.
             warehouse: adds rows.
             stage: writes typed and quarantined rows of the files to two paths.
-            replace: batches whose known rows go if the files lack them; None: none goes.
-            check: further checks, of the rows that would count and of all rows that would not.
+            change: what the run may take away.
+            check: further checks, of the rows that would count, those that would not, and those that lost their place.
         """
+        from loan_platform.adapters.warehouse.accumulate import AccumulationFiles
+
         name = self.names[0]
         publisher = Publisher(self.book, name, lake, reports, f"{self.source}/")
-        known, history = (self._known(lake, asset) for asset in (name, self.names[2]))
-        with lake.candidates(self.book.name, self.names) as candidates, warehouse.scratch_folder() as scratch:
+        with (
+            lake.one_writer(self.book.name, name),
+            lake.candidates(self.book.name, self.names) as candidates,
+            warehouse.scratch_folder() as scratch,
+        ):
+            known, history = (self._known(lake, asset) for asset in (name, self.names[2]))
             counting, quarantined, replaced = (candidates.paths[asset] for asset in self.names)
-            arrived = scratch / "arrived.parquet"
+            out, arrived = (
+                AccumulationFiles(counting, replaced, scratch / "superseded.parquet"),
+                scratch / "new.parquet",
+            )
             staged = stage(arrived, quarantined)
-            counts = warehouse.accumulator().add(arrived, known, history, self._rules(replace), counting, replaced)
-            checked = check_staging(self.book, name, staged).also(self._changes(counts, replace))
-            checked = checked.also(check(counting, replaced)) if check else checked
+            counts = warehouse.accumulator().add(arrived, known, history, self._rules(change), out)
+            checked = check_staging(self.book, name, staged).also(self._changes(Arrival(staged, counts), change))
+            checked = checked.also(check(out)) if check else checked
             if self.rules:
                 title = f"{self.book.name} {name}"
                 found = check_contract(self.book, name, self.rules, arrived, staged.missing_optional, title)
@@ -111,48 +158,54 @@ class AccumulatedAssets:
         """The three assets; `more` is metadata of the rows that count."""
         (accepted, quarantined), counts = staged_metadata(arrival.staged), arrival.counts
         changed = {name: getattr(counts, name) for name in ("added", "unchanged", "replacing", "outranked", "removed")}
-        rows = accepted | {"dagster/row_count": counts.rows, "rows_accepted": arrival.staged.accepted} | changed | more
-        lost = {"rows_of_this_run": counts.replacing + counts.outranked + counts.removed}
-        for name, metadata in zip(self.names, (rows, quarantined, lost), strict=True):
+        about: dict[str, Any] = {"dagster/row_count": counts.rows, "rows_accepted": arrival.staged.accepted}
+        lost: dict[str, Any] = {"rows_of_this_run": counts.replacing + counts.outranked + counts.removed}
+        for name, metadata in zip(self.names, (accepted | about | changed | more, quarantined, lost), strict=True):
             yield dg.MaterializeResult(asset_key=asset_key(self.book, name), metadata=metadata)
 
     def _known(self, lake: Lake, asset: str) -> Path | None:
         return lake.path(self.book.name, asset) if lake.exists(self.book.name, asset) else None
 
-    def _rules(self, replace: BatchRange | None) -> "KeyRules":
+    def _rules(self, change: Change) -> "KeyRules":
         from loan_platform.adapters.warehouse.accumulate import KeyRules
 
         source = self.book.sources[self.source]
         return KeyRules(
-            key=self.book.contract.entity_key,
+            key=self.key,
             same_key=source.same_key,
-            # The join of linked files drops the date, so there the latest row is chosen before the join.
-            latest_by=LATEST_BY if source.latest_by and not self.book.contract.tables else None,
-            batch=batch_sql(self.book) if self.dated else "'all'",
-            replace=replace,
+            latest_by=LATEST_BY if source.latest_by else None,
+            not_compared=self.not_compared,
+            batch=batch_sql(self.book) if self.dated else f"'{WHOLE}'",
+            replace=change.replace,
         )
 
-    def _changes(self, counts: "Accumulation", replace: BatchRange | None) -> Checked:
-        key, results = asset_key(self.book, self.names[0]), list[dg.AssetCheckResult]()
-        if self.dated:
-            shrunk = [batch for batch in counts.shrunk if not (replace and replace[0] <= batch[0] <= replace[1])]
-            found = ", ".join(f"{batch}: {before:,} -> {rows:,} rows" for batch, before, rows in shrunk[:MAX_SHOWN])
-            more = f" and {len(shrunk) - MAX_SHOWN} more" if len(shrunk) > MAX_SHOWN else ""
-            told = f"{found}{more}. Name the batches in `replace` if that is right." if shrunk else "None has."
-            results.append(
-                dg.AssetCheckResult(
-                    asset_key=key,
-                    check_name="no_batch_shrinks",
-                    passed=not shrunk,
-                    description=told,
-                    metadata={"batches": len(shrunk)},
-                )
-            )
+    def _changes(self, arrival: Arrival, change: Change) -> Checked:
+        counts, results = arrival.counts, [self._nothing_lost(arrival, change)]
         if self.book.sources[self.source].same_key == "refuse":
             told = f"{counts.outranked:,} rows have the key of another row with other values."
-            results.append(
-                dg.AssetCheckResult(
-                    asset_key=key, check_name="one_row_per_key", passed=counts.outranked == 0, description=told
-                )
-            )
+            results.append(self._result("one_row_per_key", counts.outranked == 0, told))
         return Checked(tuple(results), frozenset(str(result.check_name) for result in results))
+
+    def _nothing_lost(self, arrival: Arrival, change: Change) -> dg.AssetCheckResult:
+        """Whether what is gone was to go."""
+        name, counts = "no_batch_shrinks" if self.dated else "no_rows_lost", arrival.counts
+        if counts.removed and arrival.staged.quarantined:
+            told = f"{counts.removed:,} rows would be removed because the files lack them. But "
+            told += f"{arrival.staged.quarantined:,} rows of the files are quarantined, and may be among them. Correct "
+            told += "those first."
+            return self._result(name, False, told)
+        shrunk = [batch for batch in counts.shrunk if self.dated and not change.allows(batch[0])]
+        keys = batch_keys(self.book)  # a row that was dated outside the partitions is in no batch
+        shrunk = [batch for batch in shrunk if keys is None or batch[0] in keys]
+        found = ", ".join(f"{batch}: {before:,} -> {rows:,} rows" for batch, before, rows in shrunk[:MAX_SHOWN])
+        more = f" and {len(shrunk) - MAX_SHOWN} more" if len(shrunk) > MAX_SHOWN else ""
+        if shrunk:
+            told = (
+                f"{found}{more}, because the files give known rows another date. Name the batches in `may_shrink` of "
+            )
+            return self._result(name, False, f"{told}the run's configuration if that is right.")
+        return self._result(name, True, f"{counts.removed:,} rows were removed, as the run was told.")
+
+    def _result(self, check: str, passed: bool, told: str) -> dg.AssetCheckResult:
+        key = asset_key(self.book, self.names[0])
+        return dg.AssetCheckResult(asset_key=key, check_name=check, passed=passed, description=told)

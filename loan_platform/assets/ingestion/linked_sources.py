@@ -8,8 +8,16 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import Lake
+from loan_platform.assets.ingestion.accumulation import NO_ROWS_LOST, AccumulatedAssets, ReplaceConfig
 from loan_platform.assets.ingestion.publication import Checked, Publisher
-from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, cleaned_tables, staged_materializations
+from loan_platform.assets.ingestion.staging import (
+    QUARANTINED,
+    StagedAssets,
+    adds_up,
+    cleaned_tables,
+    source_table,
+    staged_materializations,
+)
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
@@ -19,52 +27,98 @@ from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
-from loan_platform.core.staging.table import Table
 
 if TYPE_CHECKING:  # imports DuckDB
     from loan_platform.adapters.warehouse.linked_tables import JoinSummary
 
-LOST = "The file has every row that the one before it had. The loans themselves are replaced by each file."
+TYPED = (
+    "Each value is typed. An invalid optional value is missing; other invalid rows are in `{}`. Rows that fail a "
+    "blocking check are refused, and the rows before them stay."
+)
+REPLACED = "Rows that no longer count, because a later file has their key or the source was replaced."
 NO_LOAN_LOST = "Every cleaned loan has a row in the joined loans."
 POINT_IN_TIME = "The values known of a loan at its decision do not change when all later records are removed."
 
 
 def cleaned_sources(book: Portfolio) -> list[dg.AssetsDefinition]:
-    """`clean_<source>` with `quarantined_<source>`, for each linked source."""
-    return [_clean(book, table) for table in book.contract.tables]
+    """`clean_<source>` with `quarantined_<source>`, for each linked source.
+
+    Files add to a source whose rows have a key; what no longer counts is in `replaced_<source>`. Each file replaces the
+    loans themselves, and a source without a key.
+    """
+    tables = book.contract.tables
+    return [_added_to(book, table) if adds_up(table) else _replaced(book, table) for table in tables]
 
 
-def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
-    names = clean_asset(source.name), f"quarantined_{source.name}"
-    raw, table = f"raw_{source.name}", Table.from_source(book.contract, source)
-    clean = f"{source.description} Each value is typed. An invalid optional value is missing; other invalid rows are "
-    clean += f"in `{names[1]}`. Rows that fail a blocking check are refused, and the rows before them stay."
-    assets = StagedAssets(book, names, expectations_for_source(source), f"{source.name}/")
-    no_rows_lost = dg.AssetCheckSpec("no_rows_lost", asset=asset_key(book, names[0]), description=LOST)
+def _added_to(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
+    names = clean_asset(source.name), f"quarantined_{source.name}", f"replaced_{source.name}"
+    table, rules = source_table(book, source), expectations_for_source(source, adds_up=True)
+    assets = AccumulatedAssets(book, source.name, names, source.key, rules=rules)
+    clean = f"{source.description} {TYPED.format(names[1])} Each file adds to the rows of the files before it; a later "
+    clean += "row with a known key counts instead of the earlier one."
 
     @dg.multi_asset(
         name=f"{book.name}__{names[0]}",
         specs=[
-            book_spec(book, names[0], "ingestion", clean, "duckdb", "parquet", deps=[raw]),
-            book_spec(book, names[1], "ingestion", QUARANTINED, "duckdb", "parquet", deps=[raw]),
+            book_spec(book, name, "ingestion", text, "duckdb", "parquet", deps=[f"raw_{source.name}"])
+            for name, text in zip(names, (clean, QUARANTINED, REPLACED), strict=True)
         ],
-        check_specs=[*assets.check_specs, no_rows_lost],
+        check_specs=assets.check_specs,
     )
     @explained
     def cleaned(
         context: dg.AssetExecutionContext,
+        config: ReplaceConfig,
         warehouse: WarehouseResource,
         lake: LakeResource,
         reports: ReportsResource,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        files = lake.open()
-        rows, rejects = (files.path(book.name, name) for name in (raw, f"{raw}_rejects"))
-        tool = warehouse.open()
+        files, tool = lake.open(), warehouse.open()
+        raw, rejects = _raw_files(files, book, source)
+        arrival, decision = assets.publish(
+            files,
+            reports.open(),
+            warehouse,
+            lambda *out: tool.stage(raw, table, *out, rejects=rejects),
+            config.change,
+        )
+        context.log.info(str(arrival))
+        yield from decision.events(assets.materializations(arrival))
+
+    return cleaned
+
+
+def _replaced(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
+    names, table = (clean_asset(source.name), f"quarantined_{source.name}"), source_table(book, source)
+    assets = StagedAssets(book, names, expectations_for_source(source), f"{source.name}/")
+    key, specs = asset_key(book, names[0]), assets.check_specs
+    if source.name != MAIN_TABLE:
+        specs.append(dg.AssetCheckSpec("no_rows_lost", asset=key, blocking=True, description=NO_ROWS_LOST))
+
+    @dg.multi_asset(
+        name=f"{book.name}__{names[0]}",
+        specs=[
+            book_spec(book, name, "ingestion", text, "duckdb", "parquet", deps=[f"raw_{source.name}"])
+            for name, text in zip(names, (f"{source.description} {TYPED.format(names[1])}", QUARANTINED), strict=True)
+        ],
+        check_specs=specs,
+    )
+    @explained
+    def cleaned(
+        context: dg.AssetExecutionContext,
+        config: ReplaceConfig,
+        warehouse: WarehouseResource,
+        lake: LakeResource,
+        reports: ReportsResource,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        files, tool = lake.open(), warehouse.open()
+        raw, rejects = _raw_files(files, book, source)
+        may_lose = source.name == MAIN_TABLE or config.replace
         staged, decision = assets.publish(
             files,
             reports.open(),
-            lambda *out: tool.stage(rows, table, *out, rejects=rejects),
-            lambda candidate: _rows_lost(book, source, files, candidate),
+            lambda *out: tool.stage(raw, table, *out, rejects=rejects),
+            lambda rows: _rows_lost(book, source, files, rows, may_lose),
         )
         nulled = sum(staged.nulled.values())
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted, {nulled:,} values dropped")
@@ -73,30 +127,35 @@ def _clean(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     return cleaned
 
 
-def _rows_lost(book: Portfolio, source: SourceTable, lake: Lake, rows: Path) -> Checked:
-    """Whether the file has every row that the one before it had. The loans themselves are not linked to anything."""
-    name, lost, known = clean_asset(source.name), 0, 0
-    if source.name != MAIN_TABLE and lake.exists(book.name, name):
-        before, now = (
-            frame.select(source.key or [pl.len()]) for frame in (lake.scan(book.name, name), pl.scan_parquet(rows))
-        )
-        if source.key:
-            known = before.select(pl.len()).collect().item()
-            lost = before.join(now, on=source.key, how="anti").select(pl.len()).collect().item()
-        else:
-            known = before.collect().item()
-            lost = max(0, known - now.collect().item())
-    told = f"{lost:,} of the {known:,} rows that were published are not in this file. A linked file replaces the one "
-    told += "before it: give it all rows that the join reads."
+def _raw_files(lake: Lake, book: Portfolio, source: SourceTable) -> tuple[Path, Path]:
+    """The rows and the broken lines of a source."""
+    raw = f"raw_{source.name}"
+    return lake.path(book.name, raw), lake.path(book.name, f"{raw}_rejects")
+
+
+def _rows_lost(book: Portfolio, source: SourceTable, lake: Lake, rows: Path, may_lose: bool) -> Checked:
+    """Whether a source without a key has as many rows as before. Nothing else tells whether one is lost."""
+    if source.name == MAIN_TABLE:
+        return Checked((), frozenset())
+    name = clean_asset(source.name)
+    before = _rows(lake.scan(book.name, name)) if lake.exists(book.name, name) else 0
+    now = _rows(pl.scan_parquet(rows))
+    told = f"{before:,} rows were published, and the files have {now:,}. The rows have no key, so each file replaces "
+    told += (
+        f"those before it. If they are to go, set `replace: true` for {book.name}__{name} in the run's configuration."
+    )
     result = dg.AssetCheckResult(
         asset_key=asset_key(book, name),
         check_name="no_rows_lost",
-        passed=lost == 0,
-        severity=dg.AssetCheckSeverity.WARN,
+        passed=now >= before or may_lose,
         description=told,
-        metadata={"lost": lost, "published": known},
+        metadata={"before": before, "now": now},
     )
-    return Checked((result,), frozenset())
+    return Checked((result,), frozenset({"no_rows_lost"}))
+
+
+def _rows(frame: pl.LazyFrame) -> int:
+    return frame.select(pl.len()).collect().item()
 
 
 def joined_loans(book: Portfolio) -> dg.AssetsDefinition:

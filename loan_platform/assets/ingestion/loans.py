@@ -6,7 +6,7 @@ import dagster as dg
 
 from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.linked_sources import cleaned_sources, joined_loans
-from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, staged_materializations
+from loan_platform.assets.ingestion.staging import QUARANTINED, StagedAssets, source_table, staged_materializations
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.sources import SourcesResource
@@ -64,7 +64,7 @@ def _raw_table(book: Portfolio, source: str) -> Table:
     """What a file of the source must have, with the columns of the target."""
     found = [table for table in book.contract.tables if table.name == source]
     if found:
-        return Table.from_source(book.contract, found[0], needs_target=True)
+        return source_table(book, found[0], needs_target=True)
     return Table.from_contract(book.contract, needs_target=True)
 
 

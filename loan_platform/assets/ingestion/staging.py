@@ -16,6 +16,7 @@ from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key, clean_asset
 from loan_platform.core.book.constants import MAIN_TABLE
+from loan_platform.core.book.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import Rule
 from loan_platform.core.staging.staging_report import DroppedValues, StagingReport
@@ -110,7 +111,7 @@ class Staging:
         with self.warehouse.scratch_folder() as scratch:
             if self.book.contract.tables:
                 return self._stage_joined(source, table, scratch, accepted, quarantined)
-            table = table.with_key_rules(policy, None if policy.same_key != "refuse" else "refuse")
+            table = table.with_key_rules(policy, None)
             raw, rejects = self._read(source, table, scratch)
             return self.warehouse.open().stage(raw, table, accepted, quarantined, rejects=rejects)
 
@@ -119,15 +120,16 @@ class Staging:
     ) -> "StageSummary":
         """Join the rows of a source with the other cleaned tables of the book, then stage them."""
         contract, warehouse = self.book.contract, self.warehouse.open()
-        clean, rejected, joined = (scratch / f"{name}.parquet" for name in ("clean", "rejected", "joined"))
+        clean, rejected, joined, lost = (scratch / f"{n}.parquet" for n in ("clean", "rejected", "joined", "lost"))
         main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
         policy = self.book.sources[source]
         main = main.with_key_rules(policy, policy.same_key)  # before the join: it expects one row for each key
         raw, rejects = self._read(source, main, scratch)
         warehouse.stage(raw, main, clean, rejected, rejects=rejects)
         tables = cleaned_tables(self.lake.open(), self.book)
-        self.warehouse.linked_tables(self.book).join(tables, joined, new_rows=clean)
-        return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=rejected)
+        self.warehouse.linked_tables(self.book).join_new(tables, clean, joined, lost)
+        table = table.with_key_rules(policy, "refuse", joined=True)
+        return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=(rejected, lost))
 
     def _read(self, source: str, table: Table, scratch: Path) -> tuple[Path, Path]:
         policy, files = self.sources.files(self.book, source)
@@ -143,6 +145,18 @@ def cleaned_tables(lake: Lake, book: Portfolio) -> dict[str, Path]:
         NotPublishedError: one was not materialized yet.
     """
     return {table.name: lake.path(book.name, clean_asset(table.name)) for table in book.contract.tables}
+
+
+def adds_up(source: SourceTable) -> bool:
+    """Whether the files of a linked source add to it: its rows have a key. Each file replaces the loans themselves."""
+    return source.name != MAIN_TABLE and bool(source.key)
+
+
+def source_table(book: Portfolio, source: SourceTable, needs_target: bool = False) -> Table:
+    """What is read and staged of a linked source of the book."""
+    table = Table.from_source(book.contract, source, needs_target)
+    # A later file may repeat a key. Within a file it is an error, of the file or of the contract's key.
+    return table.with_key_rules(book.sources[source.name], "refuse").with_key_in_file() if adds_up(source) else table
 
 
 def staging_report(staged: "StageSummary") -> StagingReport:

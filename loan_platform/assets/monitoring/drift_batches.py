@@ -13,12 +13,12 @@ from loan_platform.assets.monitoring.drift_results import drift_metadata
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.specs.partitions import BATCH, batch_column, partition_name
+from loan_platform.core.book.constants import CONTENT
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.drift_report import DriftReport
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
-from loan_platform.core.scoring.answer_history import CONTENT
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 

@@ -10,6 +10,8 @@ from loan_platform.assets.monitoring.outcomes import OUTCOMES
 from loan_platform.assets.monitoring.served import SERVED
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
+from loan_platform.assets.specs.partitions import BATCH, WHOLE, batch_column
+from loan_platform.core.book.constants import CONTENT
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.monitoring.served_table import last_answers
 from loan_platform.core.scoring.answer_history import as_decided
@@ -69,15 +71,21 @@ class PastPredictions:
         return Strangers(outcomes.height, len(unmet), *examples)
 
     def _scored(self) -> pl.DataFrame:
-        """Key, event date, probability, decision and model version, as a batch or the service decided each loan."""
+        """Key, event date, probability, decision and model version, as a batch or the service decided each loan.
+
+        Applications that a run removed are not judged. One that moved to another batch is judged there.
+        """
         name, files = self.book.name, self.lake.open()
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
-        batches = files.partitions(name, HISTORY) or [None]
+        applications = files.scan(name, "applications").with_columns(batch_column(self.book))
+        current = applications.select(BATCH, entity, CONTENT).collect()
         about = [column for column in (entity, date, "probability", "decision", "model_version") if column]
-        scored = pl.concat([as_decided(files.read(name, HISTORY, batch), entity).select(about) for batch in batches])
-        # A corrected date moves a loan to another batch.
-        scored = scored.unique(entity, keep="last", maintain_order=True)
-        return pl.concat([scored, self._served(scored).select(about)])
+        scored = list[pl.DataFrame]()
+        for partition in files.partitions(name, HISTORY) or [None]:
+            now = current.filter(pl.col(BATCH) == (partition or WHOLE))
+            scored.append(as_decided(files.read(name, HISTORY, partition), now, entity).select(about))
+        batches = pl.concat(scored)
+        return pl.concat([batches, self._served(batches).select(about)])
 
     def _served(self, scored: pl.DataFrame) -> pl.DataFrame:
         """The service's last response to each loan that no batch scored, by versions that the ledger knows."""

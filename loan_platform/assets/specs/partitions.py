@@ -16,6 +16,7 @@ ALL_BATCHES: Final = "all_batches"
 FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
 
 BatchRange = tuple[str, str]
+EVERYTHING: Final[BatchRange] = ("", "\uffff")  # every row, whatever its date
 
 
 class RangeError(ExplainedError, ValueError):
@@ -32,6 +33,12 @@ def batches(book: Portfolio) -> dg.PartitionsDefinition[str] | None:
             return dg.DailyPartitionsDefinition(start, end, fmt="%Y-%m-%d", end_offset=1)
         case "none":
             return None
+
+
+def batch_keys(book: Portfolio) -> frozenset[str] | None:
+    """Names of all batches that there are by now; None for a book of one batch."""
+    partitions = batches(book)
+    return frozenset(partitions.get_partition_keys()) if partitions else None
 
 
 def batch_options(book: Portfolio) -> dict[str, Any]:
@@ -83,16 +90,15 @@ def tell_batch(context: dg.AssetExecutionContext, asset: dg.AssetKey, batch: str
 
 
 def parse_range(book: Portfolio, text: str) -> BatchRange:
-    """First and last batch of `2018-01..2018-03`, of `2018-01`, or of `all`.
+    """First and last batch of `2018-01..2018-03`, of `2018-01`, or of `all`, also of rows outside of all batches.
 
     Raises:
         RangeError: the text is no range of the book's batches.
     """
-    partitions = batches(book)
-    if text == WHOLE and partitions is not None:
-        return str(partitions.get_first_partition_key()), str(partitions.get_last_partition_key())
-    first, _, last = text.partition("..")
-    return _checked_range(book, first, last or first)
+    if text == WHOLE:
+        return EVERYTHING
+    first, parted, last = text.partition("..")
+    return _checked_range(book, first, last if parted else first)
 
 
 def require_range(context: dg.AssetExecutionContext, book: Portfolio) -> None:
@@ -108,8 +114,6 @@ def require_range(context: dg.AssetExecutionContext, book: Portfolio) -> None:
 def _checked_range(book: Portfolio, first: str, last: str) -> BatchRange:
     partitions = batches(book)
     if partitions is None:
-        if first == last == WHOLE:
-            return WHOLE, WHOLE
         raise RangeError(f"{first!r} is no batch: the book is one batch, which is called {WHOLE!r}.")
     keys = partitions.get_partition_keys()
     for batch in (first, last):

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest, did_you_mean
+from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Name, Strict, Text
 from loan_platform.core.book.policies import Policies
@@ -81,10 +82,11 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         if name not in known and not reported:
             hint = did_you_mean(name, known) or f"The sources are {', '.join(sorted(known))}."
             yield Issue(f"sources.{name}", "is no source of this book: nothing would read it", hint, "unknown_source")
+    added_to = {*ADDED_TO, *(table.name for table in contract.tables if table.key and table.name != MAIN_TABLE)}
     for name, source in policies.sources.items():
-        if name not in ADDED_TO and (source.same_key != "latest" or source.latest_by):
+        if name not in added_to and (source.same_key != "latest" or source.latest_by):
             what = "latest_by" if source.latest_by else "same_key"
-            message = "only applications and outcomes add up over several files"
+            message = "only applications, outcomes and linked sources with a key add up over several files"
             yield Issue(f"sources.{name}.{what}", message, "Remove it.", "not_added_to")
     if set(policies.training.families) <= NON_MONOTONE_FAMILIES and any(
         feature.monotone for feature in contract.features

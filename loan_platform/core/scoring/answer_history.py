@@ -2,7 +2,8 @@
 
 import polars as pl
 
-CONTENT = "content"
+from loan_platform.core.book.constants import CONTENT
+
 ANSWER_NUMBER = "answer_number"
 
 
@@ -28,11 +29,15 @@ def with_new_answers(history: pl.DataFrame | None, scored: pl.DataFrame, entity_
     return pl.concat([history, numbered.select(history.columns)]).sort(entity_key, ANSWER_NUMBER)
 
 
-def as_decided(history: pl.DataFrame, entity_key: str) -> pl.DataFrame:
-    """The answer that counts for each key: the first one to the last values of its application.
+def as_decided(history: pl.DataFrame, current: pl.DataFrame, entity_key: str) -> pl.DataFrame:
+    """The answer that counts for each application: the first one to its values as they are now.
 
     A later model that scores the same application again decides nothing. A corrected application is decided anew.
+
+    Args:
+        history: of a batch.
+        current: key and `content` of the applications that are in the batch now.
+        entity_key: the key.
     """
-    ordered = history.sort(entity_key, ANSWER_NUMBER)
-    last_values = pl.col(CONTENT) == pl.col(CONTENT).last().over(entity_key)
-    return ordered.filter(last_values).unique(entity_key, keep="first", maintain_order=True)
+    to_these_values = history.join(current, on=[entity_key, CONTENT], how="semi")
+    return to_these_values.sort(entity_key, ANSWER_NUMBER).unique(entity_key, keep="first", maintain_order=True)

@@ -67,11 +67,15 @@ def expectations_for_applications(contract: Contract) -> tuple[Rule, ...]:
     return tuple(replace(rule, severity="warning") if rule.kind == "missing_share" else rule for rule in kept)
 
 
-def expectations_for_source(source: SourceTable) -> tuple[Rule, ...]:
-    """Every rule of a linked source, before the join."""
+def expectations_for_source(source: SourceTable, adds_up: bool = False) -> tuple[Rule, ...]:
+    """Every rule of a linked source, before the join.
+
+    A file of a source that adds up may have no rows, and its keys are unique among all files.
+    """
     together = source.key if len(source.key) > 1 else ()
     alone = source.key[0] if len(source.key) == 1 else None
-    return (*_table_rules(source.columns, together), *_rules(source.columns, alone, None))
+    rules = (*_table_rules(source.columns, together), *_rules(source.columns, alone, None))
+    return tuple(rule for rule in rules if not (adds_up and rule.kind in ("has_rows", "unique", "unique_together")))
 
 
 def _table_rules(columns: tuple[Column, ...], together: tuple[str, ...] = ()) -> Iterator[Rule]:

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
+from loan_platform.core.book.constants import LATEST_BY, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Layout, RowRule, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import columns_behind
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
-LATEST_BY = "latest_by"
 LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
 
@@ -28,6 +27,8 @@ class Table:
         layouts: the forms of files that write some of the columns differently.
         row_rules: conditions on the typed columns; a row that breaks a critical one is quarantined.
         foreign_keys: columns beside `key` that hold the key of another table.
+        key_in_file: whether the same key in another file is no duplicate.
+        may_be_empty: whether a file may have no rows, as in a month without applications.
     """
 
     columns: tuple[Column, ...]
@@ -42,6 +43,8 @@ class Table:
     layouts: tuple[Layout, ...] = ()
     row_rules: tuple[RowRule, ...] = ()
     foreign_keys: frozenset[str] = frozenset()
+    key_in_file: bool = False
+    may_be_empty: bool = False
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -83,19 +86,30 @@ class Table:
             foreign_keys=frozenset({contract.entity_key}.union(*(table.key for table in contract.tables))),
         )
 
-    def with_key_rules(self, source: Source, same_key: SameKey | None) -> "Table":
-        """The table for a source to whose rows later files add."""
+    def with_key_rules(self, source: Source, same_key: SameKey | None, joined: bool = False) -> "Table":
+        """The table for a source to whose rows later files add.
+
+        Args:
+            source: says which of two rows with one key is the latest.
+            same_key: as in the attributes.
+            joined: the rows are joined, and have the date of `latest_by` from before the join.
+        """
         if source.latest_by is None:
-            return replace(self, same_key=same_key)
+            return replace(self, same_key=same_key, may_be_empty=True)
         column = Column(
             name=LATEST_BY,
             description="Date that says which of two rows with one key is the latest.",
             type="date",
-            sql=quote_identifier(source.latest_by.column),
-            date_format=source.latest_by.date_format,
+            sql=quote_identifier(LATEST_BY if joined else source.latest_by.column),
+            date_format=None if joined else source.latest_by.date_format,
             required=True,
         )
-        return replace(self, same_key=same_key, latest_by=column, columns=(*self.columns, column))
+        columns = (*self.columns, column)
+        return replace(self, same_key=same_key, latest_by=column, columns=columns, may_be_empty=True)
+
+    def with_key_in_file(self) -> "Table":
+        """The table where two rows of different files may have the same key, and `Accumulator` decides."""
+        return replace(self, key_in_file=True)
 
     def is_key(self, column: Column) -> bool:
         """Whether the column holds a key, of this table or of another one. It is read as `keys` says."""

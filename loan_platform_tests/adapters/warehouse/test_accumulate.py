@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.warehouse.accumulate import Accumulation, Accumulator, KeyRules
+from loan_platform.adapters.warehouse.accumulate import Accumulation, AccumulationFiles, Accumulator, KeyRules
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 
 Row = tuple[str, date, float | None]
-BY_MONTH = KeyRules(key="loan", batch="strftime(applied, '%Y-%m')")
+BY_MONTH = KeyRules(key=("loan",), batch="strftime(applied, '%Y-%m')")
 JANUARY: list[Row] = [("a", date(2024, 1, 5), 10.0), ("b", date(2024, 1, 6), None)]
 FEBRUARY: list[Row] = [("c", date(2024, 2, 1), 30.0), ("d", date(2024, 2, 2), -0.0)]
 
@@ -32,10 +32,10 @@ class Files:
         frame.write_parquet(self.folder / f"new-{self.count}.parquet")
         old = (self._path("rows", self.count - 1), self._path("history", self.count - 1))
         known, history = (path if path.is_file() else None for path in old)
-        paths = (self._path("rows", self.count), self._path("history", self.count))
+        out = AccumulationFiles(*(self._path(name, self.count) for name in ("rows", "history", "superseded")))
         session = DuckDbSession(memory_limit="400MB")
         return Accumulator(session).add(
-            self.folder / f"new-{self.count}.parquet", known, history, rules or self.rules, *paths
+            self.folder / f"new-{self.count}.parquet", known, history, rules or self.rules, out
         )
 
     @property
@@ -142,3 +142,73 @@ def test_known_values_of_another_type_are_an_error(files: Callable[..., Files]) 
     book.arrive(JANUARY, purpose=pl.lit("car"))
     with pytest.raises(WarehouseError, match="purpose"):
         book.arrive(FEBRUARY, purpose=pl.lit(1))
+
+
+@pytest.mark.parametrize("lossy", [pl.lit(10.6), pl.lit(2.0**80)])
+def test_a_known_value_is_never_rounded_to_a_new_type(files: Callable[..., Files], lossy: pl.Expr) -> None:
+    book = files()
+    book.arrive(JANUARY, points=lossy)
+    with pytest.raises(WarehouseError, match="2 rows that earlier files brought have a value in points that is no"):
+        book.arrive(FEBRUARY, points=pl.lit(1))
+
+
+def test_the_history_takes_the_new_type_too(files: Callable[..., Files]) -> None:
+    book = files()
+    book.arrive([*JANUARY, *JANUARY[:1]], points=pl.lit("7"))
+    book.arrive([("a", date(2024, 1, 5), 11.0)], points=pl.lit("8"))
+    book.arrive(FEBRUARY, points=pl.lit(9))
+    assert book.rows["points"].to_list() == [8, 7, 9, 9]
+    assert book.history["points"].to_list() == [7]
+
+
+def test_a_column_that_no_row_has_leaves_the_content(files: Callable[..., Files]) -> None:
+    book = files()
+    book.arrive(JANUARY)
+    first = book.rows["content"].to_list()
+    empty = pl.lit(None, pl.String)
+    assert book.arrive(JANUARY, purpose=empty).unchanged == 2
+    assert book.rows["content"].to_list() == first
+    assert book.arrive(FEBRUARY, purpose=pl.lit("car")).added == 2
+    assert book.rows["content"].to_list()[:2] == first
+
+
+def test_rows_may_differ_in_columns_that_are_not_compared(files: Callable[..., Files]) -> None:
+    rules = replace(BY_MONTH, latest_by="as_of", not_compared=frozenset({"repaid"}))
+    book = files(rules)
+    book.arrive(JANUARY, as_of=pl.lit(date(2024, 1, 31)), repaid=pl.lit(None, pl.String))
+    counts = book.arrive(JANUARY, as_of=pl.lit(date(2024, 3, 31)), repaid=pl.lit("no"))
+    assert (counts.unchanged, counts.replacing, book.history.height) == (2, 0, 0)
+    # A file of February that arrives late does not outrank what March said again.
+    late = book.arrive([("a", date(2024, 1, 5), 99.0)], as_of=pl.lit(date(2024, 2, 29)), repaid=pl.lit(None, pl.String))
+    assert (late.outranked, book.incomes()["a"]) == (1, 10.0)
+
+
+def test_the_same_row_twice_in_a_file_is_no_other_row(files: Callable[..., Files]) -> None:
+    book = files()
+    assert book.arrive([*JANUARY, JANUARY[0]]) == Accumulation(2, 2, 1, 0, 0, 0, ())
+    assert book.history.is_empty()
+
+
+def test_each_change_of_a_word_is_in_the_history(files: Callable[..., Files]) -> None:
+    book = files()
+    for income in (1.0, 2.0, 1.0, 2.0):
+        book.arrive([("a", date(2024, 1, 5), income)], source_file=pl.lit("monthly.csv"))
+        superseded = pl.read_parquet(book._path("superseded", book.count))
+        assert superseded.height == (book.count > 1)
+    assert sorted(book.history["income"]) == [1.0, 1.0, 2.0]
+
+
+def test_files_that_are_read_again_add_no_history(files: Callable[..., Files]) -> None:
+    book = files()
+    both: list[Row] = [("a", date(2024, 1, 5), 10.0), ("a", date(2024, 1, 5), 11.0)]
+    for _ in range(3):
+        book.arrive(both, source_file=pl.lit("monthly.csv"))
+        assert book.history["income"].to_list() == [10.0]
+
+
+def test_a_key_may_have_several_columns(files: Callable[..., Files]) -> None:
+    book = files(replace(BY_MONTH, key=("loan", "applied")))
+    book.arrive([("a", date(2024, 1, 5), 10.0), ("a", date(2024, 2, 5), 11.0)])
+    counts = book.arrive([("a", date(2024, 2, 5), 12.0), ("a", date(2024, 3, 5), 13.0)])
+    assert (counts.added, counts.replacing, counts.rows) == (1, 1, 3)
+    assert book.rows["income"].to_list() == [10.0, 12.0, 13.0]

@@ -60,7 +60,7 @@ def test_the_joined_row_is_staged_like_any_other(book: LinkedBook, tmp_path: Pat
         Table.from_contract(book.contract),
         accepted,
         quarantined,
-        previously_quarantined=book.quarantined["loans"],
+        previously_quarantined=(book.quarantined["loans"],),
     )
     assert (staged.rows_in, staged.accepted, staged.quarantined) == (5, 4, 1)
     assert staged.by_reason == {"duplicate_key": 1}
