@@ -28,7 +28,7 @@ SERVE_PORT ?= 8000
 TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo book dev serve bento key key-name audit-key audit mlflow data check
+.PHONY: help setup demo book score dev serve bento key key-name audit-key audit mlflow data check
 .PHONY: test test-fast coverage integration thorough faults wheel-check lint format typecheck lock docs clean
 
 help: ## Show the targets
@@ -66,6 +66,9 @@ thorough: $(READY) ## Run the fuzz, fault and sweep tests at their usual size
 faults: $(READY) ## Run the fault tests at full size (about an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
 	  loan_platform_tests/adapters
+
+score: $(READY) ## Score a book's applications: make score BOOK=lending_club FILE=new.csv REPLACE=2018-01
+	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $${FILE:+--file "$$FILE"} $${REPLACE:+--replace "$$REPLACE"} $${MAY_SHRINK:+--may-shrink "$$MAY_SHRINK"}
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init

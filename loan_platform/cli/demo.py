@@ -62,7 +62,14 @@ def _run_jobs(book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:
 
 
 def _replacing(book: Portfolio, purpose: str, generated: GeneratedFiles) -> dict[str, Any]:
-    """Configuration of the step that otherwise keeps the applications of an earlier demo."""
-    if purpose == "scoring" and generated.any:
-        return {f"{book.name}__applications": {"config": {"replace": "all"}}}
-    return {}
+    """Configuration of the steps that otherwise keep the rows of an earlier demo."""
+    if not generated.any:
+        return {}
+    all_of_them = {"replace": True, "ignore_quarantined": True}
+    linked = [f"clean_{table.name}" for table in book.contract.tables]
+    steps: dict[str, dict[str, Any]] = {
+        "training": dict.fromkeys(linked, all_of_them),
+        "scoring": {"applications": all_of_them | {"replace": "all"}},
+        "monitoring": {"outcomes": all_of_them} if "outcomes" in book.sources else {},
+    }
+    return {f"{book.name}__{step}": {"config": config} for step, config in steps.get(purpose, {}).items()}

@@ -40,6 +40,11 @@ def main() -> int:
             from loan_platform.cli.bento import run_bento
 
             code = run_bento(settings, arguments.book)
+        elif arguments.command == "score":
+            from loan_platform.cli.score import ScoringRequest, run_score
+
+            asked = (arguments.file, arguments.replace, arguments.may_shrink, arguments.ignore_quarantined)
+            code = run_score(settings, ScoringRequest(arguments.book, *asked))
         else:
             from loan_platform.cli.demo import run_demo
 
@@ -78,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--rate", help="rate limit such as 600/minute, or unlimited (default: LOAN_RATE)")
     bento = commands.add_parser("bento", help="build the scoring service of a book's champion as a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="name of the book")
+    score = commands.add_parser("score", help="score a book's applications with its champion")
+    score.add_argument("--book", default="lending_club", help="name of the book")
+    score.add_argument("--file", help="path, glob or gs:// URI of the applications (default: the book's source)")
+    score.add_argument("--replace", help="remove the known applications of 2018-01, 2018-01..2018-03 or all that lack")
+    score.add_argument("--may-shrink", help="batches that may lose applications to others: dates were corrected")
+    score.add_argument("--ignore-quarantined", action="store_true", help="replace although some rows are quarantined")
     serve = commands.add_parser("serve", help="start the HTTP service of a book")
     serve.add_argument("--book", default="lending_club", help="name of the book")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")

@@ -97,6 +97,11 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return {check.check_name: str(check.description) for check in found if not check.passed}
 
 
+def config(**options: str) -> dict[str, Any]:
+    """What a scoring run may take away."""
+    return {"ops": {f"{NAME}__applications": {"config": options}}}
+
+
 def test_each_month_adds_to_the_year_and_changes_no_other(book: Book) -> None:
     expected = 30
     for month in MONTHS[1:6]:
@@ -114,7 +119,9 @@ def test_each_month_adds_to_the_year_and_changes_no_other(book: Book) -> None:
 def test_a_file_twice_and_one_without_rows_change_nothing(book: Book) -> None:
     before = book.files("predictions"), book.files("answer_history"), book.rows("applications").drop("in_last_file")
     assert book.score(month_rows("2023-06")).success
-    book.score({})
+    result = book.score({})
+    assert result.success
+    assert checks(result) == {}
     after = book.files("predictions"), book.files("answer_history"), book.rows("applications").drop("in_last_file")
     assert before[:2] == after[:2]
     assert before[2].equals(after[2])
@@ -162,19 +169,33 @@ def test_an_application_without_a_batch_is_a_failed_check(book: Book) -> None:
     assert result.success
     assert checks(result)["inside_partitions"].startswith("1 applications are dated outside 2023-01 to 2023-12")
     assert book.rows("predictions").filter(pl.col("contract_no") == key).is_empty()
+    corrected = book.score({key: line})
+    assert corrected.success
+    assert checks(corrected) == {}
+    assert book.rows("predictions").filter(pl.col("contract_no") == key)["partition"].to_list() == ["2023-11"]
 
 
-def test_a_batch_shrinks_only_where_the_run_names_it(book: Book) -> None:
-    december, config = month_rows("2023-12"), {"ops": {f"{NAME}__applications": {"config": {"replace": "2023-12"}}}}
+def test_a_corrected_date_moves_one_application_and_no_other(book: Book) -> None:
+    december = month_rows("2023-12")
     key = next(iter(december))
     moved = {key: december[key].replace(";2023-12-", ";2023-11-")}
     result = book.score(moved)
     assert not result.success
-    assert checks(result)["no_batch_shrinks"].startswith("2023-12: 30 -> 29 rows")
+    assert checks(result)["no_batch_shrinks"].startswith("2023-12: 30 -> 29 rows, because")
+    assert book.score(moved, run_config=config(may_shrink="2023-12")).success
+    rows = book.rows("predictions")
+    assert rows.filter(pl.col("partition") == "2023-12").height == 29
+    assert rows.filter(pl.col("contract_no") == key)["partition"].to_list() == ["2023-11"]
+    assert book.score(december, run_config=config(may_shrink="2023-11")).success
+
+
+def test_only_a_named_batch_is_emptied_and_its_answers_stay(book: Book) -> None:
+    december = month_rows("2023-12")
     kept = dict(list(december.items())[:10])
-    assert book.score(kept, run_config=config).success
+    assert book.score(kept, run_config=config(replace="2023-12")).success
     assert len(book.rows("predictions").filter(pl.col("partition") == "2023-12")) == 10
     assert len(book.rows("answer_history").filter(pl.col("partition") == "2023-12")) == 30
+    assert book.report()["overall"]["scored"] == book.rows("predictions").height  # what is gone is not waited for
 
 
 @pytest.mark.parametrize(
@@ -183,11 +204,11 @@ def test_a_batch_shrinks_only_where_the_run_names_it(book: Book) -> None:
         ("2023-13", "'2023-13' is no batch of dated_cars: its batches are 2023-01 to 2023-12"),
         ("2023-03..2023-01", "The range '2023-03..2023-01' ends before it starts"),
         ("2022-12..2023-01", "'2022-12' is no batch"),
+        ("2023-01..", "'' is no batch"),
     ],
 )
 def test_an_impossible_range_is_refused_in_a_sentence(book: Book, text: str, told: str) -> None:
-    config = {"ops": {f"{NAME}__applications": {"config": {"replace": text}}}}
-    result = book.score({}, run_config=config)
+    result = book.score({}, run_config=config(replace=text))
     (failed,) = (event for event in result.all_events if event.is_step_failure)
     data = failed.step_failure_data.user_failure_data
     assert data is not None

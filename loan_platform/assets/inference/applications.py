@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from loan_platform.assets.ingestion.accumulation import AccumulatedAssets, Change
+from loan_platform.assets.ingestion.accumulation import IGNORE_QUARANTINED, AccumulatedAssets, Change
 from loan_platform.assets.ingestion.layouts import tell_layouts
 from loan_platform.assets.ingestion.publication import Checked
 from loan_platform.assets.ingestion.staging import QUARANTINED, Staging
@@ -48,6 +48,7 @@ class ApplicationsConfig(dg.Config):
         description="Batch or range of batches that may lose applications to others, because their dates were "
         "corrected. Nothing is removed. Default: such files are refused.",
     )
+    ignore_quarantined: bool = Field(default=False, description=IGNORE_QUARANTINED)
 
     def change(self, book: Portfolio) -> Change:
         """As ranges of the book's batches.
@@ -55,7 +56,8 @@ class ApplicationsConfig(dg.Config):
         Raises:
             RangeError: a text is no range of them.
         """
-        return Change(*(parse_range(book, text) if text else None for text in (self.replace, self.may_shrink)))
+        replace, may_shrink = (parse_range(book, text) if text else None for text in (self.replace, self.may_shrink))
+        return Change(replace, may_shrink, self.ignore_quarantined)
 
 
 def application_assets(book: Portfolio) -> list[dg.AssetsDefinition]:

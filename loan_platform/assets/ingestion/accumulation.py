@@ -30,17 +30,23 @@ NO_ROWS_LOST = "No published row is lost, unless the run was told to replace the
 ONE_ROW_PER_KEY = "No row has the key of another row with other values."
 
 
+IGNORE_QUARANTINED = (
+    "Whether rows are removed although some rows of the files are quarantined, and may be those. Default: they are not."
+)
+
+
 class ReplaceConfig(dg.Config):
     """What a run may take away from rows without batches."""
 
     replace: bool = Field(
         default=False, description="Whether rows that this run's files lack are removed. Default: no row is removed."
     )
+    ignore_quarantined: bool = Field(default=False, description=IGNORE_QUARANTINED)
 
     @property
     def change(self) -> "Change":
         """As a range of the one batch that all rows are in."""
-        return Change(replace=EVERYTHING if self.replace else None)
+        return Change(EVERYTHING if self.replace else None, ignore_quarantined=self.ignore_quarantined)
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,12 @@ class Change:
     Attributes:
         replace: batches whose known rows are removed if the files lack them; None: none is.
         may_shrink: batches that may lose rows to other batches, by corrected dates; None: none may.
+        ignore_quarantined: whether rows may be removed although some rows of the files are quarantined.
     """
 
     replace: BatchRange | None = None
     may_shrink: BatchRange | None = None
+    ignore_quarantined: bool = False
 
     def allows(self, batch: str) -> bool:
         """Whether the batch may have fewer rows afterwards."""
@@ -189,10 +197,10 @@ class AccumulatedAssets:
     def _nothing_lost(self, arrival: Arrival, change: Change) -> dg.AssetCheckResult:
         """Whether what is gone was to go."""
         name, counts = "no_batch_shrinks" if self.dated else "no_rows_lost", arrival.counts
-        if counts.removed and arrival.staged.quarantined:
+        if counts.removed and arrival.staged.quarantined and not change.ignore_quarantined:
             told = f"{counts.removed:,} rows would be removed because the files lack them. But "
             told += f"{arrival.staged.quarantined:,} rows of the files are quarantined, and may be among them. Correct "
-            told += "those first."
+            told += "those first, or set `ignore_quarantined: true` beside `replace`."
             return self._result(name, False, told)
         shrunk = [batch for batch in counts.shrunk if self.dated and not change.allows(batch[0])]
         keys = batch_keys(self.book)  # a row that was dated outside the partitions is in no batch

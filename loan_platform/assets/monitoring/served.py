@@ -11,7 +11,7 @@ from loan_platform.assets.resources.service_records import ServiceRecordsResourc
 from loan_platform.assets.specs.book_assets import asset_key, book_spec
 from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.monitoring.served_table import Served, merge_tables, served_table
+from loan_platform.core.monitoring.served_table import Served, merge_tables, served_table, with_known
 
 if TYPE_CHECKING:
     from loan_platform.adapters.audit.reader import AuditRecords
@@ -22,7 +22,8 @@ ROWS_AT_ONCE = 50_000
 MAX_SHOWN = 5
 FAULT = {"chain": pl.String, "segment": pl.String, "line": pl.Int64, "reason": pl.String, "whole_chain": pl.Boolean}
 DESCRIPTIONS = {
-    SERVED: "Responses of the scoring service, read from its audit log. Only records of intact hash chains are used.",
+    SERVED: "Responses of the scoring service, read from its audit log. Only records of intact hash chains are used. A "
+    "response stays when its record is deleted after the retention period, without its inputs.",
     QUARANTINED: "Records of the audit log that fail verification, with hash chain, file, line and reason.",
 }
 INTACT = "Every hash chain of the service's audit log is intact."
@@ -46,15 +47,21 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
     def served_predictions(
         context: dg.AssetExecutionContext, lake: LakeResource, service_records: ServiceRecordsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        records = service_records.open(book)
+        records, files = service_records.open(book), lake.open()
         chains = list(records.chains())
-        table, faults = _served_table(context, book, records, chains), _faults(chains)
-        with lake.open().publish_together(book.name, (SERVED, QUARANTINED)) as paths:
-            table.write_parquet(paths[SERVED])
-            faults.write_parquet(paths[QUARANTINED])
-        context.log.info(f"{table.height:,} responses in {len(chains)} chain(s)" if chains else "no responses yet")
+        faults = _faults(chains)
+        with files.one_writer(book.name, SERVED):
+            known = files.read(book.name, SERVED) if files.exists(book.name, SERVED) else None
+            read = _served_table(context, book, records, chains)
+            table = with_known(read, known)
+            with files.publish_together(book.name, (SERVED, QUARANTINED)) as paths:
+                table.write_parquet(paths[SERVED])
+                faults.write_parquet(paths[QUARANTINED])
+        kept = table.height - read.height
+        gone = f", {kept:,} of them no longer in the audit log" if kept else ""
+        context.log.info(f"{table.height:,} responses{gone}; {len(chains)} chain(s)" if table.height else "none yet")
         inputs = table["inputs"].count()
-        counts = {"dagster/row_count": table.height, "with_inputs": inputs, "chains": len(chains)}
+        counts = {"dagster/row_count": table.height, "with_inputs": inputs, "chains": len(chains), "kept": kept}
         rejected = {"dagster/row_count": faults.height}
         yield dg.MaterializeResult(asset_key=asset_key(book, SERVED), metadata=counts)
         yield dg.MaterializeResult(asset_key=asset_key(book, QUARANTINED), metadata=rejected)

@@ -57,6 +57,20 @@ def merge_tables(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(tables).sort("time", "request_id").unique("request_id", keep="first", maintain_order=True)
 
 
+def with_known(read: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+    """Add the answers that were read before, and whose records are gone since. Their inputs are not kept.
+
+    Args:
+        read: the answers in the log.
+        known: what an earlier call returned; None at first.
+    """
+    if known is None:
+        return read
+    gone = known.join(read, on="request_id", how="anti").with_columns(pl.lit(None, pl.String).alias("inputs"))
+    absent = (pl.lit(None, kind).alias(name) for name, kind in read.schema.items() if name not in gone.columns)
+    return merge_tables([gone.with_columns(*absent).select(read.columns).cast(dict(read.schema)), read])
+
+
 def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:
     """The last answer to each loan whose key was sent."""
     return served.filter(pl.col(entity_key).is_not_null()).unique(entity_key, keep="last", maintain_order=True)

@@ -3,6 +3,7 @@ import os
 import resource
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -141,6 +142,27 @@ def test_four_writers_at_once_leave_one_whole_version(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0] * 4
     assert _state(tmp_path) in {str(i) for i in range(15)}
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_second_writer_builds_on_what_the_first_published(tmp_path: Path) -> None:
+    """Both read before either writes, unless the second waits."""
+    lake, inside = Lake(tmp_path), threading.Event()
+    lake.write(pl.DataFrame({"key": ["known"]}), "book", "rows")
+
+    def add(key: str) -> None:
+        with lake.one_writer("book", "rows"):
+            known = lake.read("book", "rows")
+            inside.set()
+            lake.write(pl.concat([known, pl.DataFrame({"key": [key]})]), "book", "rows")
+
+    writers = [threading.Thread(target=add, args=(f"new-{i}",)) for i in range(4)]
+    with lake.one_writer("book", "rows"):
+        for writer in writers:
+            writer.start()
+        assert not inside.is_set()
+    for writer in writers:
+        writer.join()
+    assert sorted(lake.read("book", "rows")["key"]) == ["known", "new-0", "new-1", "new-2", "new-3"]
 
 
 def test_a_file_larger_than_the_limit_is_a_clear_error(tmp_path: Path) -> None:

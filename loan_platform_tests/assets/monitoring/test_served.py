@@ -174,6 +174,19 @@ def test_a_changed_record_is_quarantined_and_not_used(home: Home) -> None:
     assert read(home, "quarantined_records")["line"].to_list() == [6]
 
 
+def test_an_answer_outlives_its_record_without_its_inputs(home: Home) -> None:
+    answer(home, ASKED[:20])
+    materialize(*SERVED)
+    before = read(home, "served_predictions")
+    assert before["inputs"].null_count() == 0
+    for path in segments(chains(AuditSettings.for_portfolio(BOOK).directory)[0]):
+        path.unlink()
+    materialize(*SERVED)
+    after = read(home, "served_predictions")
+    assert after["inputs"].null_count() == after.height == 20
+    assert after.drop("inputs").equals(before.drop("inputs"))
+
+
 def test_a_book_without_a_service_has_an_empty_table(home: Home) -> None:
     result = materialize(*SERVED)
     assert checks(result) == {"audit_chain": True, "no_critical_served_drift": True}
@@ -189,6 +202,7 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     decided = decided.with_columns(pl.lit("approve", pl.Enum(DECISIONS)).alias("decision"), answer_number=1)
     later = decided.with_columns(pl.lit(0.9).alias("probability"), answer_number=2)  # decides nothing
     lake.write(pl.concat([decided, later]), BOOK, "answer_history")
+    lake.write(decided.select("loan_id", "content"), BOOK, "applications")
     known = [f"L{number}" for number in range(280)]
     outcomes = {"loan_id": known, "target": [number % 3 == 0 for number in range(280)]}
     lake.write(pl.DataFrame(outcomes).with_columns(pl.col("target").cast(pl.Int32)), BOOK, "outcomes")
