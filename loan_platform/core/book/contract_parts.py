@@ -278,6 +278,11 @@ class RowRule(Strict):
         """Contract columns that the SQL reads."""
         return columns_read(self.sql)
 
+    @property
+    def statement(self) -> str:
+        """Name and message, as reports of quarantined and rejected rows have them."""
+        return f"{self.name}: {self.message}"
+
 
 class Exposure(Strict):
     """Exposure at default (EAD): the amount that is owed when a loan defaults."""

@@ -50,7 +50,7 @@ def broken_issues(rules: Iterable[RowRule], columns: Iterable[str], where: str =
 
 def broken_detail(rule: RowRule) -> str:
     """What is told of a row that breaks the rule; never a value."""
-    return f"breaks the rule {rule.name}: {rule.message}"
+    return f"breaks the rule {rule.statement}"
 
 
 def all_kept(rules: Sequence[RowRule]) -> pl.Expr:
