@@ -87,8 +87,9 @@ class Unpacked:
             part = unpacker.decompress(step, PART_BYTES)
         except zlib.error:
             _refuse()
-        self._at += len(step) - len(unpacker.unconsumed_tail) - len(unpacker.unused_data)
         self._between = unpacker.eof
+        # At the end of a member both attributes have the same bytes.
+        self._at += len(step) - len(unpacker.unused_data if self._between else unpacker.unconsumed_tail)
         self._full = len(part) == PART_BYTES and not self._between
         return part
 

@@ -164,6 +164,8 @@ def test_a_part_that_ends_with_its_input_is_followed_by_the_rest() -> None:
     content = bytes(900_000)  # packed in one step
     assert len(zlib.compress(content)) < 2_000
     assert received(FILE, parts(gzip.compress(content))) == content
+    members = gzip.compress(content[:400_000]) + gzip.compress(content[400_000:]) + gzip.compress(b"end")
+    assert received(FILE, parts(members)) == content + b"end"
 
 
 def test_after_its_end_a_packed_body_waits_for_the_connection() -> None:
