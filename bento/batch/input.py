@@ -199,14 +199,16 @@ class Pieces:
                 continue
             try:
                 values = json_object(text)
-                inputs.append(reader.inputs(values))
-                rows.append(int(number))
-                keys.append(reader.key_of(values))
+                typed, key = reader.inputs(values), reader.key_of(values)
             except ApplicationError as error:
                 problems += [(int(number), i.path, i.code, i.detail) for i in error.issues]
             except HttpError as error:
                 field = error.errors[0].path if error.errors else ""
                 problems.append((int(number), field, error.code, error.detail))
+            else:
+                rows.append(int(number))
+                keys.append(key)
+                inputs.append(typed)
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
         refused = pl.DataFrame(problems, schema=REJECTIONS, orient="row")
         return self._reader.checked(

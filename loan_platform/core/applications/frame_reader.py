@@ -31,6 +31,7 @@ from loan_platform.core.staging.keys import WHOLE_KEY
 ROW, KEY = "row", "key"
 REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
+_KEY = re.compile(f"-?[0-9]+|{WHOLE_KEY}")
 _BOOLEAN = BOOLEAN_FORMS["cell"]
 _INEXACT = "0.5"  # stands for every float that is no key
 
@@ -117,6 +118,8 @@ class FrameReader:
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
         given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
+        if raw.schema.get(self.one.key, pl.Null).is_float():  # as text, 1e15 has an exponent
+            given = given.cast(pl.Int64, strict=False)
         text = given.cast(pl.String).str.strip_chars(" ")
         key = pl.coalesce(text.str.extract(f"^{WHOLE_KEY}$"), text)  # a text that is no key is a rejected row
         numbered = raw.select(ROW, pl.when(~key.is_in(list(self.one.missing))).then(key).alias(KEY))
@@ -136,19 +139,18 @@ class FrameReader:
 
     def _typed_cell(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
         """The value of a cell, and a condition: the single reader gives the same value."""
-        cell = pl.col(column.name)
+        cell, is_key = pl.col(column.name), column.name == self.one.key
         if column.type == "text" and dtype == pl.String:
             value, known = self._text(column, cell.str.strip_chars(" "))
-            return value, known & ~value.str.contains("[.,+]").fill_null(
-                False
-            ) if column.name == self.one.key else known
+            return value, known & ~value.str.contains("[.,+]").fill_null(False) if is_key else known
         if as_text and dtype == pl.String:
-            return _csv_cell(column, cell)
+            value, ok = _csv_cell(column, cell)
+            return value, ok & cell.str.contains(f"^(?:{_KEY.pattern})$") if is_key and column.type in NUMBERS else ok
         if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
             # By its shortest text, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149.
             plain = cell.cast(pl.String) if dtype == pl.Float32 else cell
             value = _unsigned_zero(plain.cast(pl.Float64))
-            fits = value == value.floor() if column.type == "integer" else value.is_finite()
+            fits = value == value.floor() if column.type == "integer" or is_key else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
             return cell, pl.lit(True)
@@ -181,7 +183,10 @@ class FrameReader:
         given = {name: value for name, value in values.items() if value is not None}
         if not as_text:
             return {name: value.isoformat() if type(value) is date else value for name, value in given.items()}
-        return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in given.items()}
+        key = given.get(self.one.key, "")
+        no_key = {self.one.key} if not _KEY.fullmatch(key) else set[str]()  # 1e3 is a number, and no key
+        types = {name: "text" if name in no_key else self.one.columns[name].type for name in given}
+        return {name: _json_of_cell(types[name], value) for name, value in given.items()}
 
 
 def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
