@@ -162,8 +162,13 @@ def test_the_client_may_say_which_columns_a_file_has(service: httpx.Client) -> N
     assert (forced["status"], forced["scored"]) == ("FAILED", 0)
     assert "lacks 1 required columns: loan_id" in forced["message"]
     assert job(service, FILE, columns="contract")["status"] == "FAILED"
-    for query in ({"columns": "mine"}, {"layout": "raw"}):
-        answer = service.post(BATCH, content=FILE, headers={"content-type": CSV}, params=query)
+    for query, media in (
+        ({"columns": "mine"}, CSV),
+        ({"layout": "raw"}, CSV),
+        ({"columns": "raw"}, "application/json"),
+        ({"columns": "raw"}, "application/x-ndjson"),
+    ):
+        answer = service.post(BATCH, content=FILE, headers={"content-type": media}, params=query)
         assert (answer.status_code, answer.json()["code"]) == (422, "unknown_parameter")
 
 
