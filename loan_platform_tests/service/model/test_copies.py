@@ -43,9 +43,7 @@ def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monk
     assert champions.refusal == f"version 1 ({sha256[:12]}): IndexError"
 
 
-def test_a_golden_row_that_breaks_a_rule_is_not_the_one_predicted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_golden_row_that_breaks_a_rule_is_not_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, answers = club_model(), list[Answer]()
     rows = [{**APPLICATION, **BREAKS["term_on_offer"]}, *[APPLICATION] * MIN_ROWS]
     sha256 = write_bundle(tmp_path, model, {}, ApplicationReader(model).read_many(rows), {"family": "scorecard"})
