@@ -66,7 +66,8 @@ def key_value_sql(column: Column, text: str, value: str) -> str:
         value: SQL of what the column's type makes of it.
     """
     if column.type in ("number", "integer"):
-        return f"CASE WHEN NOT contains(lower({text}), 'e') THEN {value} END"
+        whole = f" AND {value} = trunc({value})" if column.type == "number" else ""
+        return f"CASE WHEN NOT contains(lower({text}), 'e'){whole} THEN {value} END"
     if column.type != "text" or column.allowed is not None:
         return value
     thousand, whole, number = (quote_literal(pattern) for pattern in (_THOUSAND, WHOLE_KEY, NUMBER_KEY))

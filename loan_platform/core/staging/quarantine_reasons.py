@@ -40,7 +40,8 @@ def fault_case(table: Table, column: Column, i: int) -> str:
     if table.is_key(column) and column.type == "text" and column.allowed is None:
         message = NO_KEY
     elif column.allowed is None:
-        message = f"is not {COLUMN_TYPES[column.type].in_file}"
+        kind = "integer" if table.is_key(column) and column.type == "number" else column.type
+        message = f"is not {COLUMN_TYPES[kind].in_file}"
     else:
         message = "is not one of the allowed categories"
     unparseable = _fault_sql(column.name, reason, message, refused)

@@ -10,6 +10,7 @@ import pytest
 from bento.http.bodies import csv_rows
 from loan_platform.core.applications.frame_reader import FrameReader
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
+from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.bundles import scoring_model
@@ -68,6 +69,16 @@ def test_two_spellings_of_one_key_are_one_loan(tmp_path: Path) -> None:
     rows = [GOOD.format(id=written) for written in (KEY, f"{KEY}.0", "1.0775e6")]
     done = ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out")
     assert done.reasons == [(3, "number", "duplicate_key"), (4, "number", "unparseable")]
+
+
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_a_key_of_a_numeric_column_is_a_whole_number(tmp_path: Path, kind: str) -> None:
+    columns = [{**column, "type": kind} if column["name"] == "number" else column for column in BOOK["columns"]]
+    rows = [GOOD.format(id=written) for written in (KEY, "1002.0", "1.5", "1e3", "x")]
+    done = ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out", book(columns=columns))
+    assert done.accepted["number"].to_list() == [int(KEY), 1002]
+    assert done.reasons == [(line, "number", "unparseable") for line in (4, 5, 6)]
+    assert set(done.quarantined["message"]) == {f"number is not {COLUMN_TYPES['integer'].in_file}"}
 
 
 def test_keys_made_by_sql_have_no_decimals_of_a_float(tmp_path: Path) -> None:
