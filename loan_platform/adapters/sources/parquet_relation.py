@@ -51,7 +51,7 @@ def parquet_relation(
     written = [plain_name(column) for column in columns]
     names = canonical_names(label, written, table)
     check_names(label, names, table)
-    form = table.layout_of(frozenset(names))
+    form = table.layout_of(written)
     readers = [table.written_in(form.name, column) if form else column for column in table.columns]
     texts = dict(_texts(dict(zip(names, columns.items(), strict=True)), readers, _zones(path), table))
     selected = select_list(label, "file_row_number + 1", texts, table)

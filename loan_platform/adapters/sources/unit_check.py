@@ -44,7 +44,7 @@ def sample_unit_issues(table: Table, file: str, sample: Sample) -> Iterator[Issu
         file: name of the file.
         sample: its first rows, with the raw columns that the percent columns read.
     """
-    layout = table.layout_of(frozenset(sample.names))
+    layout = table.layout_of(sample.written)
     files = {layout.name: frozenset({file})} if layout else {}
     columns = ", ".join(quote_identifier(column) for column in sample.rows.columns)
     with empty_rows(table) as connection:

@@ -150,7 +150,7 @@ class Layout(Strict):
     description: Text = Field(description="Which files these are.")
     header_has: tuple[Text, ...] = Field(
         min_length=1,
-        description="Raw columns, in lower case. A file whose header has all of them is of this layout. "
+        description="Raw columns, in lower case, by any of their `sources`. A file with all of them is of this layout. "
         "If several layouts fit, the first one counts.",
     )
     columns: tuple[LayoutColumn, ...] = Field(min_length=1, description="Columns that are written differently.")

@@ -42,14 +42,11 @@ def typed_sql(
         rows: SQL condition on the raw rows.
     """
     # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
-    raws = [
-        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{c.source_sql} AS s{i}"
-        for i, c in enumerate(table.columns)
-    ]
+    raws = [f"{own_text_sql(c)} AS s{i}" for i, c in enumerate(table.columns)]
     target = table.target.sql if table.target else "NULL"
     raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
     texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
-    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
+    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql is not None]
     firsts = [f"{_first(table, c, i, files)} AS n{i}" for i, c in enumerate(table.columns)]
     values = [f"{_value(table, c, i, files, c.name in clean)} AS v{i}" for i, c in enumerate(table.columns)]
     # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
@@ -63,6 +60,16 @@ def typed_sql(
             SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
         )
     )"""
+
+
+def own_text_sql(column: Column) -> str:
+    """SQL over the raw row of the column's text: the raw column, or a struct `x` that is null where its SQL fails."""
+    return column.source_sql if column.sql is None else f"TRY({{'x': CAST(({column.sql}) AS VARCHAR)}})"
+
+
+def given_text_sql(column: Column, i: int) -> str:
+    """SQL of the text that `own_text_sql` gave as s{i}; null where the column's SQL failed."""
+    return f"s{i}" if column.sql is None else f"s{i}.x"
 
 
 def profile_sql(table: Table, raw: str, files: LayoutFiles) -> str:
@@ -120,7 +127,7 @@ def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
 
 def _text(table: Table, column: Column, i: int) -> str:
     """SQL of the text to parse. Raw marks of missing values are null already, unless there are spaces around them."""
-    text = f"s{i}.x" if column.sql is not None else f"s{i}"
+    text = given_text_sql(column, i)
     if column.type != "text":
         return text
     marks = ", ".join(quote_literal(mark) for mark in table.missing)
