@@ -83,7 +83,7 @@ class FrameReader:
         if as_text:
             texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
             raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
-        raw = self._with_key_text(raw.with_columns(selectors.float().fill_nan(None)))
+        raw = _shortest(self._with_key_text(raw.with_columns(selectors.float().fill_nan(None))))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
@@ -144,10 +144,8 @@ class FrameReader:
             ) if column.name == self.one.key else known
         if as_text and dtype == pl.String:
             return _csv_cell(column, cell)
-        if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
-            # By its shortest text, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149.
-            plain = cell.cast(pl.String) if dtype == pl.Float32 else cell
-            value = _unsigned_zero(plain.cast(pl.Float64))
+        if column.type in NUMBERS and dtype.is_numeric():
+            value = _unsigned_zero(cell.cast(pl.Float64))
             fits = value == value.floor() if column.type == "integer" else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
@@ -182,6 +180,12 @@ class FrameReader:
         if not as_text:
             return {name: value.isoformat() if type(value) is date else value for name, value in given.items()}
         return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in given.items()}
+
+
+def _shortest(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows with 64-bit floats of their shortest texts, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149."""
+    inexact = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.Float32 or dtype.is_decimal()])
+    return raw.with_columns(inexact.cast(pl.String).cast(pl.Float64))
 
 
 def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
