@@ -13,12 +13,13 @@ from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
 from loan_platform.core.book.policies import Source
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
 from loan_platform.core.staging.keys import canonical_keys
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import target_value_sql
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     Raises:
         DraftError: the SQL does not run.
     """
-    value = "TRY_CAST(own.x AS INTEGER)"
+    value = target_value_sql("own.x")
     bad, good = f"coalesce({value} = 1, false)", f"coalesce({value} = 0, false)"
     unknown = "own IS NOT NULL AND own.x IS NULL"
     query = (

@@ -10,7 +10,7 @@ from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.policies import Source
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.table import Table
 
 

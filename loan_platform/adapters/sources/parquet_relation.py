@@ -16,9 +16,9 @@ from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.contract_parts import Column, plain_name
 from loan_platform.core.book.policies import Source
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.dates import written_date
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
 _ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-from loan_platform.core.book.sql import columns_read
+from loan_platform.core.book.sql import columns_read, quote_identifier
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,10 +24,6 @@ def _is_empty(value: tuple[str, ...]) -> bool:
 def plain_name(name: str) -> str:
     """The name of a raw column as headers are compared: without spaces around it, in lower case."""
     return name.strip().lower()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Strict(BaseModel):
@@ -115,7 +111,7 @@ class Column(Strict):
     @cached_property
     def source_sql(self) -> str:
         """The SQL over the raw row, also where the contract leaves it out."""
-        return self.sql if self.sql is not None else _quoted(self.sources[0] if self.sources else self.name)
+        return self.sql if self.sql is not None else quote_identifier(self.sources[0] if self.sources else self.name)
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:

@@ -7,8 +7,8 @@ whether the column's own SQL failed. A message names the column and the rule, ne
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.keys import NO_KEY
-from loan_platform.core.staging.parsing import quote_literal
 from loan_platform.core.staging.table import Table
 
 FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'

@@ -8,8 +8,7 @@ from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Layout, RowRule, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
-from loan_platform.core.book.sql import columns_behind
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import columns_behind, quote_identifier, quote_literal
 
 LATEST_BY = "latest_by"
 LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files

@@ -4,13 +4,9 @@ from dataclasses import replace
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.keys import key_value_sql
-from loan_platform.core.staging.parsing import (
-    first_try_sql,
-    quote_identifier,
-    quote_literal,
-    value_sql,
-)
+from loan_platform.core.staging.parsing import first_try_sql, value_sql
 from loan_platform.core.staging.quarantine_reasons import (
     broken_sql,
     clean_aggregate,
@@ -52,14 +48,19 @@ def typed_sql(
     # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
     return f"""
     SELECT {", ".join(["*", *values])},
-        CASE WHEN target_value IN (0, 1) THEN target_value END AS {TARGET},
+        CASE WHEN target_value IN (0, 1) THEN CAST(target_value AS INTEGER) END AS {TARGET},
         target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1))
             AS target_failed
     FROM (
-        SELECT {", ".join(["*", *firsts])}, TRY_CAST(target_own.x AS INTEGER) AS target_value FROM (
+        SELECT {", ".join(["*", *firsts])}, {target_value_sql("target_own.x")} AS target_value FROM (
             SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
         )
     )"""
+
+
+def target_value_sql(given: str) -> str:
+    """SQL of what the target's SQL gave as a number, unrounded: 0.6 is no default. Null for other texts."""
+    return f"CASE WHEN NOT contains(CAST({given} AS VARCHAR), '_') THEN TRY_CAST({given} AS DOUBLE) END"
 
 
 def own_text_sql(column: Column) -> str:
