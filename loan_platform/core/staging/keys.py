@@ -9,9 +9,10 @@ import re
 import polars as pl
 
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 
 NO_KEY = "is a number with decimals, an exponent or separated thousands, which is no key"
+INEXACT_KEY = "is a float of at least 2^53, which may stand for several keys: send it as text or without a point"
 _THOUSAND = r"[0-9]{1,3}\.000"  # 12 with three decimals, or twelve thousand
 WHOLE_KEY = r"(-?[0-9]+)\.0*"
 NUMBER_KEY = (

@@ -111,6 +111,15 @@ def test_audit_records_have_the_key_as_files_have_it(sent: Any) -> None:
     assert READER.key_of({"loan_id": None}) is READER.key_of({}) is READER.key_of({"loan_id": " NA"}) is None
 
 
+def test_a_whole_number_of_any_size_is_a_key_and_an_inexact_float_is_none() -> None:
+    for whole in (2**53, 2**53 + 1, -(2**60), 10**30):
+        assert READER.key_of({"loan_id": whole}) == str(whole)
+    assert READER.key_of({"loan_id": 2.0**53 - 1}) == str(2**53 - 1)
+    for inexact in (2.0**53, -1e17):
+        with pytest.raises(ApplicationError, match=r"is a float of at least 2\^53, which may stand for several keys"):
+            READER.key_of({"loan_id": inexact})
+
+
 @pytest.mark.parametrize("sent", ["1.0775e6", "1077501.5", "1,077,501"])
 def test_requests_with_a_key_that_lost_digits_are_rejected(sent: str) -> None:
     with pytest.raises(ApplicationError, match="loan_id: is a number with decimals"):
