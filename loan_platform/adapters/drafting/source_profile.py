@@ -10,6 +10,7 @@ from loan_platform.adapters.csv_files.blocks import is_parquet, likely_encoding
 from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
+from loan_platform.core.book.column_types import BLANKS
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
 from loan_platform.core.book.policies import Source
@@ -66,7 +67,7 @@ class RawSource:
     def distinct(self, raw: str) -> tuple[int, int]:
         """Number of values of a column that are missing or no key, and number of distinct keys."""
         values = pl.scan_parquet(self.raw).select(
-            canonical_keys(pl.col(raw).str.strip_chars().replace("", None)).alias(raw)
+            canonical_keys(pl.col(raw).str.strip_chars(BLANKS).replace("", None)).alias(raw)
         )
         missing, distinct = (
             values.select(missing=pl.col(raw).null_count(), distinct=pl.col(raw).drop_nulls().n_unique())

@@ -97,7 +97,7 @@ class Warehouse:
     ) -> StageSummary:
         """Write typed rows to `accepted` and the others to `quarantined`, in source order.
 
-        Of rows with the same key the first without a fault is accepted.
+        Of rows without a fault that have the same key, the one that `table.same_key` names is accepted.
 
         Args:
             raw: Parquet that `read_raw` or a join wrote.

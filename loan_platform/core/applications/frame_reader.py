@@ -15,6 +15,7 @@ from polars import selectors
 from loan_platform.core.applications.json_values import exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform.core.book.column_types import (
+    BLANKS,
     BOOLEAN_FORMS,
     DATE_FORMS,
     EXACT,
@@ -82,7 +83,7 @@ class FrameReader:
         """
         if as_text:
             texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
-            raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
+            raw = raw.with_columns(pl.when(~texts.str.strip_chars(BLANKS).is_in(list(self.one.missing))).then(texts))
         raw = _shortest(self._with_key_text(raw.with_columns(selectors.float().fill_nan(None))))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
@@ -117,8 +118,11 @@ class FrameReader:
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
         given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
-        text = given.cast(pl.String).str.strip_chars(" ")
+        text = given.cast(pl.String).str.strip_chars(BLANKS)
         key = pl.coalesce(text.str.extract(f"^{WHOLE_KEY}$"), text)  # a text that is no key is a rejected row
+        if self.one.columns[self.one.key].type in NUMBERS:  # 2e5 is the number 200000
+            whole = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
+            key = pl.when(text.str.contains("[eE]")).then(whole).otherwise(key)
         numbered = raw.select(ROW, pl.when(~key.is_in(list(self.one.missing))).then(key).alias(KEY))
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
 
@@ -138,7 +142,7 @@ class FrameReader:
         """The value of a cell, and a condition: the single reader gives the same value."""
         cell = pl.col(column.name)
         if column.type == "text" and dtype == pl.String:
-            value, known = self._text(column, cell.str.strip_chars(" "))
+            value, known = self._text(column, cell.str.strip_chars(BLANKS))
             return value, known & ~value.str.contains("[.,+]").fill_null(
                 False
             ) if column.name == self.one.key else known

@@ -13,7 +13,7 @@ import polars as pl
 from loan_platform.core.applications.application_schema import ApplicationSchema
 from loan_platform.core.applications.json_values import WrongValueError, exact_range, key_text, parsers
 from loan_platform.core.book.close_names import did_you_mean
-from loan_platform.core.book.column_types import NUMBERS, spelling
+from loan_platform.core.book.column_types import NUMBERS, spelling, trimmed
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
@@ -212,11 +212,11 @@ class ApplicationReader:
         return float(found) if name in self._counted else found
 
     def _text(self, column: Column, text: str) -> str | None:
-        trimmed = text.strip(" ")
-        if trimmed in self.missing:
+        plain = trimmed(text)
+        if plain in self.missing:
             return None
         if column.allowed is None:
-            return key_text(trimmed) if column.name == self.key else trimmed
+            return key_text(plain) if column.name == self.key else plain
         try:
             return self._spellings[column.name][spelling(text)]
         except KeyError:

@@ -62,9 +62,10 @@ class Column(Strict):
     date_format: str | None = Field(
         default=None,
         description="Format of all dates, in strptime codes, such as `%d.%m.%Y` or `%Y%m`; or `excel_days` (44197), "
-        "`year_quarter` (2021Q1, Q1 2021), `iso_week` (2022-W05). A month, quarter or week is its first day. Default: "
-        "formats that start with the year, also with a time of day, or that name the month. The day counts as it is "
-        "written, whatever the offset from UTC.",
+        "`excel_days_1904` (of workbooks that count from 1904), `year_quarter` (2021Q1, Q1 2021), `iso_week` "
+        "(2022-W05). A month, quarter or week is its first day. Numbers that nothing separates need all digits. With "
+        "`%y`, a year may also have four digits. Default: formats that start with the year, also with a time of day, "
+        "or that name the month. The day counts as it is written, whatever the offset from UTC.",
     )
     written_as: Literal["percent", "fraction"] | None = Field(
         default=None,
@@ -289,9 +290,10 @@ class ContractParts(Strict):
 
     description: Text = Field(description="Which loans these are and where the data is from, for the model card.")
     entity_key: Name = Field(
-        description="Column that identifies a loan. A second row of the same loan is quarantined. In a key of text, "
-        "`1077501.0` is `1077501`. Numbers with other decimals, an exponent or separated thousands are no key: their "
-        "rows are quarantined."
+        description="Column that identifies a loan. Of several rows of a loan in `loans`, the first is accepted and "
+        "the others are quarantined; for `applications` and `outcomes`, `same_key` of the source decides. In a key of "
+        "text, `1077501.0` is `1077501`. A number with other decimals, separated thousands, or an exponent with a plus "
+        "or decimals (`1e+06`, `1.0775e6`) is no key: its row is quarantined. `2e5` may be an identifier and is a key."
     )
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."

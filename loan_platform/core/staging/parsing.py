@@ -6,6 +6,7 @@ What each type accepts stands in `core/book/column_types.py`, reader `file`.
 from datetime import timedelta
 
 from loan_platform.core.book.column_types import (
+    BLANKS,
     BOOLEAN_FORMS,
     DATE_FORMS,
     FIRST_DATE,
@@ -21,6 +22,7 @@ from loan_platform.core.staging.dates import read_date, read_iso_time, read_strp
 
 _NUMBER, _INTEGER = NUMBER_FORMS["file"], INTEGER_FORMS["file"]
 _BOOLEAN, _DATE = BOOLEAN_FORMS["file"], DATE_FORMS["file"]
+_ENDS = f"^[{BLANKS}]|[{BLANKS}]$"
 
 
 def first_try_sql(column: Column, text: str) -> str:
@@ -57,6 +59,21 @@ def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
         first: SQL of the result of `first_try_sql`.
         clean: `first` is known to be right for every text of the column.
     """
+    value = _value(column, text, first, clean)
+    if clean or column.type in ("text", "boolean"):
+        return value
+    plain = trimmed_sql(text)  # DuckDB's own casts cut ASCII white space only
+    again = _value(column, plain, first_try_sql(column, plain), clean)
+    blank = f"{first} IS NULL AND regexp_matches({text}, {quote_literal(_ENDS)})"
+    return f"CASE WHEN {blank} THEN {again} ELSE {value} END"
+
+
+def trimmed_sql(text: str) -> str:
+    """SQL of a text without white space (`BLANKS`) around it."""
+    return f"regexp_replace({text}, {quote_literal(f'^[{BLANKS}]+|[{BLANKS}]+$')}, '', 'g')"
+
+
+def _value(column: Column, text: str, first: str, clean: bool) -> str:
     match column.type:
         case "text":
             return _category(column, text)
@@ -104,7 +121,7 @@ def _formatted(column: Column, text: str) -> str:
 
 
 def _boolean(text: str) -> str:
-    word = f"lower(trim({text}))"
+    word = f"lower({trimmed_sql(text)})"
     true, false = (_words(words) for words in (_BOOLEAN.true, _BOOLEAN.false))
     return f"CASE WHEN {word} IN ({true}) THEN true WHEN {word} IN ({false}) THEN false END"
 
@@ -135,7 +152,7 @@ def _category(column: Column, text: str) -> str:
         return text
     known = ", ".join(quote_literal(word) for word in column.allowed)
     cases = " ".join(f"WHEN {quote_literal(spelling(word))} THEN {quote_literal(word)}" for word in column.allowed)
-    plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
+    plain = f"regexp_replace(lower({trimmed_sql(text)}), {quote_literal(f'[{BLANKS}]+')}, ' ', 'g')"
     return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
 
 

@@ -6,7 +6,7 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.keys import key_value_sql
-from loan_platform.core.staging.parsing import first_try_sql, value_sql
+from loan_platform.core.staging.parsing import first_try_sql, trimmed_sql, value_sql
 from loan_platform.core.staging.quarantine_reasons import (
     broken_sql,
     clean_aggregate,
@@ -127,12 +127,13 @@ def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
 
 
 def _text(table: Table, column: Column, i: int) -> str:
-    """SQL of the text to parse. Raw marks of missing values are null already, unless there are spaces around them."""
+    """SQL of the text to parse. Raw marks of missing values are null already, unless white space is around them."""
     text = given_text_sql(column, i)
     if column.type != "text":
         return text
     marks = ", ".join(quote_literal(mark) for mark in table.missing)
-    return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
+    plain = trimmed_sql(text)
+    return f"CASE WHEN {plain} NOT IN ({marks}) THEN {plain} END"
 
 
 def _first(table: Table, column: Column, i: int, files: LayoutFiles) -> str:

@@ -1,5 +1,6 @@
 """One loan has one key, in files of every type, in outcomes, in batch jobs and in requests."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,31 @@ def test_a_batch_job_reads_the_key_of_a_csv_file() -> None:
     read = FRAMES.read(pl.DataFrame(cells), as_text=True)
     assert read.keys.to_list() == [KEY, None]
     assert read.rejected["row"].to_list() == [3]
+
+
+def test_a_key_that_is_a_number_is_its_value_in_a_request_and_a_batch_job() -> None:
+    model = scoring_model()
+    columns = [c.model_copy(update={"type": "number"} if c.name == "loan_id" else {}) for c in model.contract.columns]
+    reader = ApplicationReader(replace(model, contract=model.contract.model_copy(update={"columns": tuple(columns)})))
+    cells = {"row": [1, 2, 3], "loan_id": ["2e5", "200000", "200000.0"], "income": ["5"] * 3}
+    assert FrameReader(reader).read(pl.DataFrame(cells), as_text=True).keys.to_list() == ["200000"] * 3
+    assert reader.key_of({"loan_id": 2e5}) == reader.key_of({"loan_id": 200000}) == "200000"
+
+
+def test_an_exponent_without_a_plus_may_be_an_identifier(tmp_path: Path) -> None:
+    done = ingest([write(tmp_path / "a.csv", [GOOD.format(id="2e5")])], tmp_path / "out")
+    cells = {"row": [1], "loan_id": ["2e5"], "income": ["5"]}
+    assert done.accepted["number"].to_list() == FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == ["2e5"]
+    assert READER.key_of({"loan_id": "2e5"}) == "2e5"
+
+
+@pytest.mark.parametrize("written", [f"{KEY}\u00a0", f"\t{KEY}.0", f"\u2009{KEY} "])
+def test_white_space_around_a_key_makes_no_other_loan(tmp_path: Path, written: str) -> None:
+    rows = [GOOD.format(id=KEY), GOOD.format(id=written)]
+    assert ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out").reasons == [(3, "number", "duplicate_key")]
+    cells = {"row": [1], "loan_id": [written], "income": ["5"]}
+    assert FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == [KEY]
+    assert READER.key_of({"loan_id": written}) == KEY
 
 
 @pytest.mark.parametrize("sent", [KEY, f" {KEY}.0", 1077501, 1077501.0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from loan_platform.core.book.column_types import NUMBER_FORMS
+from loan_platform.core.book.column_types import BLANKS, NUMBER_FORMS
 from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
 
@@ -131,7 +131,7 @@ def _units(texts: pl.DataFrame) -> tuple[str, ...]:
 
 def _without(around: tuple[str, ...]) -> pl.Expr:
     words = "|".join(re.escape(word) for word in sorted(around, key=lambda w: (-len(w), w)))
-    return pl.col("text").str.replace_all(rf"(?i)^({words})|({words})$", "").str.strip_chars()
+    return pl.col("text").str.replace_all(rf"(?i)^({words})|({words})$", "").str.strip_chars(BLANKS)
 
 
 def find_unit(word: str) -> str | None:
