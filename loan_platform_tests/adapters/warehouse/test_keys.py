@@ -106,7 +106,7 @@ def test_a_batch_job_reads_the_key_of_a_csv_file() -> None:
     assert read.rejected["row"].to_list() == [3]
 
 
-def test_a_key_that_is_a_number_is_its_value_in_a_request_and_a_batch_job() -> None:
+def test_a_numeric_key_is_its_value_in_requests_and_jobs() -> None:
     model = scoring_model()
     columns = [c.model_copy(update={"type": "number"} if c.name == "loan_id" else {}) for c in model.contract.columns]
     reader = ApplicationReader(replace(model, contract=model.contract.model_copy(update={"columns": tuple(columns)})))
@@ -137,7 +137,7 @@ def test_audit_records_have_the_key_as_files_have_it(sent: Any) -> None:
     assert READER.key_of({"loan_id": None}) is READER.key_of({}) is READER.key_of({"loan_id": " NA"}) is None
 
 
-def test_a_whole_number_of_any_size_is_a_key_and_an_inexact_float_is_none() -> None:
+def test_whole_numbers_are_keys_and_inexact_floats_are_none() -> None:
     for whole in (2**53, 2**53 + 1, -(2**60), 10**30):
         assert READER.key_of({"loan_id": whole}) == str(whole)
     assert READER.key_of({"loan_id": 2.0**53 - 1}) == str(2**53 - 1)
