@@ -8,7 +8,7 @@ import duckdb
 from loan_platform.adapters.warehouse.ordered_parquet import write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.policies import SameKey
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 
 CONTENT = "content"
 IN_LAST_FILE = "in_last_file"

@@ -7,7 +7,7 @@ import duckdb
 
 from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.quarantine_reasons import fault_sql
 from loan_platform.core.staging.table import LayoutFiles, Table
 from loan_platform.core.staging.typed_rows import (

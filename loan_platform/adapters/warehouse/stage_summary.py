@@ -9,7 +9,7 @@ import duckdb
 from loan_platform.adapters.sources.relation import RawFile
 from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.adapters.warehouse.stage_steps import StagingFindings, nulled_values
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.quarantine_reasons import broken_sql
 from loan_platform.core.staging.table import Table
 

@@ -11,14 +11,13 @@ from typing import Any, Self
 import polars as pl
 
 from loan_platform.core.applications.application_schema import ApplicationSchema
-from loan_platform.core.applications.json_values import WrongValueError, parsers, simple_numbers
+from loan_platform.core.applications.json_values import WrongValueError, key_text, parsers, simple_numbers
 from loan_platform.core.book.close_names import did_you_mean
-from loan_platform.core.book.column_types import EXACT, NUMBERS, spelling
+from loan_platform.core.book.column_types import NUMBERS, spelling, trimmed
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.core.staging.keys import NO_KEY, NoKeyError, canonical_key
 
 MAX_ISSUES = 100  # of one rejected application
 MAX_GUESSES = 5  # unknown fields that get a suggestion: each costs 0.5 ms
@@ -182,19 +181,13 @@ class ApplicationReader:
         """The loan's key in an application, as files have it; None if it is missing or no text and no number.
 
         Raises:
-            ApplicationError: it is a number with decimals, an exponent or separated thousands.
+            ApplicationError: it is a number with decimals, an exponent or separated thousands, or an inexact float.
         """
         value = values.get(self.key)
         try:
-            if isinstance(value, float) and not value.is_integer():
-                raise NoKeyError
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                if abs(value) > EXACT:
-                    raise NoKeyError
-                return str(int(value))
-            key = canonical_key(value) if isinstance(value, str) else ""
-        except NoKeyError:
-            raise ApplicationError([Issue(self.key, NO_KEY, code="wrong_type")]) from None
+            key = key_text(value)
+        except WrongValueError as wrong:
+            raise ApplicationError([Issue(self.key, wrong.detail, code=wrong.code)]) from None
         return None if key in self.missing else key
 
     def _loose(
@@ -226,21 +219,15 @@ class ApplicationReader:
         return float(found) if name in self._counted else found
 
     def _text(self, column: Column, text: str) -> str | None:
-        trimmed = text.strip(" ")
-        if trimmed in self.missing:
+        plain = trimmed(text)
+        if plain in self.missing:
             return None
         if column.allowed is None:
-            return self._key_text(trimmed) if column.name == self.key else trimmed
+            return key_text(plain) if column.name == self.key else plain
         try:
             return self._spellings[column.name][spelling(text)]
         except KeyError:
             raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
-
-    def _key_text(self, text: str) -> str:
-        try:
-            return canonical_key(text)
-        except NoKeyError:
-            raise WrongValueError("wrong_type", NO_KEY) from None
 
     def _unknown(self, name: str, guess: bool) -> Issue:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME_LENGTH])

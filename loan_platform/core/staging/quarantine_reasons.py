@@ -9,8 +9,9 @@ from typing import Literal
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.keys import NO_KEY
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.staging.parsing import trimmed_sql
 from loan_platform.core.staging.table import Table
 
 Reason = Literal[
@@ -111,7 +112,7 @@ def _unparseable(table: Table, column: Column, i: int) -> str:
     unread = f"v{i} IS NULL AND t{i} IS NOT NULL"
     if column.type != "text":
         marks = ", ".join(quote_literal(mark) for mark in table.missing)
-        unread += f" AND trim(t{i}) NOT IN ({marks})"
+        unread += f" AND {trimmed_sql(f't{i}')} NOT IN ({marks})"
     return f"(({unread}) OR e{i})" if column.sql is not None else f"({unread})"
 
 

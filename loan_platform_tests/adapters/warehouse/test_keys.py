@@ -1,5 +1,6 @@
 """One loan has one key, in files of every type, in outcomes, in batch jobs and in requests."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,46 @@ def test_a_batch_job_reads_the_key_of_a_csv_file() -> None:
     assert read.rejected["row"].to_list() == [3]
 
 
+def test_a_numeric_key_is_its_value_in_requests_and_jobs() -> None:
+    model = scoring_model()
+    columns = [c.model_copy(update={"type": "number"} if c.name == "loan_id" else {}) for c in model.contract.columns]
+    reader = ApplicationReader(replace(model, contract=model.contract.model_copy(update={"columns": tuple(columns)})))
+    cells = {"row": [1, 2, 3], "loan_id": ["2e5", "200000", "200000.0"], "income": ["5"] * 3}
+    read = FrameReader(reader).read(pl.DataFrame(cells), as_text=True)
+    assert read.keys.to_list() == ["200000"] * 2
+    assert read.rejected["row"].to_list() == [1]  # as in a file: a text with an exponent may have lost digits
+    assert reader.key_of({"loan_id": 2e5}) == reader.key_of({"loan_id": 200000}) == "200000"
+
+
+def test_an_exponent_without_a_plus_may_be_an_identifier(tmp_path: Path) -> None:
+    done = ingest([write(tmp_path / "a.csv", [GOOD.format(id="2e5")])], tmp_path / "out")
+    cells = {"row": [1], "loan_id": ["2e5"], "income": ["5"]}
+    assert done.accepted["number"].to_list() == FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == ["2e5"]
+    assert READER.key_of({"loan_id": "2e5"}) == "2e5"
+
+
+@pytest.mark.parametrize("written", [f"{KEY}\u00a0", f"\t{KEY}.0", f"\u2009{KEY} "])
+def test_white_space_around_a_key_makes_no_other_loan(tmp_path: Path, written: str) -> None:
+    rows = [GOOD.format(id=KEY), GOOD.format(id=written)]
+    assert ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out").reasons == [(3, "number", "duplicate_key")]
+    cells = {"row": [1], "loan_id": [written], "income": ["5"]}
+    assert FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == [KEY]
+    assert READER.key_of({"loan_id": written}) == KEY
+
+
 @pytest.mark.parametrize("sent", [KEY, f" {KEY}.0", 1077501, 1077501.0])
 def test_audit_records_have_the_key_as_files_have_it(sent: Any) -> None:
     assert READER.key_of({"loan_id": sent}) == KEY
     assert READER.key_of({"loan_id": None}) is READER.key_of({}) is READER.key_of({"loan_id": " NA"}) is None
+
+
+def test_whole_numbers_are_keys_and_inexact_floats_are_none() -> None:
+    for whole in (2**53, 2**53 + 1, -(2**60), 10**30):
+        assert READER.key_of({"loan_id": whole}) == str(whole)
+    assert READER.key_of({"loan_id": 2.0**53 - 1}) == str(2**53 - 1)
+    for inexact in (2.0**53, -1e17):
+        with pytest.raises(ApplicationError, match=r"is a float of at least 2\^53, which may stand for several keys"):
+            READER.key_of({"loan_id": inexact})
 
 
 @pytest.mark.parametrize("sent", ["1.0775e6", "1077501.5", "1,077,501"])
