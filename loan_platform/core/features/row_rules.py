@@ -9,6 +9,7 @@ import polars as pl
 from loan_platform.core.book.contract_parts import RowRule
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.feature_sql import beyond_its_row, first_line
+from loan_platform.core.features.undefined import never_raising
 
 ROW_RULE = "row_rule"  # code of a broken rule, in quarantined rows, requests and batch jobs
 
@@ -55,7 +56,7 @@ def broken_detail(rule: RowRule) -> str:
 
 def all_kept(rules: Sequence[RowRule]) -> pl.Expr:
     """The column `ALL_KEPT`: false where a row breaks one of the rules, and otherwise true or null."""
-    return reduce(and_, (pl.sql_expr(rule.sql) for rule in rules)).alias(ALL_KEPT)
+    return reduce(and_, (_kept(rule) for rule in rules)).alias(ALL_KEPT)
 
 
 def each_broken(rules: Sequence[RowRule]) -> list[pl.Expr]:
@@ -87,12 +88,16 @@ def rule_issues(rules: Sequence[RowRule], empty: pl.DataFrame) -> Iterator[tuple
 
 
 def _broken(rule: RowRule) -> pl.Expr:
-    return (~pl.sql_expr(rule.sql)).fill_null(False)
+    return (~_kept(rule)).fill_null(False)
+
+
+def _kept(rule: RowRule) -> pl.Expr:
+    return pl.sql_expr(never_raising(rule.sql))
 
 
 def _compile_issue(rule: RowRule, empty: pl.DataFrame) -> Issue | None:
     try:
-        dtype = empty.select(pl.sql_expr(rule.sql).alias("x")).dtypes[0]
+        dtype = empty.select(_kept(rule).alias("x")).dtypes[0]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         message = f"Polars cannot run it: {first_line(error)}"
         return Issue("sql", message, "Use functions of Polars' SQL, and columns of fitting types.", "invalid_sql")
