@@ -200,6 +200,17 @@ def test_no_value_of_a_row_makes_a_feature_raise(sql: str, values: list[float | 
     assert computed(ratio(sql), frame) == values
 
 
+@pytest.mark.parametrize("rows", [1, 2, 20])
+@pytest.mark.parametrize("sql", ["CASE WHEN 1 <= income THEN 1 ELSE 0 END", "NULLIF(0, income)", "COALESCE(0, income)"])
+def test_a_missing_value_beside_a_literal_has_a_result(sql: str, rows: int):
+    features = FeatureSet(contract().model_copy(update={"features": (ratio(sql),)}))
+    for frame in (
+        pl.DataFrame({"amount": [1.0], "income": [None]}),
+        pl.DataFrame({"amount": [1.0]}),
+    ):
+        assert features.compute(pl.concat([frame] * rows))["ratio"].to_list() == [0.0] * rows
+
+
 def test_zero_has_no_sign():
     frame = pl.DataFrame({"amount": [0.0, -0.0, 0.0], "income": [-1.0, 2.0, 3.0]})
     assert [str(value) for value in computed(ratio("amount / income"), frame)] == ["0.0"] * 3
