@@ -106,6 +106,7 @@ def _silent(path: str, feature: Feature) -> Issue | None:
 def _names_a_column(path: str, feature: Feature) -> Issue | None:
     """An issue if an applicant would be told the name of a column; only for files, like `_silent`."""
     told = {"reason": feature.reason, "reason_not_known": feature.reason_not_known or ""}
+    told["missing_means"] = feature.missing_means or ""
     if not feature.reason_not_known and not feature.missing_means:
         told["description"] = feature.description.partition(";")[0]
     for key, text in told.items():
