@@ -66,7 +66,8 @@ def computed_sql(feature: Feature) -> str:
 def never_raising(sql: str) -> str:
     """The SQL in a form at which Polars never raises, whatever the values of a row.
 
-    `x // y` becomes `FLOOR(x / y)`. A CAST that may fail becomes TRY_CAST, which gives null.
+    `x // y` becomes `FLOOR(x / y)`. A CAST that may fail becomes TRY_CAST, which gives null. EXTRACT gives 64 bits: in
+    the 8 bits of Polars, `30 * EXTRACT(MONTH FROM day)` overflows.
     """
     tree = parsed(sql)
     return _replaced(tree, _raises, _quiet).sql("duckdb") if any(map(_raises, tree.walk())) else sql
@@ -96,13 +97,15 @@ def _replaced(
 
 
 def _raises(node: exp.Expr) -> bool:
-    """Whether Polars raises at some values: at a zero for `//`, and in CAST at what the type cannot hold."""
-    return isinstance(node, exp.IntDiv) or (type(node) is exp.Cast and node.find(exp.Column) is not None)
+    """Whether Polars raises or overflows: `//` by zero, CAST of what the type cannot hold, EXTRACT in 8 bits."""
+    return isinstance(node, exp.IntDiv | exp.Extract) or (type(node) is exp.Cast and node.find(exp.Column) is not None)
 
 
 def _quiet(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.IntDiv):
         return exp.Floor(this=exp.Div(this=node.this.copy(), expression=node.expression.copy()))
+    if isinstance(node, exp.Extract):
+        return exp.cast(node.copy(), "BIGINT")
     return exp.TryCast(this=node.this.copy(), to=node.args["to"].copy())
 
 

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,15 @@ def test_a_missing_value_beside_a_literal_has_a_result(sql: str, rows: int):
         pl.DataFrame({"amount": [1.0]}),
     ):
         assert features.compute(pl.concat([frame] * rows))["ratio"].to_list() == [0.0] * rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "value"),
+    [("EXTRACT(MONTH FROM opened) * 30", "number", 360.0), ("EXTRACT(YEAR FROM opened)", "category", "1999")],
+)
+def test_parts_of_a_date_do_not_overflow(sql: str, kind: str, value: float | str):
+    features = FeatureSet(contract().model_copy(update={"features": (ratio(sql, kind=kind),)}))
+    assert features.compute(pl.DataFrame({"opened": [date(1999, 12, 31)]}))["ratio"].to_list() == [value]
 
 
 def test_zero_has_no_sign():
