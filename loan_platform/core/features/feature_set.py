@@ -183,7 +183,7 @@ def _unclean(features: pl.DataFrame) -> Iterator[bool]:
     """For each row: whether a number is not finite, too large, or zero with a sign."""
     for row in features.rows():
         yield not all(
-            (0 < abs(value) <= LARGEST) or (value == 0 and copysign(1, value) > 0)
+            (0 < abs(value) <= LARGEST) or (value == 0.0 and copysign(1, value) > 0)
             for value in row
             if isinstance(value, float)
         )

@@ -30,7 +30,7 @@ from loan_platform.core.rule_sql.kinds import (
 )
 
 Engine = Literal["duckdb", "polars"]
-_SIGNS = {
+_SIGNS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
     exp.LT: "<",
@@ -43,7 +43,7 @@ _SIGNS = {
     exp.Sub: "-",
     exp.Mul: "*",
 }
-_FUNCTIONS = {
+_FUNCTIONS: dict[type[exp.Expr], str] = {
     exp.Abs: "ABS",
     exp.Coalesce: "COALESCE",
     exp.Nullif: "NULLIF",

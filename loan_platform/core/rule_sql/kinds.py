@@ -23,7 +23,7 @@ HINT = (
     "Use comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, +, -, *, /, ABS, COALESCE, NULLIF, GREATEST, LEAST, "
     "CASE WHEN, EXTRACT of YEAR, MONTH or DAY, and dates as in DATE '2020-01-31'."
 )
-_INSTEAD = {
+_INSTEAD: dict[type[exp.Expr], str] = {
     exp.IntDiv: "Compare the quotient: `a / b >= 2` instead of `a // b >= 2`.",
     exp.Mod: "Name the values, as in `term IN (12, 24)`.",
     exp.Cast: "Compare the number itself, without a CAST.",
@@ -169,7 +169,7 @@ def _condition(node: exp.Expr, schema: Schema) -> Kind:
 
 def _same(node: exp.Expr, parts: Iterable[exp.Expr], schema: Schema) -> Kind:
     """The kind of all parts."""
-    kinds = {kind_of(part, schema): part for part in parts}
+    kinds: dict[Kind, exp.Expr] = {kind_of(part, schema): part for part in parts}
     if len(kinds) == 1:
         return next(iter(kinds))
     hint = "Write dates as in DATE '2020-01-31'." if {"date", "text"} == set(kinds) else HINT
