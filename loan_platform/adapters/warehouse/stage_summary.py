@@ -95,6 +95,6 @@ def _rule_warnings(connection: duckdb.DuckDBPyConnection, table: Table, accepted
     rules = [rule for rule in table.row_rules if rule.severity == "warning"]
     if not rules:
         return {}
-    counts = ", ".join(f"count(*) FILTER ({broken_sql(rule)})" for rule in rules)
+    counts = ", ".join(f"count(*) FILTER ({broken_sql(table, rule)})" for rule in rules)
     found = connection.execute(f"SELECT {counts} FROM read_parquet({accepted})").fetchall()[0]
     return {rule.name: int(count) for rule, count in zip(rules, found, strict=True)}

@@ -215,13 +215,13 @@ class Feature(Strict):
     reason: Text = Field(description="Reason text for the applicant when the feature lowers the score.")
     reason_not_known: Text | None = Field(
         default=None,
-        description="Reason text when the value is missing. Default: `Not known: ` and the description up to its first "
-        "semicolon.",
+        description="Reason text when the value is missing. Default: `missing_means`; without it `Not known: ` and the "
+        "description up to its first semicolon.",
     )
     missing_means: Text | None = Field(
         default=None,
         description="What a missing value means, if it is a fact, such as `no delinquency`. It is then no reason, "
-        "unless there is no other.",
+        "unless there is no other. The applicant is then told this text.",
     )
     reason_group: Name | None = Field(
         default=None,

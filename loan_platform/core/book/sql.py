@@ -78,7 +78,8 @@ def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]])
     Returns:
         Nothing where the query is too unusual to be followed.
     """
-    from sqlglot.lineage import lineage  # takes long to import, and few processes need it
+    # Takes long to import, and few processes need it. Its keyword arguments have no types.
+    from sqlglot.lineage import lineage  # pyright: ignore[reportUnknownVariableType]
 
     schema = {table: dict.fromkeys(columns, "text") for table, columns in tables.items()}
     try:

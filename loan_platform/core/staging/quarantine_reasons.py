@@ -10,6 +10,7 @@ from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column, RowRule
 from loan_platform.core.book.sql import quote_literal
+from loan_platform.core.rule_sql.engine_sql import engine_sql
 from loan_platform.core.staging.keys import NO_KEY
 from loan_platform.core.staging.parsing import trimmed_sql
 from loan_platform.core.staging.table import Table
@@ -65,7 +66,7 @@ def rule_fault_case(table: Table, rule: RowRule) -> str:
     """SQL over typed columns of the fault of a row that breaks a rule, as `FAULT_TYPE`; null for other rows."""
     columns = " and ".join(column.name for column in table.columns if column.name in rule.columns)
     fault = fault_sql(quote_literal(columns), "row_rule", quote_literal(rule.statement))
-    return f"CASE WHEN {broken_sql(rule)} THEN {fault} END"
+    return f"CASE WHEN {broken_sql(table, rule)} THEN {fault} END"
 
 
 def fault_sql(column: str, reason: Reason, message: str, refused: bool = True) -> str:
@@ -80,9 +81,10 @@ def fault_sql(column: str, reason: Reason, message: str, refused: bool = True) -
     return f"CAST(row({column}, {quote_literal(reason)}, {message}, {str(refused).lower()}) AS {FAULT_TYPE})"
 
 
-def broken_sql(rule: RowRule) -> str:
+def broken_sql(table: Table, rule: RowRule) -> str:
     """SQL condition over typed columns: the row breaks the rule. It is not true where the rule is null."""
-    return f"(NOT ({rule.sql}))"
+    schema = {column.name: COLUMN_TYPES[column.type].dtype for column in table.columns}
+    return f"(NOT {engine_sql(rule.sql, schema, 'duckdb')})"
 
 
 def value_inside(column: Column, value: str) -> str:

@@ -116,7 +116,7 @@ def broken_rules_sql(table: Table, raw: str, files: LayoutFiles, clean: frozense
     return f"""
     SELECT __row, source_file, source_line, list_filter([{cases}], lambda fault: fault IS NOT NULL) AS faults
     FROM (SELECT __row, source_file, source_line, {", ".join(values)} FROM ({typed_sql(part, raw, files, clean)}))
-    WHERE {" OR ".join(map(broken_sql, rules))}"""
+    WHERE {" OR ".join(broken_sql(table, rule) for rule in rules)}"""
 
 
 def _kept(column: Column, i: int, clean: frozenset[str]) -> str:

@@ -116,7 +116,9 @@ def as_parquet(path: Path, rows: dict[str, dict[str, Any]]) -> Path:
 
 
 def over_http(row: dict[str, Any]) -> tuple[Any, ...]:
-    sent = {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()}
+    sent: dict[str, Any] = {
+        name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()
+    }
     if sent["fraction"] is not None:
         sent["fraction"] = round(sent["fraction"] * 100, 10)  # a request has the unit of the column
     (typed,) = READER.read(sent).rows(named=True)
