@@ -1,12 +1,14 @@
 """The ASGI application of one worker: the middlewares in order, then the endpoint of the route."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bento.cors import CorsMiddleware
 from bento.endpoints import Endpoints
 from bento.http.authentication import AuthenticationMiddleware
 from bento.http.body_limit import BodyMiddleware
@@ -19,9 +21,6 @@ from bento.http.route_check import RouteCheckMiddleware
 from bento.http.routes import Handler, Route, RouteTable
 from bento.telemetry.middleware import Telemetry, TelemetryMiddleware, closing_on_shutdown
 from loan_platform.adapters.service.api_keys import KeyFile
-
-CORS_REQUEST_HEADERS = ("X-API-Key", "Content-Type", "Content-Encoding", "Traceparent")
-CORS_RESPONSE_HEADERS = ("X-Request-ID", "Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining")
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,7 @@ def middlewares(routes: RouteTable, telemetry: Telemetry, checks: Checks) -> lis
 
 def _cors(routes: RouteTable, origins: tuple[str, ...]) -> Middleware:
     """Stands outside of all that rejects requests: a page can read a response only if it has the headers of CORS."""
-    return Middleware(
-        CORSMiddleware,
-        allow_origins=origins,
-        allow_methods=sorted({method for route in routes for method in (route.method, "HEAD")}),
-        allow_headers=CORS_REQUEST_HEADERS,
-        expose_headers=CORS_RESPONSE_HEADERS,
-    )
+    return Middleware(CorsMiddleware, origins, sorted({method for r in routes for method in (r.method, "HEAD")}))
 
 
 class Dispatcher:
@@ -91,9 +84,19 @@ class Dispatcher:
         self._handlers = {route: route.endpoint(endpoints) for route in self.routes if route.endpoint is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request."""
-        response = await self._handlers[request_info(scope).route](Request(scope, receive))
+        """Answer the request. A file is not read for HEAD."""
+        info = request_info(scope)
+        response = await self._handlers[info.route](Request(scope, receive))
+        if info.is_head:
+            scope = {**scope, "method": "HEAD"}
+            if isinstance(response, StreamingResponse):
+                response.body_iterator = _nothing()
         await response(scope, receive, send)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for part in ():
+        yield part
 
 
 class ServiceApp:

@@ -43,6 +43,7 @@ ROOMS = [
     ["core.audit", "core.evaluation", "core.monitoring"],
     ["core.checking", "core.scoring"],
     ["core.features", "core.models", "core.staging"],
+    ["core.rule_sql"],
     ["core.book"],
     ["settings"],  # core may not read it, see below
     ["core"],  # errors.py

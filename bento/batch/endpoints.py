@@ -59,7 +59,7 @@ class BatchEndpoints:
 
     async def create(self, request: Request) -> Response:
         """Create a job from an uploaded file."""
-        columns = columns_from_request(request)
+        columns = columns_from_request(request, _media(request))
         if self._uploads >= MAX_UPLOADS:
             detail = f"{MAX_UPLOADS} uploads are in progress. Retry later."
             raise HttpError(503, "overloaded", detail, headers={"connection": "close", "retry-after": "5"})
@@ -117,7 +117,7 @@ class BatchEndpoints:
             await asyncio.to_thread(remove, draft)
 
     async def _received_job(self, request: Request, serving: Serving, draft: Path, columns: str | None) -> Job:
-        media = request.headers["content-type"].partition(";")[0].strip().lower()
+        media = _media(request)
         total = await _receive(request, media, draft / "input")
         return await asyncio.to_thread(
             self.store.add,
@@ -130,6 +130,10 @@ class BatchEndpoints:
             total=total,
             columns=columns,
         )
+
+
+def _media(request: Request) -> str:
+    return request.headers["content-type"].partition(";")[0].strip().lower()
 
 
 async def _receive(request: Request, media: str, path: Path) -> int | None:

@@ -26,6 +26,7 @@ MEDIA = (JSON, NDJSON, CSV, PARQUET)
 LISTS = ("applications", "instances")  # fields of a JSON body that may hold the list
 PIECE_ROWS = 50_000
 PIECE_BYTES = 16 << 20
+ENCODING = "Send CSV in UTF-8."
 TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
 
 
@@ -73,7 +74,8 @@ class Pieces:
             try:
                 found = split()
             except SourceError as error:  # its remedies are for sources of the graph
-                raise UnreadableFileError(f"The file {error.message}.") from None
+                expected = f" {ENCODING}" if "UTF" in error.message else ""
+                raise UnreadableFileError(f"The file {error.message}.{expected}") from None
             atomic_write(done, json.dumps(found))
         self._split = json.loads(done.read_bytes())
         return self._split["pieces"], self._split.get("rows")
@@ -155,6 +157,8 @@ class Pieces:
             names = next(csv.reader([first]), [])
         except csv.Error:
             raise UnreadableFileError("The first line of the file does not name columns.") from None
+        if "\ufffd" in first:
+            raise UnreadableFileError(f"The first line of the file is not UTF-8 text. {ENCODING}")
         if self._is_raw(names, self._raw.names(path, self._max_bytes)):
             return self._stage(path)
         if not names:
@@ -199,14 +203,16 @@ class Pieces:
                 continue
             try:
                 values = json_object(text)
-                inputs.append(reader.inputs(values))
-                rows.append(int(number))
-                keys.append(reader.key_of(values))
+                typed, key = reader.inputs(values), reader.key_of(values)
             except ApplicationError as error:
                 problems += [(int(number), i.path, i.code, i.detail) for i in error.issues]
             except HttpError as error:
                 field = error.errors[0].path if error.errors else ""
                 problems.append((int(number), field, error.code, error.detail))
+            else:
+                rows.append(int(number))
+                keys.append(key)
+                inputs.append(typed)
         frame = reader.frame(inputs) if inputs else pl.DataFrame(schema=reader.schema)
         refused = pl.DataFrame(problems, schema=REJECTIONS, orient="row")
         return self._reader.checked(

@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 from starlette.requests import Request
 
-from bento.batch.output import FORMATS
+from bento.batch.output import FORMATS, TABLES
 from bento.http.problems import HttpError
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
@@ -52,8 +52,12 @@ class JobQuery(NamedTuple):
         return cls(part, form, offset, limit)
 
 
-def columns_from_request(request: Request) -> str | None:
+def columns_from_request(request: Request, media: str) -> str | None:
     """Which columns an uploaded file has, if the client says so.
+
+    Args:
+        request: with the query.
+        media: type of the body. Only tables may have the lender's own columns.
 
     Raises:
         HttpError: 422 `unknown_parameter`.
@@ -61,7 +65,10 @@ def columns_from_request(request: Request) -> str | None:
     given = request.query_params.multi_items()
     if any(name != "columns" or value not in COLUMNS for name, value in given) or len(given) > 1:
         raise HttpError(422, "unknown_parameter", f"The only parameter is columns. It must be {' or '.join(COLUMNS)}.")
-    return given[0][1] if given else None
+    columns = given[0][1] if given else None
+    if columns == "raw" and media not in TABLES:
+        raise HttpError(422, "unknown_parameter", f"columns may be raw only for {' and '.join(TABLES)}.")
+    return columns
 
 
 def _whole_number(text: str) -> int:

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from bento.batch.input import CSV, NDJSON, PARQUET
 
+TABLES = (CSV, PARQUET)
 FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 SLICE_ROWS = 20_000
 

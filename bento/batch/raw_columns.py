@@ -14,21 +14,26 @@ from loan_platform.adapters.csv_files.header import likely_header
 from loan_platform.core.applications.frame_reader import KEY, REJECTIONS, ROW, ReadRows
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.contract_parts import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import ExplainedError, SourceError
+from loan_platform.core.features.row_rules import ROW_RULE, broken_issues
+from loan_platform.core.staging.quarantine_reasons import Reason
 from loan_platform.core.staging.table import Table
 
 MEMORY_LIMIT = "1GB"  # of DuckDB; the process has 4 GiB for everything
 MAX_ROWS = 10**9  # the size of the file is limited
-CODES = {
+CODES: dict[Reason, str] = {
     "unparseable": "wrong_type",
     "unknown_category": "not_allowed",
     "out_of_range": "out_of_range",
     "missing_required": "required",
+    "row_rule": ROW_RULE,
     "duplicate_key": "duplicate_key",
     "structural": "malformed_line",
 }
 LINKED = "This book joins several files, so a job takes the contract's columns only."
+_EARLIER = r"^(.*: ).* line ([0-9]+)$"  # of a duplicate: the text, and the line of the row that counts
 NO_DUCKDB = (
     "The file has the lender's own columns, and this installation lacks DuckDB, which reads them. "
     "Send the contract's columns, or install bento/extras.lock."
@@ -53,7 +58,7 @@ class RawColumns:
     def names(self, path: Path, max_bytes: int) -> tuple[str, ...]:
         """The names in the header of a CSV file, found as in the nightly scoring; empty if there is none."""
         try:
-            return likely_header("The file", lines(path, max_bytes), self._table).names
+            return likely_header("The file", lines(path, max_bytes), self._table).written
         except SourceError:
             return ()
 
@@ -61,11 +66,15 @@ class RawColumns:
         """Whether a header is the lender's: it has a column that only the lender has, and lacks no required one.
 
         Args:
-            names: of the columns. Case and spaces around them do not matter.
+            names: of the columns, as the file has them. Case and spaces around them do not matter.
         """
-        present = _normal(names)
-        own = (present & self._table.raw_columns) - set(self._reader.columns)
-        return bool(own) and not self._contract.tables and not self._table.missing_required(present)
+        written = [plain_name(name) for name in names]
+        read = self._table.canonical(written)
+        has_own = any(
+            raw in self._table.raw_columns and name not in self._reader.columns
+            for name, raw in zip(written, read, strict=True)
+        )
+        return has_own and not self._contract.tables and not self._table.missing_required(frozenset(read))
 
     def lacking(self, names: Sequence[str], raw_names: Sequence[str]) -> str:
         """What a header lacks in the contract's columns, and what it lacks in the lender's.
@@ -77,7 +86,7 @@ class RawColumns:
         contract = ", ".join(sorted(self._reader.required - set(names))) or "no required column"
         if self._contract.tables:
             return f"In the contract's columns it lacks {contract}. {LINKED}"
-        missing = self._table.missing_required(_normal(raw_names))
+        missing = self._table.missing_required(frozenset(self._table.canonical(map(plain_name, raw_names))))
         raw = ", ".join(_source(column, read) for column, read in missing.items())
         raw = raw or "no required column: add ?columns=raw to read it so"
         return f"In the contract's columns it lacks {contract}. In the lender's columns it lacks {raw}."
@@ -104,7 +113,8 @@ class RawColumns:
         (file,) = warehouse.read_raw([path], self._table, source, raw, rejects).files
         staged = warehouse.stage(raw, self._table, accepted, quarantined, rejects=rejects)
         first = file.header_line or 0
-        _rejections(pl.read_parquet(quarantined), first).write_parquet(folder / "rejected.parquet")
+        rejected = _rejections(pl.read_parquet(quarantined), first, self._broken_rules())
+        rejected.write_parquet(folder / "rejected.parquet")
         (folder / "header").write_text(str(first))
         return staged.accepted
 
@@ -128,22 +138,39 @@ class RawColumns:
             rejected,
         )
 
-
-def _normal(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.strip().lower() for name in names)
+    def _broken_rules(self) -> pl.DataFrame:
+        rows = [
+            (rule.statement, issue.path, issue.detail)
+            for rule in self._contract.critical_rules
+            for issue in broken_issues([rule], self._reader.columns)
+        ]
+        return pl.DataFrame(rows, dict.fromkeys(("message", "broken field", "broken detail"), pl.String), orient="row")
 
 
 def _source(column: str, read: frozenset[str]) -> str:
     return column if read == {column} else f"{column} (read from {' or '.join(sorted(read))})"
 
 
-def _rejections(quarantined: pl.DataFrame, header: int) -> pl.DataFrame:
-    """Quarantined rows as rejected rows of a job: one line for each fault, with the number of the row."""
+def _rejections(quarantined: pl.DataFrame, header: int, broken: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined rows as rejected rows of a job: a line for each field of each fault, with the number of the row.
+
+    Args:
+        quarantined: rows that `Warehouse.stage` wrote.
+        header: line of the header. Row 1 is the line below it.
+        broken: field and detail of each column of each row rule, by its message.
+    """
     faults = quarantined.select(pl.col("source_line") - header, "faults").explode("faults").unnest("faults")
-    field = pl.col("column").fill_null("")
-    return faults.select(
+    field, reason, message = pl.col("column").fill_null(""), pl.col("reason"), pl.col("message")
+    earlier = message.str.extract(_EARLIER, 2).cast(pl.Int64) - header
+    detail = (
+        pl.when(reason == "duplicate_key")
+        .then(pl.format("{}row {}", message.str.extract(_EARLIER, 1), earlier))
+        .otherwise(message.str.strip_prefix(field + " "))
+    )
+    told = faults.join(broken, "message", "left", maintain_order="left_right")
+    return told.select(
         pl.col("source_line").alias(ROW),
-        field.alias("field"),
-        pl.col("reason").replace_strict(CODES, return_dtype=pl.String).alias("code"),
-        pl.col("message").str.strip_prefix(field + " ").alias("detail"),
+        pl.coalesce("broken field", field).alias("field"),
+        reason.replace_strict(CODES, return_dtype=pl.String).alias("code"),
+        pl.coalesce("broken detail", detail).alias("detail"),
     ).cast(REJECTIONS)  # pyright: ignore[reportArgumentType]

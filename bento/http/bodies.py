@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 
 from bento.http.nesting import MAX_DEPTH, is_deeper
 from bento.http.problems import HttpError
-from loan_platform.core.book.column_types import BOOLEAN_FORMS, NUMBERS
+from loan_platform.core.book.column_types import BOOLEAN_FORMS, NUMBERS, trimmed
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import Issue
 
@@ -100,7 +100,7 @@ def csv_rows(body: bytes, columns: Mapping[str, Column], missing: frozenset[str]
     types = [columns[name].type if name in columns else "text" for name in header]
     cells = [
         {
-            n: None if cell.strip(" ") in missing else _cell(kind, cell)
+            n: None if trimmed(cell) in missing else _cell(kind, cell)
             for n, kind, cell in zip(header, types, row, strict=True)
         }
         for row in rows

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.http.content_encoding import is_packed, unpacked
+from bento.http.content_encoding import Unpacked, is_packed, packed_limit
 from bento.http.drain import Drain
 from bento.http.problems import HttpError
 from bento.http.request_info import request_info
@@ -46,63 +46,74 @@ class BodyMiddleware:
     async def _body(self, scope: Scope, receive: Receive, route: Route) -> Receive:
         limit = self._upload_bytes if route.max_body_bytes is None else route.max_body_bytes
         headers = Request(scope).headers
-        _check_headers(headers, route, limit)
-        if is_packed(headers):
-            receive = unpacked(receive)  # the limits below count unpacked bytes
+        _check_media(headers, route)
+        packed = is_packed(headers)
+        _check_length(headers, packed_limit(limit) if packed else limit, limit)
+        body = _limited(receive, limit)
+        if packed:
+            body = _limited(Unpacked(_limited(receive, packed_limit(limit), limit)), limit)
         if route.streamed:
-            return _limited(receive, limit, self._drain)
+            return _until_shutdown(body, self._drain)
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return _replay(await _read(receive, limit), receive)
+                return _replay(await _read(body), receive)
         except TimeoutError:
             detail = f"The body did not arrive within {BODY_SECONDS:g} s."
             raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
 
 
-def _check_headers(headers: Headers, route: Route, limit: int) -> None:
+def _check_media(headers: Headers, route: Route) -> None:
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in route.media:
         detail = f"Send {' or '.join(route.media)}, and set the header Content-Type."
         raise HttpError(415, "media_type", detail)
+
+
+def _check_length(headers: Headers, maximum: int, limit: int) -> None:
     length = headers.get("content-length", "")
-    if length.isdecimal() and (len(digits := length.lstrip("0")) > 15 or int(digits or 0) > limit):
+    if length.isdecimal() and (len(digits := length.lstrip("0")) > 15 or int(digits or 0) > maximum):
         raise _too_large(limit)
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(receive: Receive) -> bytes:
     parts: list[bytes] = []
-    size, more = 0, True
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise HttpError(400, "cut_off", "The connection closed before the whole body arrived.")
-        part: bytes = message.get("body", b"")
-        size, more = size + len(part), bool(message.get("more_body", False))
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
+        more = bool(message.get("more_body", False))
+        parts.append(message.get("body", b""))
     return b"".join(parts)
 
 
-def _limited(receive: Receive, limit: int, drain: Drain) -> Receive:
-    """The messages of a body as they arrive, until it is too large or the worker shuts down."""
+def _limited(receive: Receive, maximum: int, limit: int | None = None) -> Receive:
+    """The messages of a body, until it is larger than `maximum`. The client is told of `limit`."""
     size = 0
 
     async def limited() -> Message:
         nonlocal size
-        part = None
-        while part is None:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > maximum:
+            raise _too_large(maximum if limit is None else limit)
+        return message
+
+    return limited
+
+
+def _until_shutdown(receive: Receive, drain: Drain) -> Receive:
+    """The messages of a body as they arrive, until the worker shuts down."""
+
+    async def message() -> Message:
+        while True:
             if drain.begun:
                 raise HttpError(503, "ending", "This worker is shutting down.", headers={"retry-after": "1"})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
-                    part = await receive()
-        size += len(part.get("body", b""))
-        if size > limit:
-            raise _too_large(limit)
-        return part
+                    return await receive()
 
-    return limited
+    return message
 
 
 def _too_large(limit: int) -> HttpError:

@@ -10,6 +10,8 @@ from starlette.types import Message, Receive
 from bento.http.problems import HttpError
 
 PART_BYTES = 1 << 18  # of unpacked data that is held at a time
+STEP_BYTES = 1 << 14  # of packed data that is unpacked at a time
+MORE_BYTES = 1 << 14  # for headers and padding
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -26,43 +28,70 @@ def is_packed(headers: Headers) -> bool:
     return coding.endswith("gzip")
 
 
-def unpacked(receive: Receive) -> Receive:
+def packed_limit(limit: int) -> int:
+    """Largest size of a gzip body whose unpacked bytes are within a limit. What does not compress grows a little."""
+    return limit + limit // 64 + MORE_BYTES
+
+
+class Unpacked:
     """The messages of a gzip body with its unpacked bytes, in parts of at most `PART_BYTES`.
 
-    The caller counts the bytes and stops at its limit, so a small body that unpacks to any size costs little. The
-    messages can be cancelled while they are awaited.
+    The caller counts the packed and the unpacked bytes and stops at its limits, so a small body that unpacks to any
+    size costs little. Between two steps of at most `STEP_BYTES` other requests are served. The messages can be
+    cancelled while they are awaited.
 
     Args:
-        receive: gives the packed body.
+        receive: gives the packed body, and after its end the later messages.
     """
-    unpacker, packed = zlib.decompressobj(_GZIP), b""
-    more, full, complete = True, False, False
 
-    async def unpacked_message() -> Message:
-        nonlocal unpacker, packed, more, full, complete
-        while True:
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._packed, self._at, self._more = b"", 0, True
+        self._unpacker = zlib.decompressobj(_GZIP)
+        self._full = self._between = self._ended = False
+
+    async def __call__(self) -> Message:
+        """The next message.
+
+        Raises:
+            HttpError: 400 `malformed_gzip`.
+        """
+        while not self._ended:
             await asyncio.sleep(0)  # other requests come in between
-            if packed or full:
-                try:
-                    part = unpacker.decompress(packed, PART_BYTES)
-                except zlib.error:
-                    _refuse()
-                full, packed, complete = len(part) == PART_BYTES, unpacker.unconsumed_tail, unpacker.eof
-                if complete:  # another gzip member may follow
-                    packed, unpacker, full = unpacker.unused_data, zlib.decompressobj(_GZIP), False
-                if part:
+            if self._at < len(self._packed) or self._full:
+                if part := self._next_part():
                     return {"type": "http.request", "body": part, "more_body": True}
-            elif more:
-                message = await receive()
+            elif self._more:
+                message = await self._receive()
                 if message["type"] == "http.disconnect":
                     return message
-                packed, more = message.get("body", b""), message.get("more_body", False)
-            elif complete:
+                self._packed, self._at, self._more = message.get("body", b""), 0, message.get("more_body", False)
+            elif self._between:
+                self._ended = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             else:
                 _refuse()
+        return await self._receive()
 
-    return unpacked_message
+    def _next_part(self) -> bytes:
+        """Unpack a step. The part is empty where the step has only headers, empty blocks or padding."""
+        step = self._packed[self._at : self._at + STEP_BYTES]
+        if self._between:  # zeros may pad the file, and another gzip member may follow
+            begin = step.lstrip(b"\0")
+            self._at += len(step) - len(begin)
+            if not begin:
+                return b""
+            self._unpacker, self._between, step = zlib.decompressobj(_GZIP), False, begin
+        unpacker = self._unpacker
+        try:
+            part = unpacker.decompress(step, PART_BYTES)
+        except zlib.error:
+            _refuse()
+        self._between = unpacker.eof
+        # At the end of a member both attributes have the same bytes.
+        self._at += len(step) - len(unpacker.unused_data if self._between else unpacker.unconsumed_tail)
+        self._full = len(part) == PART_BYTES and not self._between
+        return part
 
 
 def _refuse() -> NoReturn:

@@ -76,8 +76,8 @@ class InFlightLimit:
         await send({"type": "http.response.body", "body": _HEAD + request_id + _TAIL})
 
 
-class OverloadMiddleware:
-    """Rejects requests while the limit of in-flight requests is reached.
+class _Limited:
+    """A middleware with the limit of in-flight requests.
 
     Args:
         app: the next application.
@@ -86,6 +86,10 @@ class OverloadMiddleware:
 
     def __init__(self, app: ASGIApp, limit: InFlightLimit) -> None:
         self._app, self._limit = app, limit
+
+
+class OverloadMiddleware(_Limited):
+    """Rejects requests while the limit of in-flight requests is reached."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or reject it with 503 `overloaded`."""
@@ -97,16 +101,8 @@ class OverloadMiddleware:
         await self._app(scope, receive, send)
 
 
-class InFlightCountMiddleware:
-    """Counts the in-flight requests. It stands behind the checks of the caller: who has no key holds no place.
-
-    Args:
-        app: the next application.
-        limit: of the worker.
-    """
-
-    def __init__(self, app: ASGIApp, limit: InFlightLimit) -> None:
-        self._app, self._limit = app, limit
+class InFlightCountMiddleware(_Limited):
+    """Counts the in-flight requests. It stands behind the checks of the caller: who has no key holds no place."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counted until its response is sent or has failed."""

@@ -17,6 +17,7 @@ class RequestInfo:
         request_id: 16 hexadecimal digits, also in the response header X-Request-ID.
         path_routes: the routes of the path. None if the path is unknown.
         route: the route of path and method. None until it is matched.
+        is_head: the method is HEAD, which is answered as GET without a body.
         key_id: id of the API key. None without a key.
         rate: rate limit that the API key carries. None if it has none of its own.
         model_version: version of the model that answered.
@@ -27,6 +28,7 @@ class RequestInfo:
     request_id: str
     path_routes: PathRoutes | None = None
     route: Route | None = None
+    is_head: bool = False
     key_id: str | None = None
     rate: str | None = None
     model_version: int | None = None

@@ -25,7 +25,8 @@ class RouteCheckMiddleware:
         info = request_info(scope)
         if info.path_routes is None:
             raise HttpError(404, "unknown_path", "This path does not exist. See /docs.json for all paths.")
-        if scope["method"] == "HEAD":  # answered as GET; the server leaves out the body
+        info.is_head = scope["method"] == "HEAD"
+        if info.is_head:  # answered as GET; the server leaves out the body
             scope = {**scope, "method": "GET"}
         info.route = info.path_routes.by_method.get(scope["method"])
         if info.route is None:

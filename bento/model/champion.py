@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
-from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
 from loan_platform.core.scoring.predictor import Predictor
 
@@ -58,8 +57,10 @@ class Serving:
         """
         bundle = load_bundle(directory, expected_sha256=sha256, threads=threads)
         predictor = Predictor(bundle.model)
-        with contextlib.suppress(BrokenRulesError):  # a golden row is a loan, and may break a rule
-            predictor.predict_one(bundle.golden.frame(bundle.model).head(1), explain=True)
+        rows = bundle.golden.frame(bundle.model)
+        broken = bundle.model.feature_set.broken_rules(rows)  # a golden row is a loan, and may break a rule
+        if kept := [row for row in range(rows.height) if row not in broken]:
+            predictor.predict_one(rows.slice(kept[0], 1), explain=True)
         return cls(version, sha256, bundle, predictor, ApplicationReader(bundle.model), directory)
 
 

@@ -148,7 +148,8 @@ class Records:
             return {"inputs_hash": None}
         model, contract = serving.bundle.model, serving.bundle.model.contract
         typed = {column.name: value for column, value in zip(model.inputs, inputs, strict=True)}
-        entity, date_ = serving.reader.key_of(values), values.get(contract.event_date or "")
+        entity = serving.reader.key_of(values)
+        date_ = values.get(contract.event_date) if contract.event_date else None
         text = application_json(typed, entity, date_)
         found: dict[str, Any] = {"inputs_hash": self._key.hash(text) if self._key else plain_hash(text)}
         if self._stored == "plain":

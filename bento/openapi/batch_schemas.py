@@ -63,7 +63,7 @@ JOB_ID: Schema = {
     "description": "The id of the job.",
 }
 BATCH_QUERY: tuple[Schema, ...] = (
-    _query("columns", COLUMNS, "Columns of a CSV or Parquet file. By default its header decides."),
+    _query("columns", COLUMNS, "Columns of a CSV or Parquet file. By default its header decides. JSON cannot be raw."),
 )
 JOB_QUERY: tuple[Schema, ...] = (
     _query("part", PART, "The answers or the rejected rows."),

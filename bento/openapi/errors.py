@@ -19,6 +19,7 @@ CODES: dict[int, dict[str, str]] = {
         "malformed_csv": "The body is not UTF-8 CSV with a header.",
         "malformed_gzip": "The body is not gzip, or it is cut short.",
         "cut_off": "The connection closed before the whole body arrived.",
+        "preflight_refused": "The service does not let pages of this origin send such requests. See LOAN_CORS_ORIGINS.",
     },
     401: {"no_valid_key": "Send your key in the header X-API-Key."},
     403: {

@@ -16,7 +16,8 @@ class BookParameters(BaseModel):
     key: str | None = Field(default=None, description="The column that identifies a loan.")
     date: str | None = Field(default=None, description="The column with the date of the decision.")
     date_format: str | None = Field(
-        default=None, description="How dates are written: strptime codes, excel_days, year_quarter or iso_week."
+        default=None,
+        description="How dates are written: strptime codes, excel_days, excel_days_1904, year_quarter or iso_week.",
     )
 
 

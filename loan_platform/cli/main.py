@@ -71,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--target", help="SQL condition that is true for a default, or the column with the outcome")
     book.add_argument("--key", help="the column that identifies a loan")
     book.add_argument("--date", help="the column with the date of the decision")
-    book.add_argument("--date-format", help="how dates are written: strptime codes, excel_days, year_quarter, iso_week")
+    book.add_argument(
+        "--date-format",
+        help="how dates are written: strptime codes, excel_days, excel_days_1904, year_quarter, iso_week",
+    )
     book.add_argument("--books", type=Path, help="folder of the books (default: defs/ of this package)")
     check = commands.add_parser("check", help="find every issue in the files of the books")
     check.add_argument("books", nargs="*", metavar="BOOK", help="name of a book (default: all)")

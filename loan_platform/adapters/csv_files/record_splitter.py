@@ -182,13 +182,13 @@ class CsvRecordSplitter:
         if records > MIN_RECORDS and self._not_utf8 > records / 2:
             raise SourceError(
                 self._file,
-                f"{self._not_utf8:,} of {records:,} lines are not UTF-8 text",
+                f"has {self._not_utf8:,} of {records:,} lines that are not UTF-8 text",
                 "State `encoding: windows-1252` (or utf-16) of the source, or save it as CSV in UTF-8.",
             )
         if records > MIN_RECORDS and self.rejected > records / 2:
             raise SourceError(
                 self._file,
-                f"{self.rejected:,} of {records:,} lines do not fit the header in line {self._header.line}, "
+                f"has {self.rejected:,} of {records:,} lines that do not fit the header in line {self._header.line}, "
                 f"which has {self._fields} fields",
                 "Check delimiter, quotes and header of the file.",
             )

@@ -10,15 +10,17 @@ from loan_platform.adapters.csv_files.blocks import is_parquet, likely_encoding
 from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
+from loan_platform.core.book.column_types import BLANKS
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
 from loan_platform.core.book.policies import Source
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
 from loan_platform.core.staging.keys import canonical_keys
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_rows import target_value_sql
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class RawSource:
     def distinct(self, raw: str) -> tuple[int, int]:
         """Number of values of a column that are missing or no key, and number of distinct keys."""
         values = pl.scan_parquet(self.raw).select(
-            canonical_keys(pl.col(raw).str.strip_chars().replace("", None)).alias(raw)
+            canonical_keys(pl.col(raw).str.strip_chars(BLANKS).replace("", None)).alias(raw)
         )
         missing, distinct = (
             values.select(missing=pl.col(raw).null_count(), distinct=pl.col(raw).drop_nulls().n_unique())
@@ -116,7 +118,7 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
     Raises:
         DraftError: the SQL does not run.
     """
-    value = "TRY_CAST(own.x AS INTEGER)"
+    value = target_value_sql("own.x")
     bad, good = f"coalesce({value} = 1, false)", f"coalesce({value} = 0, false)"
     unknown = "own IS NOT NULL AND own.x IS NULL"
     query = (

@@ -10,7 +10,7 @@ from loan_platform.adapters.csv_files.record_splitter import CsvRecordSplitter
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.policies import Source
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -35,7 +35,7 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
         splitter = CsvRecordSplitter(label, header, good, bad, max_rows, table.may_be_empty)
         splitter.split(blocks(path, source.max_bytes, source.encoding))
     names = frozenset(header.names)
-    form, missing = table.layout_of(names), table.missing_optional(names)
+    form, missing = table.layout_of(header.written), table.missing_optional(names)
     file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter, form and form.name)
     layout = file_layout(label, header.written, table)
     return Relation(file, layout, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)

@@ -16,9 +16,9 @@ from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.contract_parts import Column, plain_name
 from loan_platform.core.book.policies import Source
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.dates import written_date
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
 
 _ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
@@ -51,7 +51,7 @@ def parquet_relation(
     written = [plain_name(column) for column in columns]
     names = canonical_names(label, written, table)
     check_names(label, names, table)
-    form = table.layout_of(frozenset(names))
+    form = table.layout_of(written)
     readers = [table.written_in(form.name, column) if form else column for column in table.columns]
     texts = dict(_texts(dict(zip(names, columns.items(), strict=True)), readers, _zones(path), table))
     selected = select_list(label, "file_row_number + 1", texts, table)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loan_platform.adapters.sources.layouts import FileLayout
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.table import LayoutFiles, Table
 
 

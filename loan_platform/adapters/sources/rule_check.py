@@ -16,13 +16,15 @@ from loan_platform.core.book.sql import parsed
 from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import first_line
+from loan_platform.core.features.row_rules import kept_expression
+from loan_platform.core.rule_sql.engine_sql import engine_sql
+from loan_platform.core.rule_sql.kinds import HINT
 
 ROWS = 500
 DAYS = (0, 1, 10, 31, 400, 4000)  # of dates, after the first day
 STEPS = (-1, -0.5, 0, 0.5, 1)  # from each number of the SQL
 GAP = 0.1  # share of missing values
 FIRST_DAY = date(1990, 1, 1)
-HINT = "Use comparisons, +, -, *, COALESCE, GREATEST, CASE and EXTRACT, which both read alike."
 
 
 def engine_issues(contract: Contract, known: Iterable[Issue]) -> Iterator[Issue]:
@@ -43,15 +45,16 @@ def engine_issues(contract: Contract, known: Iterable[Issue]) -> Iterator[Issue]
 
 
 def _issue(path: str, rule: RowRule, rows: pl.DataFrame, schema: Mapping[str, type[pl.DataType]]) -> Issue | None:
+    raw = {name: type(dtype) for name, dtype in rows.schema.items()}
     typed = rows.with_columns(pl.col(name).cast(schema[name]) for name in rows.columns)
     try:
-        polars = typed.select(pl.sql_expr(rule.sql).alias("x"))["x"]
+        polars = typed.select(kept_expression(rule, schema).alias("x"))["x"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         return Issue(path, f"Polars cannot run it on every row: {first_line(error)}", HINT, "sql_does_not_run")
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("rows", rows.to_arrow())
         try:
-            found = connection.execute(f"SELECT ({rule.sql}) FROM rows").fetchall()
+            found = connection.execute(f"SELECT {engine_sql(rule.sql, raw, 'duckdb')} FROM rows").fetchall()
         except duckdb.Error as error:
             return Issue(path, f"DuckDB cannot run it: {first_line(error)}", HINT, "sql_does_not_run")
     decided = [value for (value,) in found]

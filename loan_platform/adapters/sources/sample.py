@@ -23,11 +23,13 @@ class Sample:
 
     Attributes:
         names: all raw columns, in lower case, as the contract's SQL names them.
+        written: the same columns as the file names them, in lower case.
         rows: the requested columns of the first rows, as text.
         whole: whether the file has no more rows.
     """
 
     names: tuple[str, ...]
+    written: tuple[str, ...]
     rows: pl.DataFrame
     whole: bool
 
@@ -44,12 +46,13 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
     Raises:
         SourceError: the file cannot be read, has no header, or has two columns of one name.
     """
-    names, rows, whole = _parquet(path, table, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
+    written, rows, whole = _parquet(path, table, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
+    names = canonical_names(path.name, written, table)
     check_unique(path.name, names)
     marks = list(table.missing)
     texts = [pl.when(~pl.col(c).is_in(marks)).then(pl.col(c)).alias(c) for c in rows.columns]
     absent = [pl.lit(None, dtype=pl.String).alias(column) for column in sorted(wanted - set(rows.columns))]
-    return Sample(tuple(names), rows.with_columns(texts + absent), whole)
+    return Sample(names, tuple(written), rows.with_columns(texts + absent), whole)
 
 
 def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
@@ -66,7 +69,7 @@ def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tu
         pass  # the rows before the broken line suffice; reading the whole file reports the line
     columns = {name: [record[i] for record in records[:SAMPLE_ROWS]] for i, name in enumerate(kept)}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(kept, pl.String))
-    return list(header.names), frame, len(records) <= SAMPLE_ROWS
+    return list(header.written), frame, len(records) <= SAMPLE_ROWS
 
 
 def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
@@ -74,7 +77,8 @@ def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> tuple[list[str
         frame = pl.read_parquet(path, n_rows=SAMPLE_ROWS + 1, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
-    names = list(canonical_names(path.name, [plain_name(name) for name in frame.columns], table))
+    written = [plain_name(name) for name in frame.columns]
+    names = canonical_names(path.name, written, table)
     kept = {actual: name for actual, name in zip(frame.columns, names, strict=True) if name in wanted}
     texts = frame.head(SAMPLE_ROWS).select(pl.col(actual).cast(pl.String).alias(name) for actual, name in kept.items())
-    return names, texts, frame.height <= SAMPLE_ROWS
+    return written, texts, frame.height <= SAMPLE_ROWS

@@ -10,8 +10,8 @@ from loan_platform.adapters.sources.findings import Findings
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.sql import quote_identifier
 from loan_platform.core.errors import Issue
-from loan_platform.core.staging.parsing import quote_identifier
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import typed_sql
 

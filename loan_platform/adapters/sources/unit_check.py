@@ -7,8 +7,8 @@ import duckdb
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import Issue, SourceError
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import LayoutFiles, Table
 from loan_platform.core.staging.unit_evidence import UnitCounts, checked_columns, contradictions, unit_counts_sql
 
@@ -44,7 +44,7 @@ def sample_unit_issues(table: Table, file: str, sample: Sample) -> Iterator[Issu
         file: name of the file.
         sample: its first rows, with the raw columns that the percent columns read.
     """
-    layout = table.layout_of(frozenset(sample.names))
+    layout = table.layout_of(sample.written)
     files = {layout.name: frozenset({file})} if layout else {}
     columns = ", ".join(quote_identifier(column) for column in sample.rows.columns)
     with empty_rows(table) as connection:

@@ -9,7 +9,7 @@ from loan_platform.adapters.warehouse.ordered_parquet import write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 
 _ADDED = (CONTENT, IN_LAST_FILE)
 _REPLACED_BY = ("replaced_by_file", "replaced_by_line")

@@ -12,7 +12,7 @@ from loan_platform.adapters.warehouse.ordered_parquet import count_rows, files_m
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, LATEST_BY, MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 
 CHECKED_DAYS = 3
 LOST = "the join of the linked sources gives it no row"

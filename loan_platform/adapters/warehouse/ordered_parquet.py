@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from loan_platform.adapters.sources.relation import RawFile
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 
 # For many different texts a dictionary costs more than it saves.
 RAW_TEXT = "DICTIONARY_SIZE_LIMIT 2000"

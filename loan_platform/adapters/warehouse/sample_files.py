@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.storage.atomic_files import discarded_on_error, fsync, make_directory, partial_path
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 SCRIPT = "sample.sql"
 

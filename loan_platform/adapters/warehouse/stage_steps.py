@@ -7,8 +7,8 @@ import duckdb
 
 from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
-from loan_platform.core.staging.quarantine_reasons import FAULT_TYPE
+from loan_platform.core.book.sql import quote_identifier, quote_literal
+from loan_platform.core.staging.quarantine_reasons import fault_sql
 from loan_platform.core.staging.table import LayoutFiles, Table
 from loan_platform.core.staging.typed_rows import (
     accepted_sql,
@@ -87,7 +87,7 @@ def quarantined_rows_sql(rejects: Path | None, previously_quarantined: tuple[Pat
     )
     structural = ""
     if rejects:
-        fault = f"CAST(row(NULL, 'structural', message, true) AS {FAULT_TYPE})"
+        fault = fault_sql("NULL", "structural", "message")
         found = f"SELECT source_file, source_line, [{fault}] FROM read_parquet({quote_literal(str(rejects))})"
         structural = f"UNION ALL {found}"
     return f"""
@@ -151,7 +151,7 @@ def _add_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, files: 
     latest = table.same_key == "latest"
     same = f"{'a later' if latest else 'an earlier'} row has the same {key}: "
     message = f"{quote_literal(same)} || first_file || ' line ' || first_line"
-    fault = f"CAST(row({quote_literal(key)}, 'duplicate_key', {message}, true) AS {FAULT_TYPE})"
+    fault = fault_sql(quote_literal(key), "duplicate_key", message)
     connection.execute(f"""
         INSERT INTO refused
         SELECT __row, source_file, source_line, [{fault}]

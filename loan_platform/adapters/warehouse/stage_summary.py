@@ -9,7 +9,7 @@ import duckdb
 from loan_platform.adapters.sources.relation import RawFile
 from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.adapters.warehouse.stage_steps import StagingFindings, nulled_values
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.quarantine_reasons import broken_sql
 from loan_platform.core.staging.table import Table
 
@@ -95,6 +95,6 @@ def _rule_warnings(connection: duckdb.DuckDBPyConnection, table: Table, accepted
     rules = [rule for rule in table.row_rules if rule.severity == "warning"]
     if not rules:
         return {}
-    counts = ", ".join(f"count(*) FILTER ({broken_sql(rule)})" for rule in rules)
+    counts = ", ".join(f"count(*) FILTER ({broken_sql(table, rule)})" for rule in rules)
     found = connection.execute(f"SELECT {counts} FROM read_parquet({accepted})").fetchall()[0]
     return {rule.name: int(count) for rule, count in zip(rules, found, strict=True)}

@@ -21,7 +21,7 @@ from loan_platform.adapters.warehouse.session import ContractSqlError, DuckDbSes
 from loan_platform.adapters.warehouse.stage_steps import accepted_rows_sql, find_faults, quarantined_rows_sql
 from loan_platform.adapters.warehouse.stage_summary import StageSummary, summarize
 from loan_platform.core.book.policies import Source
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.table import Table
 
 
@@ -97,7 +97,7 @@ class Warehouse:
     ) -> StageSummary:
         """Write typed rows to `accepted` and the others to `quarantined`, in source order.
 
-        Of rows with the same key the first without a fault is accepted.
+        Of rows without a fault that have the same key, the one that `table.same_key` names is accepted.
 
         Args:
             raw: Parquet that `read_raw` or a join wrote.

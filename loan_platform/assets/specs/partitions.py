@@ -6,8 +6,8 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.book.sql import quote_identifier
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.staging.parsing import quote_identifier
 
 BATCH: Final = "partition"
 WHOLE: Final = "all"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from loan_platform.core.book.column_types import COLUMN_TYPES, EXACT
+from loan_platform.core.book.column_types import BLANKS, COLUMN_TYPES, EXACT
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.core.staging.keys import refused_pattern
@@ -50,7 +50,8 @@ class ApplicationField:
         elif column.type == "text" and (self.required or self.is_key):
             refused = [f"({'|'.join(re.escape(word) for word in self.missing if word)})?"] if self.required else []
             refused += [f"({refused_pattern()})"] if self.is_key else []
-            found["pattern"] = "^" + "".join(f"(?! *{pattern} *$)" for pattern in refused)
+            blank = f"[{BLANKS}]*"
+            found["pattern"] = "^" + "".join(f"(?!{blank}{pattern}{blank}$)" for pattern in refused)
         if not self.required:
             found["type"] = [kind.json["type"], "null"]
         return found

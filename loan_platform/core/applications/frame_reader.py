@@ -15,6 +15,7 @@ from polars import selectors
 from loan_platform.core.applications.json_values import exact_range
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
 from loan_platform.core.book.column_types import (
+    BLANKS,
     BOOLEAN_FORMS,
     DATE_FORMS,
     EXACT,
@@ -31,6 +32,7 @@ from loan_platform.core.staging.keys import WHOLE_KEY
 ROW, KEY = "row", "key"
 REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl.String}
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
+_KEY = re.compile(f"-?[0-9]+|{WHOLE_KEY}")
 _BOOLEAN = BOOLEAN_FORMS["cell"]
 _INEXACT = "0.5"  # stands for every float that is no key
 
@@ -82,8 +84,8 @@ class FrameReader:
         """
         if as_text:
             texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
-            raw = raw.with_columns(pl.when(~texts.str.strip_chars(" ").is_in(list(self.one.missing))).then(texts))
-        raw = self._with_key_text(raw.with_columns(selectors.float().fill_nan(None)))
+            raw = raw.with_columns(pl.when(~texts.str.strip_chars(BLANKS).is_in(list(self.one.missing))).then(texts))
+        raw = _shortest(self._with_key_text(raw.with_columns(selectors.float().fill_nan(None))))
         names = [name for name in raw.columns if name != ROW]
         plain = {name: self._typed_cell(self.one.columns[name], raw.schema[name], as_text) for name in names}
         checked = raw.select(
@@ -117,7 +119,9 @@ class FrameReader:
 
     def _keys(self, raw: pl.DataFrame, rows: pl.Series) -> pl.Series:
         given = pl.col(self.one.key) if self.one.key in raw.columns else pl.lit(None)
-        text = given.cast(pl.String).str.strip_chars(" ")
+        if raw.schema.get(self.one.key, pl.Null).is_float():  # as text, 1e15 has an exponent
+            given = given.cast(pl.Int64, strict=False)
+        text = given.cast(pl.String).str.strip_chars(BLANKS)
         key = pl.coalesce(text.str.extract(f"^{WHOLE_KEY}$"), text)  # a text that is no key is a rejected row
         numbered = raw.select(ROW, pl.when(~key.is_in(list(self.one.missing))).then(key).alias(KEY))
         return rows.to_frame().join(numbered, ROW, "left", maintain_order="left")[KEY]
@@ -136,19 +140,16 @@ class FrameReader:
 
     def _typed_cell(self, column: Column, dtype: pl.DataType, as_text: bool) -> tuple[pl.Expr, pl.Expr]:
         """The value of a cell, and a condition: the single reader gives the same value."""
-        cell = pl.col(column.name)
+        cell, is_key = pl.col(column.name), column.name == self.one.key
         if column.type == "text" and dtype == pl.String:
-            value, known = self._text(column, cell.str.strip_chars(" "))
-            return value, known & ~value.str.contains("[.,+]").fill_null(
-                False
-            ) if column.name == self.one.key else known
+            value, known = self._text(column, cell.str.strip_chars(BLANKS))
+            return value, known & ~value.str.contains("[.,+]").fill_null(False) if is_key else known
         if as_text and dtype == pl.String:
-            return _csv_cell(column, cell)
-        if column.type in NUMBERS and dtype.is_numeric() and not dtype.is_decimal():
-            # By its shortest text, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149.
-            plain = cell.cast(pl.String) if dtype == pl.Float32 else cell
-            value = _unsigned_zero(plain.cast(pl.Float64))
-            fits = value == value.floor() if column.type == "integer" else value.is_finite()
+            value, ok = _csv_cell(column, cell)
+            return value, ok & cell.str.contains(f"^(?:{_KEY.pattern})$") if is_key and column.type in NUMBERS else ok
+        if column.type in NUMBERS and dtype.is_numeric():
+            value = _unsigned_zero(cell.cast(pl.Float64))
+            fits = value == value.floor() if column.type == "integer" or is_key else value.is_finite()
             return value, fits & value.is_between(*exact_range(column))
         if column.type == "boolean" and dtype == pl.Boolean:
             return cell, pl.lit(True)
@@ -181,7 +182,16 @@ class FrameReader:
         given = {name: value for name, value in values.items() if value is not None}
         if not as_text:
             return {name: value.isoformat() if type(value) is date else value for name, value in given.items()}
-        return {name: _json_of_cell(self.one.columns[name].type, value) for name, value in given.items()}
+        key = given.get(self.one.key, "")
+        no_key = {self.one.key} if not _KEY.fullmatch(key) else set[str]()  # 1e3 is a number, and no key
+        types = {name: "text" if name in no_key else self.one.columns[name].type for name in given}
+        return {name: _json_of_cell(types[name], value) for name, value in given.items()}
+
+
+def _shortest(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows with 64-bit floats of their shortest texts, as in a file: a float32 of 0.1 is 0.1, not 0.10000000149."""
+    inexact = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.Float32 or dtype.is_decimal()])
+    return raw.with_columns(inexact.cast(pl.String).cast(pl.Float64))
 
 
 def _csv_cell(column: Column, cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

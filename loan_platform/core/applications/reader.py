@@ -6,19 +6,18 @@ The rules are those for rows of a file. A wrong value is rejected with its field
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import polars as pl
 
 from loan_platform.core.applications.application_schema import ApplicationSchema
-from loan_platform.core.applications.json_values import WrongValueError, exact_range, parsers
+from loan_platform.core.applications.json_values import WrongValueError, key_text, parsers, simple_numbers
 from loan_platform.core.book.close_names import did_you_mean
-from loan_platform.core.book.column_types import EXACT, NUMBERS, spelling
+from loan_platform.core.book.column_types import NUMBERS, spelling, trimmed
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.core.staging.keys import NO_KEY, NoKeyError, canonical_key
 
 MAX_ISSUES = 100  # of one rejected application
 MAX_GUESSES = 5  # unknown fields that get a suggestion: each costs 0.5 ms
@@ -62,6 +61,8 @@ class ApplicationReader:
         self.key = contract.entity_key
         self.application = ApplicationSchema.from_model(model)
         self.columns, self.required = self.application.columns, self.application.required
+        key = self.columns[self.key]
+        self._key_is_unchecked = key.type != "text" or key.allowed is not None  # `_typed` checks a key of text
         self._inputs = [column.name for column in model.inputs]
         strict, loose = parsers("json"), parsers("mlflow_json")
         self._parsers = {name: strict[column.type] for name, column in self.columns.items()}
@@ -78,7 +79,7 @@ class ApplicationReader:
             name for name in self._inputs if self.columns[name].type == "integer" and self.schema[name] == pl.Float64
         )
         self._simple = {
-            name: _simple(column)
+            name: simple_numbers(column)
             for name, column in self.columns.items()
             if column.type in NUMBERS and self.schema.get(name, pl.Float64) == pl.Float64
         }
@@ -132,6 +133,11 @@ class ApplicationReader:
                     issues.append(Issue(name, wrong.detail, code=wrong.code))
         given = {name for name, value in typed.items() if value is not None} | {issue.path for issue in issues}
         issues += [Issue(name, "is required", code="required") for name in sorted(self.required - given)]
+        if self._key_is_unchecked and self.key in typed:
+            try:
+                self.key_of(values)
+            except ApplicationError as error:
+                issues += error.issues
         if issues:
             raise ApplicationError(issues)
         return [typed.get(name) for name in self._inputs]
@@ -175,19 +181,13 @@ class ApplicationReader:
         """The loan's key in an application, as files have it; None if it is missing or no text and no number.
 
         Raises:
-            ApplicationError: it is a number with decimals, an exponent or separated thousands.
+            ApplicationError: it is a number with decimals, an exponent or separated thousands, or an inexact float.
         """
         value = values.get(self.key)
         try:
-            if isinstance(value, float) and not value.is_integer():
-                raise NoKeyError
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                if abs(value) > EXACT:
-                    raise NoKeyError
-                return str(int(value))
-            key = canonical_key(value) if isinstance(value, str) else ""
-        except NoKeyError:
-            raise ApplicationError([Issue(self.key, NO_KEY, code="wrong_type")]) from None
+            key = key_text(value)
+        except WrongValueError as wrong:
+            raise ApplicationError([Issue(self.key, wrong.detail, code=wrong.code)]) from None
         return None if key in self.missing else key
 
     def _loose(
@@ -219,36 +219,17 @@ class ApplicationReader:
         return float(found) if name in self._counted else found
 
     def _text(self, column: Column, text: str) -> str | None:
-        trimmed = text.strip(" ")
-        if trimmed in self.missing:
+        plain = trimmed(text)
+        if plain in self.missing:
             return None
         if column.allowed is None:
-            return self._key_text(trimmed) if column.name == self.key else trimmed
+            return key_text(plain) if column.name == self.key else plain
         try:
             return self._spellings[column.name][spelling(text)]
         except KeyError:
             raise WrongValueError("not_allowed", f"must be one of {', '.join(column.allowed)}") from None
 
-    def _key_text(self, text: str) -> str:
-        try:
-            return canonical_key(text)
-        except NoKeyError:
-            raise WrongValueError("wrong_type", NO_KEY) from None
-
     def _unknown(self, name: str, guess: bool) -> Issue:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME_LENGTH])
         meant = did_you_mean(name[:MAX_NAME_LENGTH], self.columns) if guess else ""
         return Issue(shown, "is not a field of an application", meant, code="unknown_field")
-
-
-class _Simple(NamedTuple):
-    """Types and range of numbers that need no further check. This fast path takes a third of the time."""
-
-    types: frozenset[type]
-    low: float
-    high: float
-
-
-def _simple(column: Column) -> _Simple:
-    types = {int} if column.type == "integer" else {int, float}
-    return _Simple(frozenset(types), *exact_range(column))

@@ -24,6 +24,11 @@ import polars as pl
 
 Reader = Literal["file", "json", "cell", "mlflow_json", "mlflow_cell", "pandas"]
 
+# White space, as `str.strip` and `str.split` cut it. DuckDB and Polars each cut another set unless they are given this.
+BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 EXACT = 2**53  # above it, a JSON number may stand for another whole number
 FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)
 
@@ -196,7 +201,7 @@ class TextForm:
     """How a reader takes a text.
 
     Attributes:
-        trimmed: spaces around it are removed.
+        trimmed: white space around it (`BLANKS`) is removed.
         marks: a text that the contract lists as missing is missing.
         categories: a text must be one of the contract's categories; case and spacing do not matter.
     """
@@ -214,6 +219,11 @@ TEXT_FORMS: dict[Reader, TextForm] = {
     "mlflow_cell": TextForm(),
     "pandas": TextForm(trimmed=False, marks=False, categories=False),
 }
+
+
+def trimmed(text: str) -> str:
+    """A text without white space (`BLANKS`) around it."""
+    return text.strip()
 
 
 def spelling(category: str) -> str:

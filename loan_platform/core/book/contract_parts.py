@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-from loan_platform.core.book.sql import columns_read
+from loan_platform.core.book.sql import columns_read, quote_identifier
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,10 +24,6 @@ def _is_empty(value: tuple[str, ...]) -> bool:
 def plain_name(name: str) -> str:
     """The name of a raw column as headers are compared: without spaces around it, in lower case."""
     return name.strip().lower()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Strict(BaseModel):
@@ -66,9 +62,10 @@ class Column(Strict):
     date_format: str | None = Field(
         default=None,
         description="Format of all dates, in strptime codes, such as `%d.%m.%Y` or `%Y%m`; or `excel_days` (44197), "
-        "`year_quarter` (2021Q1, Q1 2021), `iso_week` (2022-W05). A month, quarter or week is its first day. Default: "
-        "formats that start with the year, also with a time of day, or that name the month. The day counts as it is "
-        "written, whatever the offset from UTC.",
+        "`excel_days_1904` (of workbooks that count from 1904), `year_quarter` (2021Q1, Q1 2021), `iso_week` "
+        "(2022-W05). A month, quarter or week is its first day. Numbers that nothing separates need all digits. With "
+        "`%y`, a year may also have four digits. Default: formats that start with the year, also with a time of day, "
+        "or that name the month. The day counts as it is written, whatever the offset from UTC.",
     )
     written_as: Literal["percent", "fraction"] | None = Field(
         default=None,
@@ -115,7 +112,7 @@ class Column(Strict):
     @cached_property
     def source_sql(self) -> str:
         """The SQL over the raw row, also where the contract leaves it out."""
-        return self.sql if self.sql is not None else _quoted(self.sources[0] if self.sources else self.name)
+        return self.sql if self.sql is not None else quote_identifier(self.sources[0] if self.sources else self.name)
 
     @cached_property
     def raw_columns(self) -> frozenset[str]:
@@ -150,7 +147,7 @@ class Layout(Strict):
     description: Text = Field(description="Which files these are.")
     header_has: tuple[Text, ...] = Field(
         min_length=1,
-        description="Raw columns, in lower case. A file whose header has all of them is of this layout. "
+        description="Raw columns, in lower case, by any of their `sources`. A file with all of them is of this layout. "
         "If several layouts fit, the first one counts.",
     )
     columns: tuple[LayoutColumn, ...] = Field(min_length=1, description="Columns that are written differently.")
@@ -218,13 +215,13 @@ class Feature(Strict):
     reason: Text = Field(description="Reason text for the applicant when the feature lowers the score.")
     reason_not_known: Text | None = Field(
         default=None,
-        description="Reason text when the value is missing. Default: `Not known: ` and the description up to its first "
-        "semicolon.",
+        description="Reason text when the value is missing. Default: `missing_means`; without it `Not known: ` and the "
+        "description up to its first semicolon.",
     )
     missing_means: Text | None = Field(
         default=None,
         description="What a missing value means, if it is a fact, such as `no delinquency`. It is then no reason, "
-        "unless there is no other.",
+        "unless there is no other. The applicant is then told this text.",
     )
     reason_group: Name | None = Field(
         default=None,
@@ -278,6 +275,11 @@ class RowRule(Strict):
         """Contract columns that the SQL reads."""
         return columns_read(self.sql)
 
+    @property
+    def statement(self) -> str:
+        """Name and message, as reports of quarantined and rejected rows have them."""
+        return f"{self.name}: {self.message}"
+
 
 class Exposure(Strict):
     """Exposure at default (EAD): the amount that is owed when a loan defaults."""
@@ -293,9 +295,10 @@ class ContractParts(Strict):
 
     description: Text = Field(description="Which loans these are and where the data is from, for the model card.")
     entity_key: Name = Field(
-        description="Column that identifies a loan. A second row of the same loan is quarantined. In a key of text, "
-        "`1077501.0` is `1077501`. Numbers with other decimals, an exponent or separated thousands are no key: their "
-        "rows are quarantined."
+        description="Column that identifies a loan. Of several rows of a loan in `loans`, the first is accepted and "
+        "the others are quarantined; for `applications` and `outcomes`, `same_key` of the source decides. In a key of "
+        "text, `1077501.0` is `1077501`. A number with other decimals, separated thousands, or an exponent with a plus "
+        "or decimals (`1e+06`, `1.0775e6`) is no key: its row is quarantined. `2e5` may be an identifier and is a key."
     )
     event_date: Name | None = Field(
         default=None, description="Column with the date of the credit decision. Leave it out if the book has no dates."

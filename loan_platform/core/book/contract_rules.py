@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from loan_platform.core.book.close_names import did_you_mean
+from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import RESERVED_NAMES
 from loan_platform.core.book.contract_parts import Column, ContractParts, Feature, RowRule, Target, plain_name
-from loan_platform.core.book.date_formats import format_issue
+from loan_platform.core.book.date_formats import FORMAT_HINT, format_issue
 from loan_platform.core.book.sql import SqlError, columns_read
 from loan_platform.core.errors import Issue
 
@@ -87,7 +88,7 @@ def _format_issues(path: str, column: Column) -> Iterator[Issue]:
         message = f"only a date has a date format, and {column.name!r} is {column.type}"
         yield Issue(f"{path}.date_format", message, "Remove it, or make the type date.", "not_applicable")
     elif message := format_issue(column.date_format):
-        yield Issue(f"{path}.date_format", message, "Write it as in %d.%m.%Y.", "invalid_date_format")
+        yield Issue(f"{path}.date_format", message, FORMAT_HINT, "invalid_date_format")
 
 
 def _duplicates(path: str, names: list[str]) -> Iterator[Issue]:
@@ -125,7 +126,7 @@ def _categories(path: str, words: Iterable[str]) -> Iterator[Issue]:
     """Categories that differ only in case and spacing: the second one would never occur."""
     first: dict[str, str] = {}
     for i, word in enumerate(words):
-        plain = " ".join(word.lower().split())
+        plain = spelling(word)
         if plain in first:
             message = f"{word!r} and {first[plain]!r} are the same category, because case and spacing are ignored"
             yield Issue(f"{path}[{i}]", message, "Keep one of the two.", "duplicate_category")

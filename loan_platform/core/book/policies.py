@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest
 from loan_platform.core.book.contract_parts import Share, Strict, Text
+from loan_platform.core.book.date_formats import FORMAT_HINT, format_issue
 from loan_platform.core.book.decision_policies import DecisionPolicy, PromotionPolicy, ScorecardPolicy
 from loan_platform.core.book.monitoring_policies import DriftPolicy, PartitionPolicy
 from loan_platform.core.book.training_policies import SplitPolicy, TrainingPolicy
@@ -23,6 +24,12 @@ class LatestBy(Strict):
         default=None,
         description="Format of its dates, as `date_format` of a column in the contract.",
     )
+
+    @model_validator(mode="after")
+    def _names_dates(self) -> Self:
+        if self.date_format is not None and (message := format_issue(self.date_format)):
+            raise InconsistentError([Issue("date_format", message, FORMAT_HINT, "invalid_date_format")], self)
+        return self
 
 
 class Source(Strict):

@@ -1,4 +1,4 @@
-"""Columns and tables that the SQL of a contract reads, found without running it."""
+"""Columns and tables that the SQL of a contract reads, found without running it, and names and texts as SQL."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +78,8 @@ def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]])
     Returns:
         Nothing where the query is too unusual to be followed.
     """
-    from sqlglot.lineage import lineage  # takes long to import, and few processes need it
+    # Takes long to import, and few processes need it. Its keyword arguments have no types.
+    from sqlglot.lineage import lineage  # pyright: ignore[reportUnknownVariableType]
 
     schema = {table: dict.fromkeys(columns, "text") for table, columns in tables.items()}
     try:
@@ -126,3 +127,13 @@ def _is_query(statement: exp.Select) -> bool:
     clauses = [name for name, clause in statement.args.items() if clause and name != "expressions"]
     inner = [node for node in statement.find_all(exp.Query, exp.Table) if node is not statement]
     return bool(clauses or inner)
+
+
+def quote_literal(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_identifier(text: str) -> str:
+    """A SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'

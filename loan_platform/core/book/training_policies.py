@@ -38,7 +38,8 @@ class SplitPolicy(Strict):
     min_resolved: Share = Field(
         default=0.9,
         description="A vintage is mature when this share of its outcomes is known. 0.9 means 90 %. Training out of "
-        "time and the performance report use mature vintages only.",
+        "time and the performance report use mature vintages only. In training no vintage counts from where all later "
+        "ones are immature, judged on 200 loans of neighbouring months.",
     )
     test_share: float = Field(
         default=0.25, gt=0, lt=1, description="`hash` only: share of all loans in the test set. 0.25 means 25 %."

@@ -16,6 +16,7 @@ from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import feature_issues
 from loan_platform.core.features.row_rules import rule_issues
 from loan_platform.core.features.undefined import divisors
+from loan_platform.core.rule_sql.kinds import unlike_issue
 
 COLUMN_NAME = re.compile(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b")
 
@@ -81,9 +82,12 @@ def _check_rules(check: FileCheck[Contract], contract: Contract) -> None:
     wrong = {issue.path.partition(".")[0] for issue in check.issues}
     sound = [i for i in range(len(contract.row_rules)) if f"row_rules[{i}]" not in wrong]
     rules = tuple(contract.row_rules[i] for i in sound)
-    empty = pl.DataFrame(schema=input_schema((), contract, rules))
-    found = list(rule_issues(rules, empty))
-    check.add(issue._replace(path=f"row_rules[{sound[i]}].{issue.path}") for i, issue in found)
+    schema = input_schema((), contract, rules)
+    found = dict(rule_issues(rules, pl.DataFrame(schema=schema)))
+    for i, rule in enumerate(rules):
+        if i not in found and (issue := unlike_issue(rule.sql, schema)):
+            found[i] = issue
+    check.add(issue._replace(path=f"row_rules[{sound[i]}].{issue.path}") for i, issue in sorted(found.items()))
 
 
 def _silent(path: str, feature: Feature) -> Issue | None:
@@ -102,6 +106,7 @@ def _silent(path: str, feature: Feature) -> Issue | None:
 def _names_a_column(path: str, feature: Feature) -> Issue | None:
     """An issue if an applicant would be told the name of a column; only for files, like `_silent`."""
     told = {"reason": feature.reason, "reason_not_known": feature.reason_not_known or ""}
+    told["missing_means"] = feature.missing_means or ""
     if not feature.reason_not_known and not feature.missing_means:
         told["description"] = feature.description.partition(";")[0]
     for key, text in told.items():

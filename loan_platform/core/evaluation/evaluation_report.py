@@ -20,11 +20,12 @@ class PartReport(Report):
 
 
 class SplitReport(Report):
-    """Loans of each part of the split, and those left out."""
+    """Loans of each part of the split, and those left out: `immature_by_month` has the known loans of each month."""
 
     rows: int
     unknown_outcome: int
     immature: int
+    immature_by_month: dict[str, int] = Field(default_factory=dict)
     fit: PartReport
     calibration: PartReport
     test: PartReport

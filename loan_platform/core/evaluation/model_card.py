@@ -55,8 +55,10 @@ def _data(split: SplitReport) -> str:
     table = ["| part | loans | default rate | first | last |", "| --- | --- | --- | --- | --- |", *rows]
     left_out = (
         f"Left out: {split.unknown_outcome:,} loans whose outcome is not known yet, {split.immature:,} of months "
-        "with too many such loans."
+        "with too many such loans"
     )
+    months = ", ".join(f"{month}: {rows:,}" for month, rows in split.immature_by_month.items())
+    left_out += f" ({months})." if months else "."
     return "\n".join(table) + "\n\n" + left_out
 
 

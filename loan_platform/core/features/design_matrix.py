@@ -154,7 +154,9 @@ def _number(feature: Feature, values: pl.Series) -> DesignColumn:
     share = 1 - TAIL if end > 0 else TAIL
     value = known.quantile(share, "nearest") if len(known) else 0.0
     limit = float(np.float32(value if value is not None else 0.0))
-    return DesignColumn(feature=feature.name, **{"high" if end > 0 else "low": limit})
+    if end > 0:
+        return DesignColumn(feature=feature.name, high=limit)
+    return DesignColumn(feature=feature.name, low=limit)
 
 
 def _levels(values: pl.Series) -> list[str]:

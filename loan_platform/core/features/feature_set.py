@@ -101,11 +101,11 @@ class FeatureSet:
         return self._broken(self._typed(frame)) if self._rules else {}
 
     def _broken(self, typed: pl.DataFrame) -> Broken:
-        return broken_rows(self._rules, self._selected(typed, each_broken(self._rules)))
+        return broken_rows(self._rules, self._selected(typed, each_broken(self._rules, self.schema)))
 
     def _selected(self, typed: pl.DataFrame, expressions: list[pl.Expr]) -> pl.DataFrame:
         try:
-            return typed.vstack(self._null_row).select(expressions).head(typed.height)
+            return typed.vstack(self._null_rows).select(expressions).head(typed.height)
         except pl.exceptions.PolarsError as error:
             raise FeatureError(f"features cannot be computed: {first_line(error)}") from error
 
@@ -129,12 +129,13 @@ class FeatureSet:
         return list(self.schema), [dtype() for dtype in self.schema.values()]
 
     @cached_property
-    def _null_row(self) -> pl.DataFrame:
-        """A row that keeps each column a column: Polars holds a single row, or one repeated value, as a scalar.
+    def _null_rows(self) -> pl.DataFrame:
+        """Rows that keep each column a column: Polars holds a single row, or one repeated value, as a scalar.
 
         Polars multiplies a column by the inverse of a literal divisor, but divides a scalar. The last bits differ.
+        There are two rows: a missing value and one row of nulls are a scalar again, for which `1 <= x` has one row.
         """
-        return pl.DataFrame({name: [None] for name in self.schema}, schema=self.schema)
+        return pl.DataFrame({name: [None, None] for name in self.schema}, schema=self.schema)
 
     @cached_property
     def _expressions(self) -> list[pl.Expr]:
@@ -147,7 +148,7 @@ class FeatureSet:
 
     @cached_property
     def _checked_expressions(self) -> list[pl.Expr]:
-        return [*self._expressions, all_kept(self._rules)]
+        return [*self._expressions, all_kept(self._rules, self.schema)]
 
     def _typed(self, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         """Exactly the input columns, in their order and type."""
@@ -182,7 +183,7 @@ def _unclean(features: pl.DataFrame) -> Iterator[bool]:
     """For each row: whether a number is not finite, too large, or zero with a sign."""
     for row in features.rows():
         yield not all(
-            (0 < abs(value) <= LARGEST) or (value == 0 and copysign(1, value) > 0)
+            (0 < abs(value) <= LARGEST) or (value == 0.0 and copysign(1, value) > 0)
             for value in row
             if isinstance(value, float)
         )

@@ -42,7 +42,7 @@ def _types(features: tuple[Feature, ...], empty: pl.DataFrame) -> list[pl.DataTy
     """Types of all features, in one call; None if one does not compile."""
     try:
         return empty.select(pl.sql_expr(computed_sql(f)).alias(f"{i}") for i, f in enumerate(features)).dtypes
-    except _FAILURES:
+    except (*_FAILURES, SqlError):
         return None
 
 

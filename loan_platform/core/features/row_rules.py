@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from operator import and_
 
 import polars as pl
 
 from loan_platform.core.book.contract_parts import RowRule
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.feature_sql import beyond_its_row, first_line
+from loan_platform.core.features.undefined import never_raising
+from loan_platform.core.rule_sql.engine_sql import engine_sql
+from loan_platform.core.rule_sql.kinds import Schema, UnlikeError
 
 ROW_RULE = "row_rule"  # code of a broken rule, in quarantined rows, requests and batch jobs
 
@@ -50,17 +52,33 @@ def broken_issues(rules: Iterable[RowRule], columns: Iterable[str], where: str =
 
 def broken_detail(rule: RowRule) -> str:
     """What is told of a row that breaks the rule; never a value."""
-    return f"breaks the rule {rule.name}: {rule.message}"
+    return f"breaks the rule {rule.statement}"
 
 
-def all_kept(rules: Sequence[RowRule]) -> pl.Expr:
-    """The column `ALL_KEPT`: false where a row breaks one of the rules, and otherwise true or null."""
-    return reduce(and_, (pl.sql_expr(rule.sql) for rule in rules)).alias(ALL_KEPT)
+def all_kept(rules: Sequence[RowRule], schema: Schema) -> pl.Expr:
+    """The column `ALL_KEPT`: false where a row breaks one of the rules, and otherwise true or null.
+
+    Args:
+        rules: one or more.
+        schema: type of each column that the rules read.
+    """
+    return reduce(lambda kept, more: kept & more, (kept_expression(rule, schema) for rule in rules)).alias(ALL_KEPT)
 
 
-def each_broken(rules: Sequence[RowRule]) -> list[pl.Expr]:
+def each_broken(rules: Sequence[RowRule], schema: Schema) -> list[pl.Expr]:
     """For each rule whether a row breaks it, as a boolean without nulls."""
-    return [_broken(rule).alias(f"{i}") for i, rule in enumerate(rules)]
+    return [(~kept_expression(rule, schema)).fill_null(False).alias(f"{i}") for i, rule in enumerate(rules)]
+
+
+def kept_expression(rule: RowRule, schema: Schema) -> pl.Expr:
+    """Whether a row keeps a rule; null where a value is missing.
+
+    Rules of older bundles may use more SQL than `engine_sql` reads. They run as they are, but never raise.
+    """
+    try:
+        return pl.sql_expr(engine_sql(rule.sql, schema, "polars"))
+    except UnlikeError:
+        return pl.sql_expr(never_raising(rule.sql))
 
 
 def broken_rows(rules: Sequence[RowRule], found: pl.DataFrame) -> Broken:
@@ -86,13 +104,10 @@ def rule_issues(rules: Sequence[RowRule], empty: pl.DataFrame) -> Iterator[tuple
             yield i, issue
 
 
-def _broken(rule: RowRule) -> pl.Expr:
-    return (~pl.sql_expr(rule.sql)).fill_null(False)
-
-
 def _compile_issue(rule: RowRule, empty: pl.DataFrame) -> Issue | None:
     try:
-        dtype = empty.select(pl.sql_expr(rule.sql).alias("x")).dtypes[0]
+        schema = {name: type(dtype) for name, dtype in empty.schema.items()}
+        dtype = empty.select(kept_expression(rule, schema).alias("x")).dtypes[0]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         message = f"Polars cannot run it: {first_line(error)}"
         return Issue("sql", message, "Use functions of Polars' SQL, and columns of fitting types.", "invalid_sql")

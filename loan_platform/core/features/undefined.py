@@ -4,6 +4,8 @@
 loans. So an undefined value counts as an extreme one, in a batch and alone.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 from sqlglot import exp
 
@@ -14,6 +16,18 @@ LARGEST = 3.4e38  # of single precision, the type of the models' inputs
 TAIL = 0.005  # share of the training loans beyond the value of an undefined feature
 
 _DIVISIONS = (exp.Div, exp.IntDiv, exp.Mod)
+_KEEP_ZERO = (exp.Paren, exp.Neg, exp.Cast, exp.Mul)  # are 0 where a part of them is
+_KEEP_UNDEFINED = (
+    exp.Paren,
+    exp.Neg,
+    exp.Add,
+    exp.Sub,
+    exp.Mul,
+    exp.Div,
+    exp.Abs,
+    exp.Ln,
+    exp.Sqrt,
+)  # not as a divisor
 
 
 def undefined_end(feature: Feature) -> float | None:
@@ -39,10 +53,24 @@ def divisors(feature: Feature) -> tuple[str, ...]:
 
 
 def computed_sql(feature: Feature) -> str:
-    """The feature's SQL. With a stated end, `x / NULLIF(y, 0)` becomes `x / y`: a known zero is not missing."""
+    """The feature's SQL as Polars runs it: `never_raising`, and with a known zero that is not missing.
+
+    With a stated end, `x / NULLIF(y, 0)` becomes `x / y`. It stays where the SQL defines a result for the zero, as in
+    `COALESCE(x / NULLIF(y, 0), 0)` or `x / (1 + NULLIF(y, 0))`.
+    """
     if undefined_end(feature) is None or not any(map(_guarded, parsed(feature.sql).find_all(exp.Nullif))):
-        return feature.sql
-    return parsed(feature.sql).transform(lambda node: node.this if _guarded(node) else node).sql("duckdb")
+        return never_raising(feature.sql)
+    return _replaced(_replaced(parsed(feature.sql), _guarded, _unguarded), _raises, _quiet).sql("duckdb")
+
+
+def never_raising(sql: str) -> str:
+    """The SQL in a form at which Polars never raises, whatever the values of a row.
+
+    `x // y` becomes `FLOOR(x / y)`. A CAST that may fail becomes TRY_CAST, which gives null. EXTRACT gives 64 bits: in
+    the 8 bits of Polars, `30 * EXTRACT(MONTH FROM day)` overflows.
+    """
+    tree = parsed(sql)
+    return _replaced(tree, _raises, _quiet).sql("duckdb") if any(map(_raises, tree.walk())) else sql
 
 
 def defined(feature: Feature, value: pl.Expr) -> pl.Expr:
@@ -58,15 +86,49 @@ def defined(feature: Feature, value: pl.Expr) -> pl.Expr:
     return known.when(value.is_not_null() & ~value.is_finite()).then(pl.lit(end))
 
 
+def _replaced(
+    tree: exp.Expr, chosen: Callable[[exp.Expr], bool], replacement: Callable[[exp.Expr], exp.Expr]
+) -> exp.Expr:
+    """A copy of the tree with other nodes in place of the chosen ones, the inner before the outer."""
+    root = exp.Paren(this=tree.copy())
+    for node in reversed([node for node in root.this.walk(bfs=False) if chosen(node)]):
+        node.replace(replacement(node))
+    return root.this
+
+
+def _raises(node: exp.Expr) -> bool:
+    """Whether Polars raises or overflows: `//` by zero, CAST of what the type cannot hold, EXTRACT in 8 bits."""
+    return isinstance(node, exp.IntDiv | exp.Extract) or (type(node) is exp.Cast and node.find(exp.Column) is not None)
+
+
+def _quiet(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.IntDiv):
+        return exp.Floor(this=exp.Div(this=node.this.copy(), expression=node.expression.copy()))
+    if isinstance(node, exp.Extract):
+        return exp.cast(node.copy(), "BIGINT")
+    return exp.TryCast(this=node.this.copy(), to=node.args["to"].copy())
+
+
 def _guarded(node: exp.Expr) -> bool:
-    """Whether the SQL is `NULLIF(y, 0)` as part of a divisor."""
+    """Whether the SQL is `NULLIF(y, 0)` and its only work is to make the whole result null where `y` is 0."""
     if not isinstance(node, exp.Nullif) or not isinstance(node.expression, exp.Literal):
         return False
     if node.expression.is_string or float(node.expression.name) != 0:
         return False
-    above: exp.Expr = node
-    while above.parent is not None:
-        if isinstance(above.parent, _DIVISIONS) and above.arg_key == "expression":
-            return True
-        above = above.parent
-    return False
+    factor: exp.Expr = node
+    while isinstance(factor.parent, _KEEP_ZERO):
+        factor = factor.parent
+    if not isinstance(factor.parent, _DIVISIONS) or factor.arg_key != "expression":
+        return False
+    part: exp.Expr = factor.parent
+    while isinstance(part.parent, _KEEP_UNDEFINED) and not _divides(part):
+        part = part.parent
+    return part.parent is None or isinstance(part.parent, exp.Select)
+
+
+def _unguarded(node: exp.Expr) -> exp.Expr:
+    return node.this.copy()
+
+
+def _divides(node: exp.Expr) -> bool:
+    return isinstance(node.parent, exp.Div) and node.arg_key == "expression"

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.features.undefined import LARGEST
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,8 @@ _SLICE_ROWS = 100_000  # fits into the processor's cache, and keeps casts of flo
 
 class VariableReference(Strict):
     """Bins of one variable, and the count of development loans in each.
+
+    An edge of `LARGEST` is named `(undefined)`: a result that is not finite, such as a ratio to zero.
 
     - `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`. The edges are deciles.
     - `values`, a number with at most ten different values, and `category`: one bin per value, then `(other)` and
@@ -44,7 +47,8 @@ class VariableReference(Strict):
         """Name of each bin, in the order of `counts`."""
         if self.kind == "category":
             return (*self.levels, OTHER, *([NEW] if self.rare else []), MISSING)
-        texts = [f"{edge:.6g}" for edge in self.edges]
+        ends = {LARGEST: "(undefined)", -LARGEST: "(undefined, low)"}
+        texts = [ends.get(edge, f"{edge:.6g}") for edge in self.edges]
         if self.kind == "values":
             return (*texts, OTHER, MISSING)
         middle = [f"{low} to {high}" for low, high in pairwise(texts)]

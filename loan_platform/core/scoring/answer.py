@@ -28,7 +28,7 @@ class Reason(NamedTuple):
     Attributes:
         code: the feature's name, with `_not_known` after it where the feature has no value.
         text: what the applicant is told.
-        value: of the feature; None where it is missing.
+        value: of the feature; None where it is missing or undefined, as a ratio to zero is.
         points: of score that it costs, against the average training loan; 0 or negative.
     """
 
@@ -46,7 +46,10 @@ class Reason(NamedTuple):
         float | str | None,
         FieldType(
             pl.String(),
-            {"type": ["number", "string", "null"], "description": "Of the feature; null where it is not known."},
+            {
+                "type": ["number", "string", "null"],
+                "description": "Of the feature; null where it is not known or not finite.",
+            },
         ),
     ]
     points: Annotated[

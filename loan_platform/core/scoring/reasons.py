@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.models.base import Floats, Matrix
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.portable import sum_columns
@@ -92,12 +93,12 @@ class Explainer:
         row, place = np.nonzero(np.take_along_axis(ordered.T, heaviest, axis=1) <= -MIN_POINTS)
         cause = heaviest[row, place]
         feature = weightiest[cause, row]
-        value = _as_text(features, row, feature, self.features)
-        code = feature + len(self.features) * value.is_null().to_numpy()
+        values = _as_text(features, row, feature, self.features)
+        code = feature + len(self.features) * values["missing"].to_numpy()
         columns = {
             "code": pl.Series(self._codes).gather(code),
             "text": pl.Series(self._texts).gather(code),
-            "value": value,
+            "value": values["value"],
             "points": causes[cause, row].round(2),
         }
         entries = pl.DataFrame({"row": row, **columns}).group_by("row", maintain_order=True)
@@ -167,7 +168,7 @@ class Explainer:
                     continue
             at = int(members[parts[members].argmin()])
             code = at + len(self.features) * (row[at] is None)
-            yield Reason(self._codes[code], self._texts[code], row[at], float(causes[cause].round(2)))
+            yield Reason(self._codes[code], self._texts[code], _shown(row[at]), float(causes[cause].round(2)))
 
 
 def align_lists(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
@@ -180,23 +181,35 @@ def align_lists(row: pl.Series, lists: pl.Series, rows: int) -> pl.Series:
 def _not_known(feature: Feature) -> str:
     if feature.reason_not_known:
         return feature.reason_not_known
-    what = feature.description.partition(";")[0].strip().rstrip(".")
-    return f"Not known: {what[:1].lower()}{what[1:]}"
+    if feature.missing_means:
+        return f"{feature.missing_means[:1].upper()}{feature.missing_means[1:]}"
+    return f"Not known: {feature.description.partition(';')[0].strip().rstrip('.')}"
 
 
-def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[str]) -> pl.Series:
-    """The values at these rows and features, as text."""
+def _shown(value: float | str | None) -> float | str | None:
+    """The value as it is told: an undefined one has none."""
+    return None if isinstance(value, float) and abs(value) >= LARGEST else value
+
+
+def _as_text(features: pl.DataFrame, row: Rows, feature: Rows, names: Sequence[str]) -> pl.DataFrame:
+    """The values at these rows and features as text (`value`), as `_shown`, and which of them are `missing`."""
     order = np.argsort(feature, kind="stable")
     ends = np.searchsorted(feature[order], np.arange(len(names) + 1))
-    texts = [pl.Series("value", [], pl.String)]
+    texts = [pl.DataFrame(schema={"value": pl.String, "missing": pl.Boolean})]
     texts += [
-        features[name].gather(row[order[start:end]]).cast(pl.String).alias("value")
+        _texts(features[name].gather(row[order[start:end]]))
         for name, (start, end) in zip(names, pairwise(ends), strict=True)
         if end > start
     ]
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return pl.concat(texts).gather(back)
+    return pl.concat(texts)[back]
+
+
+def _texts(values: pl.Series) -> pl.DataFrame:
+    value = pl.col("value")
+    told = pl.when(value.abs() < LARGEST).then(value) if values.dtype.is_float() else value
+    return pl.DataFrame({"value": values}).select(told.cast(pl.String), missing=value.is_null())
 
 
 class _Sums:

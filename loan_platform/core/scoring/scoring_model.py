@@ -1,10 +1,11 @@
 """The one path from a loan's columns to its probability of default. Batch, service and tests score here."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from loan_platform.core.book.constants import EXPOSURE
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.contract_parts import Column, Layout, LayoutColumn
 from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.features.design_matrix import Design
@@ -142,6 +143,7 @@ def reduced_contract(contract: Contract, design: Design) -> Contract:
     """The part of a contract that a model needs: its features, its target, and every column of an application.
 
     Columns known at application stay even if no feature reads them. So a caller sends the same fields to every model.
+    How files write these columns, and which files are linked, stays too: the service reads files of the lender.
     """
     features = tuple(f for f in contract.features if f.name in design.features)
     exposure = columns_read(contract.exposure.sql) if contract.exposure else frozenset[str]()
@@ -150,9 +152,16 @@ def reduced_contract(contract: Contract, design: Design) -> Contract:
     columns = tuple(c for c in contract.columns if c.name in read | offered)
     return Contract.model_validate(
         {
-            **contract.model_dump(exclude={"tables", "join", "layouts"}),
+            **contract.model_dump(exclude={"layouts"}),
             "features": [f.model_dump() for f in features],
             "columns": [c.model_dump() for c in columns],
+            "layouts": [_reduced_layout(layout, contract.entity_key, columns) for layout in contract.layouts],
             "forbidden_features": [n for n in contract.forbidden_features if n in {c.name for c in columns}],
         }
     )
+
+
+def _reduced_layout(layout: Layout, key: str, columns: Iterable[Column]) -> dict[str, Any]:
+    """A layout without other columns. One that has none left stays, because a later layout may fit its files too."""
+    kept = [written for column in columns if (written := layout.by_name.get(column.name))]
+    return {**layout.model_dump(), "columns": [w.model_dump() for w in kept or [LayoutColumn(name=key)]]}

@@ -1,17 +1,59 @@
-"""DuckDB SQL of dates that no strptime format reads, and of typed dates as text."""
+"""DuckDB SQL of dates in the `date_format` of a column, and of typed dates as text."""
 
-from loan_platform.core.book.date_formats import EXCEL_DAYS, ISO_TIME, ISO_WEEK, YEAR_QUARTER
+from loan_platform.core.book.column_types import LAST_SHORT_YEAR
+from loan_platform.core.book.date_formats import (
+    EXCEL_DAYS,
+    ISO_TIME,
+    ISO_WEEK,
+    NAMED_FORMATS,
+    YEAR_QUARTER,
+    all_digits,
+    with_century,
+)
+from loan_platform.core.book.sql import quote_literal
 
-_EXCEL_START = "DATE '1899-12-30'"  # Excel counts a 29 February 1900 that was none, so earlier days are not read
-_FIRST_EXCEL_DAY = 61
+# Excel counts a 29 February 1900 that was none, so earlier days are not read.
+_EXCEL = {"excel_days": ("DATE '1899-12-30'", 61), "excel_days_1904": ("DATE '1904-01-01'", 0)}  # start, first day
 
 
-def read_named(form: str, text: str) -> str:
-    """SQL of the date of a text in one of `NAMED_FORMATS`; null for other texts."""
+def read_date(form: str, text: str) -> str:
+    """SQL of the date of a text in a `date_format`; null for other texts.
+
+    In a format with `%y` the year may have four digits, as typed dates are written.
+    """
+    if form in NAMED_FORMATS:
+        return _read_named(form, text)
+    date = read_strptime(text, (form,), short=with_century(form) != form)
+    if digits := all_digits(form):
+        date = f"CASE WHEN regexp_matches({text}, {quote_literal(digits)}) THEN {date} END"
+    if (full := with_century(form)) == form:
+        return date
+    whole = f"TRY_CAST(try_strptime({text}, {quote_literal(full)}) AS DATE)"
+    as_written = f"lower(strftime({whole}, {quote_literal(full)})) = lower(trim({text}))"
+    return f"coalesce({date}, CASE WHEN {as_written} THEN {whole} END)"
+
+
+def read_strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
+    """SQL of the date of a text in the first of the strptime formats that reads it; null for other texts.
+
+    Args:
+        text: SQL of the text.
+        formats: to try.
+        short: the year has two digits, and is at most `LAST_SHORT_YEAR`.
+    """
+    date = f"TRY_CAST(try_strptime({text}, [{', '.join(map(quote_literal, formats))}]) AS DATE)"
+    if not short:
+        return date
+    century = f"CASE WHEN year({date}) > {LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
+    return f"CAST({date} - to_years({century}) AS DATE)"
+
+
+def _read_named(form: str, text: str) -> str:
     match form:
-        case "excel_days":
+        case "excel_days" | "excel_days_1904":
+            start, first = _EXCEL[form]
             days = f"TRY_CAST({_part(text, EXCEL_DAYS, 1)} AS INTEGER)"
-            return f"CASE WHEN {days} >= {_FIRST_EXCEL_DAY} THEN {_EXCEL_START} + {days} END"
+            return f"CASE WHEN {days} >= {first} THEN {start} + {days} END"
         case "year_quarter":
             year, quarter = (
                 f"TRY_CAST(coalesce({', '.join(_part(text, YEAR_QUARTER, group) for group in groups)}) AS INTEGER)"
@@ -34,17 +76,16 @@ def read_iso_time(text: str) -> str:
 
 
 def written_date(form: str, value: str) -> str:
-    """SQL of a date or timestamp as text in a `date_format`."""
+    """SQL of a date or timestamp as text in a `date_format`, with all digits of the year."""
     match form:
-        case "excel_days":
-            return f"CAST(date_diff('day', {_EXCEL_START}, CAST({value} AS DATE)) AS VARCHAR)"
+        case "excel_days" | "excel_days_1904":
+            return f"CAST(date_diff('day', {_EXCEL[form][0]}, CAST({value} AS DATE)) AS VARCHAR)"
         case "year_quarter":
             return f"year({value}) || 'Q' || quarter({value})"
         case "iso_week":
             return f"strftime(CAST({value} AS TIMESTAMP), '%G-W%V-%u')"
         case _:
-            codes = form.replace("'", "''")
-            return f"strftime(CAST({value} AS TIMESTAMP), '{codes}')"
+            return f"strftime(CAST({value} AS TIMESTAMP), {quote_literal(with_century(form))})"
 
 
 def _part(text: str, pattern: str, group: int) -> str:

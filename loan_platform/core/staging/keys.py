@@ -1,17 +1,20 @@
 """How a key is read, so that one loan has one key in every file and request.
 
 Programs write a number that identifies a loan as `1077501`, as `1077501.0` or as `1.0775e6`. The first two are one
-key. The last one has lost digits, so it is no key.
+key. The last one has lost digits, so it is no key. An exponent is known by its plus or by decimals before it: `2e5`
+may be an identifier, so as a text it is a key.
 """
 
 import re
 
 import polars as pl
 
+from loan_platform.core.book.column_types import BLANKS, trimmed
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.book.sql import quote_literal
 
 NO_KEY = "is a number with decimals, an exponent or separated thousands, which is no key"
+INEXACT_KEY = "is a float of at least 2^53, which may stand for several keys: send it as text or without a point"
 _THOUSAND = r"[0-9]{1,3}\.000"  # 12 with three decimals, or twelve thousand
 WHOLE_KEY = r"(-?[0-9]+)\.0*"
 NUMBER_KEY = (
@@ -29,12 +32,12 @@ class NoKeyError(ValueError):
 
 
 def canonical_key(text: str) -> str:
-    """The key that a text stands for: without spaces around it, `1077501` for `1077501.0`.
+    """The key that a text stands for: without white space around it, `1077501` for `1077501.0`.
 
     Raises:
         NoKeyError: a number with decimals, an exponent or separated thousands.
     """
-    key = text.strip(" ")
+    key = trimmed(text)
     if (whole := _WHOLE.fullmatch(key)) and not _AMBIGUOUS.fullmatch(key):
         return whole[1]
     if _NUMBER.fullmatch(key):
@@ -49,7 +52,7 @@ def refused_pattern() -> str:
 
 def canonical_keys(texts: pl.Expr) -> pl.Expr:
     """`canonical_key` of a column; null for what is no key."""
-    key = texts.str.strip_chars(" ")
+    key = texts.str.strip_chars(BLANKS)
     thousand, whole, number = (key.str.contains(f"^(?:{p})$") for p in (_THOUSAND, WHOLE_KEY, NUMBER_KEY))
     none = pl.lit(None, pl.String)
     return (
@@ -66,7 +69,8 @@ def key_value_sql(column: Column, text: str, value: str) -> str:
         value: SQL of what the column's type makes of it.
     """
     if column.type in ("number", "integer"):
-        return f"CASE WHEN NOT contains(lower({text}), 'e') THEN {value} END"
+        whole = f" AND {value} = trunc({value})" if column.type == "number" else ""
+        return f"CASE WHEN NOT contains(lower({text}), 'e'){whole} THEN {value} END"
     if column.type != "text" or column.allowed is not None:
         return value
     thousand, whole, number = (quote_literal(pattern) for pattern in (_THOUSAND, WHOLE_KEY, NUMBER_KEY))

@@ -6,22 +6,23 @@ What each type accepts stands in `core/book/column_types.py`, reader `file`.
 from datetime import timedelta
 
 from loan_platform.core.book.column_types import (
+    BLANKS,
     BOOLEAN_FORMS,
     DATE_FORMS,
     FIRST_DATE,
     INTEGER_FORMS,
     LAST_DATE,
-    LAST_SHORT_YEAR,
     NEGATIVE,
     NUMBER_FORMS,
     spelling,
 )
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.book.date_formats import NAMED_FORMATS
-from loan_platform.core.staging.dates import read_iso_time, read_named
+from loan_platform.core.book.sql import quote_literal
+from loan_platform.core.staging.dates import read_date, read_iso_time, read_strptime
 
 _NUMBER, _INTEGER = NUMBER_FORMS["file"], INTEGER_FORMS["file"]
 _BOOLEAN, _DATE = BOOLEAN_FORMS["file"], DATE_FORMS["file"]
+_ENDS = f"^[{BLANKS}]|[{BLANKS}]$"
 
 
 def first_try_sql(column: Column, text: str) -> str:
@@ -31,22 +32,22 @@ def first_try_sql(column: Column, text: str) -> str:
             return plain_number_sql(column, text)
         case "percent":
             return plain_number_sql(column, f"rtrim({text}, '% ')")
-        case "date" if column.date_format in NAMED_FORMATS:
-            return read_named(column.date_format, text)
         case "date" if column.date_format is not None:
-            return _strptime(text, (column.date_format,), short="%y" in column.date_format)
+            return read_date(column.date_format, text)
         case "date":
-            return _strptime(text, _DATE.formats)
+            return read_strptime(text, _DATE.formats)
         case _:
             return text
 
 
 def plain_number_sql(column: Column, text: str) -> str:
     """SQL of a number without thousands separators and signs, in the column's decimal sign; null for other texts."""
+    # DuckDB reads `1_000`, which may be a code.
     if column.decimal is None:
-        return f"TRY_CAST({text} AS DOUBLE)"
+        return f"CASE WHEN NOT contains({text}, '_') THEN TRY_CAST({text} AS DOUBLE) END"
     # In such a column a point can only separate thousands, which the first try does not read.
-    return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
+    plain = f"NOT contains({text}, '.') AND NOT contains({text}, '_')"
+    return f"CASE WHEN {plain} THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
 
 
 def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
@@ -58,6 +59,21 @@ def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
         first: SQL of the result of `first_try_sql`.
         clean: `first` is known to be right for every text of the column.
     """
+    value = _value(column, text, first, clean)
+    if clean or column.type in ("text", "boolean"):
+        return value
+    plain = trimmed_sql(text)  # DuckDB's own casts cut ASCII white space only
+    again = _value(column, plain, first_try_sql(column, plain), clean)
+    blank = f"{first} IS NULL AND regexp_matches({text}, {quote_literal(_ENDS)})"
+    return f"CASE WHEN {blank} THEN {again} ELSE {value} END"
+
+
+def trimmed_sql(text: str) -> str:
+    """SQL of a text without white space (`BLANKS`) around it."""
+    return f"regexp_replace({text}, {quote_literal(f'^[{BLANKS}]+|[{BLANKS}]+$')}, '', 'g')"
+
+
+def _value(column: Column, text: str, first: str, clean: bool) -> str:
     match column.type:
         case "text":
             return _category(column, text)
@@ -69,16 +85,6 @@ def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
             return f"CAST({first} AS BIGINT)" if clean else _integer(column, first, text)
         case "number" | "percent":
             return _number(column, first, text, clean)
-
-
-def quote_literal(text: str) -> str:
-    """A SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quote_identifier(text: str) -> str:
-    """A SQL identifier."""
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _number(column: Column, first: str, text: str, clean: bool) -> str:
@@ -115,17 +121,9 @@ def _formatted(column: Column, text: str) -> str:
 
 
 def _boolean(text: str) -> str:
-    word = f"lower(trim({text}))"
+    word = f"lower({trimmed_sql(text)})"
     true, false = (_words(words) for words in (_BOOLEAN.true, _BOOLEAN.false))
     return f"CASE WHEN {word} IN ({true}) THEN true WHEN {word} IN ({false}) THEN false END"
-
-
-def _strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:
-    date = f"TRY_CAST(try_strptime({text}, {_list(formats)}) AS DATE)"
-    if not short:
-        return date
-    century = f"CASE WHEN year({date}) > {LAST_SHORT_YEAR} THEN 100 ELSE 0 END"
-    return f"CAST({date} - to_years({century}) AS DATE)"
 
 
 def _date(first: str, text: str, rare: bool) -> str:
@@ -140,7 +138,7 @@ def _date(first: str, text: str, rare: bool) -> str:
 
 def _short_date(text: str) -> str:
     word = f"regexp_matches({text}, '[0-9]')"  # not `epoch`
-    return f"CASE WHEN {word} THEN {_strptime(text, _DATE.short_formats, short=True)} END"
+    return f"CASE WHEN {word} THEN {read_strptime(text, _DATE.short_formats, short=True)} END"
 
 
 def _iso_day(text: str) -> str:
@@ -154,12 +152,8 @@ def _category(column: Column, text: str) -> str:
         return text
     known = ", ".join(quote_literal(word) for word in column.allowed)
     cases = " ".join(f"WHEN {quote_literal(spelling(word))} THEN {quote_literal(word)}" for word in column.allowed)
-    plain = rf"regexp_replace(lower(trim({text})), '\s+', ' ', 'g')"
+    plain = f"regexp_replace(lower({trimmed_sql(text)}), {quote_literal(f'[{BLANKS}]+')}, ' ', 'g')"
     return f"CASE WHEN {text} IN ({known}) THEN {text} WHEN {text} IS NOT NULL THEN CASE {plain} {cases} END END"
-
-
-def _list(formats: tuple[str, ...]) -> str:
-    return f"[{_words(formats)}]"
 
 
 def _words(texts: tuple[str, ...]) -> str:

@@ -4,13 +4,26 @@ The names come from `typed_rows.typed_sql`: t{i} is the text of column i, n{i} i
 whether the column's own SQL failed. A message names the column and the rule, never the value.
 """
 
+from typing import Literal
+
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.book.sql import quote_literal
+from loan_platform.core.rule_sql.engine_sql import engine_sql
 from loan_platform.core.staging.keys import NO_KEY
-from loan_platform.core.staging.parsing import quote_literal
+from loan_platform.core.staging.parsing import trimmed_sql
 from loan_platform.core.staging.table import Table
 
+Reason = Literal[
+    "unparseable",
+    "unknown_category",
+    "out_of_range",
+    "missing_required",
+    "row_rule",
+    "duplicate_key",
+    "structural",
+]
 FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused BOOLEAN)'
 
 
@@ -25,12 +38,14 @@ def suspect_condition(table: Table, column: Column, i: int) -> str:
 def fault_case(table: Table, column: Column, i: int) -> str:
     """SQL of the value's fault as `FAULT_TYPE`, or null."""
     refused = column.on_invalid == "quarantine" or table.requires(column)
+    reason: Reason = "unparseable" if column.allowed is None else "unknown_category"
     if table.is_key(column) and column.type == "text" and column.allowed is None:
-        reason, message = "unparseable", NO_KEY
+        message = NO_KEY
     elif column.allowed is None:
-        reason, message = "unparseable", f"is not {COLUMN_TYPES[column.type].in_file}"
+        kind = "integer" if table.is_key(column) and column.type == "number" else column.type
+        message = f"is not {COLUMN_TYPES[kind].in_file}"
     else:
-        reason, message = "unknown_category", "is not one of the allowed categories"
+        message = "is not one of the allowed categories"
     unparseable = _fault_sql(column.name, reason, message, refused)
     cases = [f"WHEN {_unparseable(table, column, i)} THEN {unparseable}"]
     if outside := _outside(column, f"v{i}"):
@@ -50,13 +65,26 @@ def target_fault_case() -> str:
 def rule_fault_case(table: Table, rule: RowRule) -> str:
     """SQL over typed columns of the fault of a row that breaks a rule, as `FAULT_TYPE`; null for other rows."""
     columns = " and ".join(column.name for column in table.columns if column.name in rule.columns)
-    texts = ", ".join(quote_literal(text) for text in (columns, "row_rule", f"{rule.name}: {rule.message}"))
-    return f"CASE WHEN {broken_sql(rule)} THEN CAST(row({texts}, true) AS {FAULT_TYPE}) END"
+    fault = fault_sql(quote_literal(columns), "row_rule", quote_literal(rule.statement))
+    return f"CASE WHEN {broken_sql(table, rule)} THEN {fault} END"
 
 
-def broken_sql(rule: RowRule) -> str:
+def fault_sql(column: str, reason: Reason, message: str, refused: bool = True) -> str:
+    """SQL of a fault as `FAULT_TYPE`.
+
+    Args:
+        column: SQL of the name of the column.
+        reason: why the value or the row is wrong.
+        message: SQL of the message.
+        refused: whether the row is quarantined.
+    """
+    return f"CAST(row({column}, {quote_literal(reason)}, {message}, {str(refused).lower()}) AS {FAULT_TYPE})"
+
+
+def broken_sql(table: Table, rule: RowRule) -> str:
     """SQL condition over typed columns: the row breaks the rule. It is not true where the rule is null."""
-    return f"(NOT ({rule.sql}))"
+    schema = {column.name: COLUMN_TYPES[column.type].dtype for column in table.columns}
+    return f"(NOT {engine_sql(rule.sql, schema, 'duckdb')})"
 
 
 def value_inside(column: Column, value: str) -> str:
@@ -86,7 +114,7 @@ def _unparseable(table: Table, column: Column, i: int) -> str:
     unread = f"v{i} IS NULL AND t{i} IS NOT NULL"
     if column.type != "text":
         marks = ", ".join(quote_literal(mark) for mark in table.missing)
-        unread += f" AND trim(t{i}) NOT IN ({marks})"
+        unread += f" AND {trimmed_sql(f't{i}')} NOT IN ({marks})"
     return f"(({unread}) OR e{i})" if column.sql is not None else f"({unread})"
 
 
@@ -105,6 +133,5 @@ def _range(column: Column) -> str:
     return f"is{low}{' or' if low and high else ''}{high}"
 
 
-def _fault_sql(column: str, reason: str, message: str, refused: bool) -> str:
-    texts = ", ".join(quote_literal(text) for text in (column, reason, f"{column} {message}"))
-    return f"CAST(row({texts}, {str(refused).lower()}) AS {FAULT_TYPE})"
+def _fault_sql(column: str, reason: Reason, message: str, refused: bool) -> str:
+    return fault_sql(quote_literal(column), reason, quote_literal(f"{column} {message}"), refused)

@@ -1,6 +1,6 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,8 +8,7 @@ from loan_platform.core.book.constants import LATEST_BY, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Column, Layout, RowRule, SourceTable, Target, plain_name
 from loan_platform.core.book.policies import SameKey, Source
-from loan_platform.core.book.sql import columns_behind
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
+from loan_platform.core.book.sql import columns_behind, quote_identifier, quote_literal
 
 LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
@@ -158,8 +157,13 @@ class Table:
         required = self.missing_required(frozenset())
         return tuple(c.name for c in self.columns if c.name not in required and _lacks(c, present))
 
-    def layout_of(self, header: frozenset[str]) -> Layout | None:
-        """The layout of a file with these raw columns; None: it writes every column as the contract says."""
+    def layout_of(self, written: Sequence[str]) -> Layout | None:
+        """The layout of a file; None: it writes every column as the contract says.
+
+        Args:
+            written: names of the file's columns, in lower case. A layout may use them or the names in the SQL.
+        """
+        header = {*written, *self.canonical(written)}
         return next((layout for layout in self.layouts if header.issuperset(layout.header_has)), None)
 
     def written_in(self, layout: str | None, column: Column) -> Column:

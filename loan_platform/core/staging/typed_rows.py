@@ -4,13 +4,9 @@ from dataclasses import replace
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.keys import key_value_sql
-from loan_platform.core.staging.parsing import (
-    first_try_sql,
-    quote_identifier,
-    quote_literal,
-    value_sql,
-)
+from loan_platform.core.staging.parsing import first_try_sql, trimmed_sql, value_sql
 from loan_platform.core.staging.quarantine_reasons import (
     broken_sql,
     clean_aggregate,
@@ -42,27 +38,39 @@ def typed_sql(
         rows: SQL condition on the raw rows.
     """
     # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
-    raws = [
-        f"TRY({{'x': CAST(({c.sql}) AS VARCHAR)}}) AS s{i}" if c.sql else f"{c.source_sql} AS s{i}"
-        for i, c in enumerate(table.columns)
-    ]
+    raws = [f"{own_text_sql(c)} AS s{i}" for i, c in enumerate(table.columns)]
     target = table.target.sql if table.target else "NULL"
     raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
     texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
-    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql]
+    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql is not None]
     firsts = [f"{_first(table, c, i, files)} AS n{i}" for i, c in enumerate(table.columns)]
     values = [f"{_value(table, c, i, files, c.name in clean)} AS v{i}" for i, c in enumerate(table.columns)]
     # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
     return f"""
     SELECT {", ".join(["*", *values])},
-        CASE WHEN target_value IN (0, 1) THEN target_value END AS {TARGET},
+        CASE WHEN target_value IN (0, 1) THEN CAST(target_value AS INTEGER) END AS {TARGET},
         target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1))
             AS target_failed
     FROM (
-        SELECT {", ".join(["*", *firsts])}, TRY_CAST(target_own.x AS INTEGER) AS target_value FROM (
+        SELECT {", ".join(["*", *firsts])}, {target_value_sql("target_own.x")} AS target_value FROM (
             SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
         )
     )"""
+
+
+def target_value_sql(given: str) -> str:
+    """SQL of what the target's SQL gave as a number, unrounded: 0.6 is no default. Null for other texts."""
+    return f"CASE WHEN NOT contains(CAST({given} AS VARCHAR), '_') THEN TRY_CAST({given} AS DOUBLE) END"
+
+
+def own_text_sql(column: Column) -> str:
+    """SQL over the raw row of the column's text: the raw column, or a struct `x` that is null where its SQL fails."""
+    return column.source_sql if column.sql is None else f"TRY({{'x': CAST(({column.sql}) AS VARCHAR)}})"
+
+
+def given_text_sql(column: Column, i: int) -> str:
+    """SQL of the text that `own_text_sql` gave as s{i}; null where the column's SQL failed."""
+    return f"s{i}" if column.sql is None else f"s{i}.x"
 
 
 def profile_sql(table: Table, raw: str, files: LayoutFiles) -> str:
@@ -108,7 +116,7 @@ def broken_rules_sql(table: Table, raw: str, files: LayoutFiles, clean: frozense
     return f"""
     SELECT __row, source_file, source_line, list_filter([{cases}], lambda fault: fault IS NOT NULL) AS faults
     FROM (SELECT __row, source_file, source_line, {", ".join(values)} FROM ({typed_sql(part, raw, files, clean)}))
-    WHERE {" OR ".join(map(broken_sql, rules))}"""
+    WHERE {" OR ".join(broken_sql(table, rule) for rule in rules)}"""
 
 
 def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
@@ -119,12 +127,13 @@ def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
 
 
 def _text(table: Table, column: Column, i: int) -> str:
-    """SQL of the text to parse. Raw marks of missing values are null already, unless there are spaces around them."""
-    text = f"s{i}.x" if column.sql is not None else f"s{i}"
+    """SQL of the text to parse. Raw marks of missing values are null already, unless white space is around them."""
+    text = given_text_sql(column, i)
     if column.type != "text":
         return text
     marks = ", ".join(quote_literal(mark) for mark in table.missing)
-    return f"CASE WHEN trim({text}) NOT IN ({marks}) THEN trim({text}) END"
+    plain = trimmed_sql(text)
+    return f"CASE WHEN {plain} NOT IN ({marks}) THEN {plain} END"
 
 
 def _first(table: Table, column: Column, i: int, files: LayoutFiles) -> str:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from loan_platform.core.book.contract_parts import Column
 from loan_platform.core.errors import SourceError
-from loan_platform.core.staging.parsing import plain_number_sql, quote_identifier
+from loan_platform.core.staging.parsing import plain_number_sql
 from loan_platform.core.staging.table import LayoutFiles, Table
+from loan_platform.core.staging.typed_rows import given_text_sql, own_text_sql
 
 MIN_VALUES = 100  # fewer values are no evidence: a few loans may well have small ratios
 SHARE = 0.95  # of the values, on the wrong side of 1
@@ -38,8 +39,10 @@ def unit_counts_sql(table: Table, raw: str, files: LayoutFiles) -> str | None:
     counts = ", ".join(
         f"count(*) FILTER (u{i} <> 0), count(*) FILTER (u{i} <> 0 AND abs(u{i}) <= 1)" for i in range(len(columns))
     )
-    texts = ", ".join(f"{_text(c)} AS t{i}" for i, c in enumerate(columns))
-    inner = f"SELECT source_file, {numbers} FROM (SELECT source_file, {texts} FROM {raw})"
+    owns = ", ".join(f"{own_text_sql(c)} AS s{i}" for i, c in enumerate(columns))
+    texts = ", ".join(f"{given_text_sql(c, i)} AS t{i}" for i, c in enumerate(columns))
+    texts = f"SELECT source_file, {texts} FROM (SELECT source_file, {owns} FROM {raw})"
+    inner = f"SELECT source_file, {numbers} FROM ({texts})"
     return f"SELECT source_file, {counts} FROM ({inner}) GROUP BY source_file ORDER BY source_file"
 
 
@@ -79,10 +82,6 @@ def _contradiction(count: UnitCounts, column: Column) -> SourceError | None:
         f"header. {why}"
     )
     return SourceError(count.file, message, hint)
-
-
-def _text(column: Column) -> str:
-    return f"TRY(CAST(({column.sql}) AS VARCHAR))" if column.sql else quote_identifier(column.name)
 
 
 def _unsigned(table: Table, column: Column, files: LayoutFiles) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
+from loan_platform.core.training.matured_months import matured_months
 
 Rows = NDArray[np.int64]
 
@@ -56,6 +57,7 @@ class LoanSplit:
     rows: int
     unknown_outcome: int
     immature: int
+    immature_by_month: dict[str, int]
 
     @property
     def training(self) -> Rows:
@@ -68,6 +70,7 @@ class LoanSplit:
             rows=self.rows,
             unknown_outcome=self.unknown_outcome,
             immature=self.immature,
+            immature_by_month=self.immature_by_month,
             fit=self.parts["fit"].report(),
             calibration=self.parts["calibration"].report(),
             test=self.parts["test"].report(),
@@ -93,13 +96,13 @@ def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None,
             f"none of the {loans.height} outcomes is known: check `target.sql` of the contract, or add older loans"
         )
     if policy.kind == "hash":
-        ordered, immature = _by_hash(known, policy), 0
+        ordered, left_out = _by_hash(known, policy), dict[str, int]()
     elif event_date is None:
         raise SplitError("split.kind is out_of_time, which needs the contract's event_date; set it to hash")
     else:
         dated = loans.with_columns(vintage=event_date.dt.truncate("1mo"))
-        ordered, immature = _out_of_time(dated, policy)
-    return _assemble(ordered, policy, loans.height, loans.height - known.height, immature)
+        ordered, left_out = _out_of_time(dated, policy)
+    return _assemble(ordered, policy, loans.height, loans.height - known.height, left_out)
 
 
 def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
@@ -148,8 +151,8 @@ def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
     return rank.sort("row")["share"].to_numpy()
 
 
-def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame, int]:
-    """Loans of matured vintages with known outcome and their part; count of known loans in immature vintages."""
+def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Loans of matured vintages with known outcome and their part; known loans left out, by immature month."""
     found = matured_months(loans["vintage"], loans["target"], policy.min_resolved)
     matured = found.months
     known = loans.filter(pl.col("target").is_not_null())
@@ -164,48 +167,14 @@ def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame
     test_from, calibration_from = matured[-policy.test_months], matured[-held_out]
     part = pl.when(pl.col("vintage") >= test_from).then(2).when(pl.col("vintage") >= calibration_from).then(1)
     ordered = kept.with_columns(part=part.otherwise(0).cast(pl.Int8)).sort("vintage", "key")
-    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), known.height - kept.height
+    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), _by_month(
+        known.filter(~pl.col("vintage").is_in(matured))
+    )
 
 
-@dataclass(frozen=True)
-class MaturedMonths:
-    """The months of which nearly all outcomes are known, oldest first, and what ended the series."""
-
-    months: tuple[date, ...]
-    ended_by: date | None
-    known_then: float
-
-    @property
-    def why(self) -> str:
-        """What ended the series, as the end of a sentence; empty if nothing did."""
-        if self.ended_by is None:
-            return ""
-        return (
-            f" (from {self.ended_by:%Y-%m} on, with {self.known_then:.1%} of its outcomes known, loans are still open)"
-        )
-
-
-def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -> MaturedMonths:
-    """The months before the first from which on too many outcomes are open.
-
-    A month that alone has too many open outcomes does not end the series if it and all later months together have not:
-    one open loan in a small month says nothing about those after it. That month is left out.
-
-    Args:
-        vintage: first day of the month of each loan; null is left out.
-        target: null while the outcome is not known.
-        min_resolved: share of outcomes that must be known.
-    """
-    loans = pl.DataFrame({"vintage": vintage, "known": target.is_not_null()}).drop_nulls("vintage")
-    months = loans.group_by("vintage").agg(pl.col("known").sum(), rows=pl.len()).sort("vintage", descending=True)
-    later = pl.col("known").cum_sum() / pl.col("rows").cum_sum()
-    share = months.with_columns(pl.col("known") / pl.col("rows"), later=later).reverse()
-    immature = share.filter((pl.col("known") < min_resolved) & (pl.col("later") < min_resolved))
-    mature = share.filter(pl.col("known") >= min_resolved)["vintage"]
-    if immature.is_empty():
-        return MaturedMonths(tuple(mature), None, 1.0)
-    cut = immature["vintage"][0]
-    return MaturedMonths(tuple(month for month in mature if month < cut), cut, float(immature["known"][0]))
+def _by_month(loans: pl.DataFrame) -> dict[str, int]:
+    counted = loans.group_by("vintage").len().sort("vintage")
+    return {f"{month:%Y-%m}": rows for month, rows in counted.drop_nulls().iter_rows()}
 
 
 def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
@@ -229,7 +198,9 @@ def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
     return ordered.join(lookup, on="vintage", how="left", maintain_order="left")["block"].fill_null(-1)
 
 
-def _assemble(ordered: pl.DataFrame, policy: SplitPolicy, rows: int, unknown: int, immature: int) -> LoanSplit:
+def _assemble(
+    ordered: pl.DataFrame, policy: SplitPolicy, rows: int, unknown: int, left_out: dict[str, int]
+) -> LoanSplit:
     parts = dict(enumerate(("fit", "calibration", "test")))
     frames = {name: ordered.filter(pl.col("part") == code) for code, name in parts.items()}
     for name, frame in frames.items():
@@ -245,7 +216,8 @@ def _assemble(ordered: pl.DataFrame, policy: SplitPolicy, rows: int, unknown: in
         },
         rows=rows,
         unknown_outcome=unknown,
-        immature=immature,
+        immature=rows - unknown - ordered.height,
+        immature_by_month=left_out,
     )
 
 

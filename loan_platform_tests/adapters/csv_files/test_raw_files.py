@@ -164,7 +164,7 @@ def test_a_record_that_is_not_utf8_is_quarantined(tmp_path: Path) -> None:
         (gzip.compress(b"x" * 1000, mtime=0)[:-8] + bytes(8), "damaged gzip"),
         (b"\x1f\x8b" + b"x" * 100, "damaged gzip"),
         (b"x" * 3_000_000, "has no header"),
-        (("\n".join([HEADER] + ["1,2"] * 2998)).encode(), "2,9.. of 2,9.. lines do not fit the header"),
+        (("\n".join([HEADER] + ["1,2"] * 2998)).encode(), "has 2,9.. of 2,9.. lines that do not fit the header"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_clear_error(tmp_path: Path, data: bytes, problem: str) -> None:

@@ -100,7 +100,7 @@ def test_the_date_and_its_format_can_be_stated(tmp_path: Path) -> None:
         ({"date": "score"}, "DATE 'score' is not read as a date. State how it is written, such as DATE_FORMAT="),
         ({"date_format": "%d/%m/%Y"}, "DATE_FORMAT '%d/%m/%Y' reads no column"),
         ({"date_format": "%Q"}, "DATE_FORMAT: %Q is no part of a date"),
-        ({"date_format": "weeks"}, "It may also be excel_days, year_quarter, iso_week"),
+        ({"date_format": "weeks"}, "It may also be excel_days, excel_days_1904, year_quarter, iso_week"),
     ],
 )
 def test_a_wrong_date_or_format_is_refused(tmp_path: Path, asked: dict[str, str], told: str) -> None:

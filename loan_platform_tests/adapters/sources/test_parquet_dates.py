@@ -65,7 +65,7 @@ def test_a_zone_as_an_offset_is_that_zone(tmp_path: Path, zone: str) -> None:
     path, instant = tmp_path / "a.parquet", datetime(2015, 2, 28, 22, 30, tzinfo=UTC)
     times = pa.array([instant], pa.timestamp("us", "+02:00"))
     pq.write_table(pa.table({"id": ["1"], "income": ["5"], "status": ["bad"], "issued": times}), path)
-    assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(1,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(1,)]
     done = ingest([path], tmp_path / "out", warehouse=Warehouse(DuckDbSession(threads=1)))
     assert done.accepted["issued"].to_list() == [DAY], zone
 

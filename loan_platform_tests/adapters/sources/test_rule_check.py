@@ -21,8 +21,11 @@ MISTAKES = {
     "debt - salary": "wrong_type",
     "no_such(debt) < salary": "invalid_sql",
     "debt <= rate": "not_at_application",
-    "regexp_like(region, '^n')": "sql_does_not_run",
+    "regexp_like(region, '^n')": "engines_differ",
     "debt // 2 >= 0": "engines_differ",
+    "debt % 2 = 0": "engines_differ",
+    "CAST(debt AS INTEGER) = 2": "engines_differ",
+    "ROUND(debt) <= salary": "engines_differ",
 }
 RULE = "row_rules:\n- name: debt_is_sane\n  sql: {sql}\n  message: the debts are too high\nfeatures:\n"
 RATE = "columns:\n- name: rate\n  description: Rate.\n  type: percent\n  available_at: pricing\n"

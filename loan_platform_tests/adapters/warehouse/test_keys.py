@@ -1,5 +1,6 @@
 """One loan has one key, in files of every type, in outcomes, in batch jobs and in requests."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from bento.http.bodies import csv_rows
 from loan_platform.core.applications.frame_reader import FrameReader
 from loan_platform.core.applications.reader import ApplicationError, ApplicationReader
+from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.bundles import scoring_model
@@ -70,6 +72,16 @@ def test_two_spellings_of_one_key_are_one_loan(tmp_path: Path) -> None:
     assert done.reasons == [(3, "number", "duplicate_key"), (4, "number", "unparseable")]
 
 
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_a_key_of_a_numeric_column_is_a_whole_number(tmp_path: Path, kind: str) -> None:
+    columns = [{**column, "type": kind} if column["name"] == "number" else column for column in BOOK["columns"]]
+    rows = [GOOD.format(id=written) for written in (KEY, "1002.0", "1.5", "1e3", "x")]
+    done = ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out", book(columns=columns))
+    assert done.accepted["number"].to_list() == [int(KEY), 1002]
+    assert done.reasons == [(line, "number", "unparseable") for line in (4, 5, 6)]
+    assert set(done.quarantined["message"]) == {f"number is not {COLUMN_TYPES['integer'].in_file}"}
+
+
 def test_keys_made_by_sql_have_no_decimals_of_a_float(tmp_path: Path) -> None:
     columns = [{**column, "sql": "'A-' || id"} if column["name"] == "number" else column for column in BOOK["columns"]]
     done = ingest([parquet(tmp_path / "a.parquet", TYPED["float"])], tmp_path / "out", book(columns=columns))
@@ -105,10 +117,46 @@ def test_a_batch_job_reads_the_key_of_a_csv_file() -> None:
     assert read.rejected["row"].to_list() == [3]
 
 
+def test_a_numeric_key_is_its_value_in_requests_and_jobs() -> None:
+    model = scoring_model()
+    columns = [c.model_copy(update={"type": "number"} if c.name == "loan_id" else {}) for c in model.contract.columns]
+    reader = ApplicationReader(replace(model, contract=model.contract.model_copy(update={"columns": tuple(columns)})))
+    cells = {"row": [1, 2, 3], "loan_id": ["2e5", "200000", "200000.0"], "income": ["5"] * 3}
+    read = FrameReader(reader).read(pl.DataFrame(cells), as_text=True)
+    assert read.keys.to_list() == ["200000"] * 2
+    assert read.rejected["row"].to_list() == [1]  # as in a file: a text with an exponent may have lost digits
+    assert reader.key_of({"loan_id": 2e5}) == reader.key_of({"loan_id": 200000}) == "200000"
+
+
+def test_an_exponent_without_a_plus_may_be_an_identifier(tmp_path: Path) -> None:
+    done = ingest([write(tmp_path / "a.csv", [GOOD.format(id="2e5")])], tmp_path / "out")
+    cells = {"row": [1], "loan_id": ["2e5"], "income": ["5"]}
+    assert done.accepted["number"].to_list() == FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == ["2e5"]
+    assert READER.key_of({"loan_id": "2e5"}) == "2e5"
+
+
+@pytest.mark.parametrize("written", [f"{KEY}\u00a0", f"\t{KEY}.0", f"\u2009{KEY} "])
+def test_white_space_around_a_key_makes_no_other_loan(tmp_path: Path, written: str) -> None:
+    rows = [GOOD.format(id=KEY), GOOD.format(id=written)]
+    assert ingest([write(tmp_path / "a.csv", rows)], tmp_path / "out").reasons == [(3, "number", "duplicate_key")]
+    cells = {"row": [1], "loan_id": [written], "income": ["5"]}
+    assert FRAMES.read(pl.DataFrame(cells), as_text=True).keys.to_list() == [KEY]
+    assert READER.key_of({"loan_id": written}) == KEY
+
+
 @pytest.mark.parametrize("sent", [KEY, f" {KEY}.0", 1077501, 1077501.0])
 def test_audit_records_have_the_key_as_files_have_it(sent: Any) -> None:
     assert READER.key_of({"loan_id": sent}) == KEY
     assert READER.key_of({"loan_id": None}) is READER.key_of({}) is READER.key_of({"loan_id": " NA"}) is None
+
+
+def test_whole_numbers_are_keys_and_inexact_floats_are_none() -> None:
+    for whole in (2**53, 2**53 + 1, -(2**60), 10**30):
+        assert READER.key_of({"loan_id": whole}) == str(whole)
+    assert READER.key_of({"loan_id": 2.0**53 - 1}) == str(2**53 - 1)
+    for inexact in (2.0**53, -1e17):
+        with pytest.raises(ApplicationError, match=r"is a float of at least 2\^53, which may stand for several keys"):
+            READER.key_of({"loan_id": inexact})
 
 
 @pytest.mark.parametrize("sent", ["1.0775e6", "1077501.5", "1,077,501"])

@@ -9,9 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 import loan_platform
+from loan_platform.adapters.sources.sample import read_sample
+from loan_platform.adapters.sources.unit_check import sample_unit_issues
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import Source
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.errors import SourceError
+from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.ingest import BOOK, HEADER, Ingested, book, ingest, write
 
 FRACTIONS = {
@@ -118,3 +122,28 @@ def test_two_loans_with_a_low_dti_are_read_as_one_of_many(tmp_path: Path) -> Non
         done = ingest([tmp_path / "a.csv"], tmp_path / "out", contract)
         read[count] = done.accepted.select("dti", "revol_util").rows()
     assert read == {count: [(0.85, 0.9), (0.4, 0.9), (18.2, 0.9)][:count] for count in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("name", ["interest", "coupon"])
+def test_a_rate_with_several_names_is_read(tmp_path: Path, name: str) -> None:
+    header = HEADER.replace("rate", name)
+    path = write(tmp_path / "a.csv", rows(["11.22"]), header)
+    assert ingest([path], tmp_path / "out", rate(sources=["interest", "coupon"])).accepted["rate"].to_list() == [11.22]
+    fractions = write(tmp_path / "b.csv", rows(["0.11"] * 100), header)
+    with pytest.raises(SourceError, match="rate seems to be written as fraction"):
+        ingest([fractions], tmp_path / "b", rate(sources=["interest", "coupon"]))
+
+
+@pytest.mark.parametrize("has", ["rate", "debt ratio"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_layout_is_found_by_any_name_of_a_column(tmp_path: Path, has: str, kind: str) -> None:
+    layout = FRACTIONS | {"header_has": [has]}
+    columns = [c | {"sources": ["rate", "Debt Ratio"]} if c["name"] == "rate" else c for c in BOOK["columns"]]
+    contract = book(columns=columns, layouts=[layout])
+    path = write(tmp_path / "a.csv", rows(["0.1122"] * 100), HEADER.replace("rate", "Debt Ratio"))
+    if kind == "parquet":
+        pl.read_csv(path, infer_schema=False).write_parquet(path := path.with_suffix(".parquet"))
+    assert ingest([path], tmp_path / "out", contract).accepted["rate"].to_list() == [11.22] * 100
+    table = Table.from_contract(contract)
+    sample = read_sample(path, table, Source(path="-"), frozenset({"rate"}))
+    assert list(sample_unit_issues(table, path.name, sample)) == []

@@ -29,8 +29,14 @@ KINDS: dict[str, dict[str, str]] = {
     "count": {"type": "integer"},
     "iso": {"type": "date"},
     "german": {"type": "date", "date_format": "%d.%m.%Y"},
+    "short": {"type": "date", "date_format": "%d.%m.%y"},
+    "compact": {"type": "date", "date_format": "%Y%m%d"},
+    "excel": {"type": "date", "date_format": "excel_days"},
+    "mac": {"type": "date", "date_format": "excel_days_1904"},
     "word": {"type": "text"},
 }
+DAYS = {"excel": dt.date(1899, 12, 30), "mac": dt.date(1904, 1, 1)}  # the first day of the numbers
+DATED = [name for name, keys in KINDS.items() if keys["type"] == "date"]
 DATES = st.none() | st.dates(dt.date(1950, 1, 1), dt.date(2060, 12, 31))
 # Ratios up to 1 and amounts above it, in every mixture.
 NUMBERS = st.none() | st.sampled_from([0.0, -0.0, 0.4, 0.85, 1.0, -0.5, 1.234, 1e-7, 1e20, 12345.678]) | st.floats(
@@ -41,9 +47,9 @@ ROWS = st.fixed_dictionaries(
         **dict.fromkeys(("plain", "comma", "percent"), NUMBERS),
         "fraction": st.none() | st.decimals(-2, 2, places=4).map(float),
         "count": st.none() | st.integers(-(2**40), 2**40),
-        "iso": DATES,
-        "german": DATES,
-        "word": st.none() | st.sampled_from(["a", "b c", "Ä"]),
+        **dict.fromkeys(DATED, DATES),
+        "short": st.none() | st.dates(dt.date(1930, 1, 1), dt.date(2029, 12, 31)),  # what two digits can say
+        "word": st.none() | st.sampled_from(["a", "b c", "Ä", "a\u00a0", "\tb c "]),
     }
 )
 
@@ -51,8 +57,7 @@ ROWS = st.fixed_dictionaries(
 def contract() -> Contract:
     columns = [{"name": name, "description": name, **keys} for name, keys in KINDS.items()]
     numbers = [name for name, keys in KINDS.items() if keys["type"] in ("number", "percent", "integer")]
-    years = [f"EXTRACT(year FROM {name})" for name in ("iso", "german")]
-    read = dict(zip([*numbers, "iso_year", "german_year"], [*numbers, *years], strict=True))
+    read = {name: name for name in numbers} | {f"{name}_year": f"EXTRACT(year FROM {name})" for name in DATED}
     features = [Feature(name=f"f_{n}", sql=sql, description=n, reason=n) for n, sql in read.items()]
     word = Feature(name="f_word", sql="word", kind="category", description="word", reason="word")
     return Contract.model_validate(
@@ -80,6 +85,8 @@ def text(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dt.date):
+        if name in DAYS:
+            return str((value - DAYS[name]).days)
         return value.strftime(KINDS[name].get("date_format", "%Y-%m-%d"))
     return repr(value).replace(".", ",") if KINDS[name].get("decimal") else str(value)
 
@@ -103,13 +110,15 @@ def as_csv(path: Path, rows: dict[str, dict[str, Any]]) -> Path:
 
 def as_parquet(path: Path, rows: dict[str, dict[str, Any]]) -> Path:
     number = dict.fromkeys(("plain", "comma", "percent", "fraction"), pl.Float64)
-    schema = {"id": pl.String, **number, "count": pl.Int64, "iso": pl.Date, "german": pl.Date, "word": pl.String}
+    schema = {"id": pl.String, **number, "count": pl.Int64, **dict.fromkeys(DATED, pl.Date), "word": pl.String}
     pl.DataFrame([{"id": key, **row} for key, row in rows.items()], schema=schema).write_parquet(path)
     return path
 
 
 def over_http(row: dict[str, Any]) -> tuple[Any, ...]:
-    sent = {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()}
+    sent: dict[str, Any] = {
+        name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()
+    }
     if sent["fraction"] is not None:
         sent["fraction"] = round(sent["fraction"] * 100, 10)  # a request has the unit of the column
     (typed,) = READER.read(sent).rows(named=True)
@@ -133,7 +142,7 @@ def test_a_value_depends_on_its_text_and_the_contract(rows: list[dict[str, Any]]
 
 
 def test_missing_texts_and_nan_are_missing_in_every_file() -> None:
-    known = {"plain": 1.5, "comma": 1.5, "percent": 1.5, "fraction": 0.5, "count": 2, "iso": None, "german": None}
+    known = {"plain": 1.5, "comma": 1.5, "percent": 1.5, "fraction": 0.5, "count": 2, **dict.fromkeys(DATED)}
     rows = {key: {**known, "word": "a"} for key in ("k0", "k1")}
     with tempfile.TemporaryDirectory() as name:
         path = as_csv(Path(name) / "a.csv", rows)

@@ -100,6 +100,26 @@ def test_typed_columns_are_read_as_each_row_alone(rows: list[dict[str, Any]]) ->
     held_against(raw, False, sent)
 
 
+@pytest.mark.parametrize("numbers", [pl.Float32, pl.Float64, pl.Decimal(10, 2)])
+def test_a_number_does_not_depend_on_its_row(numbers: Any) -> None:
+    tenths = pl.Series([0.1, 0.1, -0.0]).cast(numbers)
+    frame = pl.DataFrame({"row": [1, 2, 3], "income": tenths, "term": [36] * 3, "region": ["north", " NORTH", "north"]})
+    read = FRAMES.read(frame, as_text=False)
+    assert read.rejected.rows() == []
+    assert [str(value) for value in read.frame["income"]] == ["0.1", "0.1", "0.0"]
+
+
+@pytest.mark.parametrize("numbers", [pl.Float32, pl.Decimal(10, 2)])
+def test_a_whole_number_of_any_numeric_type_is_an_integer(numbers: Any) -> None:
+    frame = pl.DataFrame(
+        {"row": [1, 2], "income": [5.5, 5.5], "region": ["north"] * 2, "term": pl.Series([36.0, 36.5]).cast(numbers)}
+    )
+    read = FRAMES.read(frame, as_text=False)
+    assert read.rows.to_list() == [1]
+    assert read.frame["term"].to_list() == [36.0]
+    assert read.rejected.rows() == [(2, "term", "wrong_type", "must be a whole number")]
+
+
 def test_columns_of_another_type_refuse_their_rows() -> None:
     raw = pl.DataFrame({"row": [1, 2], "income": ["5", None], "term": [36, 36], "region": ["north", "north"]})
     read = FRAMES.read(raw, as_text=False)

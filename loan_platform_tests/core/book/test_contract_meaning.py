@@ -189,6 +189,14 @@ CASES = [
         ("'gross_salary'",),
     ),
     Planted(
+        "  monotone: increasing\n  when_undefined: highest_risk",
+        "  missing_means: no debt_amount  # told\n  monotone: increasing\n  when_undefined: highest_risk",
+        "# told",
+        "features[1].missing_means",
+        "no_plain_text",
+        ("'debt_amount'",),
+    ),
+    Planted(
         "when_undefined: highest_risk",
         "when_undefined: largest",
         "when_undefined:",

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,81 @@ def test_a_known_zero_divisor_gives_the_stated_end(
         {"amount": [5.0, 0.0, -5.0, None, 5.0, 5.0], "income": [0.0, 0.0, -0.0, 0.0, None, 2.0]},
     )
     assert computed(feature, frame) == [end, end, end, None, None, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("amount / COALESCE(NULLIF(income, 0), 1)", 2.0),
+        ("COALESCE(amount / NULLIF(income, 0), 0)", 0.0),
+        ("amount / (CASE WHEN NULLIF(income, 0) IS NULL THEN 1 ELSE income END)", 2.0),
+        ("amount / (1 + NULLIF(income, 0))", None),
+        ("GREATEST(amount / NULLIF(income, 0), 3)", 3.0),
+        ("1 / (amount / NULLIF(income, 0))", None),
+        ("CASE WHEN amount / NULLIF(income, 0) IS NULL THEN 7 ELSE 8 END", 7.0),
+        ("EXP(-amount / NULLIF(income, 0))", None),
+    ],
+)
+def test_a_guard_with_a_result_of_its_own_keeps_it(sql: str, value: float | None):
+    frame = pl.DataFrame({"amount": [2.0], "income": [0.0]})
+    assert computed(ratio(sql, when_undefined="largest"), frame) == [value]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "amount / (2 * NULLIF(income, 0))",
+        "100 * (amount / -CAST(NULLIF(income, 0) AS DOUBLE) - 1) / amount",
+        "ln(amount / NULLIF(income, 0))",
+        "amount // NULLIF(income, 0)",
+        "amount // income // 2",
+        "amount % income",
+    ],
+)
+def test_a_known_zero_in_a_divisor_is_the_stated_end(sql: str):
+    frame = pl.DataFrame({"amount": [2.0], "income": [0.0]})
+    assert computed(ratio(sql, when_undefined="largest"), frame) == [LARGEST]
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        ("amount // income", [None, -4.0, 2.0, None]),
+        ("amount % income", [None, 1.5, 0.0, None]),
+        ("CAST(amount / income AS INTEGER)", [None, -3.0, 2.0, None]),
+        ("CAST(amount AS INTEGER)", [5.0, 7.0, None, None]),
+        ("CAST(purpose AS DOUBLE)", [None, 1.5, None, None]),
+    ],
+)
+def test_no_value_of_a_row_makes_a_feature_raise(sql: str, values: list[float | None]):
+    frame = pl.DataFrame(
+        {
+            "amount": [5.0, 7.5, 1e300, None],
+            "income": [0.0, -2.0, 5e299, 1.0],
+            "purpose": ["car", "1.5", "", None],
+        }
+    )
+    assert computed(ratio(sql), frame) == values
+
+
+@pytest.mark.parametrize("rows", [1, 2, 20])
+@pytest.mark.parametrize("sql", ["CASE WHEN 1 <= income THEN 1 ELSE 0 END", "NULLIF(0, income)", "COALESCE(0, income)"])
+def test_a_missing_value_beside_a_literal_has_a_result(sql: str, rows: int):
+    features = FeatureSet(contract().model_copy(update={"features": (ratio(sql),)}))
+    for frame in (
+        pl.DataFrame({"amount": [1.0], "income": [None]}),
+        pl.DataFrame({"amount": [1.0]}),
+    ):
+        assert features.compute(pl.concat([frame] * rows))["ratio"].to_list() == [0.0] * rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "value"),
+    [("EXTRACT(MONTH FROM opened) * 30", "number", 360.0), ("EXTRACT(YEAR FROM opened)", "category", "1999")],
+)
+def test_parts_of_a_date_do_not_overflow(sql: str, kind: str, value: float | str):
+    features = FeatureSet(contract().model_copy(update={"features": (ratio(sql, kind=kind),)}))
+    assert features.compute(pl.DataFrame({"opened": [date(1999, 12, 31)]}))["ratio"].to_list() == [value]
 
 
 def test_zero_has_no_sign():

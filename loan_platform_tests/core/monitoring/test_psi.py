@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.monitoring.drift_report import DriftReport
 from loan_platform.core.monitoring.psi import DriftTable, chance_psi, drift_table, psi
 from loan_platform.core.monitoring.reference import Reference
@@ -109,6 +110,20 @@ def test_bins_of_a_number() -> None:
     assert x.labels[-2:] == ("above 91", "(missing)")
     assert x.reference[-1] == pytest.approx(2 / 102)
     assert [round(share * 6) for share in x.batch] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1]
+
+
+def test_a_bin_of_undefined_values_is_named() -> None:
+    few = pl.DataFrame({"x": [1.0, 2.0, LARGEST, -LARGEST]})
+    assert Reference.build(few, np.zeros(4)).features[0].labels == (
+        "(undefined, low)",
+        "1",
+        "2",
+        "(undefined)",
+        "(other)",
+        "(missing)",
+    )
+    many = pl.DataFrame({"x": [*(float(i) for i in range(60)), *[LARGEST] * 40]})
+    assert "above (undefined)" in Reference.build(many, np.zeros(100)).features[0].labels
 
 
 def test_bins_of_few_values_show_a_value_new_since_development() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.models.calibration import Isotonic
 from loan_platform.core.scoring import reasons as module
 from loan_platform.core.scoring.answer import MAX_REASONS, Reason
@@ -112,11 +113,42 @@ def test_a_missing_value_that_is_a_fact_is_no_reason(alone: bool):
     assert any(silent & {reason.code for reason in row} for row in before)
     for told, row in zip(before, after, strict=True):
         others = tuple(reason for reason in told if reason.code not in silent)
-        assert row == (others or told)  # the only reason that there is stays
+        facts = tuple(r._replace(text="No income") if r.code in silent else r for r in told)
+        assert row == (others or facts)  # the only reason that there is stays
     assert Explainer(model).column(features, most=99).list.len().to_list() == [len(row) for row in after]
     assert [r["code"] for row in Explainer(model).column(features).to_list() for r in row] == [
         reason.code for row in reasons(model, features) for reason in row
     ]
+
+
+@pytest.mark.parametrize("end", [LARGEST, -LARGEST])
+def test_an_undefined_value_is_told_without_a_number(end: float):
+    model = trained().model
+    features = model.features(loans(400)).with_columns(burden=pl.lit(end))
+    alone = [r for row in reasons(model, features, most=99) for r in row]
+    bulk = [r for row in Explainer(model).column(features, most=99).to_list() for r in row]
+    assert [r.code for r in alone] == [r["code"] for r in bulk]
+    assert {r.value for r in alone if r.code == "burden"} <= {None}
+    assert {r["value"] for r in bulk if r["code"] == "burden"} <= {None}
+    assert ("burden" in {r.code for r in alone}) == (end > 0)  # it is known, and has the highest risk
+    assert not any("e38" in str(r.value) or "e38" in str(r.points) for r in alone)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"description": "FICO of the second applicant, points."}, "Not known: FICO of the second applicant, points"),
+        ({"description": "Income a month; before tax."}, "Not known: Income a month"),
+        ({"missing_means": "no income of its own"}, "No income of its own"),
+        ({"missing_means": "no income", "reason_not_known": "Income was not stated"}, "Income was not stated"),
+    ],
+)
+def test_the_text_of_a_missing_value_is_the_contract_s(keys: dict[str, str], text: str):
+    model = with_causes(trained().model, "none_else", "income", "burden", "monthly_income", **keys)
+    features = model.features(loans().with_columns(pl.lit(None, pl.Float64).alias("income")))
+    alone = {r.text for row in reasons(model, features, most=99) for r in row if r.code.endswith("income_not_known")}
+    told = [r for row in Explainer(model).column(features, most=99).to_list() for r in row]
+    assert alone == {r["text"] for r in told if r["code"].endswith("income_not_known")} == {text}
 
 
 def test_a_cause_is_named_once_by_its_weightiest_feature():

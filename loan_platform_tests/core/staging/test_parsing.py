@@ -45,6 +45,7 @@ from loan_platform_tests.support.one_column import staged, table_of
         ("true", "unparseable"),
         ("$", "unparseable"),
         ("١٢", "unparseable"),
+        ("1_000", "unparseable"),
     ],
 )
 def test_number(text: str | None, value: object) -> None:
@@ -65,6 +66,7 @@ def test_number(text: str | None, value: object) -> None:
         ("1e300", "unparseable"),
         ("NaN", "unparseable"),
         ("40_", "unparseable"),
+        ("1_000", "unparseable"),
         ("36 months", "unparseable"),
     ],
 )
@@ -135,6 +137,7 @@ def test_date(text: str, value: object) -> None:
         ("1e400", "unparseable"),
         ("NaN", "unparseable"),
         (".", "unparseable"),
+        ("1_000,5", "unparseable"),
     ],
 )
 def test_number_with_a_decimal_comma(text: str, value: object) -> None:
@@ -224,8 +227,8 @@ def test_category(text: str, value: object) -> None:
 
 
 def test_percent_with_and_without_sign() -> None:
-    texts = ["11.22", " 11.22%", "11.22 %", "0.5", "-1", "1e400", "%"]
-    faults = ["unparseable", "unparseable"]
+    texts = ["11.22", " 11.22%", "11.22 %", "0.5", "-1", "1e400", "%", "1_1%"]
+    faults = ["unparseable"] * 3
     assert staged(table_of(type="percent"), texts) == [11.22, 11.22, 11.22, 0.5, -1.0, *faults]
 
 

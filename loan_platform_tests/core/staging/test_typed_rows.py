@@ -46,3 +46,13 @@ def test_what_a_file_must_have() -> None:
     table = Table.from_contract(book())
     assert set(table.missing_required(frozenset())) == {"number", "issued", "income"}
     assert table.missing_optional(frozenset({"id", "issued", "income", "term"})) == ("rate", "home", "joint")
+
+
+def test_a_target_is_not_rounded() -> None:
+    target = book(target={"sql": "status", "description": "Bad."}).target
+    table = replace(table_of(type="text"), target=target)
+    given = ["0", "1", "1.0", None, "0.6", "1.4", "0_1", "bad"]
+    rows = ", ".join(f"({i}, 'f', {i}, 'a', {'NULL' if g is None else repr(g)})" for i, g in enumerate(given))
+    raw = f"(FROM (VALUES {rows}) AS r(__row, source_file, source_line, x, status))"
+    found = duckdb.execute(f"SELECT target, target_failed FROM ({typed_sql(table, raw, {})}) ORDER BY __row").fetchall()
+    assert found == [(0, False), (1, False), (1, False), (None, False), *[(None, True)] * 4]

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.training_policies import SplitPolicy
+from loan_platform.core.training.matured_months import matured_months
 from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
 
 
@@ -140,14 +141,50 @@ def test_out_of_time_needs_a_date():
         split_loans(frame["key"], frame["target"], None, SplitPolicy())
 
 
-def test_one_open_loan_in_a_small_month_does_not_end_the_series():
-    first = pl.DataFrame(
-        {"key": [f"f{i}" for i in range(5)], "date": [date(2009, 12, 1)] * 5, "target": [None, 0, 1, 0, 0]}
-    )
-    book = pl.concat([first.cast({"target": pl.Int8}), _book()])
+def _loans(month: date, known: int, open_: int = 0) -> pl.DataFrame:
+    targets = [*(i % 5 == 0 for i in range(known)), *[None] * open_]
+    keys = [f"{month}/{i}" for i in range(known + open_)]
+    return pl.DataFrame({"key": keys, "date": [month] * len(keys), "target": pl.Series(targets, dtype=pl.Int8)})
+
+
+def _months(sizes: dict[int, tuple[int, int]], months: int, tail: int, rows: int) -> pl.DataFrame:
+    """Months from 2010 on of as many loans, of which those of the newest are open; `sizes`: others, by number."""
+    plain = {i: (rows, 0) if i < months - tail else (0, rows) for i in range(months)}
+    return pl.concat([_loans(date(2010 + i // 12, i % 12 + 1, 1), *size) for i, size in (plain | sizes).items()])
+
+
+@pytest.mark.parametrize("tail", [0, 4])
+def test_one_open_loan_in_a_small_month_does_not_end_the_series(tail: int):
+    first = _loans(date(2009, 12, 1), 4, 1)
+    newest = [_loans(date(2012, i + 1, 1), 0, 50) for i in range(tail)]
+    book = pl.concat([first, _book(), *newest])
     split = _split(book)
     assert book["date"][split.test].max() == date(2011, 12, 15)
-    assert (split.unknown_outcome, split.immature) == (1, 4)  # the other four of that month are left out
+    assert (split.unknown_outcome, split.immature) == (1 + 50 * tail, 4)  # the other four of that month are left out
+    assert split.immature_by_month == {"2009-12": 4}
+    assert split.report().immature_by_month == split.immature_by_month
+
+
+@pytest.mark.parametrize(
+    ("small", "size", "rows"),
+    [(9, (8, 2), 100), (0, (4, 1), 100), (19, (7, 1), 500), (46, (3, 2), 100), (24, (60, 40), 100)],
+)
+def test_open_loans_of_one_month_leave_out_that_month_alone(small: int, size: tuple[int, int], rows: int):
+    book = _months({small: size}, months=60, tail=12, rows=rows)
+    found = matured_months(book["date"], book["target"], 0.9)
+    left_out = date(2010 + small // 12, small % 12 + 1, 1)
+    assert len(found.months) == 47
+    assert left_out not in found.months
+    assert found.why == (
+        f" (without {left_out:%Y-%m} with {size[1]} of {sum(size)} open; from 2014-01 on, with 0.0% of its outcomes "
+        "known, loans are still open)"
+    )
+
+
+def test_a_small_month_among_open_ones_is_not_mature():
+    book = _months({55: (5, 0)}, months=60, tail=12, rows=100)
+    found = matured_months(book["date"], book["target"], 0.9)
+    assert (found.months[-1], len(found.months)) == (date(2013, 12, 1), 48)
 
 
 def test_too_few_months_are_told_with_the_month_that_ended_them():

@@ -41,7 +41,17 @@ def damaged() -> bytes:
 
 # Jobs that are posted together are worked on by one process.
 REASONS = {
-    "utf16": (TABLE.decode().encode("utf-16"), CSV, "The file is UTF-16 or UTF-32 text."),
+    "utf16": (TABLE.decode().encode("utf-16"), CSV, "The file is UTF-16 or UTF-32 text. Send CSV in UTF-8."),
+    "latin_name": (
+        "income,größe\n1,2\n".encode("latin-1"),
+        CSV,
+        "The first line of the file is not UTF-8 text. Send CSV in UTF-8.",
+    ),
+    "latin_rows": (
+        b"income,region\n" + "1,Süd\n".encode("latin-1") * 1_100,
+        CSV,
+        "The file has 1,100 of 1,100 lines that are not UTF-8 text. Send CSV in UTF-8.",
+    ),
     "zip": (b"PK\x03\x04" + TABLE, CSV, "The file is packed with zip."),
     "binary": (bytes(range(256)) * 40, CSV, "The file is a binary file."),
     "no_rows": (b"income\n", CSV, "The file has a header and no rows."),

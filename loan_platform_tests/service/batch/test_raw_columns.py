@@ -3,25 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import polars as pl
 import pytest
 
 from bento.batch import raw_columns
-from bento.batch.raw_columns import LINKED, NO_DUCKDB, RawColumns
+from bento.batch.raw_columns import CODES, LINKED, NO_DUCKDB, RawColumns
 from loan_platform.adapters.warehouse.warehouse import Warehouse
+from loan_platform.cli.books import book_folder
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source
+from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.errors import ExplainedError
+from loan_platform.core.features.design_matrix import Design, DesignColumn
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.scoring.predictor import Predictor
-from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform.core.scoring.scoring_model import ScoringModel, reduced_contract
+from loan_platform.core.staging.quarantine_reasons import Reason
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
+from loan_platform_tests.support.service.club import APPLICATION, club_contract, club_model
 from loan_platform_tests.support.service.running import Home, serving
 
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
@@ -157,8 +162,13 @@ def test_the_client_may_say_which_columns_a_file_has(service: httpx.Client) -> N
     assert (forced["status"], forced["scored"]) == ("FAILED", 0)
     assert "lacks 1 required columns: loan_id" in forced["message"]
     assert job(service, FILE, columns="contract")["status"] == "FAILED"
-    for query in ({"columns": "mine"}, {"layout": "raw"}):
-        answer = service.post(BATCH, content=FILE, headers={"content-type": CSV}, params=query)
+    for query, media in (
+        ({"columns": "mine"}, CSV),
+        ({"layout": "raw"}, CSV),
+        ({"columns": "raw"}, "application/json"),
+        ({"columns": "raw"}, "application/x-ndjson"),
+    ):
+        answer = service.post(BATCH, content=FILE, headers={"content-type": media}, params=query)
         assert (answer.status_code, answer.json()["code"]) == (422, "unknown_parameter")
 
 
@@ -182,12 +192,46 @@ def test_without_duckdb_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest
     assert str(error.value) == NO_DUCKDB
 
 
-def test_a_book_of_linked_files_takes_no_raw_file(tmp_path: Path) -> None:
+def test_every_reason_of_quarantine_has_a_code() -> None:
+    assert set(CODES) == set(get_args(Reason))
+
+
+def test_other_names_of_a_raw_column_make_a_file_raw() -> None:
     model = raw_model()
-    tables = ({"name": "loans", "description": "x", "columns": [model.contract.columns[0].model_dump()]},)
-    linked = replace(model, contract=Contract.model_construct(**{**dict(model.contract), "tables": tables}))
-    raw = reading(linked)
-    assert not raw.fit(["Loan No", "Income"])
+    names = {"loan_id": ("Loan No", "Client No"), "income": ("income", "Salary")}
+    columns = tuple(c.model_copy(update={"sources": names.get(c.name, ())}) for c in model.contract.columns)
+    raw = reading(replace(model, contract=model.contract.model_copy(update={"columns": columns})))
+    for header in (["CLIENT NO", "Salary"], ["Loan No", "salary "], ["client no", "income"]):
+        assert raw.fit(header)
+    assert "In the lender's columns it lacks income" in raw.lacking(["x"], ["Client No"])
+
+
+def test_a_duplicate_is_told_by_the_number_of_its_row(tmp_path: Path) -> None:
+    (tmp_path / "input").write_bytes(FILE)
+    raw = reading(raw_model())
+    raw.stage(tmp_path / "input", tmp_path, 1_000_000)
+    rejected = raw.read(tmp_path, 0, 100).rejected
+    assert rejected.filter(pl.col("code") == "duplicate_key").rows() == [
+        (6, "loan_id", "duplicate_key", "an earlier row has the same loan_id: row 1")
+    ]
+
+
+@pytest.mark.parametrize("media", [CSV, PARQUET])
+def test_a_layout_of_files_holds_in_the_service_too(media: str, tmp_path: Path) -> None:
+    rows = pl.DataFrame([{"id": "a", **APPLICATION, "revol_util": 0.35, "issue_year": 2009}])
+    write = rows.write_csv if media == CSV else rows.write_parquet
+    write(tmp_path / "input")
+    assert nightly(club_contract(), tmp_path / "input", tmp_path)["revol_util"].to_list() == [35.0]
+    reading(club_model()).stage(tmp_path / "input", tmp_path, 1_000_000)
+    assert pl.read_parquet(tmp_path / "accepted.parquet")["revol_util"].to_list() == [35.0]
+
+
+def test_a_book_of_linked_files_takes_no_raw_file(tmp_path: Path) -> None:
+    contract = load_contract(book_folder("retail_loans") / "contract.yaml")
+    linked = reduced_contract(contract, Design((DesignColumn(feature=contract.features[0].name),)))
+    raw = reading(replace(scoring_model(), contract=linked))
+    joined = [name for column in linked.columns for name in column.raw_columns]
+    assert not raw.fit(["of_the_lender", *joined])
     assert raw.lacking(["x"], ["x"]).endswith(LINKED)
     with pytest.raises(ExplainedError, match="joins several files"):
         raw.stage(tmp_path / "input", tmp_path, 1_000)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bento.http.bodies import FORMS
-from bento.http.content_encoding import PART_BYTES, unpacked
+from bento.http.content_encoding import PART_BYTES, Unpacked
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended
 from loan_platform_tests.support.service.running import bodies
@@ -110,7 +110,7 @@ def test_a_gzip_bomb_is_unpacked_in_small_parts() -> None:
         return {"type": "http.request", "body": bomb, "more_body": False}
 
     async def total() -> int:
-        parts, size = unpacked(receive), 0
+        parts, size = Unpacked(receive), 0
         while (message := await parts())["more_body"]:
             assert len(message["body"]) <= PART_BYTES
             size += len(message["body"])

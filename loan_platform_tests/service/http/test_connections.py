@@ -94,8 +94,14 @@ def test_errors_can_be_read_by_an_allowed_page(service: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_a_page_of_another_origin_may_not(service: httpx.Client) -> None:
-    assert preflight(service, OTHER).status_code == 400
-    assert "access-control-allow-origin" not in preflight(service, OTHER).headers
+    refused = preflight(service, OTHER)
+    assert "access-control-allow-origin" not in refused.headers
+    assert (refused.status_code, refused.json()["code"]) == (400, "preflight_refused")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["x-request-id"] == refused.json()["request_id"]
+    method = {"origin": APP, "access-control-request-method": "PATCH"}
+    assert service.options("/predict", headers=method).json()["code"] == "preflight_refused"
+    assert "X-Request-ID" in preflight(service, APP).headers
     answer = service.post("/predict", json=BODY, headers={"origin": OTHER})
     assert "access-control-allow-origin" not in answer.headers
 

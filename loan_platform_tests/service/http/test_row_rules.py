@@ -97,16 +97,18 @@ def test_rows_of_a_file_are_quarantined_alike(rule: str, tmp_path: Path) -> None
     assert done.staged.by_reason == {"row_rule": 1}
 
 
-@pytest.mark.parametrize("media", [JSON, CSV])
-def test_rows_of_a_batch_job_are_refused_alike(media: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("media", "columns"), [(JSON, None), (CSV, None), (CSV, "raw")])
+def test_rows_of_a_batch_job_are_refused_alike(media: str, columns: str | None, tmp_path: Path) -> None:
     rows = [APPLICATION, *({**APPLICATION, **changed} for changed in BREAKS.values()), APPLICATION]
+    if columns == "raw":
+        rows = [{"id": f"L{number}", **row} for number, row in enumerate(rows)]
     if media == CSV:
         csv_file(tmp_path / "input", rows)
     else:
         (tmp_path / "input").write_text("\n".join(map(json.dumps, rows)))
     model = club_model()
     reader = ApplicationReader(model)
-    pieces = Pieces(tmp_path, media, FrameReader(reader), 1_000_000, RawColumns(model.contract, reader))
+    pieces = Pieces(tmp_path, media, FrameReader(reader), 1_000_000, RawColumns(model.contract, reader), columns)
     pieces.split()
     read = pieces.read(0)
     assert read.rows.to_list() == [1, len(rows)]

@@ -4,10 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from bento.model.champion import ChampionRef, Champions
+from bento.model.champion import ChampionRef, Champions, Serving
+from loan_platform.core.applications.reader import ApplicationReader
+from loan_platform.core.scoring.answer import Answer
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.scoring.golden_rows import MIN_ROWS
+from loan_platform.core.scoring.predictor import Predictor
 from loan_platform_tests.support.bundles import make_bundle
+from loan_platform_tests.support.service.club import APPLICATION, BREAKS, club_model
 
 
 def followed(tmp_path: Path, refs: ChampionRef) -> Champions:
@@ -34,6 +41,22 @@ def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monk
     champions = followed(tmp_path, ChampionRef(1, sha256, tmp_path / "lake" / "bundle"))
     assert champions.serving is None
     assert champions.refusal == f"version 1 ({sha256[:12]}): IndexError"
+
+
+def test_a_golden_row_that_breaks_a_rule_is_not_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, answers = club_model(), list[Answer]()
+    rows = [{**APPLICATION, **BREAKS["term_on_offer"]}, *[APPLICATION] * MIN_ROWS]
+    sha256 = write_bundle(tmp_path, model, {}, ApplicationReader(model).read_many(rows), {"family": "scorecard"})
+    predict = Predictor.predict_one
+
+    def recorded(predictor: Predictor, row: pl.DataFrame, explain: bool = False) -> Answer:
+        answers.append(predict(predictor, row, explain))
+        return answers[-1]
+
+    monkeypatch.setattr(Predictor, "predict_one", recorded)
+    Serving.load(1, sha256, tmp_path)
+    expected = Predictor(model).predict_frame(ApplicationReader(model).read(APPLICATION))
+    assert [answer.probability for answer in answers] == expected["probability"].to_list()
 
 
 def test_two_services_of_one_home_share_their_copies(tmp_path: Path) -> None:

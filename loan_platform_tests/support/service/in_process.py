@@ -43,13 +43,15 @@ def worker_app(
     limiter: Limiter | None = None,
     drain: Drain | None = None,
     bundle: Callable[[Path], tuple[ScoringModel, str]] = make_bundle,
+    **environment: str,
 ) -> Iterator[ServiceApp]:
     """The application of a worker with a champion, metrics in a registry of its own, and no request log."""
     _, sha256 = bundle(folder / "lake" / "bundle")
     champions = Champions(lambda: ChampionRef(1, sha256, folder / "lake" / "bundle"), folder / "cache", 60)
     champions.start()
     model, registry, drain = CurrentModel(BOOK, champions), CollectorRegistry(), drain or Drain()
-    records = Records(BOOK, AuditSettings.for_portfolio(BOOK, {"LOAN_PLATFORM_HOME": str(folder)}), registry)
+    audit = AuditSettings.for_portfolio(BOOK, {"LOAN_PLATFORM_HOME": str(folder), **environment})
+    records = Records(BOOK, audit, registry)
     records.start()
     drift = OnlineDrift(BOOK, champions, folder / "drift.db", 0, 1, registry)
     metrics = Metrics(BOOK, champions, registry)

@@ -7,11 +7,10 @@ from difflib import get_close_matches
 import sqlglot
 from sqlglot import exp
 
-from loan_platform.core.book.sql import SqlError, columns_read
+from loan_platform.core.book.sql import SqlError, columns_read, quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.outcomes import Outcome, name_score, read_outcome
 from loan_platform.core.drafting.reading.names import split_words
-from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 
 MAX_SHOWN = 12
 

@@ -6,7 +6,8 @@ from datetime import date
 import polars as pl
 
 from loan_platform.core.book.training_policies import SplitPolicy
-from loan_platform.core.training.splits import LoanSplit, SplitError, matured_months, split_loans
+from loan_platform.core.training.matured_months import matured_months
+from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
 
 TEST_SHARE = 0.2
 CALIBRATION_SHARE = 0.15

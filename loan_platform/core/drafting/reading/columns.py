@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.sql import quote_identifier
 from loan_platform.core.drafting.reading.names import display_name
 from loan_platform.core.drafting.reading.numbers import find_unit
 from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
-from loan_platform.core.staging.parsing import quote_identifier
 
 NO_KEY_COLUMN = "Outcomes in a second file cannot be joined by this key: it holds the file and the line of the loan."
 RARE = 5  # a value of fewer rows is no category, and may be a person
@@ -102,7 +103,7 @@ def _spellings(source: RawColumn) -> dict[str, int]:
     first: dict[str, str] = {}
     rows: dict[str, int] = {}
     for value, count in source.counts.items():
-        word = first.setdefault(" ".join(value.lower().split()), value)
+        word = first.setdefault(spelling(value), value)
         rows[word] = rows.get(word, 0) + count
     return rows
 

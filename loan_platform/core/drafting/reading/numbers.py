@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from loan_platform.core.book.column_types import NUMBER_FORMS
+from loan_platform.core.book.column_types import BLANKS, NUMBER_FORMS
+from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
 
 READABLE = 0.98  # of the stated texts; fewer, and the column is taken for text
@@ -58,9 +59,9 @@ class NumberStyle:
         text = raw
         if self.around:
             words = "|".join(re.escape(word) for word in sorted(self.around, key=lambda w: (-len(w), w)))
-            text = f"trim(regexp_replace({text}, {_quoted(f'^({words})|({words})$')}, '', 'gi'))"
+            text = f"trim(regexp_replace({text}, {quote_literal(f'^({words})|({words})$')}, '', 'gi'))"
         if self.parted:
-            text = f"regexp_replace({text}, {_quoted(_APART)}, '', 'g')"
+            text = f"regexp_replace({text}, {quote_literal(_APART)}, '', 'g')"
         return None if text == raw else text
 
 
@@ -130,13 +131,9 @@ def _units(texts: pl.DataFrame) -> tuple[str, ...]:
 
 def _without(around: tuple[str, ...]) -> pl.Expr:
     words = "|".join(re.escape(word) for word in sorted(around, key=lambda w: (-len(w), w)))
-    return pl.col("text").str.replace_all(rf"(?i)^({words})|({words})$", "").str.strip_chars()
+    return pl.col("text").str.replace_all(rf"(?i)^({words})|({words})$", "").str.strip_chars(BLANKS)
 
 
 def find_unit(word: str) -> str | None:
     """The unit that a word or sign beside a number stands for: months, EUR; None for any other."""
     return _CURRENCIES.get(word) or UNIT_WORDS.get(word)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

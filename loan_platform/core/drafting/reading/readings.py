@@ -189,7 +189,9 @@ def _percent_style(stated: pl.DataFrame, style: NumberStyle) -> Literal["percent
     size = text.cast(pl.Float64, strict=False).abs()
     numbers = stated.filter(size > 0)
     small = numbers.filter(size <= 1)
-    return "fraction" if small.height and small["count"].sum() >= SHARE * numbers["count"].sum() else "percent"
+    return (
+        "fraction" if small.height and int(small["count"].sum()) >= SHARE * int(numbers["count"].sum()) else "percent"
+    )
 
 
 def _sign(stated: pl.DataFrame) -> str | None:

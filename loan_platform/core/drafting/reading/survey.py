@@ -5,6 +5,7 @@ from functools import cached_property
 
 import polars as pl
 
+from loan_platform.core.book.column_types import BLANKS
 from loan_platform.core.drafting.reading.names import identifiers, split_words
 from loan_platform.core.drafting.reading.readings import NOTHING_STATED, Reading, Stated, readings
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
@@ -73,7 +74,7 @@ def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING
 
 def _table(values: pl.Series) -> pl.DataFrame:
     """Distinct trimmed texts with their rows, commonest first."""
-    text = pl.col("text").str.strip_chars()
+    text = pl.col("text").str.strip_chars(BLANKS)
     table = pl.DataFrame({"text": values}).select(text).filter(pl.col("text") != "")
     return table.group_by("text").agg(pl.len().alias("count")).sort("count", "text", descending=[True, False])
 

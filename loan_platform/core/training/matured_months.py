@@ -1,0 +1,92 @@
+"""Which months of a book are mature: nearly all outcomes of their loans are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+POOL = 200  # loans; the share of fewer is noise: one open loan of eight is 12 %
+MOST_NAMED = 6
+
+
+class Month(NamedTuple):
+    """A month of issue: how many loans it has, and of how many the outcome is known."""
+
+    first_day: date
+    known: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class MaturedMonths:
+    """The mature months, oldest first, and what is left out.
+
+    Attributes:
+        months: their first days.
+        ended_by: the month from which on loans are still open; None: there is none.
+        gaps: months before it that have too many open loans.
+    """
+
+    months: tuple[date, ...]
+    ended_by: Month | None
+    gaps: tuple[Month, ...]
+
+    @property
+    def why(self) -> str:
+        """What is left out, as the end of a sentence; empty if nothing is."""
+        told = [_named(gap) for gap in self.gaps[:MOST_NAMED]]
+        if len(self.gaps) > MOST_NAMED:
+            told.append(f"and {len(self.gaps) - MOST_NAMED} more")
+        parts = [f"without {', '.join(told)}"] if told else []
+        if self.ended_by is not None:
+            share = self.ended_by.known / self.ended_by.rows
+            since = f"from {self.ended_by.first_day:%Y-%m} on, with {share:.1%} of its outcomes known"
+            parts.append(f"{since}, loans are still open")
+        return f" ({'; '.join(parts)})" if parts else ""
+
+
+def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -> MaturedMonths:
+    """The months with enough known outcomes, up to where the loans of a book are still open.
+
+    The series ends at the first month with too many open loans after which all months have. Whether later months have
+    is judged on at least `POOL` loans, those of the month and of its nearest neighbours. So a few open loans in a small
+    month leave out that month, and not those after it.
+
+    Args:
+        vintage: first day of the month of each loan; null is left out.
+        target: null while the outcome is not known.
+        min_resolved: share of outcomes that must be known.
+    """
+    loans = pl.DataFrame({"vintage": vintage, "known": target.is_not_null()}).drop_nulls("vintage")
+    counted = loans.group_by("vintage").agg(pl.col("known").sum(), rows=pl.len()).sort("vintage")
+    months = [Month(*row) for row in counted.iter_rows()]
+    pooled = [_pooled_share(months, at) >= min_resolved for at in range(len(months))]
+    settled = max((at for at, is_mature in enumerate(pooled) if is_mature), default=-1) + 1
+    immature = [month.known / month.rows < min_resolved for month in months]
+    end = next((at for at in range(settled, len(months)) if immature[at]), len(months))
+    return MaturedMonths(
+        months=tuple(month.first_day for month, out in zip(months[:end], immature, strict=False) if not out),
+        ended_by=months[end] if end < len(months) else None,
+        gaps=tuple(month for month, out in zip(months[:end], immature, strict=False) if out),
+    )
+
+
+def _pooled_share(months: Sequence[Month], at: int) -> float:
+    """Share of known outcomes of a month and its nearest neighbours, the earlier first, that have `POOL` loans."""
+    first, last = at, at
+    known, rows = months[at].known, months[at].rows
+    while rows < POOL and (first > 0 or last < len(months) - 1):
+        if first > 0 and (at - first <= last - at or last == len(months) - 1):
+            first -= 1
+            added = months[first]
+        else:
+            last += 1
+            added = months[last]
+        known, rows = known + added.known, rows + added.rows
+    return known / rows
+
+
+def _named(month: Month) -> str:
+    return f"{month.first_day:%Y-%m} with {month.rows - month.known} of {month.rows} open"

@@ -1,0 +1,42 @@
+"""The files of a finished job over HTTP."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+
+from bento.batch.input import CSV
+from bento.batch.jobs import Job, JobStore
+from loan_platform_tests.support.service.batch_jobs import BATCH
+from loan_platform_tests.support.service.in_process import worker_app
+
+JOB = Job("0" * 32, owner="", media=CSV, version=1, sha256="", created=0.0, status="SUCCEEDED")
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_head_of_a_file_reads_no_row(form: str, tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 1_000_000)
+    store.path(JOB.id).mkdir(parents=True)
+    store.save(JOB)
+    answers = store.path(JOB.id) / "answers.parquet"
+    pl.DataFrame({"row": [1, 2], "probability": [0.1, 0.2]}).write_parquet(answers)
+
+    async def asked() -> tuple[httpx.Response, httpx.Response]:
+        with worker_app(tmp_path) as app:
+            transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                path = f"{BATCH}/{JOB.id}?format={form}"
+                got = await client.get(path)
+                if form != "parquet":  # its size is in the headers
+                    answers.write_bytes(b"no Parquet")
+                return got, await client.head(path)
+
+    got, head = asyncio.run(asked())
+    assert (got.status_code, len(got.content) > 0) == (200, True)
+    assert (head.status_code, head.content) == (200, b"")
+    differing = {"x-request-id"}
+    assert {k: v for k, v in head.headers.items() if k not in differing} == {
+        k: v for k, v in got.headers.items() if k not in differing
+    }
