@@ -65,6 +65,9 @@ def _target(draft: Draft) -> Iterator[str]:
     if target.guessed:
         others = f"; {', '.join(target.others[:3])} could be it too" if target.others else ""
         yield from _row("", f"guessed: {target.why}{others}. Say TARGET=... if it is another")
+    if target.by_name:
+        other = "only the name says which value means default. The other way round"
+        yield from _row("", f"{other} {1 - counts.base_rate:.2%} would be defaults")
     if counts.base_rate > 0.5:
         yield from _row("", "MORE THAN HALF DEFAULT: are the two values the wrong way round?")
 
