@@ -106,6 +106,21 @@ def test_dates(texts: list[str], date_format: str | None) -> None:
     assert (found.type, found.date_format) == ("date", date_format)
 
 
+@pytest.mark.parametrize("year_first", ["2021.03.31", "20210331"])
+def test_a_year_first_says_nothing_of_day_or_month_first(year_first: str) -> None:
+    undecided = ["03/04/2021", "05/06/2021", "07/04/2021"]
+    found = read(a_date=[year_first, year_first.replace("2021", "2022")], b_date=undecided)
+    assert found["b_date"] == read(b_date=undecided)["b_date"]
+    assert "do not decide whether day or month" in found["b_date"].doubts[0]
+
+
+@pytest.mark.parametrize("dates", [["2021-03-31"], ["31.12.2021"], ["202101"]])
+def test_words_with_a_few_dates_among_them_are_no_dates(dates: list[str]) -> None:
+    texts = [*["phone"] * 60, *["branch"] * 38, *dates * 2]
+    assert read(contacted=texts)["contacted"].type == "text"
+    assert read(contact_date=texts)["contact_date"].unread_date
+
+
 def test_marks_of_missing_values_are_no_values() -> None:
     assert read(x=["1", "nan", "2", "-"])["x"] == read(x=["1", "2"])["x"].__class__(
         type="integer", style=read(x=["1", "2"])["x"].style, markers=("-", "nan")
