@@ -22,18 +22,20 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.finish import choose_features, choose_policies, judged_columns
 from loan_platform.core.drafting.judging.draft import Counts, Draft, build_contract
 from loan_platform.core.drafting.judging.errors import DraftError
-from loan_platform.core.drafting.judging.events import check_dates, find_date
+from loan_platform.core.drafting.judging.events import check_dates
 from loan_platform.core.drafting.judging.judged_columns import leak_reasons
-from loan_platform.core.drafting.judging.keys import check_key, find_key, key_candidates
+from loan_platform.core.drafting.judging.keys import check_key, key_candidates
 from loan_platform.core.drafting.judging.target import (
     TargetChoice,
     find_column,
     guess_target,
+    named_column,
     target_from_column,
     target_from_sql,
 )
 from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
 from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
+from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.readings import Stated
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
 
@@ -110,9 +112,14 @@ class _Staging:
 
 
 def _stated(request: BookRequest, raw: RawSource) -> Stated:
-    date = find_date(request.date, raw.labels) if request.date is not None else None
     points = all(file.delimiter in (",", None) for file in raw.read.files)
-    return Stated(date, request.date_format, points)
+    return Stated(_date(request, raw), request.date_format, points)
+
+
+def _date(request: BookRequest, raw: RawSource) -> str | None:
+    """The raw column that DATE names, or None."""
+    known = dict(zip(raw.labels, identifiers(raw.labels.values()).values(), strict=True))
+    return None if request.date is None else named_column("DATE", request.date, known)
 
 
 def _target(text: str | None, columns: dict[str, RawColumn]) -> TargetChoice:
@@ -141,7 +148,7 @@ def _key(
 ) -> tuple[str | None, str, tuple[str, ...]]:
     """Raw column of the key (None: a hash), how it was found, and the other candidates."""
     if text is not None:
-        key = find_key(text, columns)
+        key = named_column("KEY", text, {raw: column.name for raw, column in columns.items()})
         check_key(columns[key].label, raw.read.rows, *raw.distinct(key))
         return key, "The key, as stated", ()
     unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
@@ -163,7 +170,7 @@ def _judged(
     nulled: dict[str, int] = {}
     for (column, _), rows in staged.nulled.items():
         nulled[column] = nulled.get(column, 0) + rows
-    found = judged_columns(plan, typed, nulled, find_date(request.date, raw.labels) if request.date else None)
+    found = judged_columns(plan, typed, nulled, _date(request, raw))
     event, judged = found.event, found.columns
     leaks = frozenset(leak_reasons({item.column.name: item for item in judged}))
     if plan.key_source is None and (changed := hash_key(plan.kept, columns, leaks)) != plan.key:

@@ -250,6 +250,14 @@ def test_points_are_decimal_in_a_file_parted_by_commas() -> None:
     )
 
 
+@pytest.mark.parametrize("signs", [{"a": ["12,53"], "b": ["12.53"]}, {"a": ["12,53"]}])
+def test_points_leave_a_doubt_beside_decimal_commas(signs: dict[str, list[str]]) -> None:
+    columns = signs | {"c": ["1.234", "2.345"]}
+    tables = {name: pl.DataFrame({"text": texts, "count": [3] * len(texts)}) for name, texts in columns.items()}
+    found = readings(tables, {name: (name,) for name in columns}, Stated(points=True))["c"]
+    assert "The values do not decide what 1.234 means" in found.doubts[0]
+
+
 def test_a_number_that_other_columns_decide_is_told() -> None:
     found = read(a=["1,234", "2,500"], b=["0,5", "1,75"])
     assert "It is read as a number with decimals" in found["a"].doubts[0]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_personal
-from loan_platform.core.drafting.judging.target import describe_closest, find_column
 from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn
 from loan_platform.core.drafting.reading.vocabulary import KEY_WORDS, find_phrase
 
@@ -18,19 +17,6 @@ def key_candidates(columns: Mapping[str, RawColumn], target: frozenset[str]) -> 
     """
     possible = [c for c in columns.values() if c.raw not in target and _identifies(c)]
     return [column.raw for column in sorted(possible, key=_rank)]
-
-
-def find_key(text: str, columns: Mapping[str, RawColumn]) -> str:
-    """The raw column that KEY names.
-
-    Raises:
-        DraftError: it names none.
-    """
-    known = {raw: column.name for raw, column in columns.items()}
-    raw = find_column(text, known)
-    if raw is None:
-        raise DraftError(f"KEY names {text!r}, which is no column of the file{describe_closest(text, known)}.")
-    return raw
 
 
 def check_key(label: str, rows: int, missing: int, distinct: int) -> None:

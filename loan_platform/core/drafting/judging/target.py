@@ -53,6 +53,18 @@ def find_column(text: str, known: Mapping[str, str]) -> str | None:
     return next((raw for raw, identifier in known.items() if identifier == plain), None)
 
 
+def named_column(option: str, text: str, known: Mapping[str, str]) -> str:
+    """The raw column that an option of the user names.
+
+    Raises:
+        DraftError: it names none.
+    """
+    raw = find_column(text, known)
+    if raw is None:
+        raise DraftError(f"{option} names {text!r}, which is no column of the file{describe_closest(text, known)}.")
+    return raw
+
+
 def target_from_column(raw: str, counts: dict[str, int], distinct: int, label: str) -> TargetChoice:
     """The target from a column that the user named.
 
