@@ -54,6 +54,8 @@ def judged_columns(
     days = rows[event] if event else None
     judged: list[JudgedColumn] = []
     out: list[LeftOut] = []
+    leaks: dict[str, str | None] = {}  # by raw column
+    codes: list[str] = []
     for column, source in plan.kept:
         if column.name == event:
             continue
@@ -61,8 +63,14 @@ def judged_columns(
         if why := _says_nothing(values, days):
             out.append(LeftOut(source.raw, source.label, why))
             continue
+        if source.code and (twin := next((name for name in codes if rows[name].equals(values)), None)):
+            out.append(LeftOut(source.raw, source.label, f"repeats {twin!r} in every row"))
+            continue
         stats = statistics(values, rows[TARGET])
-        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0)))
+        before = leaks.get(source.raw) if source.code else None
+        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0), before))
+        leaks[source.raw] = judged[-1].leak
+        codes += [column.name] if source.code else []
     columns = {column.name: column for column, _ in plan.kept}
     drafted = event_column(columns[event], sources[event], rows[event]) if event else None
     return JudgedColumns(drafted, tuple(judged), tuple(out))

@@ -8,7 +8,17 @@ import polars as pl
 
 from loan_platform.core.drafting.reading.dates import DateStyle, date_style, day_first
 from loan_platform.core.drafting.reading.numbers import NumberStyle, number_style
-from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, is_called_date, word_set
+from loan_platform.core.drafting.reading.special_codes import SpecialCode, special_codes
+from loan_platform.core.drafting.reading.vocabulary import (
+    CODE_WORDS,
+    COUNT_WORDS,
+    PERCENT_WORDS,
+    PLACE,
+    Words,
+    find_phrase,
+    is_called_date,
+    word_set,
+)
 from loan_platform.core.staging.unit_evidence import SHARE
 
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
@@ -35,6 +45,7 @@ class Reading:
         written_as: how percentages are written; None for other types.
         unread_date: the column is called a date, and its texts are none.
         doubts: what the texts do not decide, as sentences for the user.
+        codes: numbers that stand for a kind of missing value.
     """
 
     type: Type
@@ -45,6 +56,12 @@ class Reading:
     written_as: Literal["percent", "fraction"] | None = None
     unread_date: bool = False
     doubts: tuple[str, ...] = ()
+    codes: tuple[SpecialCode, ...] = ()
+
+    @property
+    def no_values(self) -> tuple[str, ...]:
+        """Texts that mean a missing value, codes among them."""
+        return (*self.markers, *(text for code in self.codes for text in code.texts))
 
 
 @dataclass(frozen=True)
@@ -142,10 +159,14 @@ def _reading(texts: _Texts, words: Words, style: NumberStyle | None, dates: Date
     if not style.certain:
         style = number_style(stated, file.decimal) or style
     doubts = () if style.certain or file.points else _number_doubts(stated, style)
-    kind = _number_type(stated, words, style)
-    written = _percent_style(stated, style) if kind == "percent" else None
-    sign = _sign(stated)
-    return Reading(kind, style, None, markers, sign, written, unread, doubts)
+    is_label = set(words) & CODE_WORDS or find_phrase(words, PLACE)
+    codes = () if is_label else special_codes(stated, style)
+    values = stated.filter(~pl.col("text").is_in([text for code in codes for text in code.texts])) if codes else stated
+    if codes and values.height <= 4 and _is_boolean(set(values["text"].to_list()), words):
+        return Reading("boolean", markers=markers, codes=codes)
+    kind = _number_type(values, words, style)
+    written = _percent_style(values, style) if kind == "percent" else None
+    return Reading(kind, style, None, markers, _sign(values), written, unread, doubts, codes)
 
 
 def _date_doubts(dates: DateStyle) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from loan_platform.core.drafting.reading.names import identifiers, split_words
 from loan_platform.core.drafting.reading.readings import NOTHING_STATED, Reading, Stated, readings
+from loan_platform.core.drafting.reading.special_codes import SpecialCode
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
 
 MAX_COUNTED_VALUES = 60  # of which rows are counted by value
@@ -27,6 +28,8 @@ class RawColumn:
         reading: what the values are.
         counts: rows of each value, commonest first, where there are at most 60.
         same_as: an earlier raw column with the same value in every row.
+        own_marks: texts that mean a missing value here, and are a value of another column.
+        code: the special code that the column of the contract tells from all else, None for the raw column itself.
     """
 
     raw: str
@@ -40,6 +43,8 @@ class RawColumn:
     reading: Reading
     counts: dict[str, int]
     same_as: str | None = None
+    own_marks: tuple[str, ...] = ()
+    code: SpecialCode | None = None
 
     @cached_property
     def words(self) -> Words:
@@ -50,6 +55,11 @@ class RawColumn:
     def missing(self) -> float:
         """Share of rows without a value."""
         return 1 - self.stated / self.rows
+
+    @property
+    def missing_beside_codes(self) -> float:
+        """Share of rows without a value and without a special code."""
+        return self.missing - sum(code.rows for code in self.reading.codes) / self.rows
 
 
 def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING_STATED) -> dict[str, RawColumn]:
@@ -81,7 +91,7 @@ def _table(values: pl.Series) -> pl.DataFrame:
 def _column(
     raw: str, label: str, name: str, rows: int, table: pl.DataFrame, reading: Reading, same_as: str | None
 ) -> RawColumn:
-    stated = table.filter(~pl.col("text").is_in(list(reading.markers)))
+    stated = table.filter(~pl.col("text").is_in(list(reading.no_values)))
     few = stated.height <= MAX_COUNTED_VALUES
     length = stated.select((pl.col("text").str.len_chars() * pl.col("count")).sum() / pl.col("count").sum()).item()
     return RawColumn(

@@ -35,6 +35,7 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _doubts(draft)
     yield from _target(draft)
     yield from _columns(draft)
+    yield from _codes(draft)
     yield from _row("Split", draft.policies.split.why)
     yield from _strength(draft)
     yield from _row("Files", *files)
@@ -93,6 +94,16 @@ def _columns(draft: Draft) -> Iterator[str]:
             yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
     if draft.left_out:
         yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
+
+
+def _codes(draft: Draft) -> Iterator[str]:
+    """Numbers that stand for a kind of missing value."""
+    sources = [item.draft.source for item in draft.judged if item.draft.source]
+    found = [f"{c.name} {code.value} ({code.rows / c.rows:.2%})" for c in sources for code in c.reading.codes]
+    if found:
+        own = sum(source.code is not None for source in sources)
+        told = f"special codes: {', '.join(found)}. They are read as missing"
+        yield from _row("Codes", told + (f", and {own} of them have a column of 0 and 1" if own else ""))
 
 
 def _reasons(draft: Draft) -> str:
