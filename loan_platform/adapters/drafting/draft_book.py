@@ -24,7 +24,7 @@ from loan_platform.core.drafting.judging.draft import Counts, Draft, build_contr
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import check_dates
 from loan_platform.core.drafting.judging.judged_columns import leak_reasons
-from loan_platform.core.drafting.judging.keys import check_key, key_candidates
+from loan_platform.core.drafting.judging.keys import check_key, key_candidates, why_hash
 from loan_platform.core.drafting.judging.target import (
     TargetChoice,
     find_column,
@@ -113,7 +113,7 @@ class _Staging:
 
 def _stated(request: BookRequest, raw: RawSource) -> Stated:
     points = all(file.delimiter in (",", None) for file in raw.read.files)
-    return Stated(_date(request, raw), request.date_format, points)
+    return Stated(_date(request, raw), request.date_format, points, raw.every)
 
 
 def _date(request: BookRequest, raw: RawSource) -> str | None:
@@ -153,7 +153,7 @@ def _key(
         return key, "The key, as stated", ()
     unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
     if not unique:
-        return None, "No column is complete and different in every row, so the key is a hash", ()
+        return None, why_hash(columns, target.columns, raw.every > 1), ()
     others = tuple(columns[key].label for key in unique[1:])
     return unique[0], f"{columns[unique[0]].label!r} is complete and different in every row", others
 

@@ -54,11 +54,15 @@ class RawSource:
     raw: Path
     rejects: Path
 
+    @property
+    def every(self) -> int:
+        """Rows from one row of `texts` to the next."""
+        return max(1, -(-self.read.rows // SAMPLE_ROWS))
+
     def texts(self) -> pl.DataFrame:
         """Every column as text, with at most about 200,000 rows."""
         columns = [raw for raw in self.labels if raw not in ("source_file", "source_line")]
-        step = max(1, -(-self.read.rows // SAMPLE_ROWS))
-        frame = pl.scan_parquet(self.raw).select(columns).gather_every(step).collect()
+        frame = pl.scan_parquet(self.raw).select(columns).gather_every(self.every).collect()
         absent = [pl.lit(None, pl.String).alias(raw) for raw in self.labels if raw not in columns]
         return frame.with_columns(absent).select(self.labels.keys())
 

@@ -72,11 +72,13 @@ class Stated:
         date: the raw column that the user names as the date of the decision.
         date_format: that the user states.
         points: numbers have decimal points unless a column shows a decimal comma, as in a file parted by commas.
+        every: rows of the file from one row looked at to the next.
     """
 
     date: str | None = None
     date_format: str | None = None
     points: bool = False
+    every: int = 1
 
 
 NOTHING_STATED = Stated()

@@ -103,7 +103,7 @@ def _codes(draft: Draft) -> Iterator[str]:
     if found:
         own = sum(source.code is not None for source in sources)
         told = f"special codes: {', '.join(found)}. They are read as missing"
-        yield from _row("Codes", told + (f", and {own} of them have a column of 0 and 1" if own else ""))
+        yield from _row("Codes", told + (f"; {own} with a column of 0 and 1" if own else ""))
 
 
 def _reasons(draft: Draft) -> str:
