@@ -176,7 +176,7 @@ def _judged(
     if plan.key_source is None and (changed := hash_key(plan.kept, columns, leaks)) != plan.key:
         plan = replace(plan, key=changed)
         typed, staged = staging.typed(raw, plan)
-    features = choose_features(judged, event, typed.height)
+    features = choose_features(judged, event, typed.height, (*plan.left_out, *found.left_out))
     contract = build_contract(
         (plan.key, *((event.column,) if event else ()), *(item.column for item in judged)),
         plan.key.name,

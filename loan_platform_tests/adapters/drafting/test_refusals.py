@@ -174,6 +174,17 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     )
 
 
+def test_columns_that_are_left_out_are_the_reason(tmp_path: Path) -> None:
+    lines = ["id,grade,town,note,loan_status"]
+    lines += [f"{i},A{i % 5},T{i % 11},{'x' * 45} {i},{'bad' if i % 3 else 'good'}" for i in range(ROWS)]
+    told = refused(tmp_path, lines)
+    assert "no column is left that a model may use. grade: known only when the price is set; town: a place of" in told
+    assert "'note': free text, 400 different values" in told
+    lines = ["id,decision_date,year,loan_status"]
+    lines += [f"{i},202{i % 3}-0{1 + i % 9}-01,202{i % 3},{'bad' if i % 5 else 'good'}" for i in range(ROWS)]
+    assert "a model may use. 'year': repeats the year of the decision. Give a file" in refused(tmp_path, lines)
+
+
 def test_titles_above_the_header_are_skipped(tmp_path: Path) -> None:
     source, books = tmp_path / "loans.csv", tmp_path / "pack" / "defs"
     source.write_text("\n".join(["Loan report,,", "Created 2026-01-05,,", ",,", *rows()]) + "\n")
