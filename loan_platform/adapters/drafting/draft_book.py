@@ -33,7 +33,7 @@ from loan_platform.core.drafting.judging.target import (
     target_from_column,
     target_from_sql,
 )
-from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
+from loan_platform.core.drafting.plan import Plan, check_counts, check_refused, hash_key, make_plan
 from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
 from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.readings import Stated
@@ -85,6 +85,7 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)
         progress(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
+        check_refused(raw.read.rows + raw.read.rejected, raw.broken())
         columns = survey(raw.texts(), raw.labels, _stated(request, raw))
         check_dates(request.date_format, columns)
         target = _target(request.target, columns)
@@ -193,7 +194,7 @@ def _judged(
         files=tuple(file.name for file in raw.read.files),
         raw_columns=len(raw.labels),
         missing=plan.missing,
-        counts=_counts(raw, loans),
+        counts=_counts(raw, loans, staged, typed.height - loans.height),
         target=plan.target,
         key=DraftColumn(plan.key, plan.key_source, () if plan.key_source else (NO_KEY_COLUMN,)),
         key_why=key[0],
@@ -206,6 +207,17 @@ def _judged(
     )
 
 
-def _counts(raw: RawSource, loans: pl.DataFrame) -> Counts:
+def _counts(raw: RawSource, loans: pl.DataFrame, staged: StageSummary, undated: int) -> Counts:
+    """The counts, after a check that most rows are accepted."""
     defaults = int(loans[TARGET].sum())
-    return Counts(raw.read.rows, raw.read.rejected, loans.height, defaults, loans[TARGET].count() - defaults)
+    other = {reason: rows for reason, rows in staged.by_reason.items() if reason != "structural"}
+    reasons = raw.broken() | other | ({"no date of the decision": undated} if undated else {})
+    check_refused(raw.read.rows + raw.read.rejected, reasons)
+    return Counts(
+        rows=raw.read.rows,
+        broken=raw.read.rejected,
+        accepted=loans.height,
+        defaults=defaults,
+        repaid=loans[TARGET].count() - defaults,
+        why_refused=tuple(reasons.items()),
+    )

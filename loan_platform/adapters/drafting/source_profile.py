@@ -66,6 +66,13 @@ class RawSource:
         absent = [pl.lit(None, pl.String).alias(raw) for raw in self.labels if raw not in columns]
         return frame.with_columns(absent).select(self.labels.keys())
 
+    def broken(self) -> dict[str, int]:
+        """Number of broken lines by what is wrong with them."""
+        if not self.read.rejected:
+            return {}
+        found = pl.scan_parquet(self.rejects).group_by("message").len().sort("message").collect()
+        return {str(message): int(rows) for message, rows in found.iter_rows()}
+
     def distinct(self, raw: str) -> tuple[int, int]:
         """Number of values of a column that are missing or no key, and number of distinct keys."""
         values = pl.scan_parquet(self.raw).select(

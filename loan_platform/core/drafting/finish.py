@@ -23,7 +23,6 @@ from loan_platform.core.drafting.plan import Plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.features.feature_set import FeatureSet
 
-
 MAX_SHOWN = 10
 
 
@@ -109,8 +108,9 @@ def choose_features(
     if not any(item.column.available_at == "application" for item in judged if item.column.name in _read(found)):
         reasons = [f"{item.column.name}: {_why_no_feature(item)}" for item in judged]
         reasons += [f"{item.label!r}: {item.why}" for item in out]
+        told = "; ".join(reasons[:MAX_SHOWN]) or "the file has no other column"
         raise DraftError(
-            f"no column is left that a model may use. {'; '.join(reasons[:MAX_SHOWN]) or 'The file has none'}. Give a file with what is known at application, or "
+            f"no column is left that a model may use. {told}. Give a file with what is known at application, or "
             "write the contract by hand (docs/contract.md)."
         )
     return found

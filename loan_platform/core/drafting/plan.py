@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
-from loan_platform.core.drafting.judging.draft import build_contract
+from loan_platform.core.drafting.judging.draft import build_contract, describe_reasons
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
 from loan_platform.core.drafting.judging.target import TargetChoice
@@ -15,6 +15,7 @@ from loan_platform.core.drafting.reading.survey import RawColumn
 
 MIN_ROWS = 300
 MIN_PER_CLASS = 20
+MAX_REFUSED = 0.5
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,24 @@ def hash_key(
     labels = [*(column.name for column in columns.values()), "loan id"]
     name = identifiers(labels)["loan id"]
     return hashed_key(name, tuple(dict.fromkeys(known or [source.raw for _, source in kept])))
+
+
+def check_refused(total: int, reasons: Mapping[str, int]) -> None:
+    """Reject a file of which most rows are refused: what is left of it is not the book.
+
+    Args:
+        total: rows and broken lines.
+        reasons: refused rows by reason.
+
+    Raises:
+        DraftError: with the reasons.
+    """
+    refused = sum(reasons.values())
+    if refused > MAX_REFUSED * total:
+        raise DraftError(
+            f"{refused:,} of {total:,} rows of the file cannot be used ({describe_reasons(reasons)}), so it is mostly "
+            "broken. Look at its delimiter and quotes, and export it again."
+        )
 
 
 def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:

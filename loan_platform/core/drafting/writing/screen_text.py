@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.draft import Draft, describe_reasons
 from loan_platform.core.drafting.judging.judged_columns import STRONG_AUC
 from loan_platform.core.drafting.judging.roles import UNREAD_DATE
+from loan_platform.core.drafting.writing.policies_text import granted_share
 
 WIDTH = 108
 MARGIN = 13
@@ -23,6 +24,7 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield f"━━ {draft.name} " + "━" * 60
     broken = f", {counts.broken:,} broken lines" if counts.broken else ""
     yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
+    yield from _refused(draft)
     if draft.encoding != "utf-8":
         yield from _row("", f"The text is no UTF-8. It is read as {draft.encoding}: `encoding` in defs.yaml says so")
     yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
@@ -43,6 +45,19 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _row(
         "", f"or dagster job execute -m loan_platform.definitions -j {draft.name}_pipeline, with DAGSTER_HOME set"
     )
+
+
+def _refused(draft: Draft) -> Iterator[str]:
+    counts = draft.counts
+    if not counts.refused:
+        return
+    share, granted = counts.refused / counts.total, granted_share(counts)
+    told = f"{counts.refused:,} of {counts.total:,} rows ({share:.1%}) are quarantined"
+    yield from _row("", f"{told}: {describe_reasons(dict(counts.why_refused))}")
+    if share > granted:
+        yield from _row(
+            "", f"MORE THAN {granted:.0%}: the pipeline stops until the file is repaired or quarantine.max_share raised"
+        )
 
 
 def _doubts(draft: Draft) -> Iterator[str]:
