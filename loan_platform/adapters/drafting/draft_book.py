@@ -53,6 +53,7 @@ class BookRequest:
         key: the column that identifies a loan; None: find one.
         date: the column with the date of the decision; None: find one.
         date_format: how dates are written, as in a contract; None: what the values show.
+        encoding: of the CSV files, as in `defs.yaml`; None: what the bytes show.
     """
 
     name: str
@@ -61,6 +62,7 @@ class BookRequest:
     key: str | None = None
     date: str | None = None
     date_format: str | None = None
+    encoding: str | None = None
 
 
 def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, progress: Progress) -> Draft:
@@ -80,7 +82,7 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
     """
     policy = Source(path=absolute(request.source))
     files = resolve(policy, home=cache, cache=cache)
-    policy = with_likely_encoding(files, policy)
+    policy = with_likely_encoding(files, policy, request.encoding)
     with TemporaryDirectory(dir=cache, prefix="draft-") as scratch:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)

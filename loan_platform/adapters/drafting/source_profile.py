@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import polars as pl
@@ -19,6 +20,8 @@ from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
 from loan_platform.core.staging.keys import canonical_keys
 from loan_platform.core.staging.parsing import quote_identifier, quote_literal
 from loan_platform.core.staging.table import Table
+
+ENCODINGS: tuple[str, ...] = get_args(Source.model_fields["encoding"].annotation)
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,22 @@ class RawSource:
         return int(missing), int(distinct)
 
 
-def with_likely_encoding(files: list[Path], source: Source) -> Source:
+def with_likely_encoding(files: list[Path], source: Source, stated: str | None = None) -> Source:
     """The source with the encoding of its CSV files; UTF-8 where they differ.
+
+    Args:
+        files: of the source.
+        source: without encoding.
+        stated: the encoding that the user states.
 
     Raises:
         SourceError: a file cannot be read.
+        DraftError: the platform reads no such encoding.
     """
+    if stated is not None:
+        if stated.lower() not in ENCODINGS:
+            raise DraftError(f"ENCODING {stated!r} is none of {', '.join(ENCODINGS)}: save the file as CSV in UTF-8.")
+        return source.model_copy(update={"encoding": stated.lower()})
     found = {likely_encoding(path, source.max_bytes) for path in files if not is_parquet(path)}
     return source.model_copy(update={"encoding": found.pop()}) if len(found) == 1 else source
 
