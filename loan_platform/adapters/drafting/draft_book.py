@@ -34,6 +34,7 @@ from loan_platform.core.drafting.judging.target import (
     target_from_sql,
 )
 from loan_platform.core.drafting.plan import Plan, check_counts, check_refused, hash_key, make_plan
+from loan_platform.core.drafting.proposed_rules import proposed_rules
 from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
 from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.readings import Stated
@@ -205,6 +206,7 @@ def _judged(
         judged=judged,
         features=features,
         left_out=(*plan.left_out, *found.left_out),
+        proposed=proposed_rules(judged, event, loans),
         policies=choose_policies(contract, loans, staging.threads),
     )
 

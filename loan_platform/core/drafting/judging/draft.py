@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature, Target
+from loan_platform.core.book.contract_parts import Column, Feature, RowRule, Target
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut
@@ -66,6 +66,7 @@ class Draft:
         features: with the statistics of their columns.
         left_out: what stays in the source.
         encoding: of the source's CSV files.
+        proposed: row rules that no row breaks; comments of the contract until a person takes them.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Draft:
     left_out: tuple[LeftOut, ...]
     policies: ChosenPolicies
     encoding: str = "utf-8"
+    proposed: tuple[RowRule, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:

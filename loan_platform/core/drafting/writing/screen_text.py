@@ -38,6 +38,11 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _target(draft)
     yield from _columns(draft)
     yield from _codes(draft)
+    if draft.proposed:
+        shown = ", ".join(rule.sql for rule in draft.proposed)
+        yield from _row(
+            "Row rules", f"{len(draft.proposed)} proposed as comments: {shown}. No row of the file breaks them"
+        )
     yield from _row("Split", draft.policies.split.why)
     yield from _strength(draft)
     yield from _row("Files", *files)
