@@ -5,7 +5,6 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from loan_platform.core.drafting.judging.outcomes import read_outcome
 from loan_platform.core.drafting.judging.ranges import drafted_range
 from loan_platform.core.drafting.judging.roles import is_protected, sounds_later
 from loan_platform.core.drafting.reading.names import TAKEN, identifiers, split_words
@@ -143,51 +142,6 @@ def test_names_are_identifiers_and_differ() -> None:
     assert len(set(found.values())) == 11
     assert all(len(name) <= 63 for name in found.values())
     assert not set(found.values()) & TAKEN
-
-
-@pytest.mark.parametrize(
-    ("name", "bad", "good", "unresolved"),
-    [
-        ("Defaulted?", ["1"], ["0"], []),
-        ("paid_back", ["no"], ["yes"], []),
-        ("loan_status", ["Charged Off", "Default"], ["Fully Paid"], ["Current", "Late (31-120 days)"]),
-        ("Risk", ["bad"], ["good"], []),
-        ("status", ["not paid"], ["paid"], []),
-        ("status", ["in default"], ["not in default"], []),
-        ("Kreditstatus", ["ausgefallen"], ["getilgt"], ["laufend"]),
-    ],
-)
-def test_outcomes(name: str, bad: list[str], good: list[str], unresolved: list[str]) -> None:
-    found = read_outcome(split_words(name), dict.fromkeys([*bad, *good, *unresolved], 10))
-    assert found is not None
-    assert found.score > 0
-    assert (list(found.bad), list(found.good), list(found.unresolved)) == (bad, good, unresolved)
-
-
-@pytest.mark.parametrize("name", ["cb_person_default_on_file", "previous_defaults", "employed", "has_phone"])
-def test_a_history_or_a_plain_flag_is_no_outcome(name: str) -> None:
-    found = read_outcome(split_words(name), {"Y": 10, "N": 10})
-    assert found is None or found.score <= 0
-
-
-def test_a_code_of_one_and_two_is_no_outcome() -> None:
-    assert read_outcome(("class",), {"1": 700, "2": 300}, named=True) is None
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("Partially Paid", "partial payment", "Part paid", "Not yet paid", "To be repaid", "Will be paid"),
-        *("Paid by guarantor", "Paid by insurer", "teilweise bezahlt", "Restructured, paid"),
-    ],
-)
-def test_a_limited_repayment_is_told_and_is_not_repaid(word: str):
-    counts = {"Defaulted": 100, "Repaid": 700, word: 60}
-    found = read_outcome(("loan", "status"), counts)
-    assert found is not None
-    assert (found.bad, found.good, found.unresolved) == (("Defaulted",), ("Repaid",), (word,))
-    assert f"{word!r} can mean either" in found.why
-    assert read_outcome(("loan", "status"), counts, named=True) is None  # then the person is asked
 
 
 @pytest.mark.parametrize(
