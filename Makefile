@@ -46,7 +46,7 @@ demo: $(READY) ## Run the whole graph of a book on generated data: make demo BOO
 
 book: $(READY) ## Draft a book from a file of loans: make book NAME=my_book SOURCE=loans.csv
 	@test -n "$$SOURCE" || { echo "SOURCE is missing: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
-	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"}
+	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"} $${ENCODING:+--encoding "$$ENCODING"}
 
 test: $(READY) ## Run all tests except those of make thorough and make integration
 	@$(PYTEST) -m "not integration and not thorough"

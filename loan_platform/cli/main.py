@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "--date-format",
         help="how dates are written: strptime codes, excel_days, excel_days_1904, year_quarter, iso_week",
     )
+    book.add_argument("--encoding", help="encoding of the CSV files: utf-8, windows-1252, latin-1 or utf-16")
     book.add_argument("--books", type=Path, help="folder of the books (default: defs/ of this package)")
     check = commands.add_parser("check", help="find every issue in the files of the books")
     check.add_argument("books", nargs="*", metavar="BOOK", help="name of a book (default: all)")
@@ -131,7 +132,7 @@ def _book(settings: PlatformSettings, arguments: argparse.Namespace) -> int:
     from loan_platform.cli.book import run_book
     from loan_platform.cli.books import SHIPPED
 
-    asked = (arguments.target, arguments.key, arguments.date, arguments.date_format)
+    asked = (arguments.target, arguments.key, arguments.date, arguments.date_format, arguments.encoding)
     request = BookRequest(arguments.name, arguments.source, *asked)
     return run_book(settings, request, arguments.books or SHIPPED)
 

@@ -15,6 +15,7 @@ MAX_RECORD_BYTES = 1 << 20  # bounds memory for any file content
 
 _PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstandard"}
 _EXCEL = (b"\xd0\xcf\x11\xe0", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+_UNUSED_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # bytes that stand for nothing in Windows-1252
 _DOUBLE_END = re.compile(rb"\r+\n")
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _SAVE_AS = "Save it as CSV in UTF-8, plain or gzip-compressed."
@@ -91,23 +92,35 @@ def _chunks(path: Path, max_bytes: int) -> Iterator[bytes]:
 
 
 def likely_encoding(path: Path, max_bytes: int) -> str:
-    """The encoding of a CSV file: UTF-16 if it begins so, Windows-1252 if no line beyond ASCII is UTF-8, else UTF-8."""
+    """The encoding of a CSV file: UTF-16 if it begins so, Windows-1252 if no line beyond ASCII is UTF-8, else UTF-8.
+
+    Raises:
+        SourceError: the file cannot be read, or it has no UTF-8 and a line that is no Windows-1252 text either.
+    """
     chunks = _chunks(path, max_bytes)
     carry, good = next(chunks), 0
     if carry.startswith((b"\xff\xfe\x00\x00", _WIDE[2])):  # UTF-32
         return UTF_8
     if carry.startswith(_WIDE[:2]) or _looks_utf16(carry[: 1 << 16]):
         return "utf-16"
-    bad = 0
+    bad, neither, number = 0, 0, 0
     while carry:
         cut = carry.rfind(b"\n") + 1
-        for line in carry[: cut or None].split(b"\n"):
+        for place, line in enumerate(carry[: cut or None].split(b"\n"), number + 1):
             if not line.isascii():
                 bad, good = (bad, good + 1) if is_utf8(line) else (bad + 1, good)
+                neither = neither or (place if _UNUSED_1252.search(line) else 0)
+        number += carry[: cut or None].count(b"\n")
         if good:
             return UTF_8
         rest = next(chunks, b"")
         carry = carry[cut:] + rest if cut and rest else rest
+    if bad and neither:
+        raise SourceError(
+            path.name,
+            f"line {neither} is text in an unknown encoding, neither UTF-8 nor Windows-1252",
+            "Save it as CSV in UTF-8, or state its encoding (ENCODING=latin-1, for example).",
+        )
     return "windows-1252" if bad else UTF_8
 
 

@@ -22,18 +22,21 @@ from loan_platform.core.book.policies import Source
 from loan_platform.core.drafting.finish import choose_features, choose_policies, judged_columns
 from loan_platform.core.drafting.judging.draft import Counts, Draft, build_contract
 from loan_platform.core.drafting.judging.errors import DraftError
-from loan_platform.core.drafting.judging.events import check_dates, find_date
+from loan_platform.core.drafting.judging.events import check_dates
 from loan_platform.core.drafting.judging.judged_columns import leak_reasons
-from loan_platform.core.drafting.judging.keys import check_key, find_key, key_candidates
+from loan_platform.core.drafting.judging.keys import check_key, key_candidates, why_hash
 from loan_platform.core.drafting.judging.target import (
     TargetChoice,
     find_column,
     guess_target,
+    named_column,
     target_from_column,
     target_from_sql,
 )
-from loan_platform.core.drafting.plan import Plan, check_counts, hash_key, make_plan
+from loan_platform.core.drafting.plan import Plan, check_counts, check_refused, hash_key, make_plan
+from loan_platform.core.drafting.proposed_rules import proposed_rules
 from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
+from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.readings import Stated
 from loan_platform.core.drafting.reading.survey import RawColumn, survey
 
@@ -51,6 +54,7 @@ class BookRequest:
         key: the column that identifies a loan; None: find one.
         date: the column with the date of the decision; None: find one.
         date_format: how dates are written, as in a contract; None: what the values show.
+        encoding: of the CSV files, as in `defs.yaml`; None: what the bytes show.
     """
 
     name: str
@@ -59,6 +63,7 @@ class BookRequest:
     key: str | None = None
     date: str | None = None
     date_format: str | None = None
+    encoding: str | None = None
 
 
 def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads: int, progress: Progress) -> Draft:
@@ -78,11 +83,12 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
     """
     policy = Source(path=absolute(request.source))
     files = resolve(policy, home=cache, cache=cache)
-    policy = with_likely_encoding(files, policy)
+    policy = with_likely_encoding(files, policy, request.encoding)
     with TemporaryDirectory(dir=cache, prefix="draft-") as scratch:
         folder = Path(scratch)
         raw = read_source(warehouse, files, policy, folder)
         progress(f"{raw.read.rows:,} rows, {len(raw.labels)} columns read")
+        check_refused(raw.read.rows + raw.read.rejected, raw.broken())
         columns = survey(raw.texts(), raw.labels, _stated(request, raw))
         check_dates(request.date_format, columns)
         target = _target(request.target, columns)
@@ -110,9 +116,14 @@ class _Staging:
 
 
 def _stated(request: BookRequest, raw: RawSource) -> Stated:
-    date = find_date(request.date, raw.labels) if request.date is not None else None
     points = all(file.delimiter in (",", None) for file in raw.read.files)
-    return Stated(date, request.date_format, points)
+    return Stated(_date(request, raw), request.date_format, points, raw.every)
+
+
+def _date(request: BookRequest, raw: RawSource) -> str | None:
+    """The raw column that DATE names, or None."""
+    known = dict(zip(raw.labels, identifiers(raw.labels.values()).values(), strict=True))
+    return None if request.date is None else named_column("DATE", request.date, known)
 
 
 def _target(text: str | None, columns: dict[str, RawColumn]) -> TargetChoice:
@@ -141,12 +152,12 @@ def _key(
 ) -> tuple[str | None, str, tuple[str, ...]]:
     """Raw column of the key (None: a hash), how it was found, and the other candidates."""
     if text is not None:
-        key = find_key(text, columns)
+        key = named_column("KEY", text, {raw: column.name for raw, column in columns.items()})
         check_key(columns[key].label, raw.read.rows, *raw.distinct(key))
         return key, "The key, as stated", ()
     unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
     if not unique:
-        return None, "No column is complete and different in every row, so the key is a hash", ()
+        return None, why_hash(columns, target.columns, raw.every > 1), ()
     others = tuple(columns[key].label for key in unique[1:])
     return unique[0], f"{columns[unique[0]].label!r} is complete and different in every row", others
 
@@ -163,13 +174,13 @@ def _judged(
     nulled: dict[str, int] = {}
     for (column, _), rows in staged.nulled.items():
         nulled[column] = nulled.get(column, 0) + rows
-    found = judged_columns(plan, typed, nulled, find_date(request.date, raw.labels) if request.date else None)
+    found = judged_columns(plan, typed, nulled, _date(request, raw))
     event, judged = found.event, found.columns
     leaks = frozenset(leak_reasons({item.column.name: item for item in judged}))
     if plan.key_source is None and (changed := hash_key(plan.kept, columns, leaks)) != plan.key:
         plan = replace(plan, key=changed)
         typed, staged = staging.typed(raw, plan)
-    features = choose_features(judged, event, typed.height)
+    features = choose_features(judged, event, typed.height, (*plan.left_out, *found.left_out))
     contract = build_contract(
         (plan.key, *((event.column,) if event else ()), *(item.column for item in judged)),
         plan.key.name,
@@ -186,7 +197,7 @@ def _judged(
         files=tuple(file.name for file in raw.read.files),
         raw_columns=len(raw.labels),
         missing=plan.missing,
-        counts=_counts(raw, loans),
+        counts=_counts(raw, loans, staged, typed.height - loans.height),
         target=plan.target,
         key=DraftColumn(plan.key, plan.key_source, () if plan.key_source else (NO_KEY_COLUMN,)),
         key_why=key[0],
@@ -195,10 +206,22 @@ def _judged(
         judged=judged,
         features=features,
         left_out=(*plan.left_out, *found.left_out),
+        proposed=proposed_rules(judged, event, loans),
         policies=choose_policies(contract, loans, staging.threads),
     )
 
 
-def _counts(raw: RawSource, loans: pl.DataFrame) -> Counts:
+def _counts(raw: RawSource, loans: pl.DataFrame, staged: StageSummary, undated: int) -> Counts:
+    """The counts, after a check that most rows are accepted."""
     defaults = int(loans[TARGET].sum())
-    return Counts(raw.read.rows, raw.read.rejected, loans.height, defaults, loans[TARGET].count() - defaults)
+    other = {reason: rows for reason, rows in staged.by_reason.items() if reason != "structural"}
+    reasons = raw.broken() | other | ({"no date of the decision": undated} if undated else {})
+    check_refused(raw.read.rows + raw.read.rejected, reasons)
+    return Counts(
+        rows=raw.read.rows,
+        broken=raw.read.rejected,
+        accepted=loans.height,
+        defaults=defaults,
+        repaid=loans[TARGET].count() - defaults,
+        why_refused=tuple(reasons.items()),
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import polars as pl
@@ -21,6 +22,8 @@ from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
 from loan_platform.core.staging.keys import canonical_keys
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import target_value_sql
+
+ENCODINGS: tuple[str, ...] = get_args(Source.model_fields["encoding"].annotation)
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,24 @@ class RawSource:
     raw: Path
     rejects: Path
 
+    @property
+    def every(self) -> int:
+        """Rows from one row of `texts` to the next."""
+        return max(1, -(-self.read.rows // SAMPLE_ROWS))
+
     def texts(self) -> pl.DataFrame:
         """Every column as text, with at most about 200,000 rows."""
         columns = [raw for raw in self.labels if raw not in ("source_file", "source_line")]
-        step = max(1, -(-self.read.rows // SAMPLE_ROWS))
-        frame = pl.scan_parquet(self.raw).select(columns).gather_every(step).collect()
+        frame = pl.scan_parquet(self.raw).select(columns).gather_every(self.every).collect()
         absent = [pl.lit(None, pl.String).alias(raw) for raw in self.labels if raw not in columns]
         return frame.with_columns(absent).select(self.labels.keys())
+
+    def broken(self) -> dict[str, int]:
+        """Number of broken lines by what is wrong with them."""
+        if not self.read.rejected:
+            return {}
+        found = pl.scan_parquet(self.rejects).group_by("message").len().sort("message").collect()
+        return {str(message): int(rows) for message, rows in found.iter_rows()}
 
     def distinct(self, raw: str) -> tuple[int, int]:
         """Number of values of a column that are missing or no key, and number of distinct keys."""
@@ -77,12 +91,22 @@ class RawSource:
         return int(missing), int(distinct)
 
 
-def with_likely_encoding(files: list[Path], source: Source) -> Source:
+def with_likely_encoding(files: list[Path], source: Source, stated: str | None = None) -> Source:
     """The source with the encoding of its CSV files; UTF-8 where they differ.
+
+    Args:
+        files: of the source.
+        source: without encoding.
+        stated: the encoding that the user states.
 
     Raises:
         SourceError: a file cannot be read.
+        DraftError: the platform reads no such encoding.
     """
+    if stated is not None:
+        if stated.lower() not in ENCODINGS:
+            raise DraftError(f"ENCODING {stated!r} is none of {', '.join(ENCODINGS)}: save the file as CSV in UTF-8.")
+        return source.model_copy(update={"encoding": stated.lower()})
     found = {likely_encoding(path, source.max_bytes) for path in files if not is_parquet(path)}
     return source.model_copy(update={"encoding": found.pop()}) if len(found) == 1 else source
 

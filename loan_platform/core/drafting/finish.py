@@ -14,7 +14,7 @@ from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import event_date
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn, event_column, judge
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies, promotion_for, training_for
-from loan_platform.core.drafting.judging.roles import LeftOut
+from loan_platform.core.drafting.judging.roles import LeftOut, is_place
 from loan_platform.core.drafting.judging.starters import starter_features
 from loan_platform.core.drafting.judging.statistics import Statistics, statistics
 from loan_platform.core.drafting.judging.strength import strength
@@ -22,6 +22,8 @@ from loan_platform.core.drafting.judging.windows import choose_split, first_mont
 from loan_platform.core.drafting.plan import Plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.features.feature_set import FeatureSet
+
+MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def judged_columns(
     days = rows[event] if event else None
     judged: list[JudgedColumn] = []
     out: list[LeftOut] = []
+    leaks: dict[str, str | None] = {}  # by raw column
+    codes: list[str] = []
     for column, source in plan.kept:
         if column.name == event:
             continue
@@ -61,8 +65,14 @@ def judged_columns(
         if why := _says_nothing(values, days):
             out.append(LeftOut(source.raw, source.label, why))
             continue
+        if source.code and (twin := next((name for name in codes if rows[name].equals(values)), None)):
+            out.append(LeftOut(source.raw, source.label, f"repeats {twin!r} in every row"))
+            continue
         stats = statistics(values, rows[TARGET])
-        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0)))
+        before = leaks.get(source.raw) if source.code else None
+        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0), before))
+        leaks[source.raw] = judged[-1].leak
+        codes += [column.name] if source.code else []
     columns = {column.name: column for column, _ in plan.kept}
     drafted = event_column(columns[event], sources[event], rows[event]) if event else None
     return JudgedColumns(drafted, tuple(judged), tuple(out))
@@ -81,21 +91,39 @@ def _says_nothing(values: pl.Series, days: pl.Series | None) -> str | None:
 
 
 def choose_features(
-    judged: tuple[JudgedColumn, ...], event: DraftColumn | None, rows: int
+    judged: tuple[JudgedColumn, ...], event: DraftColumn | None, rows: int, out: tuple[LeftOut, ...]
 ) -> tuple[tuple[Feature, Statistics], ...]:
     """The starter features.
+
+    Args:
+        judged: columns of the contract.
+        event: the date of the decision.
+        rows: loans.
+        out: columns that are left out, for the message.
 
     Raises:
         DraftError: there is none.
     """
     found = tuple(starter_features(judged, event.column.name if event else None, rows))
     if not any(item.column.available_at == "application" for item in judged if item.column.name in _read(found)):
-        told = "; ".join(f"{item.column.name}: {item.leak or item.protected or 'no feature'}" for item in judged[:10])
+        reasons = [f"{item.column.name}: {_why_no_feature(item)}" for item in judged]
+        reasons += [f"{item.label!r}: {item.why}" for item in out]
+        told = "; ".join(reasons[:MAX_SHOWN]) or "the file has no other column"
         raise DraftError(
             f"no column is left that a model may use. {told}. Give a file with what is known at application, or "
             "write the contract by hand (docs/contract.md)."
         )
     return found
+
+
+def _why_no_feature(item: JudgedColumn) -> str:
+    if item.leak or item.protected:
+        return item.leak or f"protected ({item.protected})"
+    if item.draft.source is not None and is_place(item.draft.source):
+        return "a place of residence"
+    return (
+        "known only when the price is set" if item.column.available_at == "pricing" else "no feature is drafted of it"
+    )
 
 
 def _read(features: tuple[tuple[Feature, Statistics], ...]) -> frozenset[str]:

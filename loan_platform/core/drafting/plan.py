@@ -1,20 +1,21 @@
 """The plan of a draft: the columns to read, the key, and a first contract that types them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
-from loan_platform.core.drafting.judging.draft import build_contract
+from loan_platform.core.drafting.judging.draft import build_contract, describe_reasons
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later
 from loan_platform.core.drafting.judging.target import TargetChoice
-from loan_platform.core.drafting.reading.columns import hashed_key, key_column, plain_column
+from loan_platform.core.drafting.reading.columns import code_columns, hashed_key, key_column, plain_column
 from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.survey import RawColumn
 
 MIN_ROWS = 300
 MIN_PER_CLASS = 20
+MAX_REFUSED = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,15 @@ def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str |
     used = target.columns | ({key} if key else frozenset[str]())
     out = tuple(left_out(columns, used))
     gone = {item.raw for item in out} | used
-    kept = tuple((plain_column(c), c) for c in columns.values() if c.raw not in gone)
+    read = [c for c in columns.values() if c.raw not in gone]
+    values = _values(read, columns, target)
+    marked = [replace(c, own_marks=tuple(sorted(_marks(c) & values))) for c in read]
+    kept = tuple(pair for c in marked for pair in _columns(c, columns))
     if not kept:
         told = "; ".join(f"{item.label!r}: {item.why}" for item in out[:10])
         raise DraftError(f"no column is left that a model may use. {told}")
     source = columns[key] if key else None
-    marks = {mark for _, c in kept for mark in c.reading.markers}
+    marks = frozenset[str]().union(*map(_marks, read)) - values
     return Plan(
         key=key_column(source) if source else hash_key(kept, columns),
         key_source=source,
@@ -75,6 +79,21 @@ def make_plan(columns: Mapping[str, RawColumn], target: TargetChoice, key: str |
         missing=(*MISSING_MARKERS, *sorted(marks - set(MISSING_MARKERS))),
         target=target,
     )
+
+
+def _marks(column: RawColumn) -> frozenset[str]:
+    return frozenset(column.reading.markers)
+
+
+def _values(read: list[RawColumn], columns: Mapping[str, RawColumn], target: TargetChoice) -> frozenset[str]:
+    """Texts that are a value of a column of texts or of the target, so they cannot mean a missing value everywhere."""
+    texts = [c for c in read if c.reading.type == "text"] + [columns[raw] for raw in target.columns if raw in columns]
+    return frozenset(value for column in texts for value in column.counts)
+
+
+def _columns(column: RawColumn, columns: Mapping[str, RawColumn]) -> Iterator[tuple[Column, RawColumn]]:
+    yield plain_column(column), column
+    yield from code_columns(column, [c.name for c in columns.values()])
 
 
 def hash_key(
@@ -87,7 +106,25 @@ def hash_key(
     known += [column.raw for column in columns.values() if is_number_of_loan(column) and not is_personal(column)]
     labels = [*(column.name for column in columns.values()), "loan id"]
     name = identifiers(labels)["loan id"]
-    return hashed_key(name, tuple(known or [source.raw for _, source in kept]))
+    return hashed_key(name, tuple(dict.fromkeys(known or [source.raw for _, source in kept])))
+
+
+def check_refused(total: int, reasons: Mapping[str, int]) -> None:
+    """Reject a file of which most rows are refused: what is left of it is not the book.
+
+    Args:
+        total: rows and broken lines.
+        reasons: refused rows by reason.
+
+    Raises:
+        DraftError: with the reasons.
+    """
+    refused = sum(reasons.values())
+    if refused > MAX_REFUSED * total:
+        raise DraftError(
+            f"{refused:,} of {total:,} rows of the file cannot be used ({describe_reasons(reasons)}), so it is mostly "
+            "broken. Look at its delimiter and quotes, and export it again."
+        )
 
 
 def check_counts(rows: int, defaults: int, repaid: int, target: str) -> None:

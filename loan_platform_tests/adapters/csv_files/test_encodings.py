@@ -6,6 +6,7 @@ import pytest
 
 from loan_platform.adapters.csv_files.blocks import CHUNK_BYTES, likely_encoding
 from loan_platform.core.book.policies import Source
+from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.ingest import HEADER, ingest
 from loan_platform_tests.support.own_books import drafted
@@ -59,6 +60,32 @@ def test_one_broken_line_is_no_other_encoding(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "utf-8")
     path.write_bytes(path.read_bytes() + b"\nx\xfc,2015-03-01")
     assert likely_encoding(path, 10**9) == "utf-8"
+
+
+def in_code_page(path: Path) -> Path:
+    lines = ["loan_id;ort;score;status"]
+    lines += [f"K{i};{'aaabü'[i % 5]};{500 + i * 7 % 90};{['repaid', 'defaulted'][i % 3 == 0]}" for i in range(400)]
+    path.write_bytes("\n".join(lines).encode("cp850"))
+    return path
+
+
+def test_text_that_no_known_encoding_reads_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 6 is text in an unknown encoding, neither UTF-8 nor Windows-1252\."):
+        drafted(in_code_page(tmp_path / "loans.csv"))
+    far = tmp_path / "far.csv"
+    far.write_bytes(b"id,x\n" + b"1,abc\n" * 300_000 + b"1,\x81\n")
+    assert far.stat().st_size > CHUNK_BYTES
+    with pytest.raises(SourceError, match="line 300002 is text in an unknown encoding"):
+        likely_encoding(far, 10**9)
+
+
+def test_the_encoding_of_a_draft_can_be_stated(tmp_path: Path) -> None:
+    source = in_code_page(tmp_path / "loans.csv")
+    found = drafted(source, encoding="Latin-1")
+    assert "It is read as latin-1" in found.screen
+    assert "      encoding: latin-1\n" in (tmp_path / "loans.csv.books" / "defs" / "b" / "defs.yaml").read_text()
+    with pytest.raises(DraftError, match="ENCODING 'cp850' is none of utf-8, windows-1252, latin-1, utf-16"):
+        drafted(in_code_page(tmp_path / "again.csv"), encoding="cp850")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])

@@ -29,7 +29,7 @@ def loans(path: Path, write: Callable[[date], str], name: str = "decision_date",
     for i in range(ROWS):
         day = START + timedelta(days=i)
         other = f"{day:%m/%d/%Y}," if more else ""
-        lines.append(f"A{i:06},{write(day)},{other}{500 + i * 7919 % 200},{int(i * 31 % 4 == 0)}")
+        lines.append(f"A{i:06},{write(day)},{other}{500 + i * 7919 % 200},{int(i * 31 % 10 == 0)}")
     path.write_text("\n".join(lines) + "\n")
     return path
 

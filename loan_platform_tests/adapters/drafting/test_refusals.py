@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from loan_platform.adapters.drafting.book_folder import create_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.platform import PlatformSettings
+from loan_platform_tests.support.own_books import drafted
 
 ROWS = 400
 
@@ -172,6 +174,38 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     assert "no column is left that a model may use. last_payment: its name speaks of what comes after" in refused(
         tmp_path, lines
     )
+
+
+@pytest.mark.parametrize(("sound", "broken"), [(320, 670), (40, 50), (60, 900)])
+def test_a_mostly_broken_file(tmp_path: Path, sound: int, broken: int) -> None:
+    lines = [*rows(count=sound), *["1,2,3,4,5,bad"] * broken]
+    told = refused(tmp_path, lines)
+    assert f"{broken:,} of {sound + broken:,} rows of the file cannot be used ({broken:,}: " in told
+    assert "mostly broken. Look at its delimiter and quotes" in told
+
+
+@pytest.mark.parametrize(("broken", "granted", "more"), [(0, 0.05, False), (25, 0.09, False), (100, 0.1, True)])
+def test_a_draft_does_not_open_the_gate_to_its_file(tmp_path: Path, broken: int, granted: float, more: bool) -> None:
+    source = tmp_path / "loans.csv"
+    source.write_text("\n".join([*rows(), *["1,2,3,4,5,bad"] * broken]) + "\n")
+    found = drafted(source)
+    policies = (tmp_path / "loans.csv.books" / "defs" / "b" / "defs.yaml").read_text()
+    assert yaml.safe_load(policies)["attributes"]["quarantine"]["max_share"] == granted
+    screen = " ".join(found.screen.split())
+    told = f"{broken} of {400 + broken} rows ({broken / (400 + broken):.1%}) are quarantined: {broken}: "
+    assert (told in screen) == (broken > 0)
+    assert ("MORE THAN 10%: the pipeline stops until the file is repaired" in screen) == more
+
+
+def test_columns_that_are_left_out_are_the_reason(tmp_path: Path) -> None:
+    lines = ["id,grade,town,note,loan_status"]
+    lines += [f"{i},A{i % 5},T{i % 11},{'x' * 45} {i},{'bad' if i % 3 else 'good'}" for i in range(ROWS)]
+    told = refused(tmp_path, lines)
+    assert "no column is left that a model may use. grade: known only when the price is set; town: a place of" in told
+    assert "'note': free text, 400 different values" in told
+    lines = ["id,decision_date,year,loan_status"]
+    lines += [f"{i},202{i % 3}-0{1 + i % 9}-01,202{i % 3},{'bad' if i % 5 else 'good'}" for i in range(ROWS)]
+    assert "a model may use. 'year': repeats the year of the decision. Give a file" in refused(tmp_path, lines)
 
 
 def test_titles_above_the_header_are_skipped(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from loan_platform.core.drafting.judging.outcomes import read_outcome
 from loan_platform.core.drafting.judging.ranges import drafted_range
 from loan_platform.core.drafting.judging.roles import is_protected, sounds_later
 from loan_platform.core.drafting.reading.names import TAKEN, identifiers, split_words
@@ -106,6 +105,21 @@ def test_dates(texts: list[str], date_format: str | None) -> None:
     assert (found.type, found.date_format) == ("date", date_format)
 
 
+@pytest.mark.parametrize("year_first", ["2021.03.31", "20210331"])
+def test_a_year_first_says_nothing_of_day_or_month_first(year_first: str) -> None:
+    undecided = ["03/04/2021", "05/06/2021", "07/04/2021"]
+    found = read(a_date=[year_first, year_first.replace("2021", "2022")], b_date=undecided)
+    assert found["b_date"] == read(b_date=undecided)["b_date"]
+    assert "do not decide whether day or month" in found["b_date"].doubts[0]
+
+
+@pytest.mark.parametrize("dates", [["2021-03-31"], ["31.12.2021"], ["202101"]])
+def test_words_with_a_few_dates_among_them_are_no_dates(dates: list[str]) -> None:
+    texts = [*["phone"] * 60, *["branch"] * 38, *dates * 2]
+    assert read(contacted=texts)["contacted"].type == "text"
+    assert read(contact_date=texts)["contact_date"].unread_date
+
+
 def test_marks_of_missing_values_are_no_values() -> None:
     assert read(x=["1", "nan", "2", "-"])["x"] == read(x=["1", "2"])["x"].__class__(
         type="integer", style=read(x=["1", "2"])["x"].style, markers=("-", "nan")
@@ -128,51 +142,6 @@ def test_names_are_identifiers_and_differ() -> None:
     assert len(set(found.values())) == 11
     assert all(len(name) <= 63 for name in found.values())
     assert not set(found.values()) & TAKEN
-
-
-@pytest.mark.parametrize(
-    ("name", "bad", "good", "unresolved"),
-    [
-        ("Defaulted?", ["1"], ["0"], []),
-        ("paid_back", ["no"], ["yes"], []),
-        ("loan_status", ["Charged Off", "Default"], ["Fully Paid"], ["Current", "Late (31-120 days)"]),
-        ("Risk", ["bad"], ["good"], []),
-        ("status", ["not paid"], ["paid"], []),
-        ("status", ["in default"], ["not in default"], []),
-        ("Kreditstatus", ["ausgefallen"], ["getilgt"], ["laufend"]),
-    ],
-)
-def test_outcomes(name: str, bad: list[str], good: list[str], unresolved: list[str]) -> None:
-    found = read_outcome(split_words(name), dict.fromkeys([*bad, *good, *unresolved], 10))
-    assert found is not None
-    assert found.score > 0
-    assert (list(found.bad), list(found.good), list(found.unresolved)) == (bad, good, unresolved)
-
-
-@pytest.mark.parametrize("name", ["cb_person_default_on_file", "previous_defaults", "employed", "has_phone"])
-def test_a_history_or_a_plain_flag_is_no_outcome(name: str) -> None:
-    found = read_outcome(split_words(name), {"Y": 10, "N": 10})
-    assert found is None or found.score <= 0
-
-
-def test_a_code_of_one_and_two_is_no_outcome() -> None:
-    assert read_outcome(("class",), {"1": 700, "2": 300}, named=True) is None
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("Partially Paid", "partial payment", "Part paid", "Not yet paid", "To be repaid", "Will be paid"),
-        *("Paid by guarantor", "Paid by insurer", "teilweise bezahlt", "Restructured, paid"),
-    ],
-)
-def test_a_limited_repayment_is_told_and_is_not_repaid(word: str):
-    counts = {"Defaulted": 100, "Repaid": 700, word: 60}
-    found = read_outcome(("loan", "status"), counts)
-    assert found is not None
-    assert (found.bad, found.good, found.unresolved) == (("Defaulted",), ("Repaid",), (word,))
-    assert f"{word!r} can mean either" in found.why
-    assert read_outcome(("loan", "status"), counts, named=True) is None  # then the person is asked
 
 
 @pytest.mark.parametrize(
@@ -233,6 +202,14 @@ def test_points_are_decimal_in_a_file_parted_by_commas() -> None:
         "The values do not decide what 1.987 means. It is read as a number with thousands. If that is wrong, change "
         "`decimal`",
     )
+
+
+@pytest.mark.parametrize("signs", [{"a": ["12,53"], "b": ["12.53"]}, {"a": ["12,53"]}])
+def test_points_leave_a_doubt_beside_decimal_commas(signs: dict[str, list[str]]) -> None:
+    columns = signs | {"c": ["1.234", "2.345"]}
+    tables = {name: pl.DataFrame({"text": texts, "count": [3] * len(texts)}) for name, texts in columns.items()}
+    found = readings(tables, {name: (name,) for name in columns}, Stated(points=True))["c"]
+    assert "The values do not decide what 1.234 means" in found.doubts[0]
 
 
 def test_a_number_that_other_columns_decide_is_told() -> None:

@@ -1,9 +1,10 @@
 """A drafted book: the content of its two files and of the screen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature, Target
+from loan_platform.core.book.contract_parts import Column, Feature, RowRule, Target
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut
@@ -11,16 +12,32 @@ from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.columns import DraftColumn
 
+MAX_REASONS = 3
+
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of the source: read, broken lines, accepted by the contract, and what became of the accepted loans."""
+    """Rows of the source: read, broken lines, accepted by the contract, and what became of the accepted loans.
+
+    `why_refused` are the reasons of rows that are not accepted, with their number.
+    """
 
     rows: int
     broken: int
     accepted: int
     defaults: int
     repaid: int
+    why_refused: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All rows of the source, broken lines included."""
+        return self.rows + self.broken
+
+    @property
+    def refused(self) -> int:
+        """Rows that are not accepted."""
+        return self.total - self.accepted
 
     @property
     def unknown(self) -> int:
@@ -49,6 +66,7 @@ class Draft:
         features: with the statistics of their columns.
         left_out: what stays in the source.
         encoding: of the source's CSV files.
+        proposed: row rules that no row breaks; comments of the contract until a person takes them.
     """
 
     name: str
@@ -67,6 +85,7 @@ class Draft:
     left_out: tuple[LeftOut, ...]
     policies: ChosenPolicies
     encoding: str = "utf-8"
+    proposed: tuple[RowRule, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -86,6 +105,13 @@ class Draft:
             tuple(feature for feature, _ in self.features),
             self.name,
         )
+
+
+def describe_reasons(reasons: Mapping[str, int]) -> str:
+    """`320: 5 fields, not 6; 3: ...`, the commonest first."""
+    most = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    shown = "; ".join(f"{rows:,}: {reason}" for reason, rows in most[:MAX_REASONS])
+    return shown + ("; and others" if len(most) > MAX_REASONS else "")
 
 
 def build_contract(

@@ -7,8 +7,6 @@ import polars as pl
 from loan_platform.core.book.date_formats import format_issue
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_protected
-from loan_platform.core.drafting.judging.target import describe_closest, find_column
-from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import AFTER, EVENT_WORDS, NOT_EVENT, find_phrase
 
@@ -35,23 +33,6 @@ def event_date(dates: pl.DataFrame, sources: Mapping[str, RawColumn], stated: st
     if not possible:
         return None
     return min(possible, key=lambda name: (_rank(sources[name]), possible.index(name)))
-
-
-def find_date(text: str, labels: Mapping[str, str]) -> str:
-    """The raw column that DATE names.
-
-    Args:
-        text: of the user.
-        labels: by raw column the name in the file.
-
-    Raises:
-        DraftError: it names none.
-    """
-    known = dict(zip(labels, identifiers(labels.values()).values(), strict=True))
-    raw = find_column(text, known)
-    if raw is None:
-        raise DraftError(f"DATE names {text!r}, which is no column of the file{describe_closest(text, known)}.")
-    return raw
 
 
 def check_dates(date_format: str | None, columns: Mapping[str, RawColumn]) -> None:

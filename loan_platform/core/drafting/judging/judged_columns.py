@@ -1,6 +1,6 @@
 """Judges one typed column: role, range, and the comments above it in the contract."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -43,7 +43,13 @@ class JudgedColumn:
 
 
 def judge(
-    column: Column, source: RawColumn, stats: Statistics, values: pl.Series, event: pl.Series | None, nulled: int
+    column: Column,
+    source: RawColumn,
+    stats: Statistics,
+    values: pl.Series,
+    event: pl.Series | None,
+    nulled: int,
+    leak: str | None = None,
 ) -> JudgedColumn:
     """One column with role, range and comments.
 
@@ -54,11 +60,12 @@ def judge(
         values: typed.
         event: dates of the decision, None where there are none or this is the column.
         nulled: number of values that are invalid for the type.
+        leak: why the column that this one is made from is a leak.
     """
     late = _later_than(values, event)
-    leak, protected = _leak(source, stats, late), is_protected(source)
+    leak, protected = leak or _leak(source, stats, late), is_protected(source)
     available_at = "after_origination" if leak else "pricing" if is_pricing(source) else "application"
-    low, high = _range(column, stats)
+    low, high = (0.0, 1.0) if source.code else _range(column, stats)
     changes = {
         "available_at": available_at,
         "protected": protected is not None,
@@ -122,12 +129,27 @@ def _comments(column: Column, source: RawColumn, stats: Statistics, nulled: int)
     lines = ["; ".join(told)]
     if column.written_as == "fraction":
         lines.append("the file writes 11 % as 0.11; the value is 11. If it means 0.11 %, change `written_as`")
-    lines += source.reading.doubts
+    lines += [*source.reading.doubts, *_missing_marks(source)]
     if nulled:
         lines.append(f"{nulled:,} values are no {column.type} and are read as missing")
     if rare := rare_values(source):
         lines.append(f"{rare} values with fewer than 5 rows are no category and are read as missing")
     return lines
+
+
+def _missing_marks(source: RawColumn) -> Iterator[str]:
+    """What is said of special codes, and of marks that are a value of another column."""
+    if source.code:
+        yield "computed from the file. A caller of the service sends it: 1 instead of the code, 0 for any other loan"
+    if source.reading.codes:
+        shown = ", ".join(f"{code.value} in {code.rows / source.rows:.2%} of the rows" for code in source.reading.codes)
+        yield (
+            f"special codes, apart from all other values: {shown}. They are read as missing, and each with rows enough "
+            "has a column of 0 and 1. If one is a value, remove its nullif and its column"
+        )
+    if source.own_marks:
+        marks = " and ".join(map(repr, source.own_marks))
+        yield f"{marks} is read as missing in this column alone: it is a value of another column"
 
 
 def _format_number(value: float | None) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_personal
-from loan_platform.core.drafting.judging.target import describe_closest, find_column
 from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn
 from loan_platform.core.drafting.reading.vocabulary import KEY_WORDS, find_phrase
 
 MAX_BLANKS = 0.01
+MAX_SHOWN = 3
 
 
 def key_candidates(columns: Mapping[str, RawColumn], target: frozenset[str]) -> list[str]:
@@ -20,17 +20,25 @@ def key_candidates(columns: Mapping[str, RawColumn], target: frozenset[str]) -> 
     return [column.raw for column in sorted(possible, key=_rank)]
 
 
-def find_key(text: str, columns: Mapping[str, RawColumn]) -> str:
-    """The raw column that KEY names.
+def why_hash(columns: Mapping[str, RawColumn], target: frozenset[str], is_sample: bool) -> str:
+    """Why the key is a hash, with the columns that are different in every row and are no number of the loan.
 
-    Raises:
-        DraftError: it names none.
+    Args:
+        columns: every raw column.
+        target: the columns of the target.
+        is_sample: not every row was looked at, so nothing is known of every row.
     """
-    known = {raw: column.name for raw, column in columns.items()}
-    raw = find_column(text, known)
-    if raw is None:
-        raise DraftError(f"KEY names {text!r}, which is no column of the file{describe_closest(text, known)}.")
-    return raw
+    unique = [c for c in columns.values() if c.raw not in target and c.distinct == c.stated == c.rows]
+    if not unique:
+        return "No column is complete and different in every row, so the key is a hash"
+    if is_sample:
+        return "No column is known as the number of a loan, so the key is a hash"
+    shown = ", ".join(repr(column.label) for column in unique[:MAX_SHOWN])
+    count = "is" if len(unique) == 1 else "are"
+    return (
+        f"{shown}{' and others' if len(unique) > MAX_SHOWN else ''} {count} different in every row, but no column is "
+        "known as the number of a loan, so the key is a hash. KEY=... takes a column as the key"
+    )
 
 
 def check_key(label: str, rows: int, missing: int, distinct: int) -> None:

@@ -2,27 +2,24 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
+from loan_platform.core.drafting.judging.outcome_words import (
+    name_means,
+    plain_words,
+    said_by_value,
+    speaks_of_default,
+    speaks_of_repayment,
+)
 from loan_platform.core.drafting.reading.vocabulary import Words, word_set
 
 MAX_VALUES = 20  # a column with more is no outcome
 
-_BAD = (
-    r"charge[ds]? ?-?off|default|\bbad\b|\bloss\b|writ(e|ten) ?-?off|\bun ?paid|non ?-?perform|\bnpl\b|bankrupt|"
-    r"foreclos|"
-    r"\b(not|never) (fully )?(re)?paid|\bnot repaid|\bausfall|ausgefallen|nicht (zurueck)?(gezahlt|bezahlt)|"
-    r"\bgekuendigt|"
-    r"\bdefaut|\bimpaye|\bmoroso|\bincumpl|\binadimpl|insolven|wanbetal"
-)
-_NOT_BAD = r"\b(no|not|non|never|without)[ -]?(in )?(default|charged|bad|loss|bankrupt)|\bnon?-?default"
-_GOOD = (
-    r"\bfully paid|\bpaid\b|\bpaid ?-?off|\brepaid|\bprepaid|\bgood\b|\bperforming|\bcompleted?\b|\bno default|"
-    r"(zurueck)gezahlt|\bgetilgt|\bzurueckbezahlt|\brembours|\bpagado|\bpagato|\bquitado|\bpago\b|\bafgelost|\bterugbetaald"
-)
 # A limited repayment is no repayment: whether such a loan defaulted is for the lender to say.
 _LIMITED = (
     r"\bpart(ial(ly)?|ly)?\b|\bteil|\bparci|\bpartiel|\bparzial|\bgedeeltelijk|"
     r"\bnot yet\b|\bnoch nicht|\bpas encore|\baun no\b|\bto be (re)?paid|\b(will|shall|should) (be|pay)|\bpromised?\b|"
+    r"\bno longer\b|\bnot any ?more\b|\bnicht mehr\b|\bya no\b|\bnon piu\b|\bnao mais\b|\bniet meer\b|"
     r"\bexpected\b|\bpaid by\b|\bguarant|\bbuerg|\bcollateral|\binsur|\bsettled (for|below)|\brestructur|\brenegotiat"
 )
 _OPEN = (
@@ -33,26 +30,9 @@ _OPEN = (
 _YES = frozenset({"1", "1.0", "y", "yes", "true", "t", "ja", "j", "oui", "o", "si", "s", "sim"})
 _NO = frozenset({"0", "0.0", "n", "no", "false", "f", "nein", "non", "nao", "nee"})
 
-_BAD_NAME = word_set(
-    "default defaulted defaults bad npl delinquent delinquency dlq dlqin chargeoff chargedoff loss ausfall "
-    "ausgefallen defaut impaye impago moroso inadimplencia inadimplente insolvenz nonperforming"
-)
-_BAD_PHRASES = (
-    ("charged", "off"),
-    ("charge", "off"),
-    ("written", "off"),
-    ("write", "off"),
-    ("not", "paid"),
-    ("serious",),
-)
-_GOOD_NAME = word_set(
-    "repaid paid good performing zurueckgezahlt getilgt rembourse pagado pagato quitado payback repayed rueckzahlung"
-)
 _NEUTRAL = word_set("target label outcome y class response result flag event ziel zielgroesse cible objetivo")
 _STATUS = word_set("status state stand statut estado situacao stato")
-_PAST = word_set(
-    "previous prior past history file before last ever number num count no nr bureau cb amount rate days ago"
-)
+_PAST = word_set("previous prior past history file before last ever number num count nr bureau cb amount rate days ago")
 
 
 @dataclass(frozen=True)
@@ -63,6 +43,7 @@ class Outcome:
         bad: values that mean default; `good`: repaid; `unresolved`: neither, so the outcome is not known.
         score: evidence in name and values that this column is the target; 0 or less means none.
         why: the sentence about it.
+        by_name: the values are yes and no, so only the name says which of them means default.
     """
 
     bad: tuple[str, ...]
@@ -70,6 +51,7 @@ class Outcome:
     unresolved: tuple[str, ...]
     score: int
     why: str
+    by_name: bool = False
 
 
 def read_outcome(words: Words, counts: dict[str, int], named: bool = False) -> Outcome | None:
@@ -82,7 +64,7 @@ def read_outcome(words: Words, counts: dict[str, int], named: bool = False) -> O
     """
     if not 2 <= len(counts) <= MAX_VALUES:
         return None
-    low = {value: _plain(value) for value in counts}
+    low = {value: plain_words(value) for value in counts}
     if set(low.values()) <= _YES | _NO:
         return _yes_or_no(words, low, named)
     return _status(words, low, named)
@@ -90,14 +72,15 @@ def read_outcome(words: Words, counts: dict[str, int], named: bool = False) -> O
 
 def name_score(words: Words) -> int:
     """How much the name alone speaks for a target; negative: for a history at the time of the application."""
-    score = 0
-    if set(words) & _BAD_NAME or any(_has(words, phrase) for phrase in _BAD_PHRASES):
+    score, text = 0, " ".join(words)
+    if speaks_of_default(text) or name_means(text) == "bad":
         score = 6
-    elif set(words) & _NEUTRAL or (set(words) & _GOOD_NAME):
+    elif set(words) & _NEUTRAL or speaks_of_repayment(text):
         score = 5
     elif set(words) & _STATUS:
         score = 3
-    if score and "next" not in words and set(words) & _PAST:
+    counts = "no" in words and name_means(text) is None  # `no` is a number or a denial
+    if score and "next" not in words and (set(words) & _PAST or counts or ("no", "of") in pairwise(words)):
         score -= 6
     return score
 
@@ -105,33 +88,43 @@ def name_score(words: Words) -> int:
 def _yes_or_no(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
     yes = tuple(value for value, text in low.items() if text in _YES)
     no = tuple(value for value, text in low.items() if text in _NO)
-    score = name_score(words)
-    bad_name = bool(set(words) & _BAD_NAME) or any(_has(words, phrase) for phrase in _BAD_PHRASES)
+    text, score = " ".join(words), name_score(words)
+    means = name_means(text)
     if not yes or not no:
         return None
-    if not bad_name and set(words) & _GOOD_NAME:
-        return Outcome(no, yes, (), score, "its name says that a yes means repaid")
-    if bad_name:
-        return Outcome(yes, no, (), score, "its name says that a yes means default")
+    if means == "good":
+        return Outcome(no, yes, (), score, "its name says that a yes means repaid", by_name=True)
+    if means == "bad":
+        return Outcome(yes, no, (), score, "its name says that a yes means default", by_name=True)
+    if speaks_of_default(text) or speaks_of_repayment(text):
+        return None  # both, such as `good_bad`
     numeric = {low[value] for value in yes} <= {"1", "1.0"}
     if (score > 0 and numeric) or named:
-        return Outcome(yes, no, (), max(score, 1) if named else score, "a yes (1) is taken for default")
+        score = max(score, 1) if named else score
+        return Outcome(yes, no, (), score, "a yes (1) is taken for default", by_name=True)
     return None
 
 
 def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
-    bad, good, unresolved, unknown, limited = (list[str]() for _ in range(5))
+    bad, good, denied, unresolved, unknown, limited = (list[str]() for _ in range(6))
     for value, text in low.items():
-        if re.search(_LIMITED, text):
+        said = said_by_value(text)
+        if re.search(_LIMITED, text) or (said.good and said.late):
             limited.append(value)
-        elif re.search(_BAD, text) and not re.search(_NOT_BAD, text):
+        elif said.bad:
             bad.append(value)
-        elif re.search(_NOT_BAD, text) or re.search(_GOOD, text):
+        elif said.not_good:
+            limited.append(value)
+        elif said.good:
             good.append(value)
+        elif said.not_bad:
+            denied.append(value)
         elif re.search(_OPEN, text):
             unresolved.append(value)
         else:
             unknown.append(value)
+    # Beside `repaid`, `not in default` says too little: the loan may be running.
+    good, limited = (good, limited + denied) if good else (denied, limited)
     if not bad or not good or ((unknown or limited) and named):
         return None
     if len(unknown) > len(bad) + len(good) + len(unresolved):
@@ -143,12 +136,3 @@ def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
     if unresolved or unknown:
         why += "; the other states are taken for outcomes not known yet"
     return Outcome(tuple(bad), tuple(good), (*unresolved, *unknown, *limited), score, why)
-
-
-def _plain(value: str) -> str:
-    text = value.strip().lower().translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "é": "e", "ã": "a"}))
-    return " ".join(re.sub(r"[_]+", " ", text).split())
-
-
-def _has(words: Words, phrase: Words) -> bool:
-    return any(words[i : i + len(phrase)] == phrase for i in range(len(words)))

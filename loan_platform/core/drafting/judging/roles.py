@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loan_platform.core.drafting.reading.survey import LONG_TEXT, MAX_COUNTED_VALUES, RawColumn
+from loan_platform.core.drafting.reading.survey import LONG_TEXT, MAX_COUNTED_VALUES, NEARLY_UNIQUE, RawColumn
 from loan_platform.core.drafting.reading.vocabulary import (
     AFTER,
     AFTER_FIRST_WORDS,
@@ -20,7 +20,6 @@ from loan_platform.core.drafting.reading.vocabulary import (
 )
 
 MAX_FLAG_VALUES = 20  # a name or number of a person has more values than a flag
-NEARLY_UNIQUE = 0.95
 UNREAD_DATE = "called a date and not read"
 MAX_BLANKS = 0.01
 
@@ -96,6 +95,12 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
         return f"repeats {columns[column.same_as].label!r} in every row"
     if column.distinct == 1 and column.missing < 0.005:
         return "the same value in every row"
+    return _why_no_input(column)
+
+
+def _why_no_input(column: RawColumn) -> str | None:
+    if column.counter and not column.reading.unread_date:
+        return "counts the rows of the file"
     if is_personal(column):
         return "names a person, or says how to find one"
     return UNREAD_DATE if column.reading.unread_date else _why_no_category(column)
@@ -104,7 +109,7 @@ def _why_left_out(column: RawColumn, columns: Mapping[str, RawColumn]) -> str | 
 def is_number_of_loan(column: RawColumn) -> bool:
     """Whether a column is called a number of the loan or the person, and nearly is one."""
     is_number = column.reading.type in ("integer", "text") and find_phrase(column.words, KEY_WORDS)
-    return bool(is_number) and _nearly_unique(column)
+    return bool(is_number) and not column.counter and _nearly_unique(column)
 
 
 def _nearly_unique(column: RawColumn) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.roles import is_place
-from loan_platform.core.drafting.judging.statistics import Statistics
+from loan_platform.core.drafting.judging.statistics import MIN_MISSING, Statistics
 from loan_platform.core.drafting.reading.names import MAX_LENGTH, TAKEN, display_name
 from loan_platform.core.drafting.reading.vocabulary import CODE_WORDS
 
@@ -39,7 +39,9 @@ def starter_features(judged: Iterable[JudgedColumn], event: str | None, rows: in
 def _features(item: JudgedColumn, event: str | None, rows: int) -> Iterator[Feature]:
     column, stats = item.column, item.stats
     words = display_name(column.description.rstrip(".") if item.draft.source is None else item.draft.source.label)
-    if column.type == "date":
+    if item.draft.source is not None and item.draft.source.code is not None:
+        yield _code(column.name, item.draft.source.label, item.draft.source.code.value)
+    elif column.type == "date":
         if event is not None:
             yield _age(column.name, words, event)
     elif _is_category(item):
@@ -48,13 +50,30 @@ def _features(item: JudgedColumn, event: str | None, rows: int) -> Iterator[Feat
     else:
         unit = f", {column.unit}" if column.unit else ""
         yield Feature(name=column.name, sql=column.name, description=f"{words}{unit}.", reason=words)
-    if stats.missing_tells and column.type != "date":
+    if stats.missing_tells and column.type != "date" and not _only_codes(item):
         yield Feature(
             name=f"{column.name[: MAX_LENGTH - 8]}_missing",
             sql=f"CASE WHEN {column.name} IS NULL THEN 1 ELSE 0 END",
             description=f"Whether {words[:1].lower()}{words[1:]} is missing.",
             reason=f"{words} is not stated",
         )
+
+
+def _code(name: str, label: str, code: int) -> Feature:
+    words = display_name(label.removesuffix(f" is {code}"))
+    words = f"{words[:1].lower()}{words[1:]}"
+    return Feature(
+        name=name,
+        sql=name,
+        description=f"1 where {words} has the special code {code}, 0 elsewhere.",
+        reason=f"Special code {code} of {words}",
+    )
+
+
+def _only_codes(item: JudgedColumn) -> bool:
+    """Whether special codes with columns of their own are all that is missing."""
+    source = item.draft.source
+    return source is not None and bool(source.reading.codes) and source.missing_beside_codes < MIN_MISSING
 
 
 def _is_category(item: JudgedColumn) -> bool:

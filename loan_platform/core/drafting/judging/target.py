@@ -13,6 +13,7 @@ from loan_platform.core.drafting.judging.outcomes import Outcome, name_score, re
 from loan_platform.core.drafting.reading.names import split_words
 
 MAX_SHOWN = 12
+MAX_RATE_BY_NAME = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class TargetChoice:
         description: for the contract.
         guessed: True if the user did not name it.
         others: raw columns that could be the target too.
+        by_name: the values are yes and no, so only the column's name says which of them means default.
     """
 
     sql: str
@@ -34,6 +36,7 @@ class TargetChoice:
     description: str
     guessed: bool = False
     others: tuple[str, ...] = field(default=())
+    by_name: bool = False
 
 
 def find_column(text: str, known: Mapping[str, str]) -> str | None:
@@ -47,6 +50,18 @@ def find_column(text: str, known: Mapping[str, str]) -> str | None:
     if plain in known:
         return plain
     return next((raw for raw, identifier in known.items() if identifier == plain), None)
+
+
+def named_column(option: str, text: str, known: Mapping[str, str]) -> str:
+    """The raw column that an option of the user names.
+
+    Raises:
+        DraftError: it names none.
+    """
+    raw = find_column(text, known)
+    if raw is None:
+        raise DraftError(f"{option} names {text!r}, which is no column of the file{describe_closest(text, known)}.")
+    return raw
 
 
 def target_from_column(raw: str, counts: dict[str, int], distinct: int, label: str) -> TargetChoice:
@@ -63,6 +78,7 @@ def target_from_column(raw: str, counts: dict[str, int], distinct: int, label: s
         )
     outcome = read_outcome(split_words(label), counts, named=True) if distinct == len(counts) else None
     if outcome is not None:
+        _check_rate(raw, outcome, counts, label)
         return _from_outcome(raw, outcome, label, guessed=False, others=())
     if distinct > MAX_SHOWN:
         raise DraftError(
@@ -86,7 +102,8 @@ def guess_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, str]
         labels: each raw column as the file writes it.
 
     Raises:
-        DraftError: none does; with the columns that look like candidates.
+        DraftError: none does, with the columns that look like candidates; or only a name says that most loans are
+            defaults.
     """
     read = {raw: read_outcome(split_words(labels[raw]), values) for raw, values in counts.items()}
     found = {raw: outcome for raw, outcome in read.items() if outcome is not None and outcome.score > 0}
@@ -94,7 +111,9 @@ def guess_target(counts: Mapping[str, dict[str, int]], labels: Mapping[str, str]
         raise DraftError(_no_target(counts, labels))
     order = list(counts)  # of equals the last: files often end with the outcome
     ranked = sorted(found, key=lambda raw: (-found[raw].score, -order.index(raw)))
-    return _from_outcome(ranked[0], found[ranked[0]], labels[ranked[0]], True, tuple(ranked[1:]))
+    best = ranked[0]
+    _check_rate(best, found[best], counts[best], labels[best])
+    return _from_outcome(best, found[best], labels[best], True, tuple(ranked[1:]))
 
 
 def target_from_sql(text: str, known: Mapping[str, str]) -> TargetChoice:
@@ -136,6 +155,25 @@ def describe_closest(text: str, known: Mapping[str, str]) -> str:
     return f"; it has {', '.join(list(known.values())[:MAX_SHOWN])}" + (", ..." if len(known) > MAX_SHOWN else "")
 
 
+def _check_rate(raw: str, outcome: Outcome, counts: Mapping[str, int], label: str) -> None:
+    """Ask where more than half of the loans would be defaults by the word of a name."""
+    bad, good = (sum(counts[value] for value in values) for values in (outcome.bad, outcome.good))
+    rate = bad / (bad + good)
+    if not outcome.by_name or rate <= MAX_RATE_BY_NAME:
+        return
+    one, other = (f'TARGET="{_condition(raw, values)}"' for values in (outcome.bad, outcome.good))
+    raise DraftError(
+        f"it is not plain which values of the target column {label!r} mean default. Only its name says it "
+        f"({outcome.why}), and {rate:.1%} of the loans would be defaults. The other way round it is {1 - rate:.1%}. "
+        f"Say which: {one} ({rate:.1%}) or {other} ({1 - rate:.1%})."
+    )
+
+
+def _condition(raw: str, values: tuple[str, ...]) -> str:
+    texts = ", ".join(quote_literal(value) for value in values)
+    return f"{_format_column(raw)} " + (f"= {texts}" if len(values) == 1 else f"in ({texts})")
+
+
 def _from_outcome(raw: str, outcome: Outcome, label: str, guessed: bool, others: tuple[str, ...]) -> TargetChoice:
     column = quote_identifier(raw)
     bad, good = (" ".join(["WHEN", _one_of(column, values)]) for values in (outcome.bad, outcome.good))
@@ -148,6 +186,7 @@ def _from_outcome(raw: str, outcome: Outcome, label: str, guessed: bool, others:
         description=f"{label} is {told}{unresolved}.",
         guessed=guessed,
         others=others,
+        by_name=outcome.by_name,
     )
 
 

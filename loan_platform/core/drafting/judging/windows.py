@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 
 import polars as pl
 
@@ -12,7 +13,8 @@ from loan_platform.core.training.splits import LoanSplit, SplitError, split_loan
 TEST_SHARE = 0.2
 CALIBRATION_SHARE = 0.15
 MIN_MONTHS = 6
-MIN_PER_CLASS = 30  # loans of each class in test and calibration set
+# Loans of each class in test and calibration set. A hash of few loans would give a part no more of them.
+MIN_PER_CLASS = (20, 10)
 MIN_RESOLVED = SplitPolicy.model_fields["min_resolved"].default
 
 
@@ -65,9 +67,10 @@ def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenS
     months = _matured(vintage, target, found.months)
     if months.height < MIN_MONTHS:
         return f"of its months only {months.height} have nearly all outcomes known{found.why}"
-    test = _window(months, TEST_SHARE)
-    calibration = _window(months.head(months.height - test), CALIBRATION_SHARE)
-    for folds in (3, 2):
+    why = ""
+    for least, folds in product(MIN_PER_CLASS, (3, 2)):
+        test = _window(months, TEST_SHARE, least)
+        calibration = _window(months.head(months.height - test), CALIBRATION_SHARE, least)
         policy = SplitPolicy(test_months=test, calibration_months=calibration, folds=folds)
         try:
             rows = split_loans(key, target, event, policy)
@@ -75,7 +78,7 @@ def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenS
             why = str(error)
             continue
         parts = (rows.parts["test"], rows.parts["calibration"])
-        if all(min(part.defaults, part.rows - part.defaults) >= MIN_PER_CLASS for part in parts):
+        if all(min(part.defaults, part.rows - part.defaults) >= least for part in parts):
             told = f"{months.height} matured months{found.why}; the newest {test} are the test set"
             return ChosenSplit(policy, rows, told)
         why = "its newest months have too few loans of one class"
@@ -88,18 +91,14 @@ def _matured(vintage: pl.Series, target: pl.Series, months: tuple[date, ...]) ->
     return frame.group_by("vintage").agg(loans=pl.col("y").count(), bad=pl.col("y").sum()).sort("vintage")
 
 
-def _window(months: pl.DataFrame, share: float) -> int:
-    """The newest months that hold this share of the loans and enough of each class, at most a third of the months."""
+def _window(months: pl.DataFrame, share: float, least: int) -> int:
+    """The newest months that hold this share of the loans and enough of each class, at most half of the months."""
     newest = months.reverse().with_columns(pl.col("loans", "bad").cum_sum())
     wanted = share * int(months["loans"].sum())
-    enough = (
-        (pl.col("loans") >= wanted)
-        & (pl.col("bad") >= MIN_PER_CLASS)
-        & (pl.col("loans") - pl.col("bad") >= MIN_PER_CLASS)
-    )
+    enough = (pl.col("loans") >= wanted) & (pl.col("bad") >= least) & (pl.col("loans") - pl.col("bad") >= least)
     reached = newest.with_row_index("number").filter(enough)["number"]
     count = int(reached[0]) + 1 if len(reached) else months.height
-    return max(1, min(count, months.height // 3))
+    return max(1, min(count, (months.height + 1) // 2))
 
 
 def first_month(event: pl.Series) -> str:

@@ -1,17 +1,20 @@
 """Turns raw columns into columns of the contract."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.book.contract_parts import Column
-from loan_platform.core.book.sql import quote_identifier
-from loan_platform.core.drafting.reading.names import display_name
+from loan_platform.core.book.sql import quote_identifier, quote_literal
+from loan_platform.core.drafting.reading.names import MAX_LENGTH, display_name, identifiers
 from loan_platform.core.drafting.reading.numbers import find_unit
+from loan_platform.core.drafting.reading.readings import Reading
 from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
 
 NO_KEY_COLUMN = "Outcomes in a second file cannot be joined by this key: it holds the file and the line of the loan."
+MIN_CODE_ROWS = 20  # of a special code with a column of its own
 RARE = 5  # a value of fewer rows is no category, and may be a person
 
 
@@ -34,13 +37,14 @@ def plain_column(source: RawColumn) -> Column:
     """The column in the format of its texts, without range and role."""
     reading = source.reading
     style = reading.style
-    raw = quote_identifier(source.raw)
+    quoted = quote_identifier(source.raw)
+    raw = _without(quoted, (*source.own_marks, *(text for code in reading.codes for text in code.texts)))
     sql = style.sql(raw) if style else None
     return Column(
         name=source.name,
         description=f"{display_name(source.label)}.",
         type=reading.type,
-        sql=sql or (None if source.raw == source.name else raw),
+        sql=sql or (None if raw == quoted and source.raw == source.name else raw),
         decimal="," if style is not None and style.decimal == "," else None,
         date_format=reading.date_format,
         written_as=reading.written_as,
@@ -49,6 +53,36 @@ def plain_column(source: RawColumn) -> Column:
         on_invalid="null",
         severity="warning",
     )
+
+
+def code_columns(source: RawColumn, taken: Iterable[str]) -> Iterator[tuple[Column, RawColumn]]:
+    """A column of 0 and 1 for each special code that enough rows have.
+
+    Args:
+        source: the raw column.
+        taken: names of other columns.
+    """
+    used = list(taken)
+    for code in source.reading.codes:
+        if code.rows < MIN_CODE_ROWS:
+            continue
+        name = f"{source.name[: MAX_LENGTH - len(code.suffix) - 4]}_is_{code.suffix}"
+        name = identifiers([*used, name])[name]
+        used.append(name)
+        texts = ", ".join(map(quote_literal, code.texts))
+        column = Column(
+            name=name,
+            description=f"1 where {source.name} is the special code {code.value}, 0 elsewhere.",
+            type="integer",
+            sql=f"CASE WHEN trim({quote_identifier(source.raw)}) IN ({texts}) THEN '1' ELSE '0' END",
+            on_invalid="null",
+            severity="warning",
+        )
+        label, stated = f"{source.label} is {code.value}", source.rows
+        changed = replace(
+            source, name=name, label=label, stated=stated, distinct=2, counts={}, reading=Reading("integer"), code=code
+        )
+        yield column, changed
 
 
 def key_column(source: RawColumn) -> Column:
@@ -88,6 +122,16 @@ def category_counts(source: RawColumn) -> dict[str, int]:
     """Rows of each category, all spellings together."""
     kept = _categories(source) or ()
     return {word: rows for word, rows in _spellings(source).items() if word in kept}
+
+
+def _without(raw: str, texts: tuple[str, ...]) -> str:
+    """SQL of the raw column, null where it is one of the texts."""
+    if not texts:
+        return raw
+    sql = f"trim({raw})"
+    for text in texts:
+        sql = f"nullif({sql}, {quote_literal(text)})"
+    return sql
 
 
 def _categories(source: RawColumn) -> tuple[str, ...] | None:

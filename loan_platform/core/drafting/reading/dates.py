@@ -73,14 +73,12 @@ def date_style(
     """The style that reads nearly all texts, or None.
 
     Args:
-        texts: columns `text` (trimmed, distinct) and `count`.
+        texts: columns `text` (trimmed, distinct, all that are stated) and `count`.
         words: of the column's name. Bare numbers are dates only in a column that is called so.
         stated: the format that the user states. It counts wherever it reads a column of dates.
         is_date: the user states that the column is a date.
     """
-    if not texts.height or not texts["text"].str.contains(r"[0-9]{2}").all():
-        texts = texts.filter(pl.col("text").str.contains(r"[0-9]{2}"))
-    if texts.is_empty():
+    if not texts["text"].str.contains(r"[0-9]{2}").any():
         return None
     called = is_date or is_called_date(words)
     bare = _share(texts, r"^[0-9.]+$") >= READABLE
@@ -122,9 +120,13 @@ def _stated_share(texts: pl.DataFrame, stated: str) -> float:
 
 
 def day_first(format: str) -> bool | None:
-    """Whether a format has the day before the month as numbers; None if it has not both."""
-    places = [format.find(code) for code in ("%d", "%m")]
-    return None if min(places) < 0 else places[0] < places[1]
+    """Whether a format has the day before the month, both as numbers before the year; None for any other format.
+
+    A year before them says nothing of how the same file writes a year behind them.
+    """
+    day, month = (format.find(code) for code in ("%d", "%m"))
+    year = max(format.find(code) for code in ("%Y", "%y"))
+    return None if min(day, month) < 0 or year < max(day, month) else day < month
 
 
 def _formats() -> list[tuple[str, str]]:

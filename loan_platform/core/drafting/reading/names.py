@@ -61,6 +61,12 @@ def identifiers(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def fold(text: str) -> str:
+    """A text in lower case without accents: `Größe` is `groesse`."""
+    folded = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED))
+    return "".join(character for character in folded if not unicodedata.combining(character))
+
+
 def display_name(text: str) -> str:
     """A column's name for people: `annual_inc` is `Annual inc`."""
     shown = " ".join(re.sub(r"[\s_]+", " ", "".join(c if c.isprintable() else " " for c in text)).split())
@@ -70,8 +76,7 @@ def display_name(text: str) -> str:
 def _plain(text: str) -> str:
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
-    folded = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED))
-    return "".join(character for character in folded if not unicodedata.combining(character))
+    return fold(text)
 
 
 def _usable(name: str) -> str:

@@ -84,6 +84,15 @@ def number_style(texts: pl.DataFrame, file_decimal: str | None = None) -> Number
     return None
 
 
+def as_numbers(style: NumberStyle) -> pl.Expr:
+    """The numbers of the column `text`, written in this style; null for other texts."""
+    text = _without(style.around) if style.around else pl.col("text")
+    thousands = r"\." if style.decimal else ","
+    bare = text.str.replace_all(rf"[$%'\u2019\s]|{thousands}", "").str.replace(",", ".", literal=True)
+    size = bare.str.replace_all(r"[()]|-$", "").cast(pl.Float64, strict=False)
+    return pl.when(bare.str.contains(r"^\(.*\)$|-$")).then(-size).otherwise(size)
+
+
 def _style(texts: pl.DataFrame, around: tuple[str, ...], parted: bool, file_decimal: str | None) -> NumberStyle | None:
     point, comma = _share(texts, _POINT), _share(texts, _COMMA)
     if max(point, comma) < READABLE:

@@ -8,7 +8,17 @@ import polars as pl
 
 from loan_platform.core.drafting.reading.dates import DateStyle, date_style, day_first
 from loan_platform.core.drafting.reading.numbers import NumberStyle, number_style
-from loan_platform.core.drafting.reading.vocabulary import COUNT_WORDS, PERCENT_WORDS, Words, is_called_date, word_set
+from loan_platform.core.drafting.reading.special_codes import SpecialCode, special_codes
+from loan_platform.core.drafting.reading.vocabulary import (
+    CODE_WORDS,
+    COUNT_WORDS,
+    PERCENT_WORDS,
+    PLACE,
+    Words,
+    find_phrase,
+    is_called_date,
+    word_set,
+)
 from loan_platform.core.staging.unit_evidence import SHARE
 
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
@@ -35,6 +45,7 @@ class Reading:
         written_as: how percentages are written; None for other types.
         unread_date: the column is called a date, and its texts are none.
         doubts: what the texts do not decide, as sentences for the user.
+        codes: numbers that stand for a kind of missing value.
     """
 
     type: Type
@@ -45,6 +56,12 @@ class Reading:
     written_as: Literal["percent", "fraction"] | None = None
     unread_date: bool = False
     doubts: tuple[str, ...] = ()
+    codes: tuple[SpecialCode, ...] = ()
+
+    @property
+    def no_values(self) -> tuple[str, ...]:
+        """Texts that mean a missing value, codes among them."""
+        return (*self.markers, *(text for code in self.codes for text in code.texts))
 
 
 @dataclass(frozen=True)
@@ -55,11 +72,13 @@ class Stated:
         date: the raw column that the user names as the date of the decision.
         date_format: that the user states.
         points: numbers have decimal points unless a column shows a decimal comma, as in a file parted by commas.
+        every: rows of the file from one row looked at to the next.
     """
 
     date: str | None = None
     date_format: str | None = None
     points: bool = False
+    every: int = 1
 
 
 NOTHING_STATED = Stated()
@@ -75,24 +94,45 @@ def readings(
         words: the words of each column's name.
         stated: what is known beside the texts.
     """
-    first = {name: _styled(table) for name, table in texts.items()}
-    signs = {style.decimal or "." for style, _ in first.values() if style and style.certain}
-    decimal = next(iter(signs)) if len(signs) == 1 else "." if stated.points else None
-    dates = _dates(texts, words, stated)
-    return {
-        name: _reading(table, words[name], first[name], dates[name], decimal, stated.points and decimal == ".")
-        for name, table in texts.items()
-    }
+    parted = {name: _without_markers(table) for name, table in texts.items()}
+    bare = {name: values for name, (values, _) in parted.items()}
+    styles = {name: number_style(values) for name, values in bare.items()}
+    dates = _dates(bare, words, stated)
+    signs = {style.decimal or "." for style in styles.values() if style and style.certain}
+    file = _File(
+        decimal=next(iter(signs)) if len(signs) == 1 else "." if stated.points else None,
+        points=stated.points and "," not in signs,
+    )
+    return {name: _reading(_Texts(*parted[name]), words[name], styles[name], dates[name], file) for name in texts}
 
 
-def _dates(
-    texts: Mapping[str, pl.DataFrame], words: Mapping[str, Words], stated: Stated
-) -> dict[str, DateStyle | None]:
+@dataclass(frozen=True)
+class _Texts:
+    """The texts of a column that state a value, and those that mean a missing one."""
+
+    stated: pl.DataFrame
+    markers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What the columns of a file show together.
+
+    Attributes:
+        decimal: the sign for texts that either sign reads; None where nothing shows it.
+        points: no column contradicts decimal points, so texts such as 1.234 leave no doubt.
+    """
+
+    decimal: str | None
+    points: bool
+
+
+def _dates(bare: Mapping[str, pl.DataFrame], words: Mapping[str, Words], stated: Stated) -> dict[str, DateStyle | None]:
     """The date style of each column. Day or month first is that of the other columns, if they show one of the two."""
-    found: dict[str, DateStyle | None] = {}
-    for name, table in texts.items():
-        bare, _ = _without_markers(table)
-        found[name] = date_style(bare, words[name], stated.date_format, name == stated.date) if bare.height else None
+    found = {
+        name: date_style(values, words[name], stated.date_format, name == stated.date) if values.height else None
+        for name, values in bare.items()
+    }
     orders = {day_first(style.format) for style in found.values() if style and style.format and style.other is None}
     certain = orders - {None}
     if len(certain) != 1:
@@ -104,41 +144,31 @@ def _dates(
     return found
 
 
-def _styled(texts: pl.DataFrame) -> tuple[NumberStyle | None, tuple[str, ...]]:
-    stated, markers = _without_markers(texts)
-    return number_style(stated), markers
-
-
 def _without_markers(texts: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     mark = pl.col("text").str.to_lowercase().is_in(list(MARKERS))
     return texts.filter(~mark), tuple(sorted(texts.filter(mark)["text"].to_list()))
 
 
-def _reading(
-    texts: pl.DataFrame,
-    words: Words,
-    first: tuple[NumberStyle | None, tuple[str, ...]],
-    dates: DateStyle | None,
-    decimal: str | None,
-    points: bool,
-) -> Reading:
-    stated, markers = _without_markers(texts)
-    low = set(texts["text"].head(8).str.to_lowercase().to_list())
-    if texts.height <= 4 and _is_boolean(low, words):
+def _reading(texts: _Texts, words: Words, style: NumberStyle | None, dates: DateStyle | None, file: _File) -> Reading:
+    stated, markers = texts.stated, texts.markers
+    if not markers and stated.height <= 4 and _is_boolean(set(stated["text"].str.to_lowercase().to_list()), words):
         return Reading("boolean")
-    style = first[0]
     if dates is not None:
         return Reading("date", date_format=dates.format, markers=markers, doubts=_date_doubts(dates))
     unread = stated.height > 0 and is_called_date(words)
     if style is None:
         return Reading("text", unread_date=unread)
-    doubts = () if style.certain or points else _number_doubts(stated, number_style(stated, decimal) or style)
     if not style.certain:
-        style = number_style(stated, decimal) or style
-    kind = _number_type(stated, words, style)
-    written = _percent_style(stated, style) if kind == "percent" else None
-    sign = _sign(stated)
-    return Reading(kind, style, None, markers, sign, written, unread, doubts)
+        style = number_style(stated, file.decimal) or style
+    doubts = () if style.certain or file.points else _number_doubts(stated, style)
+    is_label = set(words) & CODE_WORDS or find_phrase(words, PLACE)
+    codes = () if is_label else special_codes(stated, style)
+    values = stated.filter(~pl.col("text").is_in([text for code in codes for text in code.texts])) if codes else stated
+    if codes and values.height <= 4 and _is_boolean(set(values["text"].to_list()), words):
+        return Reading("boolean", markers=markers, codes=codes)
+    kind = _number_type(values, words, style)
+    written = _percent_style(values, style) if kind == "percent" else None
+    return Reading(kind, style, None, markers, _sign(values), written, unread, doubts, codes)
 
 
 def _date_doubts(dates: DateStyle) -> tuple[str, ...]:
@@ -179,7 +209,7 @@ def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type
     if style.parted or style.around:
         return "number" if stated["text"].str.contains(r"[0-9][.,][0-9]{1,2}(\D|$)").any() else "integer"
     sign = "," if style.decimal == "," else r"\."
-    parts = stated["text"].str.contains(rf"{sign}0*[1-9]|[eE]|[0-9]{{16}}")
+    parts = stated["text"].str.contains(rf"{sign}0*[1-9]|[0-9][eE][-+]?[0-9]|[0-9]{{16}}")
     return "number" if parts.any() else "integer"
 
 
@@ -189,9 +219,8 @@ def _percent_style(stated: pl.DataFrame, style: NumberStyle) -> Literal["percent
     size = text.cast(pl.Float64, strict=False).abs()
     numbers = stated.filter(size > 0)
     small = numbers.filter(size <= 1)
-    return (
-        "fraction" if small.height and int(small["count"].sum()) >= SHARE * int(numbers["count"].sum()) else "percent"
-    )
+    enough = int(small["count"].sum()) >= SHARE * int(numbers["count"].sum())
+    return "fraction" if small.height and enough else "percent"
 
 
 def _sign(stated: pl.DataFrame) -> str | None:

@@ -1,18 +1,23 @@
 """Surveys the raw columns of a source: missing values, distinct values, type and format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import polars as pl
 
 from loan_platform.core.book.column_types import BLANKS
 from loan_platform.core.drafting.reading.names import identifiers, split_words
+from loan_platform.core.drafting.reading.numbers import as_numbers
 from loan_platform.core.drafting.reading.readings import NOTHING_STATED, Reading, Stated, readings
+from loan_platform.core.drafting.reading.special_codes import SpecialCode
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
 
 MAX_COUNTED_VALUES = 60  # of which rows are counted by value
 SAMPLE_ROWS = 200_000
 LONG_TEXT = 40
+MIN_COUNTED_ROWS = 50
+COUNTED = 0.995  # of the rows follow the one before; several files each begin at 0
+NEARLY_UNIQUE = 0.95
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class RawColumn:
         reading: what the values are.
         counts: rows of each value, commonest first, where there are at most 60.
         same_as: an earlier raw column with the same value in every row.
+        own_marks: texts that mean a missing value here, and are a value of another column.
+        counter: it counts the rows of the file, or is the index of a table without a name of its own.
+        code: the special code that the column of the contract tells from all else, None for the raw column itself.
     """
 
     raw: str
@@ -41,6 +49,9 @@ class RawColumn:
     reading: Reading
     counts: dict[str, int]
     same_as: str | None = None
+    own_marks: tuple[str, ...] = ()
+    counter: bool = False
+    code: SpecialCode | None = None
 
     @cached_property
     def words(self) -> Words:
@@ -51,6 +62,11 @@ class RawColumn:
     def missing(self) -> float:
         """Share of rows without a value."""
         return 1 - self.stated / self.rows
+
+    @property
+    def missing_beside_codes(self) -> float:
+        """Share of rows without a value and without a special code."""
+        return self.missing - sum(code.rows for code in self.reading.codes) / self.rows
 
 
 def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING_STATED) -> dict[str, RawColumn]:
@@ -67,9 +83,30 @@ def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING
     read = readings(tables, words, stated)
     twins = _same(texts.select(labels.keys()), tables)
     return {
-        raw: _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw))
+        raw: replace(
+            _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw)),
+            counter=_is_counter(texts[raw], read[raw], words[raw], stated.every),
+        )
         for raw in labels
     }
+
+
+def _is_counter(texts: pl.Series, reading: Reading, words: Words, every: int) -> bool:
+    """Whether the numbers rise from 0 or 1 by one from row to row.
+
+    In a column without a name it is enough that they rise, or that hardly two are the same: the index of a table that
+    lost rows, or was shuffled.
+    """
+    if reading.type != "integer" or reading.style is None or len(texts) < MIN_COUNTED_ROWS:
+        return False
+    numbers = pl.DataFrame({"text": texts.str.strip_chars()}).select(as_numbers(reading.style)).to_series()
+    steps = numbers.diff().drop_nulls()
+    enough = COUNTED * (len(texts) - 1)
+    first = numbers.min()
+    if first in (0, 1) and int((steps == every).sum()) >= enough:
+        return True
+    nameless = not words or words[0] == "unnamed"
+    return nameless and (int((steps > 0).sum()) >= enough or numbers.n_unique() >= NEARLY_UNIQUE * len(texts))
 
 
 def _table(values: pl.Series) -> pl.DataFrame:
@@ -82,7 +119,7 @@ def _table(values: pl.Series) -> pl.DataFrame:
 def _column(
     raw: str, label: str, name: str, rows: int, table: pl.DataFrame, reading: Reading, same_as: str | None
 ) -> RawColumn:
-    stated = table.filter(~pl.col("text").is_in(list(reading.markers)))
+    stated = table.filter(~pl.col("text").is_in(list(reading.no_values)))
     few = stated.height <= MAX_COUNTED_VALUES
     length = stated.select((pl.col("text").str.len_chars() * pl.col("count")).sum() / pl.col("count").sum()).item()
     return RawColumn(

@@ -15,7 +15,12 @@ _LATER = ("available_at", "protected", "on_invalid", "severity")
 
 def contract_text(draft: Draft) -> str:
     """The whole file."""
-    return "\n".join([*_head(draft), *_columns(draft), *_target(draft), *_features(draft), *_left_out(draft)]) + "\n"
+    return (
+        "\n".join(
+            [*_head(draft), *_columns(draft), *_target(draft), *_features(draft), *_rules(draft), *_left_out(draft)]
+        )
+        + "\n"
+    )
 
 
 def _head(draft: Draft) -> Iterator[str]:
@@ -106,6 +111,19 @@ def _feature(feature: Feature, stats: Statistics) -> Iterator[str]:
         yield "    kind: category"
     elif stats.rises is not None and feature.sql == feature.name:
         yield f"    # observed: risk {'rises' if stats.rises else 'falls'} with it, AUC {stats.auc:.2f} alone"
+
+
+def _rules(draft: Draft) -> Iterator[str]:
+    if not draft.proposed:
+        return
+    yield ""
+    yield from comment("Proposed row rules: no row of the file breaks them. To use them, remove `# ` from these lines.")
+    yield "# row_rules:"
+    for rule in draft.proposed:
+        yield f"#   - name: {scalar(rule.name)}"
+        yield f"#     sql: {scalar(rule.sql)}"
+        yield f"#     message: {scalar(rule.message)}"
+        yield f"#     severity: {rule.severity}"
 
 
 def _left_out(draft: Draft) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from loan_platform.core.book.contract_parts import Strict
-from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.book.policies import QuarantinePolicy
+from loan_platform.core.drafting.judging.draft import Counts, Draft
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
 
+MAX_SHARE = 0.1  # of rows that a drafted policy lets go
 COMPONENT = "loan_platform.assets.loan_portfolio.LoanPortfolio"
 
 
@@ -35,10 +37,17 @@ def _sources(draft: Draft) -> Iterator[str]:
     yield from comment("Replace it by a file of new applications. Until then the loans themselves are scored.", 4)
     yield from ("    applications:", *path)
     counts = draft.counts
-    refused = counts.rows + counts.broken - counts.accepted
     yield "  quarantine:"
-    yield from comment(f"{refused:,} of {counts.rows + counts.broken:,} rows are quarantined by this contract.", 4)
-    yield f"    max_share: {max(0.05, round(1.5 * refused / (counts.rows + counts.broken) + 0.005, 2)):g}"
+    yield from comment(f"{counts.refused:,} of {counts.total:,} rows are quarantined by this contract.", 4)
+    if counts.refused > MAX_SHARE * counts.total:
+        yield from comment("More than max_share allows: repair the file, or raise max_share if that is right.", 4)
+    yield f"    max_share: {granted_share(counts):g}"
+
+
+def granted_share(counts: Counts) -> float:
+    """Half more than what was seen, within limits: a draft does not open the gate to whatever a file holds."""
+    wanted = round(1.5 * counts.refused / counts.total + 0.005, 2)
+    return min(MAX_SHARE, max(QuarantinePolicy().max_share, wanted))
 
 
 def _split(draft: Draft) -> Iterator[str]:

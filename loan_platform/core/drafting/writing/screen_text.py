@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.judging.draft import Draft, describe_reasons
 from loan_platform.core.drafting.judging.judged_columns import STRONG_AUC
 from loan_platform.core.drafting.judging.roles import UNREAD_DATE
+from loan_platform.core.drafting.writing.policies_text import granted_share
 
 WIDTH = 108
 MARGIN = 13
@@ -23,6 +24,7 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield f"━━ {draft.name} " + "━" * 60
     broken = f", {counts.broken:,} broken lines" if counts.broken else ""
     yield from _row("Source", f"{', '.join(draft.files)}: {counts.rows:,} rows, {draft.raw_columns} columns{broken}")
+    yield from _refused(draft)
     if draft.encoding != "utf-8":
         yield from _row("", f"The text is no UTF-8. It is read as {draft.encoding}: `encoding` in defs.yaml says so")
     yield from _row("Key", f"{draft.key.column.name}. {draft.key_why}")
@@ -35,6 +37,12 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _doubts(draft)
     yield from _target(draft)
     yield from _columns(draft)
+    yield from _codes(draft)
+    if draft.proposed:
+        shown = ", ".join(rule.sql for rule in draft.proposed)
+        yield from _row(
+            "Row rules", f"{len(draft.proposed)} proposed as comments: {shown}. No row of the file breaks them"
+        )
     yield from _row("Split", draft.policies.split.why)
     yield from _strength(draft)
     yield from _row("Files", *files)
@@ -42,6 +50,19 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
     yield from _row(
         "", f"or dagster job execute -m loan_platform.definitions -j {draft.name}_pipeline, with DAGSTER_HOME set"
     )
+
+
+def _refused(draft: Draft) -> Iterator[str]:
+    counts = draft.counts
+    if not counts.refused:
+        return
+    share, granted = counts.refused / counts.total, granted_share(counts)
+    told = f"{counts.refused:,} of {counts.total:,} rows ({share:.1%}) are quarantined"
+    yield from _row("", f"{told}: {describe_reasons(dict(counts.why_refused))}")
+    if share > granted:
+        yield from _row(
+            "", f"MORE THAN {granted:.0%}: the pipeline stops until the file is repaired or quarantine.max_share raised"
+        )
 
 
 def _doubts(draft: Draft) -> Iterator[str]:
@@ -65,6 +86,9 @@ def _target(draft: Draft) -> Iterator[str]:
     if target.guessed:
         others = f"; {', '.join(target.others[:3])} could be it too" if target.others else ""
         yield from _row("", f"guessed: {target.why}{others}. Say TARGET=... if it is another")
+    if target.by_name:
+        other = "only the name says which value means default. The other way round"
+        yield from _row("", f"{other} {1 - counts.base_rate:.2%} would be defaults")
     if counts.base_rate > 0.5:
         yield from _row("", "MORE THAN HALF DEFAULT: are the two values the wrong way round?")
 
@@ -90,6 +114,16 @@ def _columns(draft: Draft) -> Iterator[str]:
             yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
     if draft.left_out:
         yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
+
+
+def _codes(draft: Draft) -> Iterator[str]:
+    """Numbers that stand for a kind of missing value."""
+    sources = [item.draft.source for item in draft.judged if item.draft.source]
+    found = [f"{c.name} {code.value} ({code.rows / c.rows:.2%})" for c in sources for code in c.reading.codes]
+    if found:
+        own = sum(source.code is not None for source in sources)
+        told = f"special codes: {', '.join(found)}. They are read as missing"
+        yield from _row("Codes", told + (f"; {own} with a column of 0 and 1" if own else ""))
 
 
 def _reasons(draft: Draft) -> str:
