@@ -4,6 +4,7 @@ One process at a time works for all workers of a portfolio. The others wait for 
 keeps the pieces that are finished.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -23,7 +24,7 @@ from loan_platform.settings.quiet import quiet_environment
 quiet_environment()
 
 import polars as pl  # noqa: E402
-from filelock import FileLock  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 
 from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
 from bento.batch.jobs import MAX_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
@@ -50,6 +51,7 @@ log = logging.getLogger("loan_platform.service")
 
 MEMORY_BYTES = 4 << 30  # of this process; a job of a million rows needs 0.8 GB
 MEMORY_BYTES_PER_CORE = 64 << 20  # for the threads
+IDLE_SECONDS, IDLE_POLL_SECONDS = 30.0, 0.1
 ANSWERS = {ROW: pl.Int64(), KEY: pl.String(), **ANSWER_SCHEMA}
 
 RecordRows = Callable[[ReadRows, pl.DataFrame], pl.DataFrame]
@@ -60,7 +62,7 @@ class CancelledError(Exception):
 
 
 def main() -> None:
-    """Work until no job is open, or the service that started this process is gone.
+    """Work until no job has come for a while, or the service that started this process is gone.
 
     The arguments are the portfolio, the folder of the jobs, the limit of an input in bytes, and the id of the service's
     process.
@@ -72,12 +74,29 @@ def main() -> None:
     _limit_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     store, records = JobStore(folder, max_bytes), JobRecords(portfolio, AuditSettings.for_portfolio(portfolio))
-    with FileLock(folder / ".lock"):
-        while os.getppid() == parent:
-            job = next((job for job in store.all() if job.status in OPEN), None)
-            if job is None:
+    lock = FileLock(folder / ".lock")
+    while os.getppid() == parent and _open_job(store):  # until another process has done them all
+        with contextlib.suppress(Timeout), lock.acquire(timeout=1):
+            _work_while_jobs_come(store, records, max_bytes, parent)
+
+
+def _work_while_jobs_come(store: JobStore, records: JobRecords, max_bytes: int, parent: int) -> None:
+    """Work on open jobs, and wait a while for more: a small job takes less time than the start of a process.
+
+    After a job that failed the process ends, and the next job gets a new one.
+    """
+    idle_since = time.monotonic()
+    while os.getppid() == parent and time.monotonic() - idle_since < IDLE_SECONDS:
+        if job := _open_job(store):
+            if work(store, records, job, max_bytes, parent).status == "FAILED":
                 return
-            work(store, records, job, max_bytes, parent)
+            idle_since = time.monotonic()
+        else:
+            time.sleep(IDLE_POLL_SECONDS)
+
+
+def _open_job(store: JobStore) -> Job | None:
+    return next((job for job in store.all() if job.status in OPEN), None)
 
 
 def _limit_memory() -> None:
@@ -88,7 +107,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (maximum, hard))
 
 
-def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> None:
+def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> Job:
     """Work on one job until it ends. The result is in its state."""
     try:
         if job.stuck >= MAX_STARTS:
@@ -114,6 +133,7 @@ def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent:
     store.save(job)
     store.delete_inputs(job)
     log.info("job %s: %s, %s scored, %s rejected", job.id, job.status, job.scored, job.refused)
+    return job
 
 
 def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) -> Job:

@@ -17,11 +17,9 @@ import polars as pl
 import psutil
 
 from loan_platform.adapters.ledger.ledger import Ledger
-from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.adapters.service.ports import free_port
 from loan_platform.core.scoring.scoring_model import ScoringModel
-from loan_platform.settings.platform import PlatformSettings
 from loan_platform.settings.service import ServiceSettings
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.paths import REPOSITORY
@@ -39,7 +37,8 @@ class Home:
 
     def __post_init__(self) -> None:
         self.environment = {"LOAN_PLATFORM_HOME": str(self.root), "LOAN_PORTFOLIO": BOOK, "LOAN_POLL_SECONDS": "0.2"}
-        ensure_home(PlatformSettings.from_environment(self.environment))
+        self.root.mkdir(parents=True, exist_ok=True)
+        Ledger(self.settings.ledger_url).create()  # the service needs neither Dagster nor MLflow
 
     @property
     def settings(self) -> ServiceSettings:
