@@ -56,7 +56,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         files = {name: settings.home / source.path for name, source in book.sources.items()}
         made = write_sample(folder / SCRIPT, files, BOOKS[book.name])
         job = defs().resolve_job_def(f"{book.name}_pipeline")
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             yield Finished(book, settings, job.execute_in_process(instance=instance, raise_on_error=False), made)
 
 

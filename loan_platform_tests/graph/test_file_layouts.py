@@ -41,7 +41,7 @@ def ingest(
     definitions: dg.Definitions, book: str, *assets: str, purpose: str = "training"
 ) -> dg.ExecuteInProcessResult:
     job = definitions.resolve_job_def(f"{book}_{purpose}")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         chosen = [dg.AssetKey([book, asset]) for asset in assets]
         return job.execute_in_process(instance=instance, asset_selection=chosen, raise_on_error=False)
 

@@ -43,7 +43,7 @@ def report(name: str) -> dict:
 @pytest.mark.thorough
 def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LENDING_CLUB_LOANS", str(loan_data / "lendingclub" / "loanstats_2007_2011.csv.gz"))
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         run(defs(), instance, "training")
     found = report("evaluation.json")
     test = found["split"]["test"]
@@ -84,7 +84,7 @@ def test_the_story_of_a_generated_book() -> None:
     book = book_definitions(quick_book())
     platform = dg.Definitions(resources=platform_resources(settings), executor=dg.in_process_executor)
     definitions = dg.Definitions.merge(book, platform)
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         run(definitions, instance, "training")
         first = report("evaluation.json")["sha256"]
         run(definitions, instance, "promotion")

@@ -30,7 +30,7 @@ def run(
     for name in [name for name in sys.modules if name.partition(".")[0] == "anyone"]:
         monkeypatch.delitem(sys.modules, name)
     job = location(books.parent).resolve_job_def("my_book_pipeline")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(instance=instance).success
     return draft, read_book(books / "my_book", "my_book"), settings
 

@@ -70,7 +70,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         patch.setattr(sys, "path", [str(write_project(folder, CONTRACT, ATTRIBUTES, NAME)), *sys.path])
         settings = PlatformSettings.from_environment()
         write_files(settings.data / NAME)
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             platform = Platform(settings, location(folder / "small_bank"), instance)
             assert platform.run("training").success
             assert platform.run("promotion").success

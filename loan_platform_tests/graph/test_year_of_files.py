@@ -79,7 +79,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
         patch.setattr(sys, "path", [str(write_project(folder, DATED, DATED_ATTRIBUTES, NAME)), *sys.path])
         settings = PlatformSettings.from_environment()
         write_history(settings.data / NAME)
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             book = Book(settings, location(folder / "small_bank"), instance)
             write_applications(book.file("applications"), month_rows("2023-01").values())
             assert book.run("pipeline").success
