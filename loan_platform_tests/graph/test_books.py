@@ -167,11 +167,13 @@ def rejoined(
         tables[table.name] = folder / f"{table.name}.parquet"
         changed.get(table.name, finished.lake(f"clean_{table.name}")).write_parquet(tables[table.name])
     joined, accepted = folder / "joined.parquet", folder / "accepted.parquet"
-    session, new_rows = DuckDbSession(temp_directory=folder), None
-    if applications is not None:
-        new_rows = folder / "applications.parquet"
-        applications.write_parquet(new_rows)
-    assert LinkedTables(session, contract).join(tables, joined, new_rows).lost == 0
+    session = DuckDbSession(temp_directory=folder)
+    linked = LinkedTables(session, contract)
+    if applications is None:
+        assert linked.join(tables, joined).lost == 0
+    else:
+        applications.write_parquet(folder / "applications.parquet")
+        assert linked.join_new(tables, folder / "applications.parquet", joined, folder / "lost.parquet").lost == 0
     Warehouse(session).stage(joined, Table.from_contract(contract), accepted, folder / "quarantined.parquet")
     return features_of(finished.book, pl.read_parquet(accepted))
 

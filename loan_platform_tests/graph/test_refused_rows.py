@@ -194,6 +194,7 @@ def test_a_linked_file_without_rows_changes_nothing(platform: Platform) -> None:
 
 
 def test_rows_that_look_ahead_are_refused_and_can_be_taken_back(platform: Platform) -> None:
+    assert platform.run("training", "joined_loans", *CLEAN).success
     before = platform.lake("joined_loans").read_bytes()
     add_later_people(platform.data / "people.csv")
     training = platform.run("training")
