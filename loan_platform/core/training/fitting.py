@@ -124,7 +124,8 @@ def fit_calibrated(
 
 def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedModel, margin: Floats) -> Calibrated:
     target = data.calibration_sample.target
-    calibration = calibrate(margin, target, log_odds=name not in NOT_LOG_ODDS)
+    halfway = book.split.kind == "out_of_time" and name not in NOT_LOG_ODDS
+    calibration = calibrate(margin, target, halfway)
     probability = sigmoid(calibration.log_odds(margin))
     profit = profit_curve(probability, target, data.calibration_exposure, book.decision)
     scoring = ScoringModel(
