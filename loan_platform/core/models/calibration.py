@@ -5,7 +5,7 @@
 
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,8 +137,8 @@ def fit_isotonic(margin: Floats, target: Floats) -> Isotonic | None:
 
 def _scores(margin: Floats, target: Floats) -> _Scores:
     different, which = np.unique(margin, return_inverse=True)
-    size = len(different)
-    return _Scores(different, np.bincount(which, minlength=size).astype(float), np.bincount(which, target, size))
+    loans, defaults = np.bincount(which), np.bincount(which, weights=target)
+    return _Scores(different, loans.astype(np.float64), defaults.astype(np.float64))
 
 
 def _fit_platt(scores: _Scores) -> Platt:
@@ -152,12 +152,13 @@ def _fit_platt(scores: _Scores) -> Platt:
         line = beta @ x
         return float(np.sum(loans * np.logaddexp(0, line) - wanted * line))
 
-    beta = np.array([0.0, _logit(n / all_loans)])
+    beta: Floats = np.array([0.0, _logit(n / all_loans)])
     for _ in range(NEWTON_STEPS):
         p = sigmoid(beta @ x)
         weight = loans * p * (1 - p)
         hessian = np.array([[(weight * a * b).sum() for b in x] for a in x]) + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, np.array([((wanted - loans * p) * row).sum() for row in x]))
+        gradient = np.array([((wanted - loans * p) * row).sum() for row in x])
+        step = np.asarray(np.linalg.solve(hessian, gradient), np.float64)
         before = loss(beta)
         for _ in range(HALVINGS):
             if loss(beta + step) <= before:
@@ -221,7 +222,7 @@ def _shift(log_odds: Floats, scores: _Scores) -> float:
         return float((sigmoid(log_odds + shift) * scores.loans).sum() / total) - rate
 
     reach = FARTHEST + float(np.abs(log_odds).max())
-    return float(brentq(excess, -reach, reach, xtol=1e-12))
+    return cast(float, brentq(excess, -reach, reach, xtol=1e-12))
 
 
 def _logit(rate: float) -> float:

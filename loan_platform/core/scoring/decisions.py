@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 DECISIONS = ("approve", "refer", "decline")
 DECLINED = DECISIONS[-1]
 APPROVED = DECISIONS[0]
+REFERRED = DECISIONS[1]
 RISKS = ("low", "medium", "high")
 CUT_OFFS = 200  # points of the profit curve
 DIGITS = 4  # significant ones of a derived cut-off

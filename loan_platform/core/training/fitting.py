@@ -14,6 +14,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
 from loan_platform.core.models.calibration import calibrate
@@ -49,7 +50,9 @@ class TrainingData:
         date = loans[contract.event_date] if contract.event_date else None
         split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split)
         features = contract.features_for(policy.use_pricing)
-        design = Design.learn(features, loans, split.training)
+        outcomes = loans[TARGET].gather(split.training).cast(pl.Float64).to_numpy()
+        development = Development(outcomes, policy.min_state_rows, policy.min_state_defaults)
+        design = Design.learn(features, loans, split.training, development)
         order = np.concatenate((split.training, split.test))
         return cls(
             split=split,

@@ -23,7 +23,7 @@ def _loans(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return margin, (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(float)
 
 
-def test_platt_is_unpenalised_logistic_regression_on_smoothed_outcomes():
+def test_platt_is_logistic_regression_on_smoothed_outcomes():
     margin, y = _loans(5_000)
     defaults = y.sum()
     bad, good = (defaults + 1) / (defaults + 2), 1 / (len(y) - defaults + 2)
@@ -54,7 +54,7 @@ def test_platt_of_a_useless_margin_rises_and_keeps_the_base_rate():
     assert calibrate(-margin, y, halfway=True) == platt  # 0.5 would rank the wrong way round with confidence
 
 
-def test_few_loans_get_platt_halfway_to_the_margin_and_many_isotonic():
+def test_few_loans_get_platt_halfway_and_many_isotonic():
     margin, y = _loans(5_000)
     platt = fit_platt(margin, y)
     halfway = calibrate(margin, y, halfway=True)
