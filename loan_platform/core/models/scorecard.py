@@ -131,7 +131,7 @@ class _Basis:
         self.has_missing = bool(missing.any())
         self.knots = _knots(known, knots)
         inside = np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1])
-        steps: Floats = self.sign * self._steps(inside)
+        steps = np.asarray(self.sign * self._steps(inside), np.float64)
         self.centres: Floats = steps[~missing].mean(axis=0) if len(known) else np.zeros(steps.shape[1])
         steps -= self.centres
         steps[missing] = 0

@@ -81,7 +81,8 @@ class Explainer:
         found = [list[Reason]() for _ in range(features.height)]
         for referred in self._model.referred(features).iter_columns():
             at, values = self.features.index(referred.name), features.get_column(referred.name)
-            for row in referred.arg_true().to_list():
+            rows: list[int] = referred.arg_true().to_list()
+            for row in rows:
                 code = at + len(self.features) * (values[row] is None)
                 found[row].append(Reason(self._codes[code], self._texts[code], _shown(values[row]), 0.0))
         return [tuple(row[:MAX_REASONS]) for row in found]
