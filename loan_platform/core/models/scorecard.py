@@ -132,9 +132,9 @@ class _Basis:
         self.knots = _knots(known, knots)
         inside = np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1])
         steps = np.asarray(self.sign * self._steps(inside), np.float64)
-        self.centres: Floats = steps[~missing].mean(axis=0) if len(known) else np.zeros(steps.shape[1])
-        steps -= self.centres
-        steps[missing] = 0
+        centres = steps[~missing].mean(axis=0) if len(known) else np.zeros(steps.shape[1])
+        self.centres = np.asarray(centres, np.float64)
+        steps = np.where(missing[:, None], np.float64(0), steps - self.centres)
         indicator = missing[:, None] if self.has_missing else np.empty((len(x), 0))
         self.values = np.concatenate((steps, indicator), axis=1, dtype=np.float32)
         self.nonnegative: Flags = np.arange(self.values.shape[1]) < (steps.shape[1] if direction else 0)
