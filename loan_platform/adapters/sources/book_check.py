@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loan_platform.adapters.sources.findings import Findings
-from loan_platform.adapters.sources.missing_columns import find_missing_columns
+from loan_platform.adapters.sources.missing_columns import find_missing_columns, find_seldom_missing
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.rule_check import engine_issues
 from loan_platform.adapters.sources.sample import Sample, read_sample
@@ -73,6 +73,9 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
     assert check.attributes is not None
     table = Table.from_contract(contract, outcomes=name == "outcomes", needs_target=name == "loans")
     wanted = contract.target.raw_columns.union(*(column.raw_columns for column in checked_columns(table)))
+    if name == "loans":
+        inputs = {column for feature in contract.features for column in feature.columns}
+        wanted = wanted.union(*(column.raw_columns for column in contract.columns if column.name in inputs))
     samples: list[Sample] = []
     for path in files:
         try:
@@ -88,6 +91,8 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
         _add(found, check, find_missing_columns(contract, table, path.name, sample.names))
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))
+        least = check.attributes.training.min_state_rows
+        _add(found, check, find_seldom_missing(contract, samples, least))
 
 
 def _latest_by(check: BookCheck, name: str, file: str, columns: tuple[str, ...]) -> list[Issue]:

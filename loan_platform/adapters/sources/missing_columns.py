@@ -1,10 +1,13 @@
-"""Find the columns that a contract reads and a raw file lacks."""
+"""Find the columns that a contract reads and a raw file lacks, and the values that its loans seldom lack."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+import polars as pl
+
 from loan_platform.adapters.csv_files.header import closest_names
 from loan_platform.adapters.sources.findings import Findings
+from loan_platform.adapters.sources.sample import Sample
 from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.errors import Issue
@@ -45,6 +48,36 @@ def find_missing_columns(contract: Contract, table: Table, file: str, names: Seq
         message = f"reads {_format_names(sorted(absent))}, which {file} lacks, so outcomes would be wrong or unknown"
         found.issues.append(Issue("target.sql", message, _hint(absent, names), "target_columns_missing"))
     return found
+
+
+def find_seldom_missing(contract: Contract, samples: Sequence[Sample], least: int) -> Findings:
+    """A note that names the features of optional columns which fewer than `least` loans of the samples lack.
+
+    Training may not learn what a missing value of them means. So `when_missing` decides.
+    """
+    found = Findings()
+    optional = {c.name: sorted(c.raw_columns - {*SOURCE_LOCATION}) for c in contract.columns if not c.required}
+    lacking = {name: sum(_lacking(raw, sample) for sample in samples) for name, raw in optional.items()}
+    loans = sum(sample.rows.height for sample in samples)
+    names = [
+        f"{feature.name} ({feature.when_missing})"
+        for feature in contract.features
+        if (read := feature.columns & lacking.keys()) and all(lacking[name] < least for name in read)
+    ]
+    if names and loans >= least:
+        message = (
+            f"of the first {loans:,} loans fewer than {least} lack the value of these features, so `when_missing` "
+            f"decides what an application without it is: {_shortened(names)}"
+        )
+        hint = "`average` is the default; state `worst` or `refer` where that is wrong."
+        found.notes.append(Issue("features", message, hint, "seldom_missing"))
+    return found
+
+
+def _lacking(raw: Sequence[str], sample: Sample) -> int:
+    """Loans of a sample that lack one of the raw columns."""
+    read = [name for name in raw if name in sample.rows.columns]
+    return sample.rows.select(pl.any_horizontal(pl.col(read).is_null()).sum()).item() if read else 0
 
 
 def _similar_unread(missing: frozenset[str], names: Sequence[str], read: frozenset[str]) -> list[str]:

@@ -21,6 +21,11 @@ def _is_empty(value: tuple[str, ...]) -> bool:
     return not value
 
 
+def _is_average(value: str) -> bool:
+    """As `_is_empty`."""
+    return value == "average"
+
+
 def plain_name(name: str) -> str:
     """The name of a raw column as headers are compared: without spaces around it, in lower case."""
     return name.strip().lower()
@@ -243,6 +248,15 @@ class Feature(Strict):
         "by 0. `highest_risk` and `lowest_risk` are an end of its values by the direction of `monotone`; a monotone "
         "feature that divides must state this key. `largest` and `smallest` are for features without a direction. The "
         "end is the 99.5 % or 0.5 % quantile of the training loans. Default: `missing`.",
+    )
+
+    when_missing: Literal["average", "worst", "refer"] = Field(
+        default="average",
+        exclude_if=_is_average,
+        description="What a missing value, or a category, is that training saw too seldom to learn "
+        "(`training.min_state_rows`). `average`: a value whose loans default about as often as all. `worst`: the "
+        "riskiest value, by the direction of `monotone` or else by the default rates. `refer`: as `average`, and the "
+        "application is referred to a person, with the feature as the reason.",
     )
 
     @cached_property

@@ -12,6 +12,19 @@ Family = Literal["scorecard", "random_forest", "gradient_boosting", "mlp", "blen
 NON_MONOTONE_FAMILIES: frozenset[Family] = frozenset({"mlp"})  # cannot keep the contract's monotone constraints
 
 
+MIN_STATE_ROWS, MIN_STATE_DEFAULTS = 100, 10
+
+
+def _usual_rows(value: int) -> bool:
+    """Policies without the key have the same bytes as before it existed."""
+    return value == MIN_STATE_ROWS
+
+
+def _usual_defaults(value: int) -> bool:
+    """As `_usual_rows`."""
+    return value == MIN_STATE_DEFAULTS
+
+
 class SplitPolicy(Strict):
     """How loans are divided into training, calibration and test set."""
 
@@ -68,6 +81,20 @@ class TrainingPolicy(Strict):
         validation_alias=AliasChoices("min_auc_gain_over_scorecard", "margin"),
         description="A more complex family is chosen only if its AUC on the folds exceeds that of the scorecard by "
         "this much. 0.001 means 0.1 AUC points.",
+    )
+    min_state_rows: int = Field(
+        default=MIN_STATE_ROWS,
+        ge=1,
+        exclude_if=_usual_rows,
+        description="Number of training loans with a missing value, or with a category, from which a model learns what "
+        "it means. With fewer, `when_missing` of the feature decides.",
+    )
+    min_state_defaults: int = Field(
+        default=MIN_STATE_DEFAULTS,
+        ge=0,
+        exclude_if=_usual_defaults,
+        description="Number of defaults, and of repaid loans, that these loans must have at the default rate of all "
+        "loans. With 10 and a default rate of 2 %, 500 loans are needed.",
     )
     use_pricing: bool = Field(
         default=False,

@@ -38,7 +38,8 @@ def evaluate(target: ArrayLike, probability: ArrayLike) -> Metrics:
     - Gini is 2 AUC - 1.
     - KS is the largest distance between the score distributions of defaulted and repaid loans.
     - `brier_base` is the Brier score of the base rate.
-    - ECE is the mean distance of predicted and observed rate over 10 bins of equal size (Naeini et al. 2015).
+    - ECE is the mean distance of predicted and observed rate over 10 bins of equal size (Naeini et al. 2015). Equal
+      probabilities share a bin, so no figure depends on the order of the loans.
 
     Raises:
         ValueError: empty, of different lengths, or only one class.
@@ -88,14 +89,21 @@ def ece(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> floa
 
 
 def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> pl.DataFrame:
-    """Mean predicted and observed rate of `bins` bins of equal size, in order of probability.
+    """Mean predicted and observed rate of `bins` bins of about equal size, in order of probability.
+
+    Loans of equal probability stay together, in the bin of the first of them. A bin without loans is left out.
 
     Returns:
         Columns predicted, observed, rows.
     """
     y, p = _arrays(target, probability)
     order = np.argsort(p, kind="stable")
-    starts = np.unique(np.linspace(0, len(y), bins + 1).astype(np.int64)[:-1])
+    wanted = np.linspace(0, len(y), bins + 1).astype(np.int64)[:-1]
+    ordered = p[order]
+    ends_of_ties = np.searchsorted(ordered, ordered[wanted], side="right")
+    tied = np.searchsorted(ordered, ordered[wanted], side="left") < wanted
+    starts = np.unique(np.where(tied, ends_of_ties, wanted))
+    starts = starts[starts < len(y)]
     rows = np.diff(np.append(starts, len(y)))
     return pl.DataFrame(
         {
@@ -109,6 +117,8 @@ def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = EC
 def lift_by_decile(target: ArrayLike, probability: ArrayLike) -> pl.DataFrame:
     """Default rate of each tenth of the loans divided by the base rate, riskiest tenth first.
 
+    Loans of equal probability stay together. So with ties a row may be several tenths, and is named by the first.
+
     Returns:
         Columns decile (1 = riskiest), rows, observed, lift, captured (share of all defaults down to here).
     """
@@ -117,7 +127,7 @@ def lift_by_decile(target: ArrayLike, probability: ArrayLike) -> pl.DataFrame:
     defaults = points["observed"] * points["rows"]
     return pl.DataFrame(
         {
-            "decile": np.arange(1, points.height + 1),
+            "decile": (points["rows"].cum_sum() - points["rows"]) * DECILES // len(y) + 1,
             "rows": points["rows"],
             "observed": points["observed"],
             "lift": points["observed"] / float(y.mean()),

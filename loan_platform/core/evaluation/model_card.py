@@ -107,7 +107,17 @@ def _inputs(model: ScoringModel) -> str:
         for (name, share), f in zip(model.importance.items(), used, strict=True)
     ]
     heading = "| input | share | direction of risk | meaning | reason for the applicant |"
-    return "\n".join([heading, "| --- | --- | --- | --- | --- |", *rows])
+    return "\n".join([heading, "| --- | --- | --- | --- | --- |", *rows]) + _stand_ins(model)
+
+
+def _stand_ins(model: ScoringModel) -> str:
+    """What a missing value is where the development loans hardly lacked it."""
+    features = {feature.name: feature for feature in model.contract.features}
+    rows = [f"| {name} | {features[name].when_missing} | {v} |" for name, v in model.design.stand_ins.items()]
+    if not rows:
+        return ""
+    told = "Too few development loans lack these inputs to learn what that means. A loan without one is scored as if:"
+    return "\n".join(["", "", told, "", "| input | when missing | scored as |", "| --- | --- | --- |", *rows])
 
 
 def _limits(book: Portfolio) -> str:

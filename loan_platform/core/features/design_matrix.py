@@ -7,8 +7,10 @@ from typing import Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field
 
 from loan_platform.core.book.contract_parts import Feature, Strict
+from loan_platform.core.features.rare_states import Development, counts
 from loan_platform.core.features.undefined import LARGEST, TAIL, undefined_end
 
 Matrix = NDArray[np.float32]
@@ -18,17 +20,26 @@ MAX_ROWS_IN_PYTHON = 16
 MAX_LEVELS = 200
 
 
+def _is_none(value: float | None) -> bool:
+    """Bundles of designs without the key have the same bytes as before it existed."""
+    return value is None
+
+
 class DesignColumn(Strict):
     """One column of the matrix: a number, or one level of a category (1 where the loan has it, else 0).
 
     Numbers below `low` count as `low`, numbers above `high` as `high`. One of the two is set where an undefined value
     of the feature counts as an end, and is then the value of that end.
+
+    `missing` stands for a missing value that training saw too seldom, `unseen` for a category without a column.
     """
 
     feature: str
     level: str | None = None
     low: float | None = None
     high: float | None = None
+    missing: float | None = Field(default=None, exclude_if=_is_none)
+    unseen: float | None = Field(default=None, exclude_if=_is_none)
 
     @property
     def name(self) -> str:
@@ -40,22 +51,33 @@ class DesignColumn(Strict):
 class Design:
     """How features become a float32 matrix: first the numbers, then one column per level of each category.
 
-    A missing number is NaN. A missing category, and a level that training did not see, is 0 in every column.
+    A missing number is NaN, and a missing category 0 in every column, if training saw enough of them. Another value of
+    the feature stands in for what training saw too seldom.
     """
 
     columns: tuple[DesignColumn, ...]
 
     @classmethod
-    def learn(cls, features: tuple[Feature, ...], loans: pl.DataFrame, rows: NDArray[np.int64]) -> Self:
-        """Learn the design of the features that vary in these rows. A category keeps its 200 most frequent levels."""
-        varying = {f.name: values for f in features if _varies(values := loans[f.name].gather(rows))}
-        numbers = [_number(f, varying[f.name]) for f in features if f.name in varying and f.kind == "number"]
-        levels = [
-            DesignColumn(feature=f.name, level=level)
-            for f in features
-            if f.name in varying and f.kind == "category"
-            for level in _levels(varying[f.name])
-        ]
+    def learn(
+        cls,
+        features: tuple[Feature, ...],
+        loans: pl.DataFrame,
+        rows: NDArray[np.int64],
+        development: Development | None = None,
+    ) -> Self:
+        """Learn the design of the features that vary in these rows.
+
+        Args:
+            features: of the contract.
+            loans: their values.
+            rows: the loans of the development sample.
+            development: the outcomes of these loans, and how many a state needs. A category keeps its 200 most
+                frequent levels that have so many.
+        """
+        known = development or Development()
+        values = {f.name: loans[f.name].gather(rows) for f in features}
+        numbers = [column for f in features if f.kind == "number" for column in _number(f, values[f.name], known)]
+        levels = [column for f in features if f.kind == "category" for column in _levels(f, values[f.name], known)]
         return cls((*numbers, *levels))
 
     @cached_property
@@ -82,6 +104,24 @@ class Design:
                 found[column.feature] = (*found.get(column.feature, ()), column.level)
         return found
 
+    @cached_property
+    def stand_ins(self) -> dict[str, str]:
+        """What stands for a missing value, as text, for each feature whose missing value training saw too seldom."""
+        numbers = {c.feature: f"{c.missing:g}" for c in self.columns if c.level is None and c.missing is not None}
+        return numbers | {c.feature: c.level for c in self.columns if c.level is not None and c.missing == 1}
+
+    def not_seen(self, values: pl.Series) -> pl.Series:
+        """Whether a value stands in for each value of a feature, because training saw it too seldom."""
+        columns = [column for column in self.columns if column.feature == values.name]
+        missing = (
+            values.is_null()
+            if any(c.missing is not None for c in columns)
+            else pl.repeat(False, len(values), eager=True)
+        )
+        if all(column.unseen is None for column in columns):
+            return missing
+        return missing | ~values.is_in([c.level for c in columns if c.level is not None]).fill_null(True)
+
     def matrix(self, features: pl.DataFrame, rows: NDArray[np.int64] | None = None) -> Matrix:
         """The matrix of a features frame, or of the given rows of it in their order.
 
@@ -94,10 +134,21 @@ class Design:
             end = start + CHUNK_ROWS
             chunk = features.slice(start, CHUNK_ROWS) if rows is None else features[rows[start:end]]
             self._fill(matrix[start:end], chunk)
+        if self._missing_numbers is not None:
+            numbers = matrix[:, : len(self.numbers)]
+            np.copyto(numbers, self._missing_numbers, where=np.isnan(numbers))
         if self._limits is not None:
             low, high = self._limits
             np.minimum(np.maximum(matrix, low, out=matrix), high, out=matrix)
         return matrix
+
+    @cached_property
+    def _missing_numbers(self) -> NDArray[np.float32] | None:
+        """What stands for a missing number, NaN where nothing does; None if nothing does in any column."""
+        found = [column.missing for column in self.columns if column.level is None]
+        if not any(value is not None for value in found):
+            return None
+        return np.array([np.nan if value is None else value for value in found], np.float32)
 
     @cached_property
     def _limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -114,10 +165,15 @@ class Design:
             return
         if self.numbers:
             matrix[:, : len(self.numbers)] = features.select(self.numbers).to_numpy()
-        for name, (first, levels) in self._encoders.items():
-            codes = features.get_column(name).cast(pl.Enum(list(levels)), strict=False).to_physical()
+        for name, category in self._encoders.items():
+            values = features.get_column(name)
+            codes = values.cast(pl.Enum(list(category.codes)), strict=False).to_physical()
             rows = np.flatnonzero(codes.is_not_null().to_numpy())
-            matrix[rows, first + codes.drop_nulls().to_numpy().astype(np.int64)] = 1
+            matrix[rows, category.first + codes.drop_nulls().to_numpy().astype(np.int64)] = 1
+            if len(rows) < len(values):
+                missing = values.is_null().to_numpy()
+                matrix[missing, category.columns] = category.missing
+                matrix[codes.is_null().to_numpy() & ~missing, category.columns] = category.unseen
 
     def _fill_rows(self, matrix: Matrix, features: pl.DataFrame) -> None:
         """Same result as `_fill`; on one row at a tenth of its cost."""
@@ -125,27 +181,52 @@ class Design:
         for filled, row in zip(matrix, features.rows(), strict=True):
             values = dict(zip(names, row, strict=True))
             filled[: len(self.numbers)] = [values[name] for name in self.numbers]
-            for name, (first, levels) in self._encoders.items():
-                if values[name] in levels:
-                    filled[first + levels[values[name]]] = 1
+            for name, category in self._encoders.items():
+                if (value := values[name]) in category.codes:
+                    filled[category.first + category.codes[value]] = 1
+                else:
+                    filled[category.columns] = category.missing if value is None else category.unseen
 
     @cached_property
-    def _encoders(self) -> dict[str, tuple[int, dict[str, int]]]:
-        """For each category: its first matrix column, and the offset of each level."""
-        found: dict[str, tuple[int, dict[str, int]]] = {}
+    def _encoders(self) -> dict[str, "_Category"]:
+        """How each category is encoded."""
+        found: dict[str, _Category] = {}
         first = len(self.numbers)
         for name, levels in self.levels.items():
-            found[name] = first, {level: code for code, level in enumerate(levels)}
+            own = self.columns[first : first + len(levels)]
+            missing, unseen = (
+                [value or 0.0 for value in values]
+                for values in zip(*((column.missing, column.unseen) for column in own), strict=True)
+            )
+            codes = {level: code for code, level in enumerate(levels)}
+            columns = slice(first, first + len(levels))
+            found[name] = _Category(first, columns, codes, np.array(missing, np.float32), np.array(unseen, np.float32))
             first += len(levels)
         return found
 
 
-def _varies(values: pl.Series) -> bool:
+@dataclass(frozen=True)
+class _Category:
+    """The matrix columns of a category, the place of each level among them, and what they hold without a level."""
+
+    first: int
+    columns: slice
+    codes: dict[str, int]
+    missing: NDArray[np.float32]
+    unseen: NDArray[np.float32]
+
+
+def _number(feature: Feature, values: pl.Series, development: Development) -> list[DesignColumn]:
+    """The column of a number; none if it does not vary."""
     missing = values.null_count()
-    return 0 < missing < len(values) or values.min() != values.max()
+    learned = missing == len(values) or development.saw_enough(missing)
+    if missing == len(values) or (values.min() == values.max() and not (missing and learned)):
+        return []
+    column = _limited(feature, values)
+    return [column if learned else column.model_copy(update={"missing": development.number(feature, values)})]
 
 
-def _number(feature: Feature, values: pl.Series) -> DesignColumn:
+def _limited(feature: Feature, values: pl.Series) -> DesignColumn:
     """The column of a number. The value of an undefined one is that of a training loan."""
     end = undefined_end(feature)
     if end is None:
@@ -159,6 +240,19 @@ def _number(feature: Feature, values: pl.Series) -> DesignColumn:
     return DesignColumn(feature=feature.name, low=limit)
 
 
-def _levels(values: pl.Series) -> list[str]:
-    counts = values.drop_nulls().value_counts(name="rows").sort(["rows", values.name], descending=[True, False])
-    return sorted(counts.head(MAX_LEVELS)[values.name])
+def _levels(feature: Feature, values: pl.Series, development: Development) -> list[DesignColumn]:
+    """The columns of a category's levels; none if it does not vary."""
+    common = [level for level, rows in counts(values).items() if development.saw_enough(rows)][:MAX_LEVELS]
+    learned = development.saw_enough(values.null_count())
+    if not common or (len(common) == 1 and not learned):
+        return []
+    chosen = development.level(feature, values, sorted(common))
+    return [
+        DesignColumn(
+            feature=feature.name,
+            level=level,
+            missing=None if learned else float(level == chosen),
+            unseen=float(level == chosen),
+        )
+        for level in sorted(common)
+    ]

@@ -131,8 +131,10 @@ class _Basis:
         self.has_missing = bool(missing.any())
         self.knots = _knots(known, knots)
         inside = np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1])
-        steps = self.sign * self._steps(inside)
-        steps[missing] = 0
+        steps = np.asarray(self.sign * self._steps(inside), np.float64)
+        centres = steps[~missing].mean(axis=0) if len(known) else np.zeros(steps.shape[1])
+        self.centres = np.asarray(centres, np.float64)
+        steps = np.where(missing[:, None], np.float64(0), steps - self.centres)
         indicator = missing[:, None] if self.has_missing else np.empty((len(x), 0))
         self.values = np.concatenate((steps, indicator), axis=1, dtype=np.float32)
         self.nonnegative: Flags = np.arange(self.values.shape[1]) < (steps.shape[1] if direction else 0)
@@ -147,9 +149,9 @@ class _Basis:
         """The term of these coefficients, and its mean and standard deviation on the fitting loans."""
         terms = self.values.astype(np.float64) @ coefficients
         centre = float(terms.mean())
-        steps = self.sign * coefficients[: len(coefficients) - self.has_missing]
-        pieces = self._pieces(steps)
-        pieces[:, 3] -= centre
+        steps = coefficients[: len(coefficients) - self.has_missing]
+        pieces = self._pieces(self.sign * steps)
+        pieces[:, 3] -= centre + float((self.centres * steps).sum())
         missing = float(coefficients[-1]) - centre if self.has_missing else 0.0
         term = Term(knots=tuple(self.knots.tolist()), pieces=tuple(tuple(p) for p in pieces.tolist()), missing=missing)
         return term, centre, float(terms.std())

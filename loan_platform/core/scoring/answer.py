@@ -135,7 +135,7 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     """Answers as the rows of `Predictor.predict_frame`: the values of reasons are text."""
     return [
         answer._asdict()
-        | {"reasons": [reason._asdict() | {"value": _as_text(reason.value)} for reason in answer.reasons]}
+        | {"reasons": [reason._asdict() | {"value": as_text(reason.value)} for reason in answer.reasons]}
         for answer in answers
     ]
 
@@ -151,5 +151,6 @@ def recorded_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in SCORE_SCHEMA} | {"reasons": reasons}
 
 
-def _as_text(value: float | str | None) -> str | None:
+def as_text(value: float | str | None) -> str | None:
+    """The value of a reason as frames hold it."""
     return value if value is None or isinstance(value, str) else str(pl.Series([value]).cast(pl.String)[0])

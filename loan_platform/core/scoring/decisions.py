@@ -20,9 +20,10 @@ Floats = NDArray[np.float64]
 DECISIONS = ("approve", "refer", "decline")
 DECLINED = DECISIONS[-1]
 APPROVED = DECISIONS[0]
+REFERRED = DECISIONS[1]
 RISKS = ("low", "medium", "high")
 CUT_OFFS = 200  # points of the profit curve
-DIGITS = 4  # of a derived cut-off
+DIGITS = 4  # significant ones of a derived cut-off
 
 
 class DecisionRule(Strict):
@@ -157,7 +158,11 @@ def _flat_top(policy: DecisionPolicy, curve: ProfitCurve) -> tuple[float, float]
     cut_offs, expected = np.array(curve.cut_offs[:-1]), np.array(curve.expected[:-1])
     enough = (1 - policy.profit_tolerance) * expected.max()
     as_good = cut_offs[expected >= enough] if expected.max() > 0 else np.array([even])
-    return round(min(float(as_good[0]), even), DIGITS), round(max(float(as_good[-1]), even), DIGITS)
+    return _rounded(min(float(as_good[0]), even)), _rounded(max(float(as_good[-1]), even))
+
+
+def _rounded(cut_off: float) -> float:
+    return float(f"{cut_off:.{DIGITS}g}")
 
 
 def _break_even(policy: DecisionPolicy) -> float:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from loan_platform.core.models.portable import sigmoid
-from loan_platform.core.scoring.answer import Answer
-from loan_platform.core.scoring.decisions import DECLINED
+from loan_platform.core.scoring.answer import MAX_REASONS, REASONS, Answer, as_text
+from loan_platform.core.scoring.decisions import DECLINED, REFERRED
 from loan_platform.core.scoring.reasons import Explainer, align_lists
 from loan_platform.core.scoring.scoring_model import ScoringModel, points
 
@@ -24,7 +24,8 @@ class Predictor:
         """Answer each row of typed columns.
 
         Returns:
-            A frame of `ANSWER_SCHEMA`, one row per input row. Only declined applications have reasons.
+            A frame of `ANSWER_SCHEMA`, one row per input row. Only declined applications have reasons, and those
+            that a feature refers to a person (`when_missing`): that feature.
 
         Raises:
             FeatureError: a column holds another type than the contract says.
@@ -35,7 +36,17 @@ class Predictor:
         scored = self.model.score(frame)
         declined = (scored["decision"] == DECLINED).arg_true()
         reasons = self.explainer.column(self.model.features(frame[declined]))
+        if self.model.referring:
+            at, why = self._referred(frame, scored["decision"] == REFERRED)
+            declined, reasons = pl.concat([declined, at]), pl.concat([reasons, why])
         return scored.with_columns(align_lists(declined, reasons, frame.height))
+
+    def _referred(self, frame: pl.DataFrame, candidates: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Number and reasons of each row that a feature refers."""
+        at = candidates.arg_true()
+        found = self.explainer.referrals(self.model.features(frame[at]))
+        lists = [[reason._asdict() | {"value": as_text(reason.value)} for reason in row] for row in found]
+        return at, pl.Series("reasons", lists, REASONS)
 
     def predict_one(self, row: pl.DataFrame, explain: bool = False) -> Answer:
         """Answer one row of typed columns, with the bits of `predict_frame`.
@@ -67,6 +78,14 @@ class Predictor:
         explained_rows = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
         explained = features if len(explained_rows) == features.height else features[explained_rows]
         reasons = dict(zip(explained_rows, self.explainer.reasons(explained), strict=True)) if explained_rows else {}
+        if self.model.referring:
+            for i, referrals in enumerate(self.explainer.referrals(features)):
+                if referrals:
+                    decisions[i] = REFERRED
+                    own = reasons.get(i, ()) if explain[i] else ()
+                    named = {reason.code for reason in referrals}
+                    others = tuple(reason for reason in own if reason.code not in named)
+                    reasons[i] = (*referrals, *others)[:MAX_REASONS]
         stakes = self.model.exposure(features).to_list()
         return [
             Answer(

@@ -76,6 +76,17 @@ class Explainer:
         found = (self._of_row(row, order[i], causes[i], parts[:, i]) for i, row in enumerate(values))
         return [reasons[:most] for reasons in found]
 
+    def referrals(self, features: pl.DataFrame) -> list[tuple[Reason, ...]]:
+        """The features that refer each row to a person, because training saw too little of their value. No points."""
+        found = [list[Reason]() for _ in range(features.height)]
+        for referred in self._model.referred(features).iter_columns():
+            at, values = self.features.index(referred.name), features.get_column(referred.name)
+            rows: list[int] = referred.arg_true().to_list()
+            for row in rows:
+                code = at + len(self.features) * (values[row] is None)
+                found[row].append(Reason(self._codes[code], self._texts[code], _shown(values[row]), 0.0))
+        return [tuple(row[:MAX_REASONS]) for row in found]
+
     def column(self, features: pl.DataFrame, most: int = MAX_REASONS) -> pl.Series:
         """`reasons` of many rows as a series of type `REASONS`, on several threads."""
         chunks = [features.slice(start, CHUNK_ROWS) for start in range(0, features.height, CHUNK_ROWS)]

@@ -22,7 +22,7 @@ from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.models.base import FittedModel
 from loan_platform.core.models.calibration import Isotonic, Platt
 from loan_platform.core.models.portable import sigmoid
-from loan_platform.core.scoring.decisions import AnswerPolicy
+from loan_platform.core.scoring.decisions import REFERRED, AnswerPolicy
 
 Floats = NDArray[np.float64]
 
@@ -101,6 +101,16 @@ class ScoringModel:
         """Calibrated log-odds of default of a features frame, shape [rows]."""
         return self.calibration.log_odds(self.model.margin(self.design.matrix(features)))
 
+    @cached_property
+    def referring(self) -> tuple[str, ...]:
+        """Features that refer an application to a person where training did not see enough of their value."""
+        wanted = {f.name for f in self.contract.features if f.when_missing == "refer"}
+        return tuple(name for name in self.design.features if name in wanted)
+
+    def referred(self, features: pl.DataFrame) -> pl.DataFrame:
+        """For each feature of `referring`: whether its value refers the row to a person."""
+        return pl.DataFrame({name: self.design.not_seen(features[name]) for name in self.referring})
+
     def _in_chunks(self, frame: pl.DataFrame, answers: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         if frame.height <= CHUNK_ROWS:
             return answers(frame)
@@ -111,12 +121,18 @@ class ScoringModel:
     def _answers(self, features: pl.DataFrame) -> pl.DataFrame:
         log_odds, rule = self.log_odds(features), self.policy.decision
         probability = sigmoid(log_odds)
+        decisions = rule.decisions(probability)
+        if self.referring:
+            referred = self.referred(features).select(pl.any_horizontal(pl.all())).to_series()
+            decisions = referred.replace_strict({True: REFERRED, False: None}, return_dtype=decisions.dtype).zip_with(
+                referred, decisions
+            )
         return pl.DataFrame(
             {
                 "probability": probability,
                 "score": points(log_odds, self.policy.scorecard),
                 "risk": rule.risks(probability),
-                "decision": rule.decisions(probability),
+                "decision": decisions,
                 "expected_loss": rule.expected_loss(probability, self.exposure(features)),
             }
         )

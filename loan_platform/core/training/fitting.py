@@ -14,6 +14,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
 from loan_platform.core.models.calibration import calibrate
@@ -49,7 +50,9 @@ class TrainingData:
         date = loans[contract.event_date] if contract.event_date else None
         split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split)
         features = contract.features_for(policy.use_pricing)
-        design = Design.learn(features, loans, split.training)
+        outcomes = loans[TARGET].gather(split.training).cast(pl.Float64).to_numpy()
+        development = Development(outcomes, policy.min_state_rows, policy.min_state_defaults)
+        design = Design.learn(features, loans, split.training, development)
         order = np.concatenate((split.training, split.test))
         return cls(
             split=split,
@@ -124,7 +127,8 @@ def fit_calibrated(
 
 def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedModel, margin: Floats) -> Calibrated:
     target = data.calibration_sample.target
-    calibration = calibrate(margin, target, log_odds=name not in NOT_LOG_ODDS)
+    halfway = book.split.kind == "out_of_time" and name not in NOT_LOG_ODDS
+    calibration = calibrate(margin, target, halfway)
     probability = sigmoid(calibration.log_odds(margin))
     profit = profit_curve(probability, target, data.calibration_exposure, book.decision)
     scoring = ScoringModel(

@@ -72,6 +72,21 @@ def test_a_file_that_fits(book: Path, tmp_path: Path, loans: Path) -> None:
     assert (findings.issues, findings.files) == ([], ["loans loans.csv"])
 
 
+def test_features_that_loans_seldom_lack_are_told(book: Path, tmp_path: Path, loans: Path) -> None:
+    (note,) = [note for note in found(book, tmp_path).notes if note.code == "seldom_missing"]
+    features = check_book(book).contract.contract.features  # type: ignore[union-attr]
+    assert note.path == "features"
+    assert "200 loans" in note.message
+    told = {feature.name for feature in features if f"{feature.name} (average)" in note.message}
+    assert told
+    frame = pl.read_csv(loans, separator=";", infer_schema_length=0)
+    seldom = frame.with_columns(pl.lit("").alias("Region"), pl.lit("").alias("Gross Salary"))
+    seldom.write_csv(loans, separator=";")
+    later = [note for note in found(book, tmp_path).notes if note.code == "seldom_missing"]
+    named = {feature.name for feature in features for note in later if f"{feature.name} (" in note.message}
+    assert named < told
+
+
 def test_the_environment_names_another_file(book: Path, tmp_path: Path) -> None:
     write_loans(tmp_path / "other.csv", 50)
     findings = found(book, tmp_path, loans=str(tmp_path / "other.csv"))

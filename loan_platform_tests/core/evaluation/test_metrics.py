@@ -51,6 +51,29 @@ def test_ece_by_hand():
     assert points.rows() == [pytest.approx((0.2, 0.25, 4)), pytest.approx((0.7, 0.75, 4))]
 
 
+def test_order_of_tied_loans_changes_no_binned_figure():
+    rng = np.random.default_rng(5)
+    p = rng.choice([0.02, 0.05, 0.2, 0.4], 3_000, p=[0.5, 0.3, 0.15, 0.05])
+    y = (rng.random(3_000) < p).astype(float)
+    orders = [np.lexsort((y, p)), np.lexsort((-y, p)), rng.permutation(3_000)]
+    assert len({ece(y[o], p[o]) for o in orders}) == 1
+    assert len({str(lift_by_decile(y[o], p[o]).rows()) for o in orders}) == 1
+    assert len({str(roc_curve(y[o], p[o], 50).rows()) + str(pr_curve(y[o], p[o], 50).rows()) for o in orders}) == 1
+    points = calibration_points(y, p)
+    assert points["predicted"].to_list() == pytest.approx([0.02, 0.05, 0.2, 0.4])
+    assert points["rows"].to_list() == [int((p == level).sum()) for level in (0.02, 0.05, 0.2, 0.4)]
+    assert ece(y, p) == pytest.approx(sum(abs((y - p)[p == level].sum()) for level in (0.02, 0.05, 0.2, 0.4)) / 3_000)
+
+
+def test_tied_tenths_are_named_by_the_first():
+    p = np.repeat([0.5, 0.3, 0.2, 0.1], [10, 20, 30, 40])
+    y = np.tile([1.0, 0, 0, 0, 0], 20)
+    lift = lift_by_decile(y, p)
+    assert lift["decile"].to_list() == [1, 2, 4, 7]
+    assert lift["rows"].to_list() == [10, 20, 30, 40]
+    assert lift["lift"].to_list() == pytest.approx([1.0] * 4)
+
+
 def test_true_probabilities_have_little_calibration_error():
     assert ece(*_loans(100_000)) < 0.004
 

@@ -23,12 +23,26 @@ def _loans(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return margin, (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(float)
 
 
-def test_platt_is_unpenalised_logistic_regression():
+def test_platt_is_logistic_regression_on_smoothed_outcomes():
     margin, y = _loans(5_000)
+    defaults = y.sum()
+    bad, good = (defaults + 1) / (defaults + 2), 1 / (len(y) - defaults + 2)
+    wanted = np.where(y == 1, bad, good)
+    twice, outcome = np.concatenate((margin, margin))[:, None], np.repeat((1, 0), len(y))
+    model = LogisticRegression(C=1e10, tol=1e-10).fit(twice, outcome, np.concatenate((wanted, 1 - wanted)))
     platt = fit_platt(margin, y)
-    model = LogisticRegression(C=1e10, tol=1e-10).fit(margin[:, None], y)
     assert platt.slope == pytest.approx(model.coef_[0, 0], abs=1e-4)
     assert platt.intercept == pytest.approx(model.intercept_[0], abs=1e-4)
+
+
+def test_a_margin_that_separates_gives_no_probability_of_0_or_1():
+    margin = np.linspace(-4, 4, 400)
+    y = (margin > 1).astype(float)
+    for halfway in (False, True):
+        probability = sigmoid(calibrate(margin, y, halfway).log_odds(margin))
+        assert 1e-12 < probability.min() < 0.05
+        assert 0.95 < probability.max() < 1 - 1e-9
+        assert probability.mean() == pytest.approx(y.mean(), rel=1e-9)
 
 
 def test_platt_of_a_useless_margin_rises_and_keeps_the_base_rate():
@@ -37,21 +51,64 @@ def test_platt_of_a_useless_margin_rises_and_keeps_the_base_rate():
     assert platt.slope == pytest.approx(1e-3)
     assert sigmoid(platt.log_odds(-margin)).mean() == pytest.approx(y.mean(), abs=1e-3)
     assert fit_platt(np.zeros(5_000), y).slope > 0
+    assert calibrate(-margin, y, halfway=True) == platt  # 0.5 would rank the wrong way round with confidence
 
 
-def test_few_loans_get_shrunk_platt_and_many_isotonic():
+def test_few_loans_get_platt_halfway_and_many_isotonic():
     margin, y = _loans(5_000)
     platt = fit_platt(margin, y)
-    halfway = calibrate(margin, y, log_odds=True)
+    halfway = calibrate(margin, y, halfway=True)
     assert isinstance(halfway, Platt)
-    assert (halfway.slope, halfway.intercept) == ((platt.slope + 1) / 2, platt.intercept / 2)
-    assert calibrate(margin, y, log_odds=False) == platt
-    assert isinstance(calibrate(*_loans(20_000), log_odds=True), Isotonic)
+    assert halfway.slope == (platt.slope + 1) / 2
+    assert calibrate(margin, y, halfway=False) == platt
+    assert isinstance(calibrate(*_loans(20_000), halfway=True), Isotonic)
+
+
+@pytest.mark.parametrize("rare", [1, 0])
+def test_many_loans_with_few_of_an_outcome_get_platt(rare: int):
+    rng = np.random.default_rng(3)
+    margin = rng.normal(-4, 1, 60_000)
+    y = (rng.random(60_000) < sigmoid(margin)).astype(float)
+    assert 1_000 < y.sum() < 2_000
+    assert isinstance(calibrate(margin, y if rare else 1 - y, halfway=False), Platt)
+
+
+@pytest.mark.parametrize(("rows", "halfway"), [(3_000, False), (3_000, True), (40_000, False)])
+def test_mean_probability_is_the_default_rate(rows: int, halfway: bool):
+    margin, y = _loans(rows)
+    probability = sigmoid(calibrate(margin, y, halfway).log_odds(margin))
+    assert probability.mean() == pytest.approx(y.mean(), rel=1e-9)
+
+
+def _levels(rows: int, rates: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Loans with as many different margins as rates, which are twice as far apart as they should be."""
+    rng = np.random.default_rng(8)
+    level = rng.integers(len(rates), size=rows)
+    rate = np.array(rates)[level]
+    return 2 * np.log(rate / (1 - rate)) + 3, (rng.random(rows) < rate).astype(float)
+
+
+def test_each_level_of_risk_gets_its_own_default_rate():
+    margin, y = _levels(60_000, (0.016, 0.023, 0.045, 0.09, 0.18, 0.39))
+    calibration = calibrate(margin, y, halfway=False)
+    assert isinstance(calibration, Isotonic)
+    for level in np.unique(margin):
+        at = margin == level
+        probability = sigmoid(calibration.log_odds(margin[at]))
+        assert probability.min() == probability.max()
+        assert probability[0] == pytest.approx(y[at].mean(), rel=0.01)
+
+
+def test_order_of_the_loans_changes_no_bit_of_a_calibration():
+    rng = np.random.default_rng(1)
+    for margin, y in (_levels(40_000, (0.05, 0.1, 0.2)), _loans(40_000), _loans(2_000), _levels(900, (0.1, 0.3))):
+        orders = (np.lexsort((y, margin)), np.lexsort((-y, margin)), rng.permutation(len(y)))
+        assert len({calibrate(margin[o], y[o], halfway=True).model_dump_json() for o in orders}) == 1
 
 
 def test_isotonic_calibrates_and_loses_no_rank():
     margin, y = _loans(60_000)
-    isotonic = fit_isotonic(margin[::2], y[::2], outside=0.7)
+    isotonic = fit_isotonic(margin[::2], y[::2])
     assert isinstance(isotonic, Isotonic)
     log_odds = isotonic.log_odds(margin[1::2])
     assert auc(y[1::2], log_odds) == auc(y[1::2], margin[1::2])
@@ -70,7 +127,7 @@ def test_isotonic_rises_strictly_even_beyond_its_knots():
 @pytest.mark.parametrize("rows", [1, 2, 1_000])
 def test_one_row_has_the_bits_of_the_bulk(rows: int):
     margin, y = _loans(30_000)
-    for calibration in (fit_platt(margin, y), calibrate(margin, y, log_odds=True)):
+    for calibration in (fit_platt(margin, y), calibrate(margin, y, halfway=True)):
         bulk = calibration.log_odds(margin)
         parts = [calibration.log_odds(margin[i : i + rows]) for i in range(0, 2_000, rows)]
         assert np.array_equal(np.concatenate(parts), bulk[:2_000])
@@ -78,11 +135,11 @@ def test_one_row_has_the_bits_of_the_bulk(rows: int):
 
 def test_a_margin_without_information_gives_platt():
     y = _loans(30_000)[1]
-    assert isinstance(calibrate(np.zeros(30_000), y, log_odds=True), Platt)
+    assert isinstance(calibrate(np.zeros(30_000), y, halfway=True), Platt)
 
 
 def test_json_brings_the_same_calibration_back():
-    for calibration in (calibrate(*_loans(3_000), log_odds=True), calibrate(*_loans(30_000), log_odds=True)):
+    for calibration in (calibrate(*_loans(3_000), halfway=True), calibrate(*_loans(30_000), halfway=True)):
         assert calibration_from_json(calibration.model_dump_json()) == calibration
 
 
@@ -100,3 +157,30 @@ def test_json_brings_the_same_calibration_back():
 def test_json_that_does_not_rise_is_refused(value: dict[str, object]):
     with pytest.raises(ValueError):  # noqa: PT011  # pydantic's message says which
         calibration_from_json(json.dumps(value))
+
+
+RATES = [(0.011, 20_000), (0.004, 20_000), (0.0015, 20_000), (0.1, 40_000), (0.02, 200_000)]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("rate", "rows"), RATES)
+def test_rare_defaults_are_not_overstated(rate: float, rows: int):
+    """Known truth: over 40 samples the mean PD is that of the truth, and so is the riskiest hundredth's."""
+    everyone = np.random.default_rng(0).normal(0, 1, 200_000)
+    shift = fit_platt(everyone, np.arange(200_000) < rate * 200_000).intercept  # a line without slope: first guess
+    for _ in range(30):
+        shift += np.log(rate / sigmoid(0.8 * everyone + shift).mean())
+    truth, riskiest = sigmoid(0.8 * everyone + shift), everyone >= np.quantile(everyone, 0.99)
+    means, tops = [], []
+    for seed in range(40):
+        rng = np.random.default_rng([seed, rows])
+        margin = rng.normal(0, 1, rows)
+        y = (rng.random(rows) < sigmoid(0.8 * margin + shift)).astype(float)
+        calibration = calibrate(margin, y, halfway=False)
+        assert sigmoid(calibration.log_odds(margin)).mean() == pytest.approx(y.mean(), rel=0.01)
+        probability = sigmoid(calibration.log_odds(everyone))
+        means.append(probability.mean() / truth.mean())
+        tops.append(probability[riskiest].mean() / truth[riskiest].mean())
+    chance = (rate * rows * 40) ** -0.5
+    assert np.mean(means) == pytest.approx(1, abs=0.01 + 3 * chance)
+    assert np.mean(tops) == pytest.approx(1, abs=0.04 + 6 * chance)

@@ -1,0 +1,128 @@
+"""What stands in for a state of a feature that training saw too seldom."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.rare_states import Development
+from loan_platform.core.features.undefined import LARGEST
+
+ROWS = 4_000
+
+
+def _feature(name: str, **keys: str) -> Feature:
+    return Feature.model_validate({"name": name, "sql": name, "description": name, "reason": name, **keys})
+
+
+def _learn(feature: Feature, values: list[float | str | None], target: np.ndarray, **policy: int) -> Design:
+    frame = pl.DataFrame({feature.name: values})
+    return Design.learn((feature,), frame, np.arange(len(values)), Development(target, **policy))
+
+
+def _rising(missing: int = 0) -> tuple[list[float | None], np.ndarray]:
+    """Values 0 to 1, of which the first are missing, and outcomes: 10 % default at 0, 50 % at 1."""
+    rng = np.random.default_rng(4)
+    x = rng.random(ROWS)
+    y = (rng.random(ROWS) < 0.1 + 0.4 * x).astype(float)
+    return [None if row < missing else float(v) for row, v in enumerate(x)], y
+
+
+@pytest.mark.parametrize(("missing", "learned"), [(0, False), (3, False), (99, False), (100, True), (400, True)])
+def test_a_missing_number_is_learned_from_enough_loans(missing: int, learned: bool):
+    values, y = _rising(missing)
+    design = _learn(_feature("x"), values, y)
+    seen = design.matrix(pl.DataFrame({"x": [None, 0.25]}, schema={"x": pl.Float64}))[:, 0]
+    assert seen[1] == 0.25
+    assert np.isnan(seen[0]) == learned
+    if not learned:
+        assert 0.35 < seen[0] < 0.65
+        assert seen[0] in np.array(values, np.float32)
+        assert design.stand_ins == {"x": f"{seen[0]:g}"}
+
+
+def test_a_state_needs_loans_that_could_have_defaulted():
+    values, _ = _rising(400)
+    rare = np.zeros(ROWS)
+    rare[100:180] = 1.0  # 2 %: 400 loans have 8
+    assert not np.isnan(_learn(_feature("x"), values, rare).matrix(pl.DataFrame({"x": [None]}))[0, 0])
+    assert np.isnan(_learn(_feature("x"), values, rare, min_defaults=8).matrix(pl.DataFrame({"x": [None]}))[0, 0])
+    goods = 1 - rare
+    assert not np.isnan(_learn(_feature("x"), values, goods).matrix(pl.DataFrame({"x": [None]}))[0, 0])
+
+
+def test_average_is_the_risk_of_all_loans_not_the_middle_value():
+    """Loans in the middle are the safest, so their value would flatter a loan without one."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(0, 1, ROWS)
+    y = (rng.random(ROWS) < np.minimum(0.02 + 0.2 * x**2, 1)).astype(float)
+    design = _learn(_feature("x"), x.tolist(), y)
+    assert 0.6 < abs(design.columns[0].missing or 0.0) < 1.4
+
+
+@pytest.mark.parametrize(
+    ("keys", "low", "high"),
+    [
+        ({"monotone": "increasing"}, 0.98, 1.0),
+        ({"monotone": "decreasing"}, 0.0, 0.02),
+        ({}, 0.7, 1.0),  # the tenth of the loans with the most defaults
+    ],
+)
+def test_worst_is_the_risky_end(keys: dict[str, str], low: float, high: float):
+    values, y = _rising()
+    column = _learn(_feature("x", when_missing="worst", **keys), values, y).columns[0]
+    assert low <= (column.missing or -1.0) <= high
+
+
+def test_an_undefined_value_is_none_that_stands_in():
+    values, y = _rising()
+    undefined = [LARGEST if v is not None and v > 0.4 else v for v in values]
+    feature = _feature("x", when_undefined="largest", when_missing="worst", monotone="increasing")
+    column = _learn(feature, undefined, y).columns[0]
+    assert column.missing is not None
+    assert 0.35 < column.missing <= 0.4
+
+
+def _purposes(missing: int, rare: int) -> tuple[list[str | None], np.ndarray]:
+    rng = np.random.default_rng(9)
+    values: list[str | None] = rng.choice(["car", "debt", "home"], ROWS).tolist()
+    values[:missing] = [None] * missing
+    values[ROWS - rare :] = ["boat"] * rare
+    rates = {"car": 0.1, "debt": 0.5, "home": 0.25}
+    return values, (rng.random(ROWS) < [rates.get(v or "", 0.28) for v in values]).astype(float)
+
+
+def test_a_rare_or_new_category_is_like_the_average_one():
+    values, y = _purposes(missing=5, rare=40)
+    design = _learn(_feature("purpose", kind="category"), values, y)
+    assert design.names == ("purpose=car", "purpose=debt", "purpose=home")
+    frame = pl.DataFrame({"purpose": ["boat", "moon", None, "home", "car"]})
+    home = [0, 0, 1]
+    assert design.matrix(frame).tolist() == [home, home, home, home, [1, 0, 0]]
+    assert design.not_seen(frame["purpose"]).to_list() == [True, True, True, False, False]
+    assert design.stand_ins == {"purpose": "home"}
+    many = pl.concat([frame] * 9)  # filled in bulk, not row by row
+    assert np.array_equal(design.matrix(many), np.tile(design.matrix(frame), (9, 1)))
+    worst = _learn(_feature("purpose", kind="category", when_missing="worst"), values, y)
+    assert worst.matrix(frame)[:3].tolist() == [[0, 1, 0]] * 3
+
+
+def test_a_missing_category_that_is_seen_often_is_its_own_state():
+    values, y = _purposes(missing=400, rare=0)
+    design = _learn(_feature("purpose", kind="category"), values, y)
+    frame = pl.DataFrame({"purpose": [None, "moon"]})
+    assert design.matrix(frame).tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert design.not_seen(frame["purpose"]).to_list() == [False, True]
+    assert design.stand_ins == {}
+
+
+def test_a_design_of_an_older_bundle_reads_as_before():
+    stored = {"feature": "purpose", "level": "car", "low": None, "high": None}
+    column = DesignColumn.model_validate(stored)
+    assert column.model_dump(mode="json") == stored
+    design = Design((DesignColumn(feature="x"), column))
+    frame = pl.DataFrame({"x": [None, 1.0], "purpose": ["moon", None]})
+    assert np.isnan(design.matrix(frame)[0, 0])
+    assert design.matrix(frame)[:, 1].tolist() == [0, 0]
+    assert not design.not_seen(frame["purpose"]).any()
