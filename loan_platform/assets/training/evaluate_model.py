@@ -7,7 +7,6 @@ import polars as pl
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.evaluation.bootstrap import intervals
 from loan_platform.core.evaluation.evaluation_report import (
     CandidateReport,
     DecisionReport,
@@ -15,6 +14,7 @@ from loan_platform.core.evaluation.evaluation_report import (
     LiftReport,
     VintageReport,
 )
+from loan_platform.core.evaluation.intervals import auc_interval, intervals
 from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
 from loan_platform.core.scoring.decisions import decision_table
@@ -38,8 +38,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         choice=training.reason,
         split=training.split,
         test=test,
-        intervals=intervals(target, probability, book.training.seed),
-        candidates=tuple(_candidate(book, predictions, candidate) for candidate in training.candidates),
+        intervals=intervals(target, probability),
+        candidates=tuple(_candidate(predictions, candidate) for candidate in training.candidates),
         not_trained=training.not_trained,
         strongest_feature=strongest,
         strongest_feature_auc=alone[strongest],
@@ -50,9 +50,9 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     )
 
 
-def _candidate(book: Portfolio, predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:
+def _candidate(predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:
     target, probability = predictions[TARGET].to_numpy(), predictions[candidate.family].to_numpy()
-    test, area = evaluate(target, probability), intervals(target, probability, book.training.seed)["auc"]
+    test, area = evaluate(target, probability), auc_interval(target, probability)
     return CandidateReport(
         family=candidate.family,
         fold_auc=candidate.mean_auc,
