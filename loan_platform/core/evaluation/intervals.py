@@ -4,7 +4,11 @@
 The simulated coverage is in `docs/gates.md`.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (scipy is untyped)
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,15 +77,15 @@ def auc_interval_of_counts(area: float, counts: Counts) -> Interval:
     Method 5 of R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic.
     Part 2", Statistics in Medicine 25, 2006. It is defined for one default, and for an AUC of 0 or 1.
     """
-    from scipy.optimize import brentq  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+    from scipy.optimize import brentq
 
     def outside(end: float, side: float) -> float:
         return side * (end - area) - Z * _newcombe_variance(end, counts) ** 0.5
 
     inner = min(max(area, NEARLY), 1 - NEARLY)
-    low = float(brentq(outside, NEARLY, inner, args=(-1.0,))) if area > NEARLY else 0.0
-    high = float(brentq(outside, inner, 1 - NEARLY, args=(1.0,))) if area < 1 - NEARLY else 1.0
-    return Interval(area, low, high)
+    low: Any = brentq(outside, NEARLY, inner, args=(-1.0,)) if area > NEARLY else 0.0
+    high: Any = brentq(outside, inner, 1 - NEARLY, args=(1.0,)) if area < 1 - NEARLY else 1.0
+    return Interval(area, float(low), float(high))
 
 
 def gini_of(area: Interval) -> Interval:
