@@ -6,7 +6,7 @@ import pytest
 
 from loan_platform.core.performance.maturity import EXPECTED, matured, with_expected
 from loan_platform.core.performance.window import can_tell
-from loan_platform_tests.support.past_loans import after, judged, one, predictions
+from loan_platform_tests.support.small_books.past_loans import after, judged, one, predictions
 
 JANUARY, FEBRUARY, MARCH = (date(2018, month, 1) for month in (1, 2, 3))
 

@@ -7,7 +7,7 @@ import pytest
 from loan_platform.core.evaluation.metrics import evaluate
 from loan_platform.core.performance.performance import performance
 from loan_platform.core.performance.performance_report import PerformanceReport
-from loan_platform_tests.support.past_loans import (
+from loan_platform_tests.support.small_books.past_loans import (
     FEW,
     POLICY,
     after,
