@@ -39,6 +39,7 @@ ROOMS = [
     ["core.drafting.writing"],
     ["core.drafting.judging"],
     ["core.drafting.reading"],
+    ["core.performance"],
     ["core.applications", "core.training"],
     ["core.audit", "core.evaluation", "core.monitoring"],
     ["core.checking", "core.scoring"],

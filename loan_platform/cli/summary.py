@@ -8,9 +8,9 @@ from loan_platform.cli.run_log import RunLog
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import CandidateReport, DecisionReport, Evaluation, SplitReport
 from loan_platform.core.evaluation.metrics import Metrics
-from loan_platform.core.evaluation.performance_report import PerformanceReport
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 from loan_platform.core.monitoring.drift_report import DriftReport
+from loan_platform.core.performance.performance_report import PerformanceReport
 from loan_platform.core.report import Report
 from loan_platform.core.staging.staging_report import StagingReport
 from loan_platform.settings.platform import PlatformSettings

@@ -1,6 +1,6 @@
 """Evaluation reports without an evaluation."""
 
-from loan_platform.core.evaluation.evaluation_report import Evaluation, PartReport, SplitReport
+from loan_platform.core.evaluation.evaluation_report import ApprovedReport, Evaluation, PartReport, SplitReport
 from loan_platform.core.evaluation.metrics import Metrics
 
 
@@ -31,6 +31,7 @@ def evaluation(gini: float, sha256: str = "0" * 64) -> Evaluation:
         strongest_feature_auc=0.55,
         leak_alarms=(),
         decisions={},
+        approved=ApprovedReport(rows=900, defaults=70, gini=None),
         lift=(),
         vintages=(),
     )

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.adapters.reports.canvas import BLUE, ORANGE, RED, SOFT, draw, draw_bars, format_percent
 from loan_platform.core.evaluation.curves import pr_curve, roc_curve
+from loan_platform.core.evaluation.intervals import Counts, auc_interval_of_counts
 from loan_platform.core.evaluation.metrics import auc, calibration_points, ece
-from loan_platform.core.evaluation.performance import auc_error
 from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.scoring.decisions import DecisionRule, ProfitCurve
 
@@ -146,7 +146,9 @@ def vintage_plot(vintages: pl.DataFrame) -> bytes:
     months = [f"{month:%Y-%m}" for month in known["vintage"]]
     values, rows = known["auc"].to_numpy(), known["rows"].to_numpy()
     defaults = known["observed"].to_numpy() * rows
-    error = _Z * auc_error(values, defaults, rows - defaults)
+    counts = [Counts(int(bad), int(all_ - bad)) for bad, all_ in zip(defaults.round(), rows, strict=True)]
+    found = [auc_interval_of_counts(float(area), of) for area, of in zip(values, counts, strict=True)]
+    error = [[one.estimate - one.low for one in found], [one.high - one.estimate for one in found]]
 
     def content(axes: "Axes") -> None:
         at, every = np.arange(len(months)), max(1, -(-len(months) // 12))

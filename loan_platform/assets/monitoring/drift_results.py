@@ -25,8 +25,15 @@ def drift_metadata(report: DriftReport, path: Path) -> dict[str, Any]:
 def drift_check(
     verdicts: Mapping[str, Status], name: str, severity: dg.AssetCheckSeverity, alarming: tuple[Status, ...]
 ) -> dg.AssetCheckResult:
-    """Whether no batch has one of the alarming verdicts."""
+    """Whether no batch has one of the alarming verdicts. It does not pass, with a warning, if none can be assessed."""
     found = [batch for batch, verdict in verdicts.items() if verdict in alarming]
+    if verdicts and set(verdicts.values()) == {"unknown"}:
+        return dg.AssetCheckResult(
+            check_name=name,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"Not assessable: all {len(verdicts)} batch(es) have too few rows for a verdict.",
+        )
     return dg.AssetCheckResult(
         check_name=name,
         passed=not found,

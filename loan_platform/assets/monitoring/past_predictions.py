@@ -47,8 +47,8 @@ class PastPredictions:
         """One row per prediction.
 
         Returns:
-            Columns vintage, probability, outcome (null while unknown), in_sample (true for development loans) and
-            expected (true for what became a loan, as far as is known).
+            Columns vintage, model_version, probability, outcome (null while unknown), approved (by that version),
+            reported (a file of outcomes has the loan) and in_sample (true for development loans).
         """
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
         scored = self._scored()
@@ -57,9 +57,15 @@ class PastPredictions:
         with_outcomes = scored.join(self._outcomes(), on=entity, how="left")
         joined = with_outcomes.join(development, on=[entity, "model_version"], how="left")
         vintage = pl.col(date) if date else pl.lit(None, pl.Date)
-        in_sample = pl.col("in_sample").fill_null(False)
-        expected = (pl.col("decision") == APPROVED) | pl.col("reported").fill_null(False)
-        return joined.select(vintage.alias("vintage"), "probability", "outcome", in_sample=in_sample, expected=expected)
+        return joined.select(
+            vintage.alias("vintage"),
+            "model_version",
+            "probability",
+            "outcome",
+            approved=pl.col("decision") == APPROVED,
+            reported=pl.col("reported").fill_null(False),
+            in_sample=pl.col("in_sample").fill_null(False),
+        )
 
     def strangers(self) -> Strangers:
         """Outcomes of loans that were never scored."""

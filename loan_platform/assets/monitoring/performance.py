@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from loan_platform.adapters.storage.report_files import ReportFiles
 from loan_platform.assets.inference.predictions import HISTORY
 from loan_platform.assets.monitoring.past_predictions import PastPredictions, Strangers
 from loan_platform.assets.monitoring.served import SERVED
@@ -11,10 +12,13 @@ from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
+from loan_platform.assets.training.evaluate_model import approved_of
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.evaluation_report import Evaluation
-from loan_platform.core.evaluation.performance import Performance, performance
-from loan_platform.core.evaluation.performance_report import PerformanceReport
+from loan_platform.core.performance.performance import Performance, performance
+from loan_platform.core.performance.performance_report import PerformanceReport
+from loan_platform.core.performance.verdict import GiniReference
 
 MEET = "outcomes_meet_answers"
 OUTCOMES_MEET = "At least half of the outcomes are of loans that were scored."
@@ -38,18 +42,35 @@ def _performance_report(book: Portfolio) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """How well past predictions match the known outcomes, by vintage. It is "unknown" until enough loans mature.
 
-        Each loan counts once, as it was decided. Responses of the service count too. Loans that a model was developed
-        on are left out, and so are months of which too many outcomes are open.
+        Each loan counts once, as it was decided. Responses of the service count too. Each version is judged on its
+        newest mature months. Loans that a model was developed on are left out.
         """
-        champion, files = ledger.champion(book), reports.open()
-        test = files.read(book.name, f"evaluation/{champion.model_sha256}.json", Evaluation).test
-        past = PastPredictions(book, lake, ledger)
-        found = performance(past.frame(), test.gini, book.drift, book.split.min_resolved)
+        files, past = reports.open(), PastPredictions(book, lake, ledger)
+        references = _references(book, lake, ledger, files)
+        champion = ledger.champion(book).version
+        found = performance(past.frame(), references, champion, book.drift, book.split.min_resolved)
         files.write(book.name, "performance.json", PerformanceReport.from_performance(found))
-        context.log.info(f"{found.verdict}: {found.overall.reason}")
+        context.log.info(f"{found.verdict}: {found.reason}")
         return dg.MaterializeResult(metadata=_metadata(found), check_results=[_meet(past.strangers())])
 
     return performance_report
+
+
+def _references(
+    book: Portfolio, lake: LakeResource, ledger: LedgerResource, files: ReportFiles
+) -> dict[int, GiniReference]:
+    """Gini of each version on its test loans, of those that were evaluated."""
+    found = dict[int, GiniReference]()
+    for version, sha256 in ledger.versions(book).items():
+        name = f"evaluation/{sha256}.json"
+        if not files.path(book.name, name).is_file():
+            continue
+        report = files.read(book.name, name, Evaluation)
+        gini = report.test.gini
+        scored = report.intervals.get("gini", Interval(gini, gini, gini))
+        approved = report.approved or approved_of(lake.models(book).get(sha256))  # reports of an earlier version
+        found[version] = GiniReference(scored, approved.gini)
+    return found
 
 
 def _meet(found: Strangers) -> dg.AssetCheckResult:
@@ -72,15 +93,16 @@ def _metadata(found: Performance) -> dict[str, Any]:
     overall = found.overall
     metadata: dict[str, Any] = {
         "verdict": found.verdict,
-        "reason": overall.reason,
+        "reason": found.reason,
         "scored": overall.scored,
         "expected": overall.expected,
         "known": overall.known,
     }
-    if overall.metrics is None:
+    of_champion = found.of_champion
+    if of_champion is None or of_champion.window is None or (metrics := of_champion.window.metrics) is None:
         return metadata
     from loan_platform.adapters.reports.canvas import markdown_image
     from loan_platform.adapters.reports.plots import vintage_plot
 
-    metadata |= {"auc": overall.metrics.auc, "ks": overall.metrics.ks, "ece": overall.metrics.ece}
-    return metadata | {"by_vintage": dg.MarkdownMetadataValue(markdown_image(vintage_plot(found.to_frame())))}
+    metadata |= {"auc": metrics.auc, "ks": metrics.ks, "ece": metrics.ece, "judged": of_champion.population}
+    return metadata | {"by_vintage": dg.MarkdownMetadataValue(markdown_image(vintage_plot(of_champion.to_frame())))}

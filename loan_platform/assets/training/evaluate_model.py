@@ -7,17 +7,18 @@ import polars as pl
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.evaluation.bootstrap import intervals
 from loan_platform.core.evaluation.evaluation_report import (
+    ApprovedReport,
     CandidateReport,
     DecisionReport,
     Evaluation,
     LiftReport,
     VintageReport,
 )
+from loan_platform.core.evaluation.intervals import auc_interval, gini_of, intervals
 from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
-from loan_platform.core.scoring.decisions import decision_table
+from loan_platform.core.scoring.decisions import APPROVED, decision_table
 from loan_platform.core.training.report import TrainedCandidate
 
 
@@ -38,21 +39,33 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         choice=training.reason,
         split=training.split,
         test=test,
-        intervals=intervals(target, probability, book.training.seed),
-        candidates=tuple(_candidate(book, predictions, candidate) for candidate in training.candidates),
+        intervals=intervals(target, probability),
+        candidates=tuple(_candidate(predictions, candidate) for candidate in training.candidates),
         not_trained=training.not_trained,
         strongest_feature=strongest,
         strongest_feature_auc=alone[strongest],
         leak_alarms=tuple(str(alarm) for alarm in alarms),
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
+        approved=approved_of(model),
         lift=tuple(LiftReport(**row) for row in lift_by_decile(target, probability).to_dicts()),
         vintages=_vintages(book, predictions, probability),
     )
 
 
-def _candidate(book: Portfolio, predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:
+def approved_of(model: StoredModel) -> ApprovedReport:
+    """The test loans that a stored model approves."""
+    predictions = model.frame("test_predictions")
+    target, probability = predictions[TARGET].to_numpy(), predictions[model.training().chosen].to_numpy()
+    chosen = (model.bundle().model.policy.decision.decisions(probability) == APPROVED).to_numpy()
+    rows, defaults = int(chosen.sum()), int(target[chosen].sum())
+    both = 0 < defaults < rows
+    gini = gini_of(auc_interval(target[chosen], probability[chosen])) if both else None
+    return ApprovedReport(rows=rows, defaults=defaults, gini=gini)
+
+
+def _candidate(predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:
     target, probability = predictions[TARGET].to_numpy(), predictions[candidate.family].to_numpy()
-    test, area = evaluate(target, probability), intervals(target, probability, book.training.seed)["auc"]
+    test, area = evaluate(target, probability), auc_interval(target, probability)
     return CandidateReport(
         family=candidate.family,
         fold_auc=candidate.mean_auc,

@@ -34,7 +34,7 @@ def _model_evaluation(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """The model's metrics on loans it has not seen, from later months where loans have dates.
 
-        Each metric has a 95 % bootstrap interval.
+        Each metric has a 95 % interval.
         """
         model = lake.models(book).newest()
         found = evaluate_model(book, model)

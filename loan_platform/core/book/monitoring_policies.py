@@ -45,8 +45,8 @@ class DriftPolicy(Strict):
     )
     min_relative_gini: Share = Field(
         default=0.7,
-        description="Share of the champion's test Gini that predictions with known outcomes must reach. "
-        "0.7 means 70 %.",
+        description="Share of a version's Gini on its test loans that its loans with known outcomes must reach. 0.7 "
+        "means 70 %. Approved loans are compared with approved test loans.",
     )
     max_rate_factor: float = Field(
         default=1.5,

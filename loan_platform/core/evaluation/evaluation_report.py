@@ -82,6 +82,14 @@ class VintageReport(Report):
     ece: float | None
 
 
+class ApprovedReport(Report):
+    """Test loans that the model's policy approves, and its Gini on them; None where all outcomes are the same."""
+
+    rows: int
+    defaults: int
+    gini: Interval | None
+
+
 class Evaluation(Report):
     """A trained model on the test set.
 
@@ -95,6 +103,7 @@ class Evaluation(Report):
         strongest_feature: the feature with the highest AUC alone.
         leak_alarms: one sentence for each AUC above its ceiling.
         decisions: test loans by decision.
+        approved: those approved, the reference of `core.performance`; None in reports of an earlier version.
     """
 
     sha256: str
@@ -109,5 +118,6 @@ class Evaluation(Report):
     strongest_feature_auc: float
     leak_alarms: tuple[str, ...]
     decisions: dict[str, DecisionReport]
+    approved: ApprovedReport | None = None
     lift: tuple[LiftReport, ...]
     vintages: tuple[VintageReport, ...]

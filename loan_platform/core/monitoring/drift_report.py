@@ -7,6 +7,7 @@ from loan_platform.core.monitoring.psi import DriftTable, Status, VariableDrift
 from loan_platform.core.report import Report
 
 MAX_NAMED = 5
+MOVED = 0.1  # rank shift from which the direction is told
 SEVERITY: tuple[Status, ...] = ("unknown", "ok", "warning", "critical")
 
 
@@ -19,7 +20,10 @@ class BinReport(Report):
 
 
 class VariableReport(Report):
-    """Drift of the score or of one feature; `warning` and `critical` are the thresholds at this batch's size."""
+    """Drift of the score or of one feature; `warning` and `critical` are the thresholds at this batch's size.
+
+    `shift` is the rank shift, from -1 to 1: above 0 where values are higher than in development.
+    """
 
     name: str
     role: Literal["score", "feature"]
@@ -28,6 +32,7 @@ class VariableReport(Report):
     chance: float
     warning: float
     critical: float
+    shift: float | None = None
     bins: tuple[BinReport, ...]
 
 
@@ -59,9 +64,18 @@ def drift_reason(table: DriftTable) -> str:
     if table.verdict == "unknown":
         return f"{table.rows:,} rows are too few for a verdict"
     drifting = [v for v in table.variables if v.status in ("warning", "critical")]
-    named = ", ".join(f"{v.name} {v.psi:.2f}" for v in sorted(drifting, key=lambda v: -v.psi)[:MAX_NAMED])
+    named = ", ".join(
+        f"{v.name} {v.psi:.2f}{_direction(v)}" for v in sorted(drifting, key=lambda v: -v.psi)[:MAX_NAMED]
+    )
     more = f" and {len(drifting) - MAX_NAMED} more" if len(drifting) > MAX_NAMED else ""
     return f"PSI of {named}{more}" if drifting else f"score PSI {table.variables[0].psi:.3f}, no variable drifts"
+
+
+def _direction(variable: VariableDrift) -> str:
+    """Which way the values moved, where most of them did."""
+    if variable.shift is None or abs(variable.shift) < MOVED:
+        return ""
+    return " (higher)" if variable.shift > 0 else " (lower)"
 
 
 def worst_verdict(verdicts: Iterable[Status]) -> Status:
@@ -80,5 +94,6 @@ def _variable(variable: VariableDrift) -> VariableReport:
         chance=variable.chance,
         warning=variable.warning,
         critical=variable.critical,
+        shift=variable.shift,
         bins=tuple(BinReport(bin=label, reference=q, batch=p) for label, q, p in bins),
     )

@@ -18,6 +18,8 @@ from loan_platform.core.monitoring.reference import (
     with_scores,
 )
 
+LEAST_SHARE = 0.0005  # of a bin
+
 Status = Literal["ok", "warning", "critical", "unknown"]
 
 
@@ -25,7 +27,7 @@ Status = Literal["ok", "warning", "critical", "unknown"]
 class VariableDrift:
     """PSI of one variable, its thresholds at this batch's size, and the share of each bin (0 to 1).
 
-    `chance` is the PSI that sampling alone may give. Both thresholds include it.
+    `chance` is the PSI that sampling alone may give. Both thresholds include it. `shift` is that of `rank_shift`.
     """
 
     name: str
@@ -38,6 +40,7 @@ class VariableDrift:
     labels: tuple[str, ...]
     reference: tuple[float, ...]
     batch: tuple[float, ...]
+    shift: float | None
 
 
 @dataclass(frozen=True)
@@ -123,18 +126,40 @@ def table_of_counts(
 def psi(reference: NDArray[np.int64], batch: NDArray[np.int64]) -> float:
     """Population stability index of two sets of counts over the same bins: sum of (p - q) ln(p / q).
 
-    A bin that is empty on one side counts as half a row there. A bin that is empty on both sides adds nothing. The
-    usual fixed share of 0.0001 makes small batches alarm by chance. With ten levels of 1 % each and 100 rows, 30 % of
-    samples of the same distribution exceed the 99 % quantile of `chance_psi`; with half a row 0.01 % do.
+    A bin has at least the share 0.0005 on either side, so the PSI of a batch does not depend on the size of the
+    reference. A bin of the batch has at least half a row, up to the share of the reference: a fixed share alone makes
+    small batches alarm by chance. With ten levels of 1 % each and 100 rows, 30 % of samples of the same distribution
+    exceed the 99 % quantile of `chance_psi` with 0.0001; with half a row 0.01 % do. A bin that is empty on both sides
+    adds nothing (decision 30).
 
     Args:
         reference: Rows per bin, shape (bins,).
         batch: Rows per bin, shape (bins,).
     """
-    used = (reference > 0) | (batch > 0)
-    q = np.maximum(reference[used], 0.5) / reference.sum()
-    p = np.maximum(batch[used], 0.5) / batch.sum()
+    q = np.maximum(reference / reference.sum(), LEAST_SHARE)
+    p = np.maximum(batch / batch.sum(), np.clip(0.5 / batch.sum(), LEAST_SHARE, q))
     return float(np.sum((p - q) * np.log(p / q)))
+
+
+def rank_shift(variable: VariableReference, batch: NDArray[np.int64]) -> float | None:
+    """Share of pairs of a batch row and a development row in which the batch row is higher, less the share of lower.
+
+    From -1 to 1; 0 without a shift. Rows of one bin tie. It has the direction that a PSI lacks. None for categories,
+    and where all rows of a side are missing.
+
+    Args:
+        variable: the reference.
+        batch: rows per bin, shape (bins,).
+    """
+    if variable.kind == "category":
+        return None
+    ordered = slice(None, -1 if variable.kind == "number" else -2)  # without missing values and (other)
+    before, now = np.array(variable.counts, dtype=np.float64)[ordered], batch[ordered].astype(np.float64)
+    if not before.sum() or not now.sum():
+        return None
+    higher = float((now * (before.cumsum() - before)).sum())
+    lower = float((before * (now.cumsum() - now)).sum())
+    return (higher - lower) / float(before.sum() * now.sum())
 
 
 def chance_psi(bins: int, rows: int, reference_rows: int, quantile: float) -> float:
@@ -175,6 +200,7 @@ def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftP
         labels=variable.labels,
         reference=tuple((reference / reference_rows).tolist()),
         batch=tuple((batch / rows).tolist()),
+        shift=rank_shift(variable, batch),
     )
 
 

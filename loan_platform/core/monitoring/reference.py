@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 OTHER, NEW, MISSING = "(other)", "(new)", "(missing)"
 
 _QUANTILE_BINS = 10
+_FEW_BINS = 5  # of the other values, where one value has most loans
 _MAX_LEVELS = 50
 _SLICE_ROWS = 100_000  # fits into the processor's cache, and keeps casts of float32 features small
 
@@ -26,7 +27,9 @@ class VariableReference(Strict):
 
     An edge of `LARGEST` is named `(undefined)`: a result that is not finite, such as a ratio to zero.
 
-    - `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`. The edges are deciles.
+    - `number`: the bins are (-inf, e1], (e1, e2], ..., (ek, inf) and `(missing)`. The edges are deciles. A value that
+      two deciles share, such as zero in an amount that most loans do not have, ends a bin of its own, and the other
+      values have five or ten bins of the same size among themselves.
     - `values`, a number with at most ten different values, and `category`: one bin per value, then `(other)` and
       `(missing)`. `(other)` takes new values.
     - `category` with more than 50 levels: `(other)` takes the `rare` levels, and `(new)` those that no development loan
@@ -136,9 +139,22 @@ def _bins(column: pl.Series) -> VariableReference:
     distinct = _first_distinct(ordered)
     if len(distinct) <= _QUANTILE_BINS:
         return VariableReference(name=column.name, kind="values", edges=tuple(distinct))
-    cuts = [len(ordered) * i // _QUANTILE_BINS for i in range(1, _QUANTILE_BINS)]
-    edges = sorted(set(ordered[cuts].tolist()))
+    edges = _edges(ordered)
     return VariableReference(name=column.name, kind="number", edges=tuple(edges))
+
+
+def _edges(ordered: Floats) -> list[float]:
+    cuts = _quantiles(ordered, _QUANTILE_BINS)
+    masses = sorted({low for low, high in pairwise(cuts) if low == high})
+    if not masses:
+        return cuts
+    others = ordered[~np.isin(ordered, masses)]
+    bins = _QUANTILE_BINS if 2 * len(others) > len(ordered) else _FEW_BINS
+    return sorted({*masses, *_quantiles(others, bins)})
+
+
+def _quantiles(ordered: Floats, bins: int) -> list[float]:
+    return ordered[[len(ordered) * i // bins for i in range(1, bins)]].tolist()
 
 
 def _first_distinct(ordered: Floats) -> list[float]:

@@ -62,7 +62,7 @@ def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -
     loans = pl.DataFrame({"vintage": vintage, "known": target.is_not_null()}).drop_nulls("vintage")
     counted = loans.group_by("vintage").agg(pl.col("known").sum(), rows=pl.len()).sort("vintage")
     months = [Month(*row) for row in counted.iter_rows()]
-    pooled = [_pooled_share(months, at) >= min_resolved for at in range(len(months))]
+    pooled = [pooled_share(months, at) >= min_resolved for at in range(len(months))]
     settled = max((at for at, is_mature in enumerate(pooled) if is_mature), default=-1) + 1
     immature = [month.known / month.rows < min_resolved for month in months]
     end = next((at for at in range(settled, len(months)) if immature[at]), len(months))
@@ -73,8 +73,13 @@ def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -
     )
 
 
-def _pooled_share(months: Sequence[Month], at: int) -> float:
-    """Share of known outcomes of a month and its nearest neighbours, the earlier first, that have `POOL` loans."""
+def pooled_share(months: Sequence[Month], at: int) -> float:
+    """Share of known outcomes of a month and its nearest neighbours, the earlier first, that have `POOL` loans.
+
+    Args:
+        months: in order of time.
+        at: number of the month.
+    """
     first, last = at, at
     known, rows = months[at].known, months[at].rows
     while rows < POOL and (first > 0 or last < len(months) - 1):

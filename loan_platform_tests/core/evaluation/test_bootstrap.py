@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from loan_platform.core.evaluation import bootstrap
-from loan_platform.core.evaluation.bootstrap import auc_difference, intervals, mean_auc_difference
-from loan_platform.core.evaluation.metrics import auc, evaluate
+from loan_platform.core.evaluation.bootstrap import auc_difference, mean_auc_difference
+from loan_platform.core.evaluation.intervals import auc_interval
+from loan_platform.core.evaluation.metrics import auc
 
 
 def _loans(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -14,41 +15,12 @@ def _loans(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return (rng.random(rows) < p).astype(float), p, worse
 
 
-@pytest.mark.parametrize("rows", [1_500, 30_000])
-def test_intervals_are_as_wide_as_a_plain_bootstrap(rows: int):
-    y, p, _ = _loans(rows)
-    found = intervals(y, p, seed=1)
-    rng = np.random.default_rng(2)
-    plain = [evaluate(y[i], p[i]) for i in (rng.integers(0, rows, rows) for _ in range(100))]
-    for name in ("auc", "gini", "ks", "brier", "log_loss"):
-        interval, spread = found[name], np.std([getattr(m, name) for m in plain])
-        assert interval.estimate == getattr(evaluate(y, p), name)
-        assert (interval.high - interval.low) / 3.92 == pytest.approx(spread, rel=0.35)
-        assert interval.low < interval.estimate < interval.high
-    assert found["ece"].low <= found["ece"].high
-
-
-def test_same_seed_same_interval_in_any_row_order():
-    y, p, _ = _loans(3_000)
-    order = np.random.default_rng(1).permutation(3_000)
-    assert intervals(y, p, 5) == intervals(y, p, 5)
-    assert intervals(y[order], p[order], 5)["auc"] == intervals(y, p, 5)["auc"]
-
-
-def test_ties_share_a_cell():
-    y, p, _ = _loans(20_000)
-    coarse = p.round(2)
-    whole = bootstrap._cells(y, coarse)  # pyright: ignore[reportPrivateUsage]
-    metrics = bootstrap._metrics(whole, whole.rows)  # pyright: ignore[reportPrivateUsage]
-    assert metrics["auc"] == pytest.approx(auc(y, coarse), abs=1e-6)
-
-
 def test_paired_difference_is_narrower_than_the_two_apart():
     y, p, worse = _loans(10_000)
     gain = auc_difference(y, p, worse, seed=1)
     assert gain.estimate == pytest.approx(auc(y, p) - auc(y, worse))
     assert 0 < gain.low < gain.estimate < gain.high
-    alone = intervals(y, p, 1)["auc"]
+    alone = auc_interval(y, p)
     assert gain.high - gain.low < 2 * (alone.high - alone.low)
 
 

@@ -1,0 +1,216 @@
+"""How past predictions performed once their loans matured, by model version. Only out-of-sample loans count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.metrics import Metrics, evaluate
+from loan_platform.core.performance.maturity import EXPECTED, MONTH, matured, of_months, with_expected
+from loan_platform.core.performance.verdict import GiniReference, Judge, Verdict, trend
+from loan_platform.core.performance.window import Population, Window, change, newest_window
+
+
+@dataclass(frozen=True)
+class LoanCounts:
+    """Scored applications, those that became a loan as far as is known (`expected`), and known outcomes."""
+
+    scored: int
+    expected: int
+    known: int
+
+
+@dataclass(frozen=True)
+class VintagePerformance:
+    """One month of issue. It has metrics if it is mature and outcomes of both kinds are known."""
+
+    vintage: date
+    scored: int
+    expected: int
+    known: int
+    mature: bool
+    metrics: Metrics | None
+
+
+@dataclass(frozen=True)
+class VersionPerformance:
+    """One model version.
+
+    Attributes:
+        population: whose loans are judged: all that were scored, or those that the version approved.
+        reference: Gini of the version on the same population of its test loans; None where it is not known.
+        floor: share of it that the policy asks for.
+        window: the newest mature loans, which are judged; None without a mature month.
+        trend: their Gini minus that of the mature months before.
+        vintages: months of the population, oldest first.
+    """
+
+    version: int
+    population: Population
+    counts: LoanCounts
+    verdict: Verdict
+    reason: str
+    reference: Interval | None
+    floor: float | None
+    window: Window | None
+    trend: Interval | None
+    vintages: tuple[VintagePerformance, ...]
+
+    def to_frame(self) -> pl.DataFrame:
+        """Vintages with known metrics, in the form of `metrics.by_vintage`."""
+        known = [(v.vintage, v.metrics) for v in self.vintages if v.metrics is not None]
+        rows = [(at, m.rows, m.base_rate, m.mean_probability, m.auc, m.ece) for at, m in known]
+        names = ("observed", "predicted", "auc", "ece")
+        schema = {"vintage": pl.Date, "rows": pl.Int64, **dict.fromkeys(names, pl.Float64)}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+@dataclass(frozen=True)
+class Performance:
+    """All versions, newest first; the verdict is that on the champion."""
+
+    champion: int
+    versions: tuple[VersionPerformance, ...]
+    overall: LoanCounts
+    in_sample: int
+
+    @property
+    def of_champion(self) -> VersionPerformance | None:
+        """The champion's performance; None if it has scored no loan that can be judged."""
+        return next((found for found in self.versions if found.version == self.champion), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the champion."""
+        return "unknown" if self.of_champion is None else self.of_champion.verdict
+
+    @property
+    def reason(self) -> str:
+        """The reason of the verdict, and the verdicts on other versions."""
+        found = self.of_champion
+        told = "it has scored no loan out of sample" if found is None else found.reason
+        others = [f"version {v.version} is {v.verdict}" for v in self.versions if v is not found]
+        return "; ".join((f"version {self.champion}: {told}", *others))
+
+
+def performance(
+    predictions: pl.DataFrame,
+    references: Mapping[int, GiniReference],
+    champion: int,
+    policy: DriftPolicy,
+    min_resolved: float = 0.9,
+) -> Performance:
+    """Judge the past predictions of each model version by the outcomes that are known.
+
+    Development loans are left out and counted. A version is judged on its newest mature months, as few as have enough
+    outcomes, because the first outcomes of a month are nearly all defaults, and because old months hide a change. Where
+    declined applications have no outcomes, only the loans that the version approved are judged, against its Gini on the
+    test loans that it approves. The verdict is `degraded` if the interval of the Gini lies below the policy's share of
+    that reference, or if more or fewer loans defaulted than was predicted, by the policy's factor and beyond chance. It
+    is `unknown` if too few outcomes are known to tell (decision 29).
+
+    Args:
+        predictions: one row per scored loan: `vintage` (date; null for a book without dates), `model_version`,
+            `probability`, `outcome` (1 default, 0 repaid, null unknown), `approved` (by the version), `reported` (the
+            lender's files have the loan), `in_sample` (the loan trained or calibrated the version that scored it).
+        references: Gini on the test loans of each version.
+        champion: version whose verdict counts.
+        policy: share of that Gini to keep, factor of the default rate, and number of known outcomes needed.
+        min_resolved: share of a month's expected outcomes that must be known before the month is judged.
+
+    Raises:
+        ValueError: `in_sample` is null in a row.
+    """
+    if predictions["in_sample"].null_count():
+        raise ValueError("in_sample is null: a prediction must say whether its loan was in the development data")
+    fresh = with_expected(predictions).filter(~pl.col("in_sample"))
+    parts = {int(str(key)): part for (key,), part in fresh.group_by("model_version")}
+    nothing = GiniReference(None, None)
+    return Performance(
+        champion=champion,
+        versions=tuple(
+            _of_version(version, parts[version], references.get(version, nothing), policy, min_resolved)
+            for version in sorted(parts, reverse=True)
+        ),
+        overall=_counts(fresh),
+        in_sample=len(predictions) - len(fresh),
+    )
+
+
+def _of_version(
+    version: int, scored: pl.DataFrame, reference: GiniReference, policy: DriftPolicy, min_resolved: float
+) -> VersionPerformance:
+    population, months = _population(scored, min_resolved)
+    judged = scored if population == "scored" else scored.filter("approved")
+    judge = Judge(policy, population, reference.of(population))
+    loans = judged.filter(EXPECTED)
+    window, before = newest_window(loans, months, policy.min_outcomes, judge.floor or 0.0)
+    early = _too_early(loans, policy.min_outcomes, min_resolved)
+    verdict, reason = judge.verdict(window) if months else ("unknown", early)
+    change_of_gini = change(window, before)
+    return VersionPerformance(
+        version=version,
+        population=population,
+        counts=_counts(scored),
+        verdict=verdict,
+        reason=reason + trend(change_of_gini),
+        reference=judge.reference,
+        floor=judge.floor,
+        window=window if months else None,
+        trend=change_of_gini,
+        vintages=_vintages(judged, months),
+    )
+
+
+def _population(scored: pl.DataFrame, min_resolved: float) -> tuple[Population, list[date | None]]:
+    """Whose loans are judged, with their mature months.
+
+    All scored applications are, if nearly all of them have outcomes in those months: the model did not decide who got a
+    loan. Otherwise those approved are: the outcomes of others are of a few whom a person or an older rule let through.
+    """
+    approved = scored.filter(pl.col("approved") & pl.col(EXPECTED))
+    of_all, of_approved = matured(scored, min_resolved), matured(approved, min_resolved)
+    both = of_months(scored, list({*of_all, *of_approved}))
+    if of_all and both["outcome"].count() >= min_resolved * len(both):
+        return "scored", of_all
+    return "approved", of_approved
+
+
+def _too_early(loans: pl.DataFrame, min_outcomes: int, min_resolved: float) -> str:
+    """Why no month is mature."""
+    known = loans["outcome"].count()
+    if known < min_outcomes:
+        return f"{known} outcomes are known, {min_outcomes} are needed"
+    reason = (
+        f"{known / len(loans):.1%} of the outcomes are known, and split.min_resolved needs {min_resolved:.1%} of a "
+        "month: those known first are mostly defaults"
+    )
+    if (loans["reported"] & loans["outcome"].is_null()).any():
+        return reason
+    return (
+        f"{reason}. No file of outcomes lists an open loan, so approved offers that were never taken up are waited "
+        "for: list open loans, with an empty outcome"
+    )
+
+
+def _counts(scored: pl.DataFrame) -> LoanCounts:
+    return LoanCounts(len(scored), int(scored[EXPECTED].sum()), scored["outcome"].count())
+
+
+def _vintages(judged: pl.DataFrame, months: list[date | None]) -> tuple[VintagePerformance, ...]:
+    dated = judged.drop_nulls(MONTH).sort(MONTH)
+    return tuple(
+        _vintage(month, part, month in months)
+        for (month,), part in dated.group_by(MONTH, maintain_order=True)
+        if isinstance(month, date)
+    )
+
+
+def _vintage(month: date, loans: pl.DataFrame, mature: bool) -> VintagePerformance:
+    known, counts = loans.drop_nulls("outcome"), _counts(loans)
+    found = mature and known["outcome"].n_unique() == 2
+    metrics = evaluate(known["outcome"].to_numpy(), known["probability"].to_numpy()) if found else None
+    return VintagePerformance(month, counts.scored, counts.expected, counts.known, mature, metrics)

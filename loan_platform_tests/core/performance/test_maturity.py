@@ -1,0 +1,119 @@
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.performance.maturity import EXPECTED, matured, with_expected
+from loan_platform.core.performance.window import can_tell
+from loan_platform_tests.support.small_books.past_loans import after, judged, one, predictions
+
+JANUARY, FEBRUARY, MARCH = (date(2018, month, 1) for month in (1, 2, 3))
+
+
+def month_of(first: date, known: int, is_open: int, not_taken: int = 0, unreported: int = 0) -> pl.DataFrame:
+    """Approved applications of a month: with an outcome, open and listed, never taken up, open and not listed."""
+    sizes = (known, is_open, not_taken + unreported)
+    outcome = [0] * known + [None] * (is_open + sizes[2])
+    return pl.DataFrame(
+        {
+            "vintage": pl.Series([first] * sum(sizes), dtype=pl.Date),
+            "outcome": pl.Series(outcome, dtype=pl.Int8),
+            "approved": True,
+            "reported": [True] * (known + is_open) + [False] * sizes[2],
+        }
+    )
+
+
+def mature(*months: pl.DataFrame) -> list[date | None]:
+    return matured(with_expected(pl.concat(months)).filter(EXPECTED), 0.9)
+
+
+def test_one_open_loan_in_a_small_month_decides_nothing() -> None:
+    months = [month_of(JANUARY, 300, 0), month_of(FEBRUARY, 7, 1), month_of(MARCH, 300, 0)]
+    assert mature(*months) == [JANUARY, FEBRUARY, MARCH]
+
+
+def test_small_open_months_do_not_hide_mature_ones() -> None:
+    months = [month_of(JANUARY, 30, 0), month_of(FEBRUARY, 30, 0), month_of(MARCH, 0, 60)]
+    assert mature(*months) == [JANUARY, FEBRUARY]
+
+
+def test_a_large_month_with_open_loans_waits() -> None:
+    assert mature(month_of(JANUARY, 1_000, 0), month_of(FEBRUARY, 800, 200)) == [JANUARY]
+
+
+def test_offers_not_taken_up_are_not_waited_for() -> None:
+    months = [month_of(JANUARY, 250, 0, not_taken=150), month_of(FEBRUARY, 100, 150, not_taken=150)]
+    assert mature(*months) == [JANUARY]
+    found = with_expected(pl.concat(months))
+    assert int(found[EXPECTED].sum()) == 500
+
+
+def test_a_month_after_the_reports_waits_for_all_offers() -> None:
+    """Three early defaults of a new month are no report on it."""
+    months = [month_of(JANUARY, 250, 10), month_of(FEBRUARY, 3, 0, unreported=300)]
+    assert mature(*months) == [JANUARY]
+
+
+def test_a_lender_who_lists_no_open_loan_is_waited_for() -> None:
+    months = [month_of(JANUARY, 250, 0, unreported=150)]
+    assert mature(*months) == []
+    assert mature(month_of(JANUARY, 250, 1, unreported=150)) == [JANUARY]
+
+
+def test_without_dates_the_book_is_one_month() -> None:
+    undated = month_of(JANUARY, 250, 10, not_taken=100).with_columns(vintage=pl.lit(None, pl.Date))
+    assert mature(undated) == [None]
+    assert mature(undated.filter(pl.col("outcome").is_not_null() | ~pl.col("reported"))) == []
+
+
+def with_known(share: float) -> pl.DataFrame:
+    """Loans of which a share of the outcomes is known, defaults first. Open loans are listed."""
+    frame = predictions().with_columns(approved=pl.lit(True))
+    order = frame["outcome"].cast(pl.Float64) * 2 + pl.Series(np.random.default_rng(3).random(frame.height))
+    known = order.rank(descending=True) <= share * frame.height
+    return frame.with_columns(pl.when(known).then("outcome").alias("outcome"))
+
+
+def test_early_outcomes_are_not_judged() -> None:
+    found = one(with_known(0.25))
+    assert (found.verdict, found.counts.known, found.window) == ("unknown", 750, None)
+    assert found.reason.startswith("25.0% of the outcomes are known, and split.min_resolved needs 90.0%")
+    assert "list open loans" not in found.reason
+    unlisted = with_known(0.25).with_columns(reported=pl.col("outcome").is_not_null())
+    assert "list open loans, with an empty outcome" in one(unlisted).reason
+
+
+def test_an_immature_month_is_left_out_of_the_verdict() -> None:
+    early = after(with_known(0.25), 3)
+    frame = pl.concat([predictions(), early])
+    assert one(frame).window == one(predictions()).window
+    assert [v.mature for v in one(frame).vintages] == [True] * 3 + [False] * 3
+
+
+def test_open_loans_are_no_excess_of_defaults() -> None:
+    """Of 5,000 loans 4,500 are known, with every default among them: open loans count as repaid."""
+    frame = predictions(5_000, months=1)
+    repaid = frame["outcome"].cum_sum().is_not_null() & (frame["outcome"] == 0)
+    is_open = repaid & (repaid.cum_sum() <= 500)
+    known = frame.with_columns(pl.when(~is_open).then("outcome").alias("outcome"))
+    strict = known.with_columns(pl.col("probability") / 1.45)
+    policy_factor = judged(strict.filter(pl.col("outcome").is_not_null())).verdict
+    assert policy_factor == "degraded"
+    assert judged(strict).verdict == "ok"
+
+
+def test_open_loans_unlike_the_known_ones_are_told() -> None:
+    frame = predictions(5_000, months=1).sort("probability")
+    longer = pl.int_range(pl.len()) >= 4_600
+    found = one(frame.with_columns(pl.when(~longer).then("outcome").alias("outcome")))
+    assert "the 400 open loans of these months are riskier than the known ones by their predictions" in found.reason
+    assert "open loans" not in one(predictions()).reason
+
+
+@pytest.mark.parametrize(("defaults", "can"), [(20, False), (55, False), (65, True), (400, True)])
+def test_how_many_defaults_tell_a_model_without_ranking(defaults: int, can: bool) -> None:
+    # 2.8 * 2 / sqrt(12 * 60) = 0.209
+    assert can_tell(defaults, 100_000, floor=0.21) is can
+    assert not can_tell(0, 100, 0.21)
