@@ -10,6 +10,8 @@ from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 
+BLOCKING_RULES = ("auc_above_chance", "auc_floor", "beats_base_rate")
+
 
 def version_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
     """`registry_version`."""
@@ -37,10 +39,10 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _require_passed(book: Portfolio, reports: ReportsResource, model: StoredModel) -> None:
-    """Apply the blocking checks again, for a run of this asset alone."""
+    """Apply the blocking checks again, for a run of this asset alone; the floor may be another since."""
     found = reports.open().read(book.name, f"evaluation/{model.sha256}.json", Evaluation)
-    if found.leak_alarms:
-        raise dg.Failure("not registered: " + "; ".join(found.leak_alarms), allow_retries=False)
-    if found.test.auc < book.promotion.min_auc:
-        reason = f"not registered: AUC {found.test.auc:.4f} is below the floor {book.promotion.min_auc}"
-        raise dg.Failure(reason, allow_retries=False)
+    failed = [rule.sentence for rule in found.rules if rule.rule in BLOCKING_RULES and not rule.passed]
+    if not failed and found.test.auc < book.promotion.min_auc:
+        failed = [f"AUC {found.test.auc:.4f} is below the floor {book.promotion.min_auc}"]
+    if reasons := [*found.leak_alarms, *failed]:
+        raise dg.Failure("not registered: " + "; ".join(reasons), allow_retries=False)

@@ -27,11 +27,13 @@ class LedgerResource(HomeResource):
         """The book's champion.
 
         Raises:
-            NotMaterializedError: no version was promoted yet.
+            NotMaterializedError: no version was promoted yet, or it was withdrawn; with the last decisions.
         """
-        champion = self.open().champion(book.name)
+        ledger = self.open()
+        champion = ledger.champion(book.name)
         if champion is None:
-            raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
+            why = ledger.why_none(book.name) or "materialize promoted_model first"
+            raise NotMaterializedError(f"{book.name} has no champion: {why}")
         return champion
 
     def versions(self, book: Portfolio) -> dict[int, str]:
