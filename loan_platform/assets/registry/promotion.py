@@ -51,7 +51,7 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
         compared = comparison(book, models, model, champion) if champion else None
         verdict = decide(book.promotion, evidence, compared)
         context.log.info(" ".join(filter(None, (withdrawn, verdict.summary))))
-        _record(book, book_ledger, registry, model, epoch, verdict, run_id)
+        _record(book, book_ledger, registry, model, epoch, verdict, run_id, evaluation.refusals)
         present = registry.reconcile(book_ledger, book.name)
         reports.open().write(book.name, "promotion.json", PromotionReport.from_verdict(verdict, withdrawn))
         return dg.MaterializeResult(metadata=_metadata(present, verdict, withdrawn))
@@ -78,13 +78,15 @@ def _record(
     epoch: int,
     verdict: Verdict,
     run_id: str,
+    refusals: tuple[str, ...],
 ) -> None:
     """Write the decision to the ledger; it holds only if no other promotion came since `epoch`."""
     if verdict.kind == "same_bytes":
         return
     version = registry.find(book.name, model.sha256)
     if version is None:
-        raise dg.Failure("the newest model is not registered: materialize registry_version first")
+        why = " ".join(refusals) or "materialize registry_version first"
+        raise dg.Failure(f"the newest model is not registered: {why}")
     who = {"actor": "policy", "run_id": run_id, "verdict": verdict.as_dict()}
     if verdict.promote:
         ledger.promote(book.name, version.version, model.sha256, expected_epoch=epoch, **who)

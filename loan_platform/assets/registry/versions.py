@@ -10,8 +10,6 @@ from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 
-BLOCKING_RULES = ("auc_above_chance", "auc_floor", "beats_base_rate")
-
 
 def version_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
     """`registry_version`."""
@@ -41,8 +39,8 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
 def _require_passed(book: Portfolio, reports: ReportsResource, model: StoredModel) -> None:
     """Apply the blocking checks again, for a run of this asset alone; the floor may be another since."""
     found = reports.open().read(book.name, f"evaluation/{model.sha256}.json", Evaluation)
-    failed = [rule.sentence for rule in found.rules if rule.rule in BLOCKING_RULES and not rule.passed]
-    if not failed and found.test.auc < book.promotion.min_auc:
-        failed = [f"AUC {found.test.auc:.4f} is below the floor {book.promotion.min_auc}"]
-    if reasons := [*found.leak_alarms, *failed]:
+    reasons = found.refusals
+    if not reasons and found.test.auc < book.promotion.min_auc:
+        reasons = (f"Test AUC {found.test.auc:.4f} is below the floor {book.promotion.min_auc}",)
+    if reasons:
         raise dg.Failure("not registered: " + "; ".join(reasons), allow_retries=False)

@@ -9,6 +9,8 @@ from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.evaluation.promotion_report import RuleReport
 from loan_platform.core.report import Report
 
+BLOCKING_RULES = ("auc_above_chance", "auc_floor", "beats_base_rate")  # the ceilings are `leak_alarms`
+
 
 class PartReport(Report):
     """Loans of one part of the split, with the first and last vintage where there are any."""
@@ -115,3 +117,9 @@ class Evaluation(Report):
     decisions: dict[str, DecisionReport]
     lift: tuple[LiftReport, ...]
     vintages: tuple[VintageReport, ...]
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why the model may not become a version, as sentences; empty where it may."""
+        failed = (rule.sentence for rule in self.rules if rule.rule in BLOCKING_RULES and not rule.passed)
+        return (*self.leak_alarms, *failed)
