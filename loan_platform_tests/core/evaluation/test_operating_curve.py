@@ -33,8 +33,9 @@ def loans(rng: np.random.Generator, count: int, centre: float) -> tuple[np.ndarr
 @pytest.mark.parametrize("centre", [-2.7, -1.6])
 def test_noise_is_hardly_ever_promoted(centre: float) -> None:
     rng = np.random.default_rng(21)
-    found = [promoted(y, rng.permutation(p)) for y, p in (loans(rng, 80, centre) for _ in range(200))]
-    level = [promoted(y, np.full(80, y.mean()) * rng.uniform(0.9, 1.1, 80)) for y, _ in (loans(rng, 80, centre),) * 200]
+    drawn = [loans(rng, 80, centre) for _ in range(200)]
+    found = [promoted(y, rng.permutation(p)) for y, p in drawn]
+    level = [promoted(y, np.full(80, y.mean()) * rng.uniform(0.9, 1.1, 80)) for y, _ in drawn]
     assert sum(found) <= 10
     assert sum(level) <= 10
 
