@@ -5,6 +5,7 @@ import sys
 import time
 from typing import Any
 
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.reports.helper_process import peak_megabytes
 from loan_platform.adapters.storage.atomic_files import atomic_write
@@ -33,8 +34,9 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     folder = book_folder(name)
     book, log = load_book(folder), RunLog()
     generated = write_demo_files(settings, book, folder, rows, log)
-    if not _run_jobs(book, log, generated):
-        sys.stderr.write("\nThe demo stopped:\n" + "\n".join(f"  {error}" for error in log.errors) + "\n")
+    if not _run_jobs(settings, book, log, generated):
+        told = log.errors + log.refusals
+        sys.stderr.write("\nThe demo stopped:\n" + "\n".join(f"  {error}" for error in told) + "\n")
         return 1
     summary = summarise(settings, book, log, time.perf_counter() - started, peak_megabytes())
     atomic_write(settings.summary, summary.to_json())
@@ -42,8 +44,11 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     return 0
 
 
-def _run_jobs(book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:
-    """Run the book's jobs in order until one fails. Generated files replace those of an earlier demo."""
+def _run_jobs(settings: PlatformSettings, book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:
+    """Run the book's jobs in order until one fails, or no version was promoted.
+
+    Generated files replace those of an earlier demo.
+    """
     import dagster as dg
 
     from loan_platform.definitions import defs
@@ -58,7 +63,18 @@ def _run_jobs(book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:
             sys.stderr.write(f"\n{job}\n")
             if not run_job(definitions, job, instance, log, generated.tags, _replacing(book, purpose, generated)):
                 return False
+            if purpose == "promotion" and (refused := _refused(settings, book)):
+                log.refusals.append(refused)
+                return False
     return True
+
+
+def _refused(settings: PlatformSettings, book: Portfolio) -> str | None:
+    """Why no version scores the applications; None where one does."""
+    ledger = Ledger(settings.ledger_url)
+    if ledger.champion(book.name) is not None:
+        return None
+    return f"{book.name} has no champion: {ledger.why_none(book.name)}"
 
 
 def _replacing(book: Portfolio, purpose: str, generated: GeneratedFiles) -> dict[str, Any]:

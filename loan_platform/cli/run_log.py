@@ -19,6 +19,7 @@ class RunLog:
         metadata: of the newest materialization, by asset and partition.
         failed_checks: `asset: check`.
         errors: `step: message`.
+        refusals: why a blocking check, or the promotion policy, let nothing further run.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class RunLog:
     metadata: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
     def rows(self, asset: str) -> int:
         """Rows of an asset, over all its partitions."""
@@ -57,6 +59,8 @@ class RunLog:
             return
         name = f"{check.asset_key.path[-1]}: {check.check_name}"
         self.failed_checks.append(name)
+        if check.blocking and check.severity == dg.AssetCheckSeverity.ERROR:
+            self.refusals.append(f"{name}. {check.description or ''}")
         yield f"! {check.severity.value:<5} {name}. {check.description or ''}"
 
     def _add_materialization(self, materialization: dg.AssetMaterialization) -> None:

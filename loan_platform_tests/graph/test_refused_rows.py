@@ -260,7 +260,7 @@ def test_a_refused_model_is_neither_version_nor_champion(
     assert failed_checks(training) == {"auc_above_floor"}
     assert not {"registry_version", "model_card"} & materialized(training)
     alone = refusing.run("training", "registry_version")
-    assert "not registered: AUC" in step_failure(alone)[1]
+    assert "not registered: Test AUC" in step_failure(alone)[1]
     promotion = refusing.run("promotion")
     assert "the newest model is not registered" in step_failure(promotion)[1]
     champion = Ledger(platform.settings.ledger_url).champion(NAME)

@@ -50,7 +50,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Decision:
-    """One row of the ledger. `epoch` of a rejection is that of the unchanged champion, 0 without a champion."""
+    """One row of the ledger. `epoch` of a rejection or withdrawal is the number of promotions so far."""
 
     sequence: int
     portfolio: str
@@ -58,7 +58,7 @@ class Decision:
     version: int
     model_sha256: str
     previous_version: int | None
-    action: Literal["promoted", "rejected"]
+    action: Literal["promoted", "rejected", "withdrawn"]
     actor: str
     run_id: str
     verdict: str
@@ -87,9 +87,14 @@ class Ledger:
         create_schema(self._engine)
 
     def champion(self, portfolio: str) -> Champion | None:
-        """The present champion; None before the first promotion."""
+        """The present champion; None before the first promotion and after a withdrawal."""
         with self._engine.connect() as connection:
             return _champion(connection, portfolio)
+
+    def epoch(self, portfolio: str) -> int:
+        """Number of promotions so far. A withdrawal does not change it."""
+        with self._engine.connect() as connection:
+            return _epoch(connection, portfolio)
 
     def promote(
         self,
@@ -108,7 +113,7 @@ class Ledger:
             portfolio: its name.
             version: number in MLflow's registry.
             model_sha256: SHA-256 of its bundle.
-            expected_epoch: epoch of the champion that the version was compared with, 0 without a champion.
+            expected_epoch: `epoch` at which the version was compared, 0 before the first promotion.
             actor: who decided.
             run_id: Dagster run of the decision.
             verdict: the policy's verdict as JSON values.
@@ -118,8 +123,7 @@ class Ledger:
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            champion = _champion(connection, portfolio)
-            epoch = champion.epoch if champion else 0
+            champion, epoch = _champion(connection, portfolio), _epoch(connection, portfolio)
             if epoch != expected_epoch:
                 present = f"version {champion.version}" if champion else "none"
                 raise StalePromotionError(
@@ -146,8 +150,29 @@ class Ledger:
             lock_for_append(connection)
             champion = _champion(connection, portfolio)
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
-            given |= {"epoch": champion.epoch if champion else 0, "action": "rejected"}
+            given |= {"epoch": _epoch(connection, portfolio), "action": "rejected"}
             return self._append(connection, given | {"actor": actor, "run_id": run_id}, champion, verdict)
+
+    def withdraw(self, champion: Champion, *, actor: str, run_id: str, reason: str) -> bool:
+        """Record that a champion may not be used any more. The portfolio has none until the next promotion.
+
+        Args:
+            champion: the one to withdraw.
+            actor: who decided.
+            run_id: Dagster run of the decision.
+            reason: a sentence.
+
+        Returns:
+            False if it is not the champion any more; nothing was recorded.
+        """
+        with begin_write(self._engine) as connection:
+            lock_for_append(connection)
+            if _champion(connection, champion.portfolio) != champion:
+                return False
+            given = {"portfolio": champion.portfolio, "version": champion.version, "epoch": champion.epoch}
+            given |= {"model_sha256": champion.model_sha256, "action": "withdrawn", "actor": actor, "run_id": run_id}
+            self._append(connection, given, champion, {"promote": False, "summary": f"Withdrawn: {reason}"})
+            return True
 
     def history(self, portfolio: str | None = None) -> list[Decision]:
         """All rows, of one portfolio or of all, oldest first."""
@@ -156,6 +181,13 @@ class Ledger:
             query = query.where(promotions.c.portfolio == portfolio)
         with self._engine.connect() as connection:
             return [_entry(row) for row in connection.execute(query)]
+
+    def why_none(self, portfolio: str) -> str | None:
+        """Why a portfolio has no champion: the last withdrawal and the last rejection; None before any decision."""
+        last = {row.action: row for row in self.history(portfolio)}
+        rows = [row for action in ("withdrawn", "rejected") if (row := last.get(action))]
+        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows]
+        return " ".join(told) or None
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
@@ -219,13 +251,22 @@ class Ledger:
 def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
     table = promotions.c
     query = (
-        sa.select(table.portfolio, table.epoch, table.version, table.model_sha256)
-        .where(table.portfolio == portfolio, table.action == "promoted")
-        .order_by(table.epoch.desc())
+        sa.select(table.portfolio, table.epoch, table.version, table.model_sha256, table.action)
+        .where(table.portfolio == portfolio, table.action.in_(("promoted", "withdrawn")))
+        .order_by(table.epoch.desc(), table.sequence.desc())
         .limit(1)
     )
     row = connection.execute(query).first()
-    return Champion(**row._mapping) if row else None  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy
+    if row is None or row.action == "withdrawn":
+        return None
+    return Champion(row.portfolio, row.epoch, row.version, row.model_sha256)
+
+
+def _epoch(connection: sa.Connection, portfolio: str) -> int:
+    promoted = (promotions.c.portfolio == portfolio, promotions.c.action == "promoted")
+    return connection.execute(
+        sa.select(sa.func.coalesce(sa.func.max(promotions.c.epoch), 0)).where(*promoted)
+    ).scalar_one()
 
 
 def _entry(row: sa.Row[Any]) -> Decision:

@@ -8,6 +8,7 @@ from filelock import FileLock
 from sqlalchemy import event
 
 metadata = sa.MetaData()
+ACTIONS = "action in ('promoted', 'rejected', 'withdrawn')"
 
 # Time and verdict are text, so that both databases store exactly the bytes that were hashed.
 promotions = sa.Table(
@@ -26,7 +27,7 @@ promotions = sa.Table(
     sa.Column("decided_at", sa.Text, nullable=False),
     sa.Column("previous_hash", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False, unique=True),
-    sa.CheckConstraint("action in ('promoted', 'rejected')", name="known_action"),
+    sa.CheckConstraint(ACTIONS, name="known_action"),
 )
 # The database itself rejects a second champion of one epoch.
 sa.Index(
@@ -107,8 +108,27 @@ def lock_for_append(connection: sa.Connection) -> None:
 def _create(connection: sa.Connection) -> None:
     if not sa.inspect(connection).has_table(promotions.name):
         metadata.create_all(connection)
+    elif not any(
+        "withdrawn" in check["sqltext"] for check in sa.inspect(connection).get_check_constraints(promotions.name)
+    ):
+        _allow_withdrawals(connection)
     for statement in _APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
+
+
+def _allow_withdrawals(connection: sa.Connection) -> None:
+    """Widen the check of a ledger from before withdrawals. SQLite copies the table; the rows stay as they are."""
+    name = promotions.name
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT known_action")
+        connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT known_action CHECK ({ACTIONS})")
+        return
+    connection.exec_driver_sql("DROP INDEX one_champion_per_epoch")
+    connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {name}_before")
+    metadata.create_all(connection)
+    columns = ", ".join(column.name for column in promotions.columns)
+    connection.exec_driver_sql(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {name}_before ORDER BY sequence")
+    connection.exec_driver_sql(f"DROP TABLE {name}_before")  # with its triggers, which are created again
 
 
 def _sqlite_connected(connection: Any, _: Any) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
+from loan_platform.settings.platform import PlatformSettings
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion, Ledger
@@ -27,11 +28,13 @@ class LedgerResource(HomeResource):
         """The book's champion.
 
         Raises:
-            NotMaterializedError: no version was promoted yet.
+            NotMaterializedError: no version was promoted yet, or it was withdrawn; with the last decisions.
         """
-        champion = self.open().champion(book.name)
+        ledger = self.open()
+        champion = ledger.champion(book.name)
         if champion is None:
-            raise NotMaterializedError(f"{book.name} has no champion: materialize promoted_model first")
+            why = ledger.why_none(book.name) or _refused(book) or "materialize promoted_model first"
+            raise NotMaterializedError(f"{book.name} has no champion: {why}")
         return champion
 
     def versions(self, book: Portfolio) -> dict[int, str]:
@@ -48,3 +51,15 @@ class LedgerResource(HomeResource):
         if version not in versions:
             raise NotMaterializedError(f"{book.name} version {version} is not in the ledger: score the batch again")
         return versions[version]
+
+
+def _refused(book: Portfolio) -> str | None:
+    """Why the newest model did not even become a version."""
+    from loan_platform.adapters.storage.report_files import ReportFiles
+    from loan_platform.core.evaluation.evaluation_report import Evaluation
+
+    reports = ReportFiles(PlatformSettings.from_environment().reports)
+    if not (reports.root / book.name / "evaluation.json").is_file():
+        return None
+    refusals = reports.read(book.name, "evaluation.json", Evaluation).refusals
+    return f"the newest model was refused: {' '.join(refusals)}" if refusals else None

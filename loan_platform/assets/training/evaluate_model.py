@@ -15,9 +15,11 @@ from loan_platform.core.evaluation.evaluation_report import (
     LiftReport,
     VintageReport,
 )
+from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
 from loan_platform.core.evaluation.intervals import auc_interval, gini_of, intervals
-from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
+from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc, strongest
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
+from loan_platform.core.evaluation.promotion_report import RuleReport
 from loan_platform.core.scoring.decisions import APPROVED, decision_table
 from loan_platform.core.training.report import TrainedCandidate
 
@@ -29,22 +31,24 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     scoring = model.bundle().model
     features = scoring.features(model.frame("test_rows")).select(scoring.design.features)
     alone = single_feature_auc(features, target)
-    strongest = max(alone, key=lambda name: alone[name])
-    test = evaluate(target, probability)
-    alarms = leak_alarms(test.auc, alone, book.promotion.max_auc, book.promotion.max_feature_auc)
+    best, policy = strongest(alone), book.promotion
+    evidence = challenger_of(model.sha256, target, probability, alone[best], best)
+    alarms = leak_alarms(evidence.auc, alone, policy.max_auc, policy.max_feature_auc)
     decisions = decision_table(scoring.policy.decision, target, probability)
     return Evaluation(
         sha256=model.sha256,
         chosen=training.chosen,
         choice=training.reason,
         split=training.split,
-        test=test,
+        test=evaluate(target, probability),
         intervals=intervals(target, probability),
         candidates=tuple(_candidate(predictions, candidate) for candidate in training.candidates),
         not_trained=training.not_trained,
-        strongest_feature=strongest,
-        strongest_feature_auc=alone[strongest],
+        strongest_feature=best,
+        strongest_feature_auc=alone[best].estimate,
+        strongest_feature_interval=alone[best],
         leak_alarms=tuple(str(alarm) for alarm in alarms),
+        rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
         approved=approved_of(model),
         lift=tuple(LiftReport(**row) for row in lift_by_decile(target, probability).to_dicts()),

@@ -88,25 +88,43 @@ def _decision_issues(policy: DecisionPolicy) -> Iterator[Issue]:
 class PromotionPolicy(Strict):
     """What a new version (the challenger) must show to become the version in use (the champion)."""
 
-    min_auc: Share = Field(default=0.6, description="Lowest accepted AUC on the test set.")
+    min_auc: Share = Field(
+        default=0.6,
+        description="Lowest accepted AUC on the test set. Below it the model is of no use to the lender. Whatever it "
+        "is, the lower end of the AUC's 95 % interval must be above 0.5.",
+    )
     max_auc: Share = Field(
-        default=0.75, description="Highest accepted AUC on the test set. A higher one is taken for a leak."
+        default=0.75,
+        description="Highest accepted AUC on the test set. It is taken for a leak when the lower end of its 95 % "
+        "interval is above this value.",
     )
     max_feature_auc: Share = Field(
-        default=0.7, description="Highest accepted AUC of any single feature. A higher one is taken for a leak."
+        default=0.7,
+        description="Highest accepted AUC of any single feature. It is taken for a leak when the lower end of its 95 % "
+        "interval is above this value.",
     )
     max_ece: Share = Field(
         default=0.03,
-        description="Highest accepted expected calibration error (ECE) on the test set, in probability. "
-        "0.03 means 3 percentage points.",
+        description="Highest accepted expected calibration error (ECE) on the test set beyond what chance gives in a "
+        "test set of its size, in probability. 0.03 means 3 percentage points. It is never more than a quarter of the "
+        "default rate.",
+    )
+    max_rate_factor: float = Field(
+        default=2.0,
+        gt=1,
+        description="The test set must show that fewer than this many times as many loans default as predicted (upper "
+        "end of the exact 95 % interval). About 15 test defaults show a factor of 2.",
     )
     min_auc_gain: float = Field(
-        default=-0.002,
-        description="The lower bound of the confidence interval of the AUC gain (challenger minus champion) must "
-        "exceed this value. A negative value tolerates a small loss.",
+        default=0.0,
+        description="The lower end of the 95 % interval of the AUC gain (challenger minus champion) must exceed this "
+        "value. A version of an edited contract may lose one standard error of the champion's AUC instead.",
     )
     max_ece_loss: float = Field(
-        default=0.005, ge=0, description="Largest accepted increase of the ECE over the champion, in probability."
+        default=0.005,
+        ge=0,
+        description="Largest accepted increase of the ECE over the champion where it is more than chance gives, in "
+        "probability.",
     )
 
     @model_validator(mode="after")

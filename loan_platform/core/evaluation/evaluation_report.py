@@ -6,7 +6,10 @@ from pydantic import Field
 
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics
+from loan_platform.core.evaluation.promotion_report import RuleReport
 from loan_platform.core.report import Report
+
+BLOCKING_RULES = ("auc_above_chance", "auc_floor", "beats_base_rate")  # the ceilings are `leak_alarms`
 
 
 class PartReport(Report):
@@ -100,8 +103,9 @@ class Evaluation(Report):
         test: metrics on the test set, with their 95 % `intervals` by name.
         candidates: all families that were trained.
         not_trained: the reason for each family that cannot be chosen.
-        strongest_feature: the feature with the highest AUC alone.
+        strongest_feature: the feature with the highest AUC alone, by the lower end of its interval.
         leak_alarms: one sentence for each AUC above its ceiling.
+        rules: the results of the rules that hold without a champion.
         decisions: test loans by decision.
         approved: those approved, the reference of `core.performance`; None in reports of an earlier version.
     """
@@ -116,8 +120,16 @@ class Evaluation(Report):
     not_trained: dict[str, str] = Field(default_factory=dict)
     strongest_feature: str
     strongest_feature_auc: float
+    strongest_feature_interval: Interval | None = None
     leak_alarms: tuple[str, ...]
+    rules: tuple[RuleReport, ...] = ()
     decisions: dict[str, DecisionReport]
     approved: ApprovedReport | None = None
     lift: tuple[LiftReport, ...]
     vintages: tuple[VintageReport, ...]
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why the model may not become a version, as sentences; empty where it may."""
+        failed = (rule.sentence for rule in self.rules if rule.rule in BLOCKING_RULES and not rule.passed)
+        return (*self.leak_alarms, *failed)

@@ -1,46 +1,56 @@
 """Leak alarms: a model, or a single feature, predicts better than information at application allows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from loan_platform.core.evaluation.metrics import auc
+from loan_platform.core.evaluation.auc_interval import auc_interval
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.level_rates import other_half_rates
 
 MAX_ROWS = 200_000
 
 
 @dataclass(frozen=True)
 class LeakAlarm:
-    """An AUC above its ceiling. `feature` is None for the AUC of the model."""
+    """An AUC that is surely above its ceiling. `feature` is None for the AUC of the model."""
 
     feature: str | None
-    auc: float
+    auc: Interval
     ceiling: float
 
     def __str__(self) -> str:
         what = "the test AUC" if self.feature is None else f"the AUC of feature {self.feature!r} alone"
-        return f"{what} is {self.auc:.4f}, above the ceiling of {self.ceiling:.2f}: the outcome leaks into it"
+        area = f"{self.auc.estimate:.4f} (at least {self.auc.low:.4f})"
+        return f"{what} is {area}, above the ceiling of {self.ceiling:.2f}: the outcome leaks into it"
 
 
 def leak_alarms(
-    test_auc: float, feature_aucs: dict[str, float], max_auc: float, max_feature_auc: float
+    test_auc: Interval, feature_aucs: Mapping[str, Interval], max_auc: float, max_feature_auc: float
 ) -> list[LeakAlarm]:
-    """The AUCs above their ceilings: first the model's, then the features', largest first."""
-    found = [LeakAlarm(None, test_auc, max_auc)] if test_auc > max_auc else []
-    ranked = sorted(feature_aucs.items(), key=lambda item: -item[1])
-    return found + [LeakAlarm(name, area, max_feature_auc) for name, area in ranked if area > max_feature_auc]
+    """The AUCs whose 95 % interval is above the ceiling: first the model's, then the features', largest first."""
+    found = [LeakAlarm(None, test_auc, max_auc)] if test_auc.low > max_auc else []
+    ranked = sorted(feature_aucs.items(), key=lambda item: -item[1].estimate)
+    return found + [LeakAlarm(name, area, max_feature_auc) for name, area in ranked if area.low > max_feature_auc]
 
 
-def single_feature_auc(features: pl.DataFrame, target: ArrayLike) -> dict[str, float]:
-    """AUC of each feature alone, at least 0.5.
+def strongest(feature_aucs: Mapping[str, Interval]) -> str:
+    """The feature that is most surely strong: the one with the highest lower end."""
+    return max(feature_aucs, key=lambda name: feature_aucs[name].low)
 
-    A feature counts in its better direction, with missing values below or above all others. A category is ranked by its
-    default rate. Above 200,000 loans every k-th loan in frame order is taken.
+
+def single_feature_auc(features: pl.DataFrame, target: ArrayLike) -> dict[str, Interval]:
+    """AUC of each feature alone with its 95 % interval.
+
+    A number counts in its better direction, with missing values below or above all others. A category is ranked by the
+    default rates of the other half of the loans (`other_half_rates`), so that its many levels are no knowledge of the
+    outcomes. Above 200,000 loans every k-th loan in frame order is taken.
 
     Raises:
-        ValueError: only one class.
+        ValueError: fewer than two loans of a class.
     """
     y = np.asarray(target, np.float64)
     step = -(-features.height // MAX_ROWS)
@@ -48,10 +58,10 @@ def single_feature_auc(features: pl.DataFrame, target: ArrayLike) -> dict[str, f
     return {name: _feature_auc(sample[name], y) for name in sample.columns}
 
 
-def _feature_auc(values: pl.Series, y: NDArray[np.float64]) -> float:
+def _feature_auc(values: pl.Series, y: NDArray[np.float64]) -> Interval:
     if values.dtype == pl.String:
-        rates = pl.DataFrame({"level": values, "y": y}).select(pl.col("y").mean().over("level"))
-        return auc(y, rates["y"])
+        return auc_interval(y, other_half_rates(values, y))
     number = values.cast(pl.Float64)
-    areas = [auc(y, number.fill_null(end)) for end in ((-np.inf, np.inf) if number.null_count() else (0.0,))]
-    return max(max(area, 1 - area) for area in areas)
+    ends = (-np.inf, np.inf) if number.null_count() else (0.0,)
+    filled = [number.fill_null(end).to_numpy() for end in ends]
+    return max((auc_interval(y, s) for rising in filled for s in (rising, -rising)), key=lambda area: area.estimate)

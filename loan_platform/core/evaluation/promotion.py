@@ -1,62 +1,48 @@
 """Decides whether a trained version becomes the champion, by the rules of the promotion policy."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from loan_platform.core.book.decision_policies import PromotionPolicy
+from loan_platform.core.evaluation.gates.absolute_rules import Challenger, absolute_rules, is_calibrated
+from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, champion_rules
+from loan_platform.core.evaluation.gates.criterion import CriterionResult
 
-
-@dataclass(frozen=True)
-class Challenger:
-    """Metrics of a version on its test set."""
-
-    sha256: str
-    auc: float
-    ece: float
-    max_feature_auc: float
-    max_feature: str = "one feature"
-
-
-@dataclass(frozen=True)
-class ChampionComparison:
-    """Metrics of the champion on the challenger's test rows.
-
-    `auc_gain_low` and `auc_gain_high` bound the paired bootstrap interval of challenger minus champion AUC.
-    """
-
-    sha256: str
-    auc: float
-    ece: float
-    auc_gain_low: float
-    auc_gain_high: float
-
-
-@dataclass(frozen=True)
-class CriterionResult:
-    """The result of one rule: the value, its limit, and a sentence for people."""
-
-    rule: str
-    passed: bool
-    value: float
-    limit: float
-    sentence: str
+Kind = Literal["model", "policy", "same_bytes", "no_change"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision. `unchanged`: the version is the champion already."""
+    """The decision about a version.
+
+    Attributes:
+        promote: the version becomes the champion.
+        reasons: the rules that were applied.
+        kind: what was decided on. `model`: new probabilities. `policy`: the champion's probabilities with other
+            cut-offs, points, economics or texts. `same_bytes`: the champion itself. `no_change`: another bundle that
+            answers as the champion does.
+    """
 
     promote: bool
-    unchanged: bool
     reasons: tuple[CriterionResult, ...]
+    kind: Kind = "model"
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the version answers as the champion does."""
+        return self.kind in ("same_bytes", "no_change")
 
     @property
     def summary(self) -> str:
         """The decision and its reasons in one line."""
-        if self.unchanged:
+        if self.kind == "same_bytes":
             return "Nothing to do: this version's model is the champion's, byte for byte."
+        told = " ".join(reason.sentence for reason in self.reasons)
+        if self.kind == "no_change":
+            return f"No change: {told}"
+        if self.kind == "policy":
+            return f"Applied as a policy version: {told}"
         if self.promote:
             return f"Promoted: all {len(self.reasons)} rules passed."
         failed = [reason.sentence for reason in self.reasons if not reason.passed]
@@ -68,63 +54,36 @@ class Verdict:
         return {
             "promote": self.promote,
             "unchanged": self.unchanged,
+            "kind": self.kind,
             "summary": self.summary,
             "reasons": reasons,
         }
 
 
 def decide(policy: PromotionPolicy, challenger: Challenger, champion: ChampionComparison | None) -> Verdict:
-    """Apply the policy. Without a champion only the floors and ceilings apply."""
-    if champion is not None and champion.sha256 == challenger.sha256:
-        return Verdict(promote=False, unchanged=True, reasons=())
-    reasons = tuple(_absolute_rules(policy, challenger))
-    if champion is not None:
-        reasons += tuple(_champion_rules(policy, challenger, champion))
-    return Verdict(all(reason.passed for reason in reasons), unchanged=False, reasons=reasons)
+    """Apply the policy. Without a champion only the absolute rules apply."""
+    if champion is None:
+        return _of(absolute_rules(policy, challenger))
+    if champion.sha256 == challenger.sha256:
+        return Verdict(promote=False, reasons=(), kind="same_bytes")
+    if champion.same_probabilities:
+        return _without_new_probabilities(champion)
+    repaired = not is_calibrated(policy, champion.calibration)
+    return _of((*absolute_rules(policy, challenger), *champion_rules(policy, champion, repaired)))
 
 
-def _absolute_rules(policy: PromotionPolicy, challenger: Challenger) -> Iterator[CriterionResult]:
-    auc = challenger.auc
-    yield _at_least("auc_floor", "Test AUC", auc, policy.min_auc)
-    yield _at_most("auc_ceiling", "Test AUC", auc, policy.max_auc, leak=True)
-    name = f"AUC of {challenger.max_feature} alone"
-    yield _at_most("feature_auc_ceiling", name, challenger.max_feature_auc, policy.max_feature_auc, leak=True)
-    yield _at_most("ece_ceiling", "Calibration error (ECE)", challenger.ece, policy.max_ece)
+def _of(reasons: tuple[CriterionResult, ...]) -> Verdict:
+    return Verdict(all(reason.passed for reason in reasons), reasons)
 
 
-def _champion_rules(
-    policy: PromotionPolicy, challenger: Challenger, champion: ChampionComparison
-) -> Iterator[CriterionResult]:
-    interval = f"{champion.auc_gain_low:+.4f} to {champion.auc_gain_high:+.4f}"
-    passed = champion.auc_gain_low > policy.min_auc_gain
-    yield CriterionResult(
-        rule="auc_gain",
-        passed=passed,
-        value=champion.auc_gain_low,
-        limit=policy.min_auc_gain,
-        sentence=f"AUC against the champion ({challenger.auc:.4f} against {champion.auc:.4f}) differs by "
-        f"{interval}; the lower end {'is' if passed else 'is not'} above {policy.min_auc_gain:+.4f}.",
-    )
-    loss = challenger.ece - champion.ece
-    yield _at_most("ece_loss", "Calibration error (ECE) lost to the champion", loss, policy.max_ece_loss)
-
-
-def _at_least(rule: str, what: str, value: float, limit: float) -> CriterionResult:
-    passed = value >= limit  # false for NaN, as is the comparison below: an unknown number passes no rule
-    return CriterionResult(
-        rule,
-        passed,
-        value,
-        limit,
-        f"{what} {value:.4f} {'reaches' if passed else 'is below'} the floor {limit:.4f}.",
-    )
-
-
-def _at_most(rule: str, what: str, value: float, limit: float, leak: bool = False) -> CriterionResult:
-    passed = value <= limit
-    alarm = "; this much is a leak, not a success" if leak and not passed else ""
-    keeps = "keeps" if passed else "is above"
-    return CriterionResult(rule, passed, value, limit, f"{what} {value:.4f} {keeps} the ceiling {limit:.4f}{alarm}.")
+def _without_new_probabilities(champion: ChampionComparison) -> Verdict:
+    """No rule about a model applies: cut-offs do not wait for a better AUC."""
+    same = f"the probability of default is the champion's on each of the {champion.of_rows:,} test loans"
+    if not champion.other_answers:
+        return Verdict(False, (CriterionResult("no_change", False, 0.0, 0.0, f"{same}."),), "no_change")
+    sentence = f"{same}, and only {', '.join(champion.other_answers)} changed."
+    changed = float(len(champion.other_answers))
+    return Verdict(True, (CriterionResult("policy_change", True, changed, 0.0, sentence),), "policy")
 
 
 def _json(value: Any) -> Any:

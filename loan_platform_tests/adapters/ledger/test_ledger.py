@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
+from loan_platform.adapters.ledger.schema import promotions
 from loan_platform_tests.support.processes.crashes import start
 from loan_platform_tests.support.processes.postgres import postgres
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
@@ -71,6 +72,55 @@ def test_a_promotion_makes_the_champion_and_a_rejection_does_not(ledger: Ledger)
     assert json.loads(rows[0].verdict) == WHO["verdict"]
     assert rows[1].decided_at == "2026-01-01T01:00:00.000000+00:00"
     assert ledger.verify() == ledger.history()[-1].hash
+
+
+def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
+    assert ledger.why_none("book") is None
+    first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    assert ledger.withdraw(first, actor="contract", run_id="run-2", reason="the champion reads term.")
+    assert not ledger.withdraw(first, actor="contract", run_id="run-2", reason="once is enough.")
+    assert (ledger.champion("book"), ledger.epoch("book")) == (None, 1)
+    ledger.reject("book", 2, "bbb", actor="policy", run_id="run-3", verdict={"summary": "Rejected: ECE."})
+    assert ledger.why_none("book") == "version 1: Withdrawn: the champion reads term. version 2: Rejected: ECE."
+    with pytest.raises(StalePromotionError, match="champion is none, epoch 1"):
+        ledger.promote("book", 3, "ccc", expected_epoch=0, **WHO)
+    again = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
+    assert ledger.champion("book") == again
+    rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
+    assert rows == [
+        (1, 1, None, "promoted"),
+        (1, 1, 1, "withdrawn"),
+        (1, 2, None, "rejected"),
+        (2, 3, None, "promoted"),
+    ]
+    assert not ledger.withdraw(first, actor="contract", run_id="run-4", reason="it is not the champion.")
+    assert ledger.verify() == ledger.history()[-1].hash
+
+
+def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
+    engine = sa.create_engine(url)
+    before = sa.MetaData()
+    columns = [sa.Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable) for c in promotions.columns]
+    known = sa.CheckConstraint("action in ('promoted', 'rejected')", name="known_action")
+    table = sa.Table("promotions", before, *columns, known)
+    where = table.c.action == "promoted"
+    places = (table.c.portfolio, table.c.epoch)
+    sa.Index("one_champion_per_epoch", *places, unique=True, sqlite_where=where, postgresql_where=where)
+    before.create_all(engine)
+    engine.dispose()
+    ledger = Ledger(url)
+    champion = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    with pytest.raises(DBAPIError, match="known_action"):
+        ledger.withdraw(champion, actor="contract", run_id="run-2", reason="too early.")
+    rows = ledger.history()
+    ledger.create()
+    ledger.create()
+    assert ledger.history() == rows
+    assert ledger.withdraw(champion, actor="contract", run_id="run-2", reason="the champion reads term.")
+    assert ledger.verify() == ledger.history()[-1].hash
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM promotions"))
+    engine.dispose()
 
 
 def test_a_stale_promotion_is_refused(ledger: Ledger) -> None:

@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 from sklearn import metrics
 
+from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.curves import pr_curve, roc_curve
-from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc
+from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc, strongest
+from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import (
     auc,
     by_vintage,
@@ -132,12 +134,37 @@ def test_a_feature_that_knows_the_outcome_raises_the_alarm():
         }
     ).with_columns(pl.col("settled").fill_nan(None))
     areas = single_feature_auc(features, y)
-    assert areas["settled"] == areas["inverse"] == areas["status"] == 1
-    assert 0.6 < areas["honest"] < 0.9
-    assert areas["noise"] < 0.55
-    alarms = leak_alarms(0.8, areas, max_auc=0.75, max_feature_auc=0.9)
+    assert areas["settled"].estimate == areas["inverse"].estimate == areas["status"].estimate == 1
+    assert 0.6 < areas["honest"].estimate < 0.9
+    assert areas["noise"].estimate < 0.55
+    alarms = leak_alarms(Interval(0.8, 0.76, 0.84), areas, max_auc=0.75, max_feature_auc=0.9)
     assert [alarm.feature for alarm in alarms] == [None, "settled", "inverse", "status"]
+    low = areas["settled"].low
+    assert 0.98 < low < 1
     assert str(alarms[1]) == (
-        "the AUC of feature 'settled' alone is 1.0000, above the ceiling of 0.90: the outcome leaks into it"
+        f"the AUC of feature 'settled' alone is 1.0000 (at least {low:.4f}), above the ceiling of 0.90: "
+        "the outcome leaks into it"
     )
-    assert leak_alarms(0.7, {"honest": 0.7}, 0.75, 0.7) == []
+    assert leak_alarms(Interval(0.8, 0.75, 0.85), {"honest": Interval(0.8, 0.7, 0.9)}, 0.75, 0.7) == []
+    assert strongest({"few": Interval(0.8, 0.5, 0.95), "many": Interval(0.7, 0.65, 0.75)}) == "many"
+
+
+@pytest.mark.parametrize("levels", [60, 1_000])
+def test_a_category_of_noise_is_no_leak(levels: int):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(500) < 0.2).astype(float)
+        names = pl.DataFrame({"branch": [f"b{i}" for i in rng.integers(0, levels, 500)]})
+        found = single_feature_auc(names, y)
+        assert found["branch"].low < 0.6
+        assert leak_alarms(Interval(0.6, 0.6, 0.6), found, 0.75, 0.6) == []
+
+
+def test_a_level_is_ranked_by_the_outcomes_of_other_loans():
+    levels = pl.Series(["a", "a", "a", "b", "b", None])
+    # Halves by turns within each outcome: rows 0 and 3 (defaults), 1, 2, 4, 5 (repaid).
+    rates = other_half_rates(levels, np.array([1.0, 0, 0, 1, 0, 0]))
+    third = 1 / 3  # default rate of each half
+    assert rates.tolist() == pytest.approx(
+        [(0 + third) / 2, (0 + third) / 2, (1 + third) / 3, (0 + third) / 2, (1 + third) / 2, third]
+    )

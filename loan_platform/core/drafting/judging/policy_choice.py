@@ -45,17 +45,14 @@ def promotion_for(found: Strength, split: ChosenSplit) -> PromotionPolicy:
     """Floors and ceilings around what a quick model and the strongest feature reached.
 
     The quick model was judged on the calibration set, so the doubt of both sets is allowed for. A ceiling is never
-    below the platform's own; the calibration error allows for what chance alone gives in a test set of this size.
+    below the platform's own. The gate of the calibration error allows itself for what chance gives in a test set.
     """
     test, judged = split.rows.parts["test"], split.rows.parts["calibration"]
-    rate = test.default_rate
-    noise = sqrt(rate * (1 - rate) * 10 / test.rows)  # of the default rate in each of ten bins
     doubt = 3 * sqrt(_variance(test) + _variance(judged))
     return PromotionPolicy(
         min_auc=_floor(found.auc - doubt - AUC_TOLERANCE),
         max_auc=_ceiling(found.auc + doubt + AUC_TOLERANCE, DEFAULT_PROMOTION.max_auc),
         max_feature_auc=_ceiling(found.feature_auc + doubt, DEFAULT_PROMOTION.max_feature_auc),
-        max_ece=max(DEFAULT_PROMOTION.max_ece, round(0.015 + 1.2 * noise, 3)),
     )
 
 

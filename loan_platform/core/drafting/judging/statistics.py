@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
 
 MIN_TREND_AUC = 0.51  # an AUC below it shows no direction
@@ -96,15 +97,7 @@ def _number_auc(numbers: pl.Series, y: NDArray[np.float64]) -> tuple[float, bool
 
 def _category_auc(values: pl.Series, y: NDArray[np.float64]) -> float:
     """AUC of the default rate of each category, taken from the other half of the loans."""
-    frame = pl.DataFrame({"level": values, "y": y}).with_row_index("row").with_columns(half=pl.col("row") % 2)
-    rates = frame.group_by("level", "half").agg(bad=pl.col("y").sum(), loans=pl.len())
-    other = rates.with_columns(half=1 - pl.col("half").cast(pl.Int64))
-    base = float(y.mean())
-    joined = frame.with_columns(pl.col("half").cast(pl.Int64)).join(
-        other, on=["level", "half"], how="left", nulls_equal=True, maintain_order="left"
-    )
-    rate = (joined["bad"].fill_null(0) + base) / (joined["loans"].fill_null(0) + 1)
-    return max(0.5, auc(y, rate))
+    return max(0.5, auc(y, other_half_rates(values, y)))
 
 
 def _missing_tells(missing: pl.Series, y: NDArray[np.float64]) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.evaluation.leaks import single_feature_auc
+from loan_platform.core.evaluation.leaks import single_feature_auc, strongest
 from loan_platform.core.evaluation.metrics import auc
 
 ROWS = 12_000
@@ -55,5 +55,5 @@ def strength(
     model = xgboost.train({**PARAMETERS, "nthread": threads}, data, ROUNDS)
     area = auc(target[judged], model.predict(xgboost.DMatrix(matrix[judged])).astype(np.float64))
     alone = single_feature_auc(features[judged], target[judged])
-    best = max(alone, key=lambda name: alone[name])
-    return Strength(area, best, alone[best])
+    best = strongest(alone)
+    return Strength(area, best, alone[best].estimate)

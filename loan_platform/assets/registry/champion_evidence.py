@@ -1,0 +1,73 @@
+"""What the promotion policy reads: the newest model on its test loans, and the champion on the same loans."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.evaluation_report import Evaluation
+from loan_platform.core.evaluation.gates.absolute_rules import Challenger, challenger_of
+from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, compare
+from loan_platform.core.evaluation.gates.contract_changes import reason_to_withdraw, was_edited
+from loan_platform.core.scoring.scoring_model import ScoringModel
+
+if TYPE_CHECKING:  # imports SQLAlchemy
+    from loan_platform.adapters.ledger.ledger import Champion
+
+
+def challenger_evidence(evaluation: Evaluation, model: StoredModel) -> Challenger:
+    """The newest model on its test loans.
+
+    Raises:
+        dagster.Failure: it was not evaluated, or by an earlier release.
+    """
+    alone = evaluation.strongest_feature_interval
+    if evaluation.sha256 != model.sha256 or alone is None:
+        raise dg.Failure("the newest model was not evaluated: materialize model_evaluation first")
+    found = model.frame("test_predictions")
+    target, probability = found[TARGET].to_numpy(), found[evaluation.chosen].to_numpy()
+    return challenger_of(model.sha256, target, probability, alone, evaluation.strongest_feature)
+
+
+def why_withdraw(book: Portfolio, models: ModelStore, champion: "Champion") -> str | None:
+    """Why the present contract no longer allows the champion; None where it does."""
+    model = models.get(champion.model_sha256).bundle().model
+    return reason_to_withdraw(model.contract, model.inputs, book.contract, book.training.use_pricing)
+
+
+def comparison(book: Portfolio, models: ModelStore, model: StoredModel, champion: "Champion") -> ChampionComparison:
+    """The champion on the test loans of the newest model."""
+    stored = models.get(champion.model_sha256)
+    rows, old, new = model.frame("test_rows"), stored.bundle().model, model.bundle().model
+    seen = pl.Series(rows[book.contract.entity_key]).is_in(_development_keys(stored).implode())
+    return compare(
+        champion.model_sha256,
+        rows[TARGET].to_numpy(),
+        new.score(rows)["probability"].to_numpy(),
+        old.score(rows)["probability"].to_numpy(),
+        seen.to_numpy(),
+        other_answers=tuple(_other_answers(old, new)),
+        edited=was_edited(old.contract, new.contract),
+    )
+
+
+def _development_keys(stored: StoredModel) -> pl.Series:
+    return stored.frame("development_keys").to_series()
+
+
+def _other_answers(old: ScoringModel, new: ScoringModel) -> list[str]:
+    """What differs in the answers beside the probability."""
+    before, after = old.policy.decision, new.policy.decision
+    cut_offs = (before.approve_below, before.decline_from) != (after.approve_below, after.decline_from)
+    changed = {
+        f"the cut-offs (approve below {before.approve_below:g}, decline from {before.decline_from:g}; now "
+        f"{after.approve_below:g} and {after.decline_from:g})": cut_offs,
+        "the loss given default": before.loss_given_default != after.loss_given_default,
+        "the risk bands": (before.medium_from, before.high_from) != (after.medium_from, after.high_from),
+        "the points scale": old.policy.scorecard != new.policy.scorecard,
+        "the contract": old.contract != new.contract,
+    }
+    return [name for name, differs in changed.items() if differs]
