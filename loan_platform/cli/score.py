@@ -3,10 +3,10 @@
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.sources.resolve import absolute
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import run_job
 from loan_platform.cli.run_log import RunLog
@@ -53,10 +53,7 @@ def run_score(settings: PlatformSettings, request: ScoringRequest) -> int:
         message = f"{book.name} has no source `applications`. Add it to its defs.yaml."
         raise NoApplicationsError(message)
     if request.file:
-        local = "://" not in request.file
-        os.environ[override_variable(book.name, "applications")] = (
-            str(Path(request.file).absolute()) if local else request.file
-        )
+        os.environ[override_variable(book.name, "applications")] = absolute(request.file)
     import dagster as dg
 
     from loan_platform.definitions import defs
