@@ -65,10 +65,10 @@ def run_score(settings: PlatformSettings, request: ScoringRequest) -> int:
         done = run_job(defs(), f"{book.name}_scoring", instance, log, ops=ops)
     if not done:
         return 1
-    scored, known = log.metadata["predictions", None], log.metadata["applications", None]
+    scored, known = log.of_run("predictions", "rows_scored"), log.of_run("applications", "added")
     sys.stdout.write(
         f"{scored['rows_scored']:,} of {known['dagster/row_count']:,} applications scored in {scored['batches']} "
-        f"batch(es) by version {scored['model_version']}: {known['added']:,} new, {known['replacing']:,} corrected, "
+        f"batch(es) by version {scored['champion_version']}: {known['added']:,} new, {known['replacing']:,} corrected, "
         f"{known['removed']:,} removed\n"
     )
     return 0
