@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract_parts import Feature, Strict
+from loan_platform.core.book.parts.features import Feature
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.features.undefined import LARGEST, TAIL, undefined_end
 
 Matrix = NDArray[np.float32]

@@ -1,6 +1,5 @@
 """`retail_loans` counts default in instalments: the same arrears are the same class at every end of a month."""
 
-
 import polars as pl
 import pytest
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature, Target
+from loan_platform.core.book.parts.columns import Column, Target
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_identifier
 from loan_platform.core.drafting.reading.names import display_name
 from loan_platform.core.drafting.reading.numbers import find_unit
