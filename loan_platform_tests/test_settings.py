@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from loan_platform.settings import platform
 from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.catalogue import CLASSES, renamed_variables
 from loan_platform.settings.checkout import checkout_root
@@ -18,6 +19,7 @@ from loan_platform.settings.reference import all_settings, settings_page
 from loan_platform.settings.service import LimitSettings, ServiceSettings
 from loan_platform.settings.source_files import source_override
 from loan_platform.settings.telemetry import TelemetrySettings
+from loan_platform_tests.support.processes.rights import without_root
 
 
 def test_defaults_are_embedded_and_below_the_home(tmp_path: Path) -> None:
@@ -185,3 +187,31 @@ def _layout(settings: PlatformSettings) -> list[Path]:
         settings.cache,
         settings.summary,
     ]
+
+
+@pytest.mark.parametrize("checkout", ["", ".loan_platform/inside"])
+def test_file_in_place_of_default_home_is_told(checkout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".loan_platform").write_text("")
+    monkeypatch.setattr(platform, "checkout_root", lambda: tmp_path / checkout)
+    reason = re.escape(f"{tmp_path / '.loan_platform'} is not a folder. Move it away")
+    with pytest.raises(SettingsError, match=rf"^LOAN_PLATFORM_HOME is not set, .* cannot be used: {reason}, or set"):
+        PlatformSettings.from_environment({})
+    stated = {"LOAN_PLATFORM_HOME": str(tmp_path / checkout / ".loan_platform")}
+    with pytest.raises(SettingsError, match=rf"^LOAN_PLATFORM_HOME is '.*'\. It cannot be used: {reason}\. Accepted: "):
+        PlatformSettings.from_environment(stated)
+
+
+def test_default_home_without_rights_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "checkout_root", lambda: tmp_path / "closed")
+    (tmp_path / "closed").mkdir(mode=0o000)
+    with without_root(), pytest.raises(SettingsError) as told:
+        PlatformSettings.from_environment({})
+    assert f"{tmp_path}/closed/.loan_platform: Permission denied. Give this user the rights to it" in str(told.value)
+    assert "is missing" not in str(told.value)
+
+
+def test_default_home_of_circular_links_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "checkout_root", lambda: tmp_path)
+    (tmp_path / ".loan_platform").symlink_to(tmp_path / ".loan_platform")
+    with pytest.raises(SettingsError, match=r"^LOAN_PLATFORM_HOME is not set, .*/\.loan_platform: its links go in a "):
+        PlatformSettings.from_environment({})

@@ -69,7 +69,8 @@ class BatchEndpoints:
         finally:
             self._uploads -= 1
         body = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": job.total}
-        return json_response(request, body, 202, {"location": f"{PATH}/{job.id}"})
+        # Relative to the address of the request, so it is right behind a proxy that serves the service below a path.
+        return json_response(request, body, 202, {"location": f"{PATH.rpartition('/')[2]}/{job.id}"})
 
     async def get(self, request: Request) -> Response:
         """Report the state of a job. Once it has succeeded, send a page or a file of its rows."""

@@ -14,7 +14,7 @@ from loan_platform.adapters.csv_files.header import likely_header
 from loan_platform.core.applications.frame_reader import KEY, REJECTIONS, ROW, ReadRows
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import plain_name
+from loan_platform.core.book.parts.columns import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import ExplainedError, SourceError
 from loan_platform.core.features.row_rules import ROW_RULE, broken_issues

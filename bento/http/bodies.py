@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 from bento.http.nesting import MAX_DEPTH, is_deeper
 from bento.http.problems import HttpError
 from loan_platform.core.book.column_types import BOOLEAN_FORMS, NUMBERS, trimmed
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.errors import Issue
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from bento.model.champion import Serving
 from bento.openapi.schemas import Schema, exactly
 from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.book.column_types import NUMBERS
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.scoring.decisions import RISKS
 
 SLIDER_STEPS = 100

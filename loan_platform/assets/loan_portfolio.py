@@ -31,7 +31,7 @@ from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.portfolio import Attributes, Portfolio
 from loan_platform.core.checking.book_check import DEFS, check_book, load_book, other_component
 from loan_platform.core.errors import Issue
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import TrackingSettings
 
 
 @dg.scaffold_with(LoanPortfolioScaffolder)
@@ -83,7 +83,7 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
     )
 
 
-def location(package: Path, settings: PlatformSettings | None = None) -> dg.Definitions:
+def location(package: Path, settings: TrackingSettings | None = None) -> dg.Definitions:
     """A code location: every book in the `defs` folder of a package, with the resources that they share.
 
     Runs take one process by default: an interpreter for each step costs more than most steps.
@@ -96,7 +96,7 @@ def location(package: Path, settings: PlatformSettings | None = None) -> dg.Defi
         ContractError: with every issue in the files of all books.
     """
     books = _books(package)
-    resources = platform_resources(settings or PlatformSettings.from_environment())
+    resources = platform_resources(settings or TrackingSettings.from_environment())
     shared = dg.Definitions(resources=resources, executor=dg.in_process_executor)
     return dg.Definitions.merge(shared, *books)
 

@@ -21,9 +21,9 @@ def run_job(
     log: RunLog,
     tags: dict[str, str] | None = None,
     ops: dict[str, Any] | None = None,
-    out: TextIO = sys.stderr,
+    out: TextIO | None = None,
 ) -> bool:
-    """Run one job to its end, with a line in `out` for each message, finished step and failed check.
+    """Run one job to its end, with a line in `out` (standard error) for each message, finished step and failed check.
 
     `ops` is the configuration of its steps. Returns whether it succeeded. What happened is added to `log`.
     """
@@ -39,6 +39,7 @@ def run_job(
         except Exception as error:  # of Dagster itself; it must reach the person who waits
             log.errors.append(f"{name}: {error}")
 
+    shown = out or sys.stderr
     worker = threading.Thread(target=execute, name=name, daemon=True)
     worker.start()
     cursor, running = None, True
@@ -47,7 +48,7 @@ def run_job(
         running = worker.is_alive()
         page = instance.get_records_for_run(run_id, cursor)
         for record in page.records:
-            out.writelines(f"{line}\n" for line in log.add(record.event_log_entry))
-        out.flush()
+            shown.writelines(f"{line}\n" for line in log.add(record.event_log_entry))
+        shown.flush()
         cursor = page.cursor
     return outcome == [True]

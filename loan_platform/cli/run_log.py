@@ -34,6 +34,10 @@ class RunLog:
         found = [values for (name, _), values in self.metadata.items() if name == asset]
         return sum(values.get("dagster/row_count", 0) for values in found)
 
+    def of_run(self, asset: str, key: str) -> dict[str, Any]:
+        """Metadata about the run as a whole, which each partition of the asset has, by one key of it."""
+        return next(values for (name, _), values in self.metadata.items() if name == asset and key in values)
+
     def add(self, entry: dg.EventLogEntry) -> Iterator[str]:
         """Record an event of Dagster, and give the lines that describe it."""
         event = entry.dagster_event

@@ -3,10 +3,10 @@
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.sources.resolve import absolute
 from loan_platform.cli.books import book_folder
 from loan_platform.cli.jobs import run_job
 from loan_platform.cli.run_log import RunLog
@@ -53,10 +53,7 @@ def run_score(settings: PlatformSettings, request: ScoringRequest) -> int:
         message = f"{book.name} has no source `applications`. Add it to its defs.yaml."
         raise NoApplicationsError(message)
     if request.file:
-        local = "://" not in request.file
-        os.environ[override_variable(book.name, "applications")] = (
-            str(Path(request.file).absolute()) if local else request.file
-        )
+        os.environ[override_variable(book.name, "applications")] = absolute(request.file)
     import dagster as dg
 
     from loan_platform.definitions import defs
@@ -68,10 +65,10 @@ def run_score(settings: PlatformSettings, request: ScoringRequest) -> int:
         done = run_job(defs(), f"{book.name}_scoring", instance, log, ops=ops)
     if not done:
         return 1
-    scored, known = log.metadata["predictions", None], log.metadata["applications", None]
+    scored, known = log.of_run("predictions", "rows_scored"), log.of_run("applications", "added")
     sys.stdout.write(
         f"{scored['rows_scored']:,} of {known['dagster/row_count']:,} applications scored in {scored['batches']} "
-        f"batch(es) by version {scored['model_version']}: {known['added']:,} new, {known['replacing']:,} corrected, "
+        f"batch(es) by version {scored['champion_version']}: {known['added']:,} new, {known['replacing']:,} corrected, "
         f"{known['removed']:,} removed\n"
     )
     return 0

@@ -10,7 +10,17 @@ from loan_platform.settings.platform import ExpandedPath, HomeSettings
 from loan_platform.settings.service import WholeNumber
 
 
-class AuditSettings(HomeSettings):
+class AuditKeySettings(HomeSettings):
+    """The key of the audit log: all that a reader needs."""
+
+    key: ExpandedPath = setting(
+        Variable("LOAN_AUDIT_KEY", "the path of a file", default="`<home>/service/audit.key`"),
+        "File of the key that encrypts inputs and signs the audit log. `loan-platform audit create-key` makes it.",
+        default_factory=lambda values: values["home"] / "service" / "audit.key",
+    )
+
+
+class AuditSettings(AuditKeySettings):
     """How the service's audit log is written and read."""
 
     READ_BY: ClassVar[tuple[str, ...]] = ("HTTP service", "commands", "asset graph")
@@ -20,11 +30,6 @@ class AuditSettings(HomeSettings):
         Variable("LOAN_AUDIT_INPUTS", "omitted, encrypted or plain"),
         "How an application's inputs are recorded. With `encrypted` the service does not start without the key.",
         default="omitted",
-    )
-    key: ExpandedPath = setting(
-        Variable("LOAN_AUDIT_KEY", "the path of a file", default="`<home>/service/audit.key`"),
-        "File of the key that encrypts inputs and signs the audit log. `loan-platform audit create-key` makes it.",
-        default_factory=lambda values: values["home"] / "service" / "audit.key",
     )
     fail: Literal["closed", "open"] = setting(
         Variable("LOAN_AUDIT_FAIL", "closed or open"),

@@ -17,6 +17,10 @@ class SettingsError(ExplainedError, ValueError):
     """An environment variable has an unusable value. The message names the variable and what it accepts."""
 
 
+class UnusableValueError(ValueError):
+    """A value of the right type that cannot be used. The message is the reason and what to do, without a full stop."""
+
+
 @dataclass(frozen=True)
 class Variable:
     """The environment variable of a setting.
@@ -101,11 +105,15 @@ class EnvironmentSettings(BaseSettings):
         problem = error.errors(include_url=False, include_input=False)[0]
         variable = next(v for name, _, v in cls.variables() if problem["loc"][0] in (name, v.name, *v.former))
         name = variable.name_in(stated)
+        cause = problem.get("ctx", {}).get("error")
+        reason = f" It cannot be used: {cause}." if isinstance(cause, UnusableValueError) else ""
+        if name not in stated and reason:
+            return f"{name} is not set, and its default cannot be used: {cause}, or set {name} to {variable.accepts}."
         if name not in stated:
             return f"{name} is missing. Accepted: {variable.accepts}."
         if variable.secret:
             return f"{name} has a value that cannot be used. Accepted: {variable.accepts}."
-        return f"{name} is {stated[name]!r:.200}. Accepted: {variable.accepts}."
+        return f"{name} is {stated[name]!r:.200}.{reason} Accepted: {variable.accepts}."
 
 
 def matches(pattern: str) -> Callable[[Any], Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator
 
 from loan_platform.settings.checkout import checkout_root
-from loan_platform.settings.environment import EnvironmentSettings, Variable, matches, setting
+from loan_platform.settings.environment import EnvironmentSettings, UnusableValueError, Variable, matches, setting
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
@@ -17,14 +17,24 @@ LEDGER_URL = r"(sqlite:///|postgresql(\+psycopg2)?://)(?s:.*)"
 
 
 def _usable_home(path: Path) -> Path:
-    home = path.expanduser().resolve()
-    if re.search(r"[?#%]", str(home)) or (home.exists() and not home.is_dir()):
-        raise ValueError("unusable")
+    try:
+        home = _expanded(path).resolve()
+        existing = next(place for place in (home, *home.parents) if place.exists())
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = error.strerror if isinstance(error, OSError) else "its links go in a circle"
+        raise UnusableValueError(f"{path}: {reason}. Give this user the rights to it") from error
+    if not existing.is_dir():
+        raise UnusableValueError(f"{existing} is not a folder. Move it away")
+    if re.search(r"[?#%]", str(home)):
+        raise UnusableValueError(f"{home} has ?, # or % in its path. Rename the folder")
     return home
 
 
 def _expanded(path: Path) -> Path:
-    return path.expanduser()
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UnusableValueError(f"{path.parts[0]} is no user of this machine. Write the whole path") from error
 
 
 ExpandedPath = Annotated[Path, AfterValidator(_expanded)]
@@ -40,7 +50,7 @@ class HomeSettings(EnvironmentSettings):
             default="`.loan_platform` in the checkout, else in the working directory",
         ),
         "The platform home: data, databases, reports and keys.",
-        default_factory=lambda: (checkout_root() or Path.cwd()).resolve() / ".loan_platform",
+        default_factory=lambda: (checkout_root() or Path.cwd()) / ".loan_platform",
         validate_default=True,
     )
 
@@ -95,8 +105,28 @@ class HomeSettings(EnvironmentSettings):
         return self.home / "summary.json"
 
 
-class SharedSettings(HomeSettings):
-    """What the platform and its HTTP service must agree on."""
+class TrackingSettings(HomeSettings):
+    """What every run of the asset graph needs: the home and where MLflow is."""
+
+    tracking_uri: str = setting(
+        Variable(
+            "MLFLOW_TRACKING_URI",
+            "the URI of an MLflow tracking server or database",
+            default="`sqlite:///<home>/mlflow.db`",
+            secret=True,
+        ),
+        "MLflow tracking server and model registry.",
+        default_factory=lambda values: f"sqlite:///{values['home'] / 'mlflow.db'}",
+    )
+
+    @property
+    def embedded_tracking(self) -> bool:
+        """Whether MLflow runs on the home's own database."""
+        return self.tracking_uri == f"sqlite:///{self.mlflow_database}"
+
+
+class LedgerSettings(HomeSettings):
+    """Where the promotion ledger is."""
 
     ledger_url: Annotated[str, BeforeValidator(matches(LEDGER_URL))] = setting(
         Variable(
@@ -108,6 +138,11 @@ class SharedSettings(HomeSettings):
         "Database of the promotion ledger, which says which model version is champion.",
         default_factory=lambda values: f"sqlite:///{values['home'] / 'ledger.db'}",
     )
+
+
+class SharedSettings(LedgerSettings):
+    """What the platform and its HTTP service must agree on."""
+
     api_keys: ExpandedPath = setting(
         Variable("LOAN_KEYS", "the path of a file", default="`<home>/service/keys.json`"),
         "File of the service's API keys. It holds hashes, never a key.",
@@ -137,21 +172,9 @@ def _bytes(number: str, unit: str) -> float:
     return float(number) * (1024 if "i" in unit.lower() else 1000) ** _UNITS[unit[0].upper()]
 
 
-class PlatformSettings(SharedSettings):
-    """What the commands and the asset graph read."""
+class DuckDbSettings(EnvironmentSettings):
+    """How much of the machine DuckDB may use."""
 
-    READ_BY: ClassVar[tuple[str, ...]] = ("commands", "asset graph")
-
-    tracking_uri: str = setting(
-        Variable(
-            "MLFLOW_TRACKING_URI",
-            "the URI of an MLflow tracking server or database",
-            default="`sqlite:///<home>/mlflow.db`",
-            secret=True,
-        ),
-        "MLflow tracking server and model registry.",
-        default_factory=lambda values: f"sqlite:///{values['home'] / 'mlflow.db'}",
-    )
     threads: Annotated[int, BeforeValidator(matches("[0-9]+"))] = setting(
         Variable("LOAN_THREADS", "a whole number from 1 to 1024", default=f"cores, at most {MAX_DEFAULT_THREADS}"),
         "Threads of DuckDB. Results do not depend on it. `training.threads` in `defs.yaml` sets those of training.",
@@ -167,7 +190,8 @@ class PlatformSettings(SharedSettings):
         default_factory=_half_of_memory,
     )
 
-    @property
-    def embedded_tracking(self) -> bool:
-        """Whether MLflow runs on the home's own database."""
-        return self.tracking_uri == f"sqlite:///{self.mlflow_database}"
+
+class PlatformSettings(DuckDbSettings, TrackingSettings, SharedSettings):
+    """What the commands read, and the asset graph by its parts."""
+
+    READ_BY: ClassVar[tuple[str, ...]] = ("commands", "asset graph")

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import accepted_sql, faults_sql, profile_sql, suspect_sql, typed_sql

@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
-from loan_platform.core.book.contract_parts import Column, Feature
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import Feature
 
 WIDEST = 1e5  # of a column without a maximum
 

@@ -14,7 +14,7 @@ from loan_platform.adapters.drafting.source_profile import (
     stage_source,
     with_likely_encoding,
 )
-from loan_platform.adapters.sources.resolve import resolve
+from loan_platform.adapters.sources.resolve import absolute, resolve
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.constants import TARGET
@@ -98,11 +98,6 @@ def draft_book(request: BookRequest, warehouse: Warehouse, cache: Path, threads:
         progress(f"{len(plan.kept)} columns to type and judge")
         draft = _judged(request, raw, plan, (why, others), _Staging(warehouse, folder, threads), columns)
         return replace(draft, encoding=policy.encoding)
-
-
-def absolute(source: str) -> str:
-    """The source as `defs.yaml` has it: an absolute path, or a URI."""
-    return source if source.startswith("gs://") else str(Path(source).expanduser().absolute())
 
 
 @dataclass(frozen=True)

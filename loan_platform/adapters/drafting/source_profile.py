@@ -13,7 +13,8 @@ from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
 from loan_platform.core.book.column_types import BLANKS
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.contract_parts import MISSING_MARKERS
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError

@@ -5,10 +5,13 @@ that no later start repairs. So each database is built aside, by one process, an
 is in place is therefore complete, and a start that was killed is simply done again.
 """
 
+import errno
 import hashlib
 import logging
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,9 +20,9 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.atomic_files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.checkout import checkout_root, code_root
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import LedgerSettings, PlatformSettings, TrackingSettings
 
-_LAYOUT = 1
+_LAYOUT = 2
 _LOCK_SECONDS = 180
 
 
@@ -36,36 +39,62 @@ def ensure_home(settings: PlatformSettings) -> None:
         HomeError: the folder cannot be made or written, or another process holds the set-up lock for minutes.
         DiskFullError: no space is left; the next start continues.
     """
-    try:
+    ensure_run_home(settings)
+    ensure_ledger(settings)
+
+
+def ensure_run_home(settings: TrackingSettings) -> None:
+    """Make what every run of the asset graph needs: the home without the ledger. Errors are those of `ensure_home`."""
+    with _explained(settings.home):
         settings.home.mkdir(parents=True, exist_ok=True)
+        _require_writable(settings.home)
         if not _is_ready(settings):
             with FileLock(settings.home / ".init.lock", timeout=_LOCK_SECONDS):
                 if not _is_ready(settings):
                     _initialise(settings)
+
+
+def ensure_ledger(settings: LedgerSettings) -> None:
+    """Make the schema of the promotion ledger, in a home that is there. Errors are those of `ensure_home`."""
+    marker, identity = settings.home / ".ledger", _hashed(settings.ledger_url)
+    with _explained(settings.home):
+        if not _says(marker, identity):
+            with explained_disk_full(marker):
+                Ledger(settings.ledger_url).create()
+                atomic_write(marker, identity)
+
+
+@contextmanager
+def _explained(home: Path) -> Iterator[None]:
+    try:
+        yield
     except Timeout as error:
         raise HomeError(
             f"another process has held {error.lock_file} for {_LOCK_SECONDS} s: end it and start again"
         ) from error
     except OSError as error:
         raise HomeError(
-            f"{settings.home} cannot be set up ({error.filename}: {error.strerror}): give this user the "
+            f"{home} cannot be set up ({error.filename}: {error.strerror}): give this user the "
             "rights to it, or name another folder in LOAN_PLATFORM_HOME"
         ) from error
 
 
-def _is_ready(settings: PlatformSettings) -> bool:
-    marker = settings.home / ".initialised"
+def _require_writable(home: Path) -> None:
+    if not os.access(home, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(home))
+
+
+def _is_ready(settings: TrackingSettings) -> bool:
     databases = [_runs_database(settings.dagster_home)] if _dagster_on_sqlite() else []
     databases += [settings.mlflow_database] if settings.embedded_tracking else []
     return (
-        marker.is_file()
-        and marker.read_text() == _identity(settings)
+        _says(settings.home / ".initialised", _hashed(settings.tracking_uri))
         and all(database.is_file() for database in databases)
         and _same_text(settings.dagster_home / "dagster.yaml", _dagster_yaml())
     )
 
 
-def _initialise(settings: PlatformSettings) -> None:
+def _initialise(settings: TrackingSettings) -> None:
     building = settings.home / ".building"
     remove(building)  # of a start that was killed
     with explained_disk_full(building):
@@ -77,9 +106,8 @@ def _initialise(settings: PlatformSettings) -> None:
         if settings.embedded_tracking:
             settings.mlartifacts.mkdir(exist_ok=True)
             _build_mlflow(building / "mlflow.db", settings)
-        Ledger(settings.ledger_url).create()
         remove(building)
-        atomic_write(settings.home / ".initialised", _identity(settings))
+        atomic_write(settings.home / ".initialised", _hashed(settings.tracking_uri))
 
 
 def _build_dagster(building: Path, home: Path) -> None:
@@ -96,7 +124,7 @@ def _build_dagster(building: Path, home: Path) -> None:
         _move_in(building / part, home / part)
 
 
-def _build_mlflow(building: Path, settings: PlatformSettings) -> None:
+def _build_mlflow(building: Path, settings: TrackingSettings) -> None:
     if settings.mlflow_database.exists():
         return
     # Its messages about table creation are news to nobody.
@@ -137,7 +165,10 @@ def _same_text(one: Path, other: Path) -> bool:
     return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _identity(settings: PlatformSettings) -> str:
-    """Which databases were set up; hashed, since their addresses may hold a password."""
-    which = f"{_LAYOUT} {settings.tracking_uri} {settings.ledger_url}"
-    return hashlib.sha256(which.encode()).hexdigest()
+def _says(marker: Path, text: str) -> bool:
+    return marker.is_file() and marker.read_text() == text
+
+
+def _hashed(address: str) -> str:
+    """Which database was set up; hashed, since its address may hold a password."""
+    return hashlib.sha256(f"{_LAYOUT} {address}".encode()).hexdigest()

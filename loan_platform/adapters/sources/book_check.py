@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loan_platform.adapters.sources.findings import Findings
+from loan_platform.adapters.sources.gcs import is_in_bucket
 from loan_platform.adapters.sources.missing_columns import find_missing_columns, find_seldom_missing
 from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.rule_check import engine_issues
@@ -17,8 +18,6 @@ from loan_platform.core.checking.book_check import BookCheck
 from loan_platform.core.errors import Issue, SourceError
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.unit_evidence import checked_columns
-
-BUCKET = "gs://"
 
 
 def check_sources(check: BookCheck, home: Path, overrides: Mapping[str, str], prefix: str) -> Findings:
@@ -56,7 +55,7 @@ def _files(
     assert check.attributes is not None
     source, override = check.attributes.sources[name], overrides.get(name)
     path = ("attributes", "sources", name, "path")
-    if (override or source.path).startswith(BUCKET):
+    if is_in_bucket(override or source.path):
         message = "the source is in a bucket and was not checked"
         found.notes.append(check.defs.issue(path, message, "", "source_not_checked"))
         return []

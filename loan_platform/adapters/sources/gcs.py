@@ -13,6 +13,7 @@ from typing import Any
 from loan_platform.core.errors import SourceError
 
 PATIENCE_S = 30.0  # Google's client would try for two minutes
+SCHEME = "gs://"
 _CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -40,6 +41,11 @@ class GcsAccess:
             return GCSResource(project=self.project).get_client()
 
 
+def is_in_bucket(source: str) -> bool:
+    """Whether a source is a gs:// URI."""
+    return source.startswith(SCHEME)
+
+
 def download(uri: str, cache: Path, hint: str, max_bytes: int, access: GcsAccess | None = None) -> list[Path]:
     """Local copies of the objects that `uri` (gs://bucket/name, globs allowed) matches, sorted by name.
 
@@ -52,9 +58,9 @@ def download(uri: str, cache: Path, hint: str, max_bytes: int, access: GcsAccess
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
 
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    bucket, _, name = uri.removeprefix(SCHEME).partition("/")
     if not bucket or not name:
-        raise SourceError(uri, "names no object", "Write gs://bucket/name; the name may be a glob.")
+        raise SourceError(uri, "names no object", f"Write {SCHEME}bucket/name; the name may be a glob.")
     try:
         client = (access or GcsAccess()).client()
         blobs = _matching(client, bucket, name)
@@ -94,7 +100,7 @@ def _matching(client: Any, bucket: str, name: str) -> list[Any]:
 def _copy(blob: Any, cache: Path, max_bytes: int) -> Path:
     if (blob.size or 0) > max_bytes:
         raise SourceError(
-            f"gs://{blob.bucket.name}/{blob.name}",
+            f"{SCHEME}{blob.bucket.name}/{blob.name}",
             f"is larger than the allowed {max_bytes:,} bytes",
             "Raise `max_bytes` of the source if the size is right.",
         )

@@ -14,7 +14,7 @@ import polars as pl
 from loan_platform.adapters.csv_files.header import canonical_names, check_names
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
-from loan_platform.core.book.contract_parts import Column, plain_name
+from loan_platform.core.book.parts.columns import Column, plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import SourceError

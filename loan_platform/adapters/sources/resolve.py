@@ -2,13 +2,10 @@
 
 import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from loan_platform.adapters.sources.gcs import GcsAccess, download, is_in_bucket
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
-
-if TYPE_CHECKING:
-    from loan_platform.adapters.sources.gcs import GcsAccess
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -20,7 +17,7 @@ def resolve(
     cache: Path,
     override: str | None = None,
     variable: str | None = None,
-    gcs: "GcsAccess | None" = None,
+    gcs: GcsAccess | None = None,
 ) -> list[Path]:
     """Local files of a source, sorted by path.
 
@@ -37,12 +34,15 @@ def resolve(
     """
     text = override or source.path
     hint = f"Check the path, or set {variable} to another one" if variable else "Check the path"
-    if text.startswith("gs://"):
-        from loan_platform.adapters.sources.gcs import download
-
+    if is_in_bucket(text):
         return download(text, cache, hint, source.max_bytes, gcs)
     path = Path(text).expanduser()
     return _local(path if path.is_absolute() or override else home / path, hint)
+
+
+def absolute(source: str) -> str:
+    """A source that is the same from every folder: an absolute path, or the URI as it is."""
+    return source if is_in_bucket(source) else str(Path(source).expanduser().absolute())
 
 
 def _local(path: Path, hint: str) -> list[Path]:

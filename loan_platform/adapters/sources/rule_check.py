@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.book.sql import parsed
 from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema

@@ -9,7 +9,7 @@ import polars as pl
 
 from loan_platform.adapters.csv_files.blocks import is_parquet, lines
 from loan_platform.adapters.csv_files.header import canonical_names, check_unique, likely_header
-from loan_platform.core.book.contract_parts import plain_name
+from loan_platform.core.book.parts.columns import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table

@@ -8,7 +8,7 @@ import duckdb
 
 from loan_platform.adapters.sources.relation import raw_columns
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Target
+from loan_platform.core.book.parts.columns import Column, Target
 from loan_platform.core.book.sql import SqlError, columns_read, quote_identifier
 from loan_platform.core.errors import Issue
 from loan_platform.core.staging.table import Table

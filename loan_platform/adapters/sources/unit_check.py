@@ -6,7 +6,7 @@ import duckdb
 
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import Issue, SourceError
 from loan_platform.core.staging.table import LayoutFiles, Table

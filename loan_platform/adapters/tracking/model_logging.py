@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from loan_platform.adapters.tracking.model_format import FORMAT_TAG, MODEL_FORMAT
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.scoring.answer import ANSWER_SCHEMA
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 
 from loan_platform.core.book.column_types import COLUMN_TYPES
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.features.row_rules import broken_detail
 from loan_platform.core.scoring.scoring_model import ScoringModel
 

@@ -77,8 +77,9 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
             for batch in chosen_batches(context, partitions):
                 _tell(context, files, book, batch, batch in chosen)
         context.log.info(f"{scored.height:,} applications scored in {len(chosen)} batch(es)")
-        rows = {} if is_partitioned(context) else {"dagster/row_count": scored.height}
-        counts = {"rows_scored": scored.height, "batches": len(chosen), "model_version": champion.version}
+        version = champion.version
+        rows = {} if is_partitioned(context) else {"dagster/row_count": scored.height, "model_version": version}
+        counts = {"rows_scored": scored.height, "batches": len(chosen), "champion_version": version}
         for name in NAMES:
             yield dg.MaterializeResult(asset_key=asset_key(book, name), metadata=counts | rows)
 

@@ -24,7 +24,7 @@ from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import JOINED, asset_key, book_asset, book_spec, clean_asset, clean_assets
 from loan_platform.assets.specs.explained import explained
 from loan_platform.core.book.constants import MAIN_TABLE
-from loan_platform.core.book.contract_parts import SourceTable
+from loan_platform.core.book.parts.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import expectations_for_source
 

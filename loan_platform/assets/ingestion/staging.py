@@ -16,7 +16,7 @@ from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
 from loan_platform.assets.specs.book_assets import asset_key, clean_asset
 from loan_platform.core.book.constants import MAIN_TABLE
-from loan_platform.core.book.contract_parts import SourceTable
+from loan_platform.core.book.parts.contract_parts import SourceTable
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.staging.rules import Rule
 from loan_platform.core.staging.staging_report import DroppedValues, StagingReport

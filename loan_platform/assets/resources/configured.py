@@ -13,14 +13,14 @@ from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.resources.service_records import ServiceRecordsResource
 from loan_platform.assets.resources.sources import SourcesResource
 from loan_platform.assets.resources.warehouse import WarehouseResource
-from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.checkout import code_root
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import TrackingSettings
 
 
-def platform_resources(settings: PlatformSettings) -> dict[str, dg.ConfigurableResource]:
+def platform_resources(settings: TrackingSettings) -> dict[str, dg.ConfigurableResource]:
     """Every resource by the name of the asset parameter that takes it.
 
+    A setting that only some assets need is read when they open its resource: if it is unusable, they alone fail.
     An address that may hold a password is a `dg.EnvVar`: Dagster shows the variable's name, never its value.
     """
     gcs = GcsResource(
@@ -28,19 +28,18 @@ def platform_resources(settings: PlatformSettings) -> dict[str, dg.ConfigurableR
     )
     scratch = str(settings.cache)
     artifacts = str(settings.mlartifacts) if settings.embedded_tracking else None
-    audit_key = AuditSettings.for_portfolio("any_book").key  # the same for every book
     return {
         "lake": LakeResource(root=str(settings.lake)),
         "reports": ReportsResource(root=str(settings.reports)),
-        "warehouse": WarehouseResource(threads=settings.threads, memory_limit=settings.memory_limit, scratch=scratch),
+        "warehouse": WarehouseResource(scratch=scratch),
         "gcs": gcs,
         "sources": SourcesResource(home=str(settings.home), cache=scratch, gcs=gcs),
         "mlflow": MlflowResource(
             tracking_uri=_variable("MLFLOW_TRACKING_URI") or settings.tracking_uri, artifacts=artifacts
         ),
-        "ledger": LedgerResource(url=_variable("LOAN_LEDGER_URL") or settings.ledger_url),
+        "ledger": LedgerResource(url=_variable("LOAN_LEDGER_URL")),
         "bentos": BentosResource(store=str(settings.bentos), checkout=str(code_root())),
-        "service_records": ServiceRecordsResource(folder=str(settings.service), key_file=str(audit_key)),
+        "service_records": ServiceRecordsResource(folder=str(settings.service)),
     }
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import TrackingSettings
 
 
 class HomeResource(dg.ConfigurableResource):
@@ -10,6 +10,6 @@ class HomeResource(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Create the folders and databases of the home where they are missing."""
-        from loan_platform.adapters.platform.home import ensure_home
+        from loan_platform.adapters.platform.home import ensure_run_home
 
-        ensure_home(PlatformSettings.from_environment())
+        ensure_run_home(TrackingSettings.from_environment())

@@ -1,5 +1,6 @@
 """The promotion ledger: which version is champion, since when and why."""
 
+import os
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import LedgerSettings
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion, Ledger
@@ -16,13 +17,22 @@ if TYPE_CHECKING:  # imports SQLAlchemy
 class LedgerResource(HomeResource):
     """The promotion ledger: an append-only table with every decision about a version, in SQLite or PostgreSQL."""
 
-    url: str = Field(description="Address of the database.")
+    url: str | None = Field(
+        default=None, description="Address of the database. Empty: a SQLite file in the platform home."
+    )
 
     def open(self) -> "Ledger":
-        """The ledger of all books."""
-        from loan_platform.adapters.ledger.ledger import Ledger
+        """The ledger of all books.
 
-        return Ledger(self.url.strip())
+        Raises:
+            SettingsError: LOAN_LEDGER_URL has an unusable value.
+        """
+        from loan_platform.adapters.ledger.ledger import Ledger
+        from loan_platform.adapters.platform.home import ensure_ledger
+
+        settings = LedgerSettings.from_environment(os.environ | {"LOAN_LEDGER_URL": self.url or ""})
+        ensure_ledger(settings)
+        return Ledger(settings.ledger_url)
 
     def champion(self, book: Portfolio) -> "Champion":
         """The book's champion.

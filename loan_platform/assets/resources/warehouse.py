@@ -10,6 +10,7 @@ from pydantic import Field
 
 from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.settings.platform import DuckDbSettings
 
 if TYPE_CHECKING:  # imported when first used: every Dagster process loads this module
     from loan_platform.adapters.warehouse.accumulate import Accumulator
@@ -19,11 +20,12 @@ if TYPE_CHECKING:  # imported when first used: every Dagster process loads this 
 
 
 class WarehouseResource(HomeResource):
-    """DuckDB in the process of the run: it reads raw files, types their rows and joins linked sources."""
+    """DuckDB in the process of the run: it reads raw files, types their rows and joins linked sources.
 
-    threads: int = Field(description="Cores that DuckDB uses.")
-    memory_limit: str = Field(description="Memory that DuckDB uses, such as 4GB. What does not fit goes to `scratch`.")
-    scratch: str = Field(description="Folder for temporary files.")
+    LOAN_THREADS and LOAN_MEMORY_LIMIT say how much of the machine it uses.
+    """
+
+    scratch: str = Field(description="Folder for temporary files, and for what exceeds LOAN_MEMORY_LIMIT.")
 
     def open(self) -> "Warehouse":
         """Read and stage raw files."""
@@ -52,4 +54,5 @@ class WarehouseResource(HomeResource):
     def _session(self) -> "DuckDbSession":
         from loan_platform.adapters.warehouse.session import DuckDbSession
 
-        return DuckDbSession(self.threads, self.memory_limit, Path(self.scratch))
+        limits = DuckDbSettings.from_environment()
+        return DuckDbSession(limits.threads, limits.memory_limit, Path(self.scratch))

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from loan_platform.core.book.column_types import BLANKS, COLUMN_TYPES, EXACT
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.core.staging.keys import refused_pattern
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.monitoring.reference import VariableReference
 from loan_platform.core.scoring.scoring_model import ScoringModel
 

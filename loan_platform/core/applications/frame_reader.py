@@ -26,7 +26,7 @@ from loan_platform.core.book.column_types import (
     LAST_DATE,
     NUMBERS,
 )
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.staging.keys import WHOLE_KEY
 
 ROW, KEY = "row", "key"

@@ -20,7 +20,7 @@ from loan_platform.core.book.column_types import (
     DateForm,
     NumberForm,
 )
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.staging.keys import INEXACT_KEY, NO_KEY, NoKeyError, canonical_key
 
 Parser = Callable[[Any], Any]

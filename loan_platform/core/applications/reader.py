@@ -14,7 +14,7 @@ from loan_platform.core.applications.application_schema import ApplicationSchema
 from loan_platform.core.applications.json_values import WrongValueError, key_text, parsers, simple_numbers
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.column_types import NUMBERS, spelling, trimmed
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
 from loan_platform.core.scoring.scoring_model import ScoringModel

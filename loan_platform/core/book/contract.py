@@ -7,9 +7,11 @@ from pydantic import model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.constants import EXPOSURE
-from loan_platform.core.book.contract_parts import Column, ContractParts, Feature
-from loan_platform.core.book.contract_rules import contract_issues
-from loan_platform.core.book.join_rules import join_issues
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.contract_parts import ContractParts
+from loan_platform.core.book.parts.contract_rules import contract_issues
+from loan_platform.core.book.parts.features import Feature
+from loan_platform.core.book.parts.join_rules import join_issues
 
 
 class Contract(ContractParts):

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import AliasChoices, Field, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
-from loan_platform.core.book.contract_parts import Share, Strict
+from loan_platform.core.book.parts.strict import Share, Strict
 from loan_platform.core.errors import Issue
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
-from loan_platform.core.book.contract_parts import Share, Strict
+from loan_platform.core.book.parts.strict import Share, Strict
 from loan_platform.core.errors import Issue
 
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]

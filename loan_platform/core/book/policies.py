@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest
-from loan_platform.core.book.contract_parts import Share, Strict, Text
 from loan_platform.core.book.date_formats import FORMAT_HINT, format_issue
 from loan_platform.core.book.decision_policies import DecisionPolicy, PromotionPolicy, ScorecardPolicy
 from loan_platform.core.book.monitoring_policies import DriftPolicy, PartitionPolicy
+from loan_platform.core.book.parts.strict import Share, Strict, Text
 from loan_platform.core.book.training_policies import SplitPolicy, TrainingPolicy
 from loan_platform.core.errors import Issue
 

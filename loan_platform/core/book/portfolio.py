@@ -9,7 +9,7 @@ from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.close_names import closest, did_you_mean
 from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Name, Strict, Text
+from loan_platform.core.book.parts.strict import Name, Strict, Text
 from loan_platform.core.book.policies import Policies
 from loan_platform.core.book.training_policies import NON_MONOTONE_FAMILIES
 from loan_platform.core.errors import Issue

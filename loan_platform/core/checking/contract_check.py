@@ -8,7 +8,7 @@ import polars as pl
 
 from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.file_check import FileCheck, check_file
 from loan_platform.core.checking.yaml_file import YamlFile, read_yaml
 from loan_platform.core.errors import Issue

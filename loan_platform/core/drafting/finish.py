@@ -8,8 +8,8 @@ import polars as pl
 
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Feature
 from loan_platform.core.book.monitoring_policies import PartitionPolicy
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import event_date
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn, event_column, judge

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.contract_parts import MISSING_MARKERS
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.draft import build_contract, describe_reasons
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import LeftOut, is_number_of_loan, is_personal, left_out, sounds_later

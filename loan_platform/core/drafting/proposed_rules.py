@@ -5,7 +5,7 @@ from itertools import permutations
 
 import polars as pl
 
-from loan_platform.core.book.contract_parts import RowRule
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.reading.names import MAX_LENGTH

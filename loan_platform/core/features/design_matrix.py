@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
-from loan_platform.core.book.contract_parts import Feature, Strict
+from loan_platform.core.book.parts.features import Feature
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.features.rare_states import Development, counts
 from loan_platform.core.features.undefined import LARGEST, TAIL, undefined_end
 

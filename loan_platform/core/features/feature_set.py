@@ -9,7 +9,8 @@ import polars as pl
 
 from loan_platform.core.book.column_types import COLUMN_TYPES
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature, RowRule
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import Feature, RowRule
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.features.feature_sql import feature_expression, feature_issues, first_line
 from loan_platform.core.features.row_rules import ALL_KEPT, Broken, all_kept, broken_rows, each_broken, rule_issues

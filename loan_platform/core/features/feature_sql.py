@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 from sqlglot import exp
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.sql import SqlError, parsed
 from loan_platform.core.errors import Issue
 from loan_platform.core.features.undefined import computed_sql

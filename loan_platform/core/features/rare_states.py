@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.training_policies import MIN_STATE_DEFAULTS, MIN_STATE_ROWS
 from loan_platform.core.features.undefined import LARGEST, TAIL
 

@@ -5,7 +5,7 @@ from functools import reduce
 
 import polars as pl
 
-from loan_platform.core.book.contract_parts import RowRule
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.feature_sql import beyond_its_row, first_line
 from loan_platform.core.features.undefined import never_raising

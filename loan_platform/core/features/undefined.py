@@ -9,7 +9,7 @@ from collections.abc import Callable
 import polars as pl
 from sqlglot import exp
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.sql import parsed
 
 LARGEST = 3.4e38  # of single precision, the type of the models' inputs

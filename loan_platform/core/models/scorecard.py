@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.models.base import FitContext, FittedModel, Flags, Floats, Matrix, Params, Sample, shares
 from loan_platform.core.models.logistic import Logistic, fit_logistic
 from loan_platform.core.models.portable import sum_columns

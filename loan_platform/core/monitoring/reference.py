@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.features.undefined import LARGEST
 
 Floats = NDArray[np.float64]

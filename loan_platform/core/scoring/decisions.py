@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from loan_platform.core.book.contract_parts import Share, Strict
 from loan_platform.core.book.decision_policies import DecisionPolicy, ScorecardPolicy
+from loan_platform.core.book.parts.strict import Share, Strict
 
 Floats = NDArray[np.float64]
 

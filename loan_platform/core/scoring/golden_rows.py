@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from loan_platform.core.book.column_types import COLUMN_TYPES
-from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 MIN_ROWS = 32

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 
 from pydantic import Field, ValidationError
 
-from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.errors import ExplainedError
 
 FORMAT = 2  # 2: the decision policy

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.models.base import Floats, Matrix
 from loan_platform.core.models.calibration import Platt

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from loan_platform.core.book.constants import EXPOSURE
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Layout, LayoutColumn
 from loan_platform.core.book.decision_policies import ScorecardPolicy
+from loan_platform.core.book.parts.columns import Column, Layout, LayoutColumn
 from loan_platform.core.book.sql import columns_read
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.feature_set import FeatureSet

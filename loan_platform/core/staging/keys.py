@@ -10,7 +10,7 @@ import re
 import polars as pl
 
 from loan_platform.core.book.column_types import BLANKS, trimmed
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_literal
 
 NO_KEY = "is a number with decimals, an exponent or separated thousands, which is no key"

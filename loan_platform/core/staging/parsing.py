@@ -16,7 +16,7 @@ from loan_platform.core.book.column_types import (
     NUMBER_FORMS,
     spelling,
 )
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.staging.dates import read_date, read_iso_time, read_strptime
 

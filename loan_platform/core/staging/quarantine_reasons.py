@@ -8,7 +8,8 @@ from typing import Literal
 
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.book.contract_parts import Column, RowRule
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.book.sql import quote_literal
 from loan_platform.core.rule_sql.engine_sql import engine_sql
 from loan_platform.core.staging.keys import NO_KEY

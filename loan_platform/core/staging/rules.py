@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, RowRule, SourceTable
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.contract_parts import SourceTable
+from loan_platform.core.book.parts.features import RowRule
 
 Severity = Literal["critical", "warning"]
 Kind = Literal[

@@ -6,7 +6,9 @@ from functools import cached_property
 
 from loan_platform.core.book.constants import LATEST_BY, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Layout, RowRule, SourceTable, Target, plain_name
+from loan_platform.core.book.parts.columns import Column, Layout, Target, plain_name
+from loan_platform.core.book.parts.contract_parts import SourceTable
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import columns_behind, quote_identifier, quote_literal
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.keys import key_value_sql
 from loan_platform.core.staging.parsing import first_try_sql, trimmed_sql, value_sql

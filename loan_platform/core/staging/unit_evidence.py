@@ -6,7 +6,7 @@ The counts never convert a value. They only decide whether a file is rejected as
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.parsing import plain_number_sql
 from loan_platform.core.staging.table import LayoutFiles, Table

@@ -11,7 +11,7 @@ import polars as pl
 
 from loan_platform.core.book.constants import EXPOSURE, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.rare_states import Development

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from loan_platform.core.book.contract_parts import RowRule
+from loan_platform.core.book.parts.features import RowRule
 from loan_platform_tests.support.own_books import drafted
 
 

@@ -15,6 +15,7 @@ from loan_platform.adapters.platform.home import HomeError, ensure_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings.checkout import checkout_root
 from loan_platform.settings.platform import PlatformSettings
+from loan_platform_tests.support.processes.rights import without_root
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 PROCESSES = 10
@@ -118,6 +119,16 @@ def test_a_held_lock_and_a_read_only_home_are_clear_errors(tmp_path: Path, monke
     nowhere = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": "/proc/1/home"})
     with pytest.raises(HomeError, match="LOAN_PLATFORM_HOME"):
         ensure_home(nowhere)
+
+
+def test_a_home_without_write_permission_is_told(ready: PlatformSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ready.home)  # the folders above are closed to others
+    ready.home.chmod(0o555)
+    try:
+        with without_root(), pytest.raises(HomeError, match=r": Permission denied\): give this user the rights to it"):
+            ensure_home(ready.model_copy(update={"home": Path()}))
+    finally:
+        ready.home.chmod(0o700)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 
-from loan_platform.adapters.sources.resolve import resolve
+from loan_platform.adapters.sources.resolve import absolute, resolve
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
 
@@ -124,6 +124,13 @@ def test_objects_of_a_bucket_are_fetched_once_per_generation(
     monkeypatch.setattr(bucket, "objects", {"in/a.csv": b"new"})
     monkeypatch.setattr(bucket, "generation", "2")
     assert [path.read_bytes() for path in _resolve("gs://loans/in/a.csv", tmp_path)] == [b"new"]
+
+
+def test_a_relative_path_becomes_absolute_and_a_uri_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("in/*.csv") == str(tmp_path / "in" / "*.csv")
+    assert absolute("~/loans.csv") == str(Path.home() / "loans.csv")
+    assert absolute("gs://loans/in/*.csv") == "gs://loans/in/*.csv"
 
 
 @pytest.mark.usefixtures("bucket")

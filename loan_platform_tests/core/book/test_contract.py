@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from loan_platform.core.book.book_errors import ContractError
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.errors import Issue
 

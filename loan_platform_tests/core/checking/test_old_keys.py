@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.book.contract_parts import Column, Feature
 from loan_platform.core.book.decision_policies import DecisionPolicy, ScorecardPolicy
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.book_check import check_book, load_book
 from loan_platform.core.checking.json_schemas import MODELS, schema_text
 from loan_platform.core.checking.model_fields import old_keys

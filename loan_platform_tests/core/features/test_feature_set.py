@@ -7,7 +7,7 @@ import pytest
 from polars import selectors
 
 import loan_platform
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.features.feature_set import FeatureError, FeatureSet
 from loan_platform.core.features.undefined import LARGEST

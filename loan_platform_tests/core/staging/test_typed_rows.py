@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import duckdb
 
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import accepted_sql, typed_sql
 from loan_platform_tests.support.ingest import book

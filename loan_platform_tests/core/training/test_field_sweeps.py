@@ -10,7 +10,8 @@ import pytest
 import loan_platform
 from loan_platform.core.book.column_types import NUMBERS
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.feature_set import FeatureSet

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Sample

@@ -11,13 +11,14 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from loan_platform_tests.support.bundles import make_ranged_bundle
+from loan_platform_tests.support.bundles import make_ranged_bundle, typed_rows
 from loan_platform_tests.support.service.browser import CHROMIUM, browser
 from loan_platform_tests.support.service.running import Home, serving
 
 pytestmark = pytest.mark.slow
 
 PREFIX = "/loans"
+ROWS = typed_rows().write_csv().encode()
 ADDRESS = re.compile(r"(?:src=|href=|fetch\(|from )\"([^\"#?]+)")
 ANSWERED = "document.querySelector('#main')?.hidden === false && !document.querySelector('#answered').hidden"
 HOPS = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -94,6 +95,15 @@ def test_the_document_names_its_own_folder(proxied: str) -> None:
     server = urljoin(address, document["servers"][0]["url"])
     assert server == proxied
     assert httpx.get(server.rstrip("/") + "/readyz").status_code == 200
+
+
+def test_the_location_of_a_batch_job_is_below_the_path(proxied: str) -> None:
+    address = urljoin(proxied, "api/v1/predict/batch")
+    accepted = httpx.post(address, content=ROWS, headers={"content-type": "text/csv"})
+    assert accepted.status_code == 202, accepted.text
+    job = urljoin(address, accepted.headers["location"])
+    assert job == f"{address}/{accepted.json()['job_id']}"
+    assert httpx.get(job).json()["job_id"] == accepted.json()["job_id"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)")

@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import polars as pl
@@ -15,7 +16,7 @@ def ended(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     """The state of a job that was just accepted, once it has ended."""
     assert answer.status_code == 202, answer.text
     job = answer.json()["job_id"]
-    assert answer.headers["location"] == f"{BATCH}/{job}"
+    assert urljoin(str(answer.url), answer.headers["location"]) == urljoin(str(answer.url), f"{BATCH}/{job}")
 
     def at_its_end() -> dict[str, Any] | None:
         told = client.get(f"{BATCH}/{job}", params={"limit": 1000}).json()

@@ -5,8 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.models.calibration import Platt
+from loan_platform.core.models.scorecard import ScorecardModel, Term
+from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.scoring.scoring_model import ScoringModel
+from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import ATTRIBUTES, CONTRACT
+from loan_platform_tests.support.bundles import answer_policy
 
 NAME = "dated_cars"
 MONTHS = tuple(f"2023-{month:02}" for month in range(1, 13))
@@ -52,6 +62,22 @@ def write_applications(path: Path, rows: Iterable[str]) -> None:
 def write_outcomes(path: Path, outcomes: dict[str, str]) -> None:
     """A file with the word on each loan: yes, no, or nothing while it is not known."""
     path.write_text("\n".join(["Contract No.;Paid back", *(f"{key};{word}" for key, word in outcomes.items())]) + "\n")
+
+
+def promote_by_hand(settings: PlatformSettings) -> None:
+    """Make a model the champion that was never trained: it reads the salary alone."""
+    contract, made = Contract.model_validate(DATED), settings.lake / NAME / "made_by_hand"
+    design = Design((DesignColumn(feature="log_salary"),))
+    term = Term(knots=(0.0, 20.0), pieces=((0.0, 0.0, -0.1, 1.0),), missing=0.0)
+    model = ScorecardModel(importance=(1.0,), intercept=-1.0, terms=(term,))
+    scoring = ScoringModel(contract, design, model, Platt(slope=1.0, intercept=0.0), answer_policy())
+    rows = pl.DataFrame({"salary": [1_000.0 * i for i in range(40)], "debt": 900.0, "region": "north"})
+    sha256 = write_bundle(made, scoring, {}, rows, {"family": "scorecard"})
+    stored = settings.lake / NAME / "trained_model" / sha256
+    stored.mkdir(parents=True)
+    made.rename(stored / "bundle")
+    who: dict[str, Any] = {"actor": "test", "run_id": "run", "verdict": {}}
+    Ledger(settings.ledger_url).promote(NAME, 1, sha256, expected_epoch=0, **who)
 
 
 def _rows(count: int, prefix: str, months: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column, Feature, RowRule, Target
+from loan_platform.core.book.parts.columns import Column, Target
+from loan_platform.core.book.parts.features import Feature, RowRule
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies
 from loan_platform.core.drafting.judging.roles import LeftOut

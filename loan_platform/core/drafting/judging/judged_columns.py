@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.drafting.judging.ranges import drafted_range
 from loan_platform.core.drafting.judging.roles import is_place, is_pricing, is_protected, sounds_later
 from loan_platform.core.drafting.judging.statistics import Statistics

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from loan_platform.core.book.contract_parts import Feature
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.judged_columns import JudgedColumn
 from loan_platform.core.drafting.judging.roles import is_place
 from loan_platform.core.drafting.judging.statistics import MIN_MISSING, Statistics

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.reading.names import MAX_LENGTH, display_name, identifiers
 from loan_platform.core.drafting.reading.numbers import find_unit

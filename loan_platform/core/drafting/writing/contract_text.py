@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from loan_platform.core.book.contract_parts import MISSING_MARKERS, Column, Feature
+from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.contract_parts import MISSING_MARKERS
+from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.core.drafting.judging.roles import UNREAD_DATE
 from loan_platform.core.drafting.judging.statistics import Statistics

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from loan_platform.core.book.contract_parts import Strict
+from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.book.policies import QuarantinePolicy
 from loan_platform.core.drafting.judging.draft import Counts, Draft
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.contract_parts import Column
+from loan_platform.core.book.parts.columns import Column
 
 TEXTS = {"description", "reason", "reason_not_known", "reason_group", "unit"}  # they change no probability
 

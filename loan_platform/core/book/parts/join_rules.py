@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.constants import MAIN_TABLE, RESERVED_NAMES, SOURCE_LOCATION
-from loan_platform.core.book.contract_parts import ContractParts, SourceTable
-from loan_platform.core.book.contract_rules import column_issues, source_name_issues
+from loan_platform.core.book.parts.column_rules import column_issues, source_name_issues
+from loan_platform.core.book.parts.contract_parts import ContractParts, SourceTable
 from loan_platform.core.book.sql import Query, SqlError, columns_read, query_of
 from loan_platform.core.errors import Issue
 
