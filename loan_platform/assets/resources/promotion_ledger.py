@@ -8,7 +8,7 @@ from pydantic import Field
 from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.settings.platform import LedgerSettings
+from loan_platform.settings.platform import LedgerSettings, PlatformSettings
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion, Ledger
