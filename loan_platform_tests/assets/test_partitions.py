@@ -47,9 +47,10 @@ def test_an_impossible_range_is_refused_as_documented(first: str, last: str, tol
     def scored(context: dg.AssetExecutionContext) -> None:
         require_range(context, book)
 
+    assets: list[Any] = [scored]
     tags = {RANGE_START: first, RANGE_END: last}
     with pytest.raises(ValueError, match=told):
-        dg.materialize([scored], tags=tags)
+        dg.materialize(assets, tags=tags)
 
 
 def keys_of(policy: dict[str, Any]) -> list[str]:
