@@ -18,7 +18,7 @@ from loan_platform_tests.support.evaluations import evaluation
 def test_a_missing_champion_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
     settings, book = PlatformSettings.from_environment(), car_loans()
-    ledger, resource = Ledger(settings.ledger_url), LedgerResource(url=settings.ledger_url)
+    ledger, resource = Ledger(settings.ledger_url), LedgerResource(home=str(settings.home), url=settings.ledger_url)
     ledger.create()
 
     def told() -> str:

@@ -37,7 +37,7 @@ def platform_resources(settings: TrackingSettings) -> dict[str, dg.ConfigurableR
         "mlflow": MlflowResource(
             tracking_uri=_variable("MLFLOW_TRACKING_URI") or settings.tracking_uri, artifacts=artifacts
         ),
-        "ledger": LedgerResource(url=_variable("LOAN_LEDGER_URL")),
+        "ledger": LedgerResource(home=str(settings.home), url=_variable("LOAN_LEDGER_URL")),
         "bentos": BentosResource(store=str(settings.bentos), checkout=str(code_root())),
         "service_records": ServiceRecordsResource(folder=str(settings.service)),
     }

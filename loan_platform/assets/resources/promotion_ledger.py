@@ -1,6 +1,7 @@
 """The promotion ledger: which version is champion, since when and why."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -8,7 +9,7 @@ from pydantic import Field
 from loan_platform.assets.resources.home import HomeResource
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.settings.platform import LedgerSettings, PlatformSettings
+from loan_platform.settings.platform import LedgerSettings, TrackingSettings
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion, Ledger
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # imports SQLAlchemy
 class LedgerResource(HomeResource):
     """The promotion ledger: an append-only table with every decision about a version, in SQLite or PostgreSQL."""
 
+    home: str = Field(description="The platform home.")
     url: str | None = Field(
         default=None, description="Address of the database. Empty: a SQLite file in the platform home."
     )
@@ -30,7 +32,8 @@ class LedgerResource(HomeResource):
         from loan_platform.adapters.ledger.ledger import Ledger
         from loan_platform.adapters.platform.home import ensure_ledger
 
-        settings = LedgerSettings.from_environment(os.environ | {"LOAN_LEDGER_URL": self.url or ""})
+        stated = {"LOAN_PLATFORM_HOME": self.home, "LOAN_LEDGER_URL": self.url or ""}
+        settings = LedgerSettings.from_environment(os.environ | stated)
         ensure_ledger(settings)
         return Ledger(settings.ledger_url)
 
@@ -43,7 +46,7 @@ class LedgerResource(HomeResource):
         ledger = self.open()
         champion = ledger.champion(book.name)
         if champion is None:
-            why = ledger.why_none(book.name) or _refused(book) or "materialize promoted_model first"
+            why = ledger.why_none(book.name) or _refused(book, Path(self.home)) or "materialize promoted_model first"
             raise NotMaterializedError(f"{book.name} has no champion: {why}")
         return champion
 
@@ -63,12 +66,12 @@ class LedgerResource(HomeResource):
         return versions[version]
 
 
-def _refused(book: Portfolio) -> str | None:
+def _refused(book: Portfolio, home: Path) -> str | None:
     """Why the newest model did not even become a version."""
     from loan_platform.adapters.storage.report_files import ReportFiles
     from loan_platform.core.evaluation.evaluation_report import Evaluation
 
-    reports = ReportFiles(PlatformSettings.from_environment().reports)
+    reports = ReportFiles(TrackingSettings.from_environment(os.environ | {"LOAN_PLATFORM_HOME": str(home)}).reports)
     if not (reports.root / book.name / "evaluation.json").is_file():
         return None
     refusals = reports.read(book.name, "evaluation.json", Evaluation).refusals
