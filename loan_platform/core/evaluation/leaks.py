@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from loan_platform.core.evaluation.auc_interval import auc_interval
 from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.intervals import auc_interval
 from loan_platform.core.evaluation.level_rates import other_half_rates
 
 MAX_ROWS = 200_000

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from loan_platform.core.book.decision_policies import PromotionPolicy
-from loan_platform.core.evaluation.auc_interval import auc_interval
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.gates.calibration_evidence import CalibrationEvidence, calibration_evidence
 from loan_platform.core.evaluation.gates.criterion import CriterionResult, at_least, at_most
+from loan_platform.core.evaluation.intervals import auc_interval
 
 CHANCE = 0.5  # AUC of a model that knows nothing
 RATE_TOLERANCE = 1.25  # factor between observed and predicted rate that does not matter

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.core.book.decision_policies import PromotionPolicy
-from loan_platform.core.evaluation.auc_interval import auc_standard_error, paired_auc_interval
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.gates.calibration_evidence import CalibrationEvidence, calibration_evidence
 from loan_platform.core.evaluation.gates.criterion import CriterionResult, at_most
 from loan_platform.core.evaluation.metrics import auc
+from loan_platform.core.evaluation.paired_auc import auc_standard_error, paired_auc_interval
 
 Floats = NDArray[np.float64]
 
