@@ -162,7 +162,7 @@ class AccumulatedAssets:
                 checked = checked.also(found)
             return Arrival(staged, counts), publisher.decide(candidates, checked)
 
-    def materializations(self, arrival: Arrival, **more: object) -> Iterator[dg.MaterializeResult]:
+    def materializations(self, arrival: Arrival, **more: Any) -> Iterator[dg.MaterializeResult]:
         """The three assets; `more` is metadata of the rows that count."""
         (accepted, quarantined), counts = staged_metadata(arrival.staged), arrival.counts
         changed = {name: getattr(counts, name) for name in ("added", "unchanged", "replacing", "outranked", "removed")}

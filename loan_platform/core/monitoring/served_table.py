@@ -68,7 +68,8 @@ def with_known(read: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
         return read
     gone = known.join(read, on="request_id", how="anti").with_columns(pl.lit(None, pl.String).alias("inputs"))
     absent = (pl.lit(None, kind).alias(name) for name, kind in read.schema.items() if name not in gone.columns)
-    return merge_tables([gone.with_columns(*absent).select(read.columns).cast(dict(read.schema)), read])
+    columns = (pl.col(name).cast(kind) for name, kind in read.schema.items())
+    return merge_tables([gone.with_columns(*absent).select(*columns), read])
 
 
 def last_answers(served: pl.DataFrame, entity_key: str) -> pl.DataFrame:
