@@ -68,7 +68,7 @@ faults: $(READY) ## Run the fault tests at full size (about an hour)
 	  loan_platform_tests/adapters
 
 score: $(READY) ## Score a book's applications: make score BOOK=lending_club FILE=new.csv REPLACE=2018-01
-	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $${FILE:+--file "$$FILE"} $${REPLACE:+--replace "$$REPLACE"} $${MAY_SHRINK:+--may-shrink "$$MAY_SHRINK"}
+	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $${FILE:+--file "$$FILE"} $${REPLACE:+--replace "$$REPLACE"} $${MAY_SHRINK:+--may-shrink "$$MAY_SHRINK"} $${IGNORE_QUARANTINED:+--ignore-quarantined}
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init
