@@ -1,6 +1,7 @@
 """Numbers that stand for a kind of missing value, and numbers that only look so."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -16,12 +17,12 @@ DAYS = [int(x) for x in DRAW.integers(-17_000, -1, 600)]
 LATE = [0] * 400 + [1] * 120 + [2] * 60 + [12] * 20
 
 
-def read(values: list[object], name: str = "x") -> Reading:
+def read(values: Sequence[object], name: str = "x") -> Reading:
     table = pl.DataFrame(list(Counter(map(str, values)).items()), schema=["text", "count"], orient="row")
     return readings({name: table}, {name: tuple(name.split("_"))})[name]
 
 
-def codes(values: list[object], name: str = "x") -> list[int]:
+def codes(values: Sequence[object], name: str = "x") -> list[int]:
     return [code.value for code in read(values, name).codes]
 
 
@@ -44,7 +45,7 @@ def codes(values: list[object], name: str = "x") -> list[int]:
         ([0.25, 0.5, 0.75] * 200, {-9: 250, 99: 4}),
     ],
 )
-def test_a_repeated_number_apart_from_the_rest_is_a_code(values: list[object], added: dict[int, int]) -> None:
+def test_a_repeated_number_apart_from_the_rest_is_a_code(values: Sequence[object], added: dict[int, int]) -> None:
     found = read([*values, *(code for code, rows in added.items() for _ in range(rows))])
     assert {code.value: code.rows for code in found.codes} == added
     assert sorted(found.no_values, key=int) == sorted(map(str, added), key=int)
@@ -65,7 +66,7 @@ def test_a_repeated_number_apart_from_the_rest_is_a_code(values: list[object], a
         ([10115, 20095, 80331] * 100 + [99999] * 30, "zip"),
     ],
 )
-def test_other_numbers_are_values(values: list[object], name: str) -> None:
+def test_other_numbers_are_values(values: Sequence[object], name: str) -> None:
     assert codes(values, name) == []
 
 

@@ -1,5 +1,7 @@
 """What stands in for a state of a feature that training saw too seldom."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -16,7 +18,7 @@ def _feature(name: str, **keys: str) -> Feature:
     return Feature.model_validate({"name": name, "sql": name, "description": name, "reason": name, **keys})
 
 
-def _learn(feature: Feature, values: list[float | str | None], target: np.ndarray, **policy: int) -> Design:
+def _learn(feature: Feature, values: Sequence[float | str | None], target: np.ndarray, **policy: int) -> Design:
     frame = pl.DataFrame({feature.name: values})
     return Design.learn((feature,), frame, np.arange(len(values)), Development(target, **policy))
 
