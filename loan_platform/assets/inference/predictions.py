@@ -50,7 +50,7 @@ def prediction_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _predictions(book: Portfolio) -> dg.AssetsDefinition:
-    upstream = ["applications", "promoted_model"]
+    upstream = ["applications", "decision_policy"]
 
     @dg.multi_asset(
         name=f"{book.name}__{PREDICTIONS}",

@@ -12,6 +12,8 @@ from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger, challenger_of
 from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, compare
 from loan_platform.core.evaluation.gates.contract_changes import reason_to_withdraw, was_edited
+from loan_platform.core.scoring.bundle import trained_sha256
+from loan_platform.core.scoring.policy_change import changed_answers
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 if TYPE_CHECKING:  # imports SQLAlchemy
@@ -44,7 +46,7 @@ def comparison(book: Portfolio, models: ModelStore, model: StoredModel, champion
     rows, old, new = model.frame("test_rows"), stored.bundle().model, model.bundle().model
     seen = pl.Series(rows[book.contract.entity_key]).is_in(_development_keys(stored).implode())
     return compare(
-        champion.model_sha256,
+        trained_sha256(stored.bundle()),  # a policy version of the newest model is that model
         rows[TARGET].to_numpy(),
         new.score(rows)["probability"].to_numpy(),
         old.score(rows)["probability"].to_numpy(),
@@ -60,14 +62,5 @@ def _development_keys(stored: StoredModel) -> pl.Series:
 
 def _other_answers(old: ScoringModel, new: ScoringModel) -> list[str]:
     """What differs in the answers beside the probability."""
-    before, after = old.policy.decision, new.policy.decision
-    cut_offs = (before.approve_below, before.decline_from) != (after.approve_below, after.decline_from)
-    changed = {
-        f"the cut-offs (approve below {before.approve_below:g}, decline from {before.decline_from:g}; now "
-        f"{after.approve_below:g} and {after.decline_from:g})": cut_offs,
-        "the loss given default": before.loss_given_default != after.loss_given_default,
-        "the risk bands": (before.medium_from, before.high_from) != (after.medium_from, after.high_from),
-        "the points scale": old.policy.scorecard != new.policy.scorecard,
-        "the contract": old.contract != new.contract,
-    }
-    return [name for name, differs in changed.items() if differs]
+    contract = ["the contract"] if old.contract != new.contract else []
+    return [*changed_answers(old.policy, new.policy), *contract]

@@ -16,11 +16,12 @@ from loan_platform.core.evaluation.evaluation_report import (
     VintageReport,
 )
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
-from loan_platform.core.evaluation.intervals import auc_interval, gini_of, intervals
+from loan_platform.core.evaluation.intervals import auc_interval, intervals
 from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc, strongest
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
+from loan_platform.core.evaluation.policy_effect import approved_loans
 from loan_platform.core.evaluation.promotion_report import RuleReport
-from loan_platform.core.scoring.decisions import APPROVED, decision_table
+from loan_platform.core.scoring.decisions import decision_table
 from loan_platform.core.training.report import TrainedCandidate
 
 
@@ -60,11 +61,7 @@ def approved_of(model: StoredModel) -> ApprovedReport:
     """The test loans that a stored model approves."""
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[model.training().chosen].to_numpy()
-    chosen = (model.bundle().model.policy.decision.decisions(probability) == APPROVED).to_numpy()
-    rows, defaults = int(chosen.sum()), int(target[chosen].sum())
-    both = 0 < defaults < rows
-    gini = gini_of(auc_interval(target[chosen], probability[chosen])) if both else None
-    return ApprovedReport(rows=rows, defaults=defaults, gini=gini)
+    return approved_loans(model.bundle().model.policy.decision, target, probability)
 
 
 def _candidate(predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:

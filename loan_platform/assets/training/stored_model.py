@@ -47,6 +47,7 @@ def store_model(lake: LakeResource, book: Portfolio, features: pl.DataFrame, res
         _write(draft, "test_predictions", result.test_predictions)
         _write(draft, "development", sample.gather_every(-(-sample.height // DEVELOPMENT_SAMPLE)))
         _write(draft, "development_keys", development.select(entity))
+        _write(draft, "calibration_loans", result.calibration_loans)
         (draft / "training.json").write_text(result.report().to_json())
         return models.publish(draft, sha256)
 
@@ -91,5 +92,7 @@ def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
         "choice": result.choice.reason,
         "split": result.split.report().model_dump(mode="json"),
         "use_pricing": book.training.use_pricing,
-        "drift": book.drift.model_dump(mode="json", include={"warning", "critical", "null_quantile", "min_rows"}),
+        "drift": book.drift.model_dump(
+            mode="json", include={"warning", "critical", "null_quantile", "min_rows", "min_feature_share"}
+        ),
     }
