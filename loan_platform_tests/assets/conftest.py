@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from loan_platform.cli.main import main
 from loan_platform.cli.score import ScoringRequest, run_score
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.dated_cars import (
     DATED,
     DATED_ATTRIBUTES,

@@ -22,7 +22,7 @@ from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.staging.table import Table
 from loan_platform.definitions import defs
 from loan_platform.settings.platform import PlatformSettings
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.linked_cars import (
     APPLICATIONS,
     ATTRIBUTES,

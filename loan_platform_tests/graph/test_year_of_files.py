@@ -14,7 +14,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.dated_cars import (
     DATED,
     DATED_ATTRIBUTES,

@@ -24,8 +24,8 @@ from loan_platform.core.scoring.bundle import load_bundle
 from loan_platform.definitions import defs
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import make_bundle
-from loan_platform_tests.support.homes import ready_home
 from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.service.running import BOOK
 
 pytestmark = pytest.mark.slow

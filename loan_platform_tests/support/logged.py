@@ -14,7 +14,7 @@ from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 
 ROWS = typed_rows()
 ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]

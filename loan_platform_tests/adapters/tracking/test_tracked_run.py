@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.settings.platform import PlatformSettings
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 
 
 @pytest.fixture(scope="module")

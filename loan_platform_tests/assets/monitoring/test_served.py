@@ -32,7 +32,7 @@ from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
 from loan_platform_tests.support.evaluations import evaluation
-from loan_platform_tests.support.homes import ready_home
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 400, 40)])
