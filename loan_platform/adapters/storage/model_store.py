@@ -34,7 +34,7 @@ class StoredModel:
     | in its directory | content |
     | --- | --- |
     | `bundle/` | the model |
-    | `test_rows.parquet` | typed out-of-time loans |
+    | `test_rows.parquet` | typed out-of-time loans, with file and line |
     | `test_predictions.parquet` | predictions of each candidate for these loans |
     | `development.parquet` | sample of features and scores of the development loans |
     | `training.json` | how the model was chosen |
