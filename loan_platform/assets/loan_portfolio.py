@@ -113,10 +113,10 @@ def _books(package: Path) -> list[dg.Definitions]:
         try:
             books.append(tree.build_defs(path.parent))
         except Exception:  # Dagster's own errors tell of one issue, or of one file
-            found = () if other_component(path.parent) else check_book(path.parent).issues
-            if not found:
+            check = None if other_component(path.parent) else check_book(path.parent)
+            if check is None or check.portfolio is not None or not check.issues:
                 raise
-            issues += found
+            issues += check.issues
     if issues:
         raise ContractError(issues)
     return books

@@ -36,7 +36,7 @@ class StoredModel:
     | in its directory | content |
     | --- | --- |
     | `bundle/` | the model |
-    | `test_rows.parquet` | typed out-of-time loans |
+    | `test_rows.parquet` | typed out-of-time loans, with file and line |
     | `test_predictions.parquet` | predictions of each candidate for these loans |
     | `development.parquet` | sample of features and scores of the development loans |
     | `development_keys.parquet` | keys of all development loans |

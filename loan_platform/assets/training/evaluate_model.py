@@ -17,7 +17,7 @@ from loan_platform.core.evaluation.evaluation_report import (
 )
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
 from loan_platform.core.evaluation.intervals import auc_interval, intervals
-from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc, strongest
+from loan_platform.core.evaluation.leaks import leak_alarms, places, sign_alarms, single_feature_auc, strongest
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
 from loan_platform.core.evaluation.policy_effect import approved_loans
 from loan_platform.core.evaluation.promotion_report import RuleReport
@@ -30,11 +30,15 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     training, predictions = model.training(), model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[training.chosen].to_numpy()
     scoring = model.bundle().model
-    features = scoring.features(model.frame("test_rows")).select(scoring.design.features)
+    rows = model.frame("test_rows")
+    features = scoring.features(rows).select(scoring.design.features)
     alone = single_feature_auc(features, target)
     best, policy = strongest(alone), book.promotion
     evidence = challenger_of(model.sha256, target, probability, alone[best], best)
-    alarms = leak_alarms(evidence.auc, alone, policy.max_auc, policy.max_feature_auc)
+    alarms = leak_alarms(evidence.auc, alone, policy.auc_ceiling, policy.feature_auc_ceiling)
+    told = [str(alarm) for alarm in alarms]
+    unknown = features.drop([alarm.feature for alarm in alarms if alarm.feature is not None])
+    told += sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows))
     decisions = decision_table(scoring.policy.decision, target, probability)
     return Evaluation(
         sha256=model.sha256,
@@ -48,7 +52,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature=best,
         strongest_feature_auc=alone[best].estimate,
         strongest_feature_interval=alone[best],
-        leak_alarms=tuple(str(alarm) for alarm in alarms),
+        leak_alarms=tuple(told),
+        ceiling_reason=policy.reason if policy.raised else None,
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
         approved=approved_of(model),

@@ -9,7 +9,7 @@ import polars as pl
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.resources.lake import LakeResource
-from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
@@ -38,7 +38,7 @@ def store_model(lake: LakeResource, book: Portfolio, features: pl.DataFrame, res
     development = features[result.split.training]
     scored = result.model.score_features(development)
     used = development.select(result.model.design.features)
-    test_rows = _typed_rows(files, book, result.test_predictions[entity])
+    test_rows = _typed_rows(files, book, result.test_predictions[entity], SOURCE_LOCATION)
     golden = _typed_rows(files, book, _spread(development[entity], GOLDEN_ROWS))
     sample = pl.concat([used, scored.select("probability")], how="horizontal")
     with models.draft() as draft:
@@ -58,13 +58,13 @@ def contract_sha256(contract: Contract) -> str:
     return hashlib.sha256(contract.model_dump_json().encode()).hexdigest()
 
 
-def _typed_rows(lake: Lake, book: Portfolio, keys: pl.Series) -> pl.DataFrame:
-    """The loans' columns as the model takes them, with key, event date and target, in the order of `keys`."""
+def _typed_rows(lake: Lake, book: Portfolio, keys: pl.Series, more: tuple[str, ...] = ()) -> pl.DataFrame:
+    """The loans' columns as the model takes them, with key, event date, target and `more`, in the order of `keys`."""
     contract = book.contract
     # Every column known at the decision: the champion of a later comparison may read others than this model.
     names = [c.name for c in contract.columns if c.available_at != "after_origination"]
     about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
-    loans = lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
+    loans = lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names, *more])))
     chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")
     if chosen.height != len(keys):
         raise NotMaterializedError(

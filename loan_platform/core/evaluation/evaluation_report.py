@@ -104,7 +104,8 @@ class Evaluation(Report):
         candidates: all families that were trained.
         not_trained: the reason for each family that cannot be chosen.
         strongest_feature: the feature with the highest AUC alone, by the lower end of its interval.
-        leak_alarms: one sentence for each AUC above its ceiling.
+        leak_alarms: one sentence for each AUC above its ceiling, and for each other feature that shows a leak.
+        ceiling_reason: why the policy has a ceiling above the usual one; None where it has none.
         rules: the results of the rules that hold without a champion.
         decisions: test loans by decision.
         approved: those approved, the reference of `core.performance`; None in reports of an earlier version.
@@ -122,6 +123,7 @@ class Evaluation(Report):
     strongest_feature_auc: float
     strongest_feature_interval: Interval | None = None
     leak_alarms: tuple[str, ...]
+    ceiling_reason: str | None = None
     rules: tuple[RuleReport, ...] = ()
     decisions: dict[str, DecisionReport]
     approved: ApprovedReport | None = None
