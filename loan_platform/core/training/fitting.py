@@ -17,7 +17,7 @@ from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
-from loan_platform.core.models.calibration import calibrate
+from loan_platform.core.models.calibration_fits import fit_calibration, fit_platt
 from loan_platform.core.models.families import BLEND, FITTED, NOT_LOG_ODDS
 from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.models.scorecard import ScorecardModel
@@ -128,7 +128,8 @@ def fit_calibrated(
 def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedModel, margin: Floats) -> Calibrated:
     target = data.calibration_sample.target
     halfway = book.split.kind == "out_of_time" and name not in NOT_LOG_ODDS
-    calibration = calibrate(margin, target, halfway)
+    fitted = (fit_calibration(method, margin, target, halfway) for method in ("isotonic", "platt"))
+    calibration = next((found for found in fitted if found), None) or fit_platt(margin, target)
     probability = sigmoid(calibration.log_odds(margin))
     profit = profit_curve(probability, target, data.calibration_exposure, book.decision)
     scoring = ScoringModel(
