@@ -49,6 +49,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature_interval=alone[best],
         leak_alarms=tuple(str(alarm) for alarm in alarms),
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
+        calibration=training.forward,
+        ages=training.ages,
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
         approved=approved_of(model),
         lift=tuple(LiftReport(**row) for row in lift_by_decile(target, probability).to_dicts()),

@@ -14,6 +14,7 @@ from loan_platform.core.models.portable import sigmoid, softplus
 Method = Literal["platt", "beta", "isotonic"]
 
 MIN_ISOTONIC_EVENTS = 2_000  # defaults, and repaid loans; fewer of either get Platt
+MIN_BETA_EVENTS = 500  # defaults, and repaid loans: beta has a parameter more than Platt
 KNOT_EVENTS = 100  # defaults, and repaid loans, of a step: the error of its rate is 10 % or less
 MIN_SLOPE = 1e-3
 NEWTON_STEPS = 50
@@ -36,19 +37,18 @@ def fit_calibration(method: Method, margin: Floats, target: Floats, halfway: boo
     changes nothing.
 
     Args:
-        method: `isotonic` needs 2,000 defaults and 2,000 repaid loans, `beta` slopes of at least 0.001.
+        method: `isotonic` needs 2,000 defaults and 2,000 repaid loans, `beta` 500 of each and slopes above 0.001.
         margin: of each loan.
         target: 1 default, 0 repaid.
         halfway: move the slopes of `platt` and `beta` halfway to 1, that of the margin itself. Not for a family that
             does not fit log-odds.
     """
     scores = _scores(margin, target)
-    defaults = scores.defaults.sum()
+    events = min(scores.defaults.sum(), len(margin) - scores.defaults.sum())
     if method == "isotonic":
-        enough = min(defaults, len(margin) - defaults) >= MIN_ISOTONIC_EVENTS
-        return _fit_isotonic(scores, _fit_platt(scores)) if enough else None
+        return _fit_isotonic(scores, _fit_platt(scores)) if events >= MIN_ISOTONIC_EVENTS else None
     if method == "beta":
-        return _fit_beta(scores, halfway)
+        return _fit_beta(scores, halfway) if events >= MIN_BETA_EVENTS else None
     platt = _fit_platt(scores)
     return _line((platt.slope + 1) / 2, scores) if halfway and platt.slope > MIN_SLOPE else platt
 
