@@ -17,8 +17,10 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.cli.books import book_folder
 from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.policies import Source
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.book_check import load_book
 from loan_platform.core.evaluation.metrics import auc, ece
@@ -29,9 +31,9 @@ from loan_platform.core.models.calibration import Calibration
 from loan_platform.core.models.calibration_fits import fit_calibration
 from loan_platform.core.models.families import FITTED
 from loan_platform.core.models.portable import sigmoid
+from loan_platform.core.staging.table import Table
 from loan_platform.core.training.fitting import TrainingData, fit_crosswise
 from loan_platform.core.training.forward_calibration import choose_calibration
-from loan_platform_tests.support.ingest import ingest
 
 FILES = {
     "lending_club": "lendingclub/loanstats_2007_2011.csv.gz",
@@ -111,8 +113,12 @@ def measured(calibration: Calibration, margin: np.ndarray, target: np.ndarray) -
 
 def features(book: Portfolio, file: Path) -> pl.DataFrame:
     """The book's features of a public file."""
+    table, warehouse = Table.from_contract(book.contract), Warehouse()
     with tempfile.TemporaryDirectory(prefix="forward-calibration-") as folder:
-        loans = ingest([file], Path(folder), book.contract).accepted
+        raw, rejects, accepted, quarantined = (Path(folder, f"{i}.parquet") for i in range(4))
+        warehouse.read_raw([file], table, Source(path="-"), raw, rejects)
+        warehouse.stage(raw, table, accepted, quarantined, rejects=rejects)
+        loans = pl.read_parquet(accepted)
     about = [name for name in (book.contract.entity_key, book.contract.event_date, TARGET) if name]
     computed = FeatureSet(book.contract, book.training.use_pricing).compute(loans)
     return pl.concat([loans.select(about), computed], how="horizontal")
