@@ -1,5 +1,7 @@
 """Which loans of the training window get margins from a model that has not seen them."""
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ def crosswise_loans(split: LoanSplit, target: Floats, months: Months | None) -> 
         wanted = min(max(int(end * UNDATED_SHARE) - len(window), 0), start)
         added = np.arange(wanted) * start // max(wanted, 1)
     else:
-        oldest = int(np.ceil(end * (1 - DATED_SHARE)))
+        oldest = ceil(end * (1 - DATED_SHARE))
         first = int(np.searchsorted(months, months[oldest - 1], "right"))  # the months of the oldest loans stay whole
         added = np.arange(min(first, start), start)
     outside = np.ones(end, bool)
