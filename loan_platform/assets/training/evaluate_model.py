@@ -55,6 +55,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         leak_alarms=tuple(told),
         ceiling_reason=policy.reason if policy.raised else None,
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
+        calibration=training.forward,
+        ages=training.ages,
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
         approved=approved_of(model),
         lift=tuple(LiftReport(**row) for row in lift_by_decile(target, probability).to_dicts()),

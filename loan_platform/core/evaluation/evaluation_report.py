@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.forward_report import AgeReport, CalibrationReport
 from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.evaluation.promotion_report import RuleReport
 from loan_platform.core.report import Report
@@ -107,6 +108,8 @@ class Evaluation(Report):
         leak_alarms: one sentence for each AUC above its ceiling, and for each other feature that shows a leak.
         ceiling_reason: why the policy has a ceiling above the usual one; None where it has none.
         rules: the results of the rules that hold without a champion.
+        calibration: how the calibration was chosen, with its error by origin; None in reports of an earlier version.
+        ages: AUC by months ahead, before the test set; empty without dates.
         decisions: test loans by decision.
         approved: those approved, the reference of `core.performance`; None in reports of an earlier version.
     """
@@ -125,6 +128,8 @@ class Evaluation(Report):
     leak_alarms: tuple[str, ...]
     ceiling_reason: str | None = None
     rules: tuple[RuleReport, ...] = ()
+    calibration: CalibrationReport | None = None
+    ages: tuple[AgeReport, ...] = ()
     decisions: dict[str, DecisionReport]
     approved: ApprovedReport | None = None
     lift: tuple[LiftReport, ...]

@@ -6,6 +6,7 @@ After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 from collections.abc import Mapping
 
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.card_forward import forward_sections
 from loan_platform.core.evaluation.evaluation_report import DecisionReport, Evaluation, SplitReport
 from loan_platform.core.scoring.decisions import DecisionRule
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -30,6 +31,7 @@ def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
                 "## Data\n\n" + _data(found.split),
                 "## Choice\n\n" + _choice(found),
                 "## Out-of-time performance\n\n" + _metrics(found) + _ceilings(book, found),
+                *forward_sections(found.calibration, found.ages),
                 "## Decisions\n\n" + _decisions(model.policy.decision, found.decisions),
                 "## Inputs\n\n" + _inputs(model),
                 "## Limits\n\n" + _limits(book),

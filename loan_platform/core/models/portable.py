@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # fdlibm: the sum is ln 2
 TERMS = tuple(1.0 / f for f in (6227020800, 479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1))
+ODD = tuple(1.0 / k for k in range(35, 0, -2))  # of atanh(s) / s in s * s; s is 1/3 or less
 LIMIT = 700.0  # exp(700) is finite
 
 
@@ -29,6 +30,17 @@ def exp(x: Floats) -> Floats:
     for term in TERMS[1:]:
         total = total * r + term
     return np.ldexp(total * r + 1.0, k.astype(np.int32))
+
+
+def softplus(x: Floats) -> Floats:
+    """ln(1 + exp(x)); error below 1e-15 of its value or of x. ln(1 + u) is 2 atanh(u / (2 + u)), as a power series."""
+    u = exp(-np.abs(x))
+    s = u / (2.0 + u)
+    square = s * s
+    total = np.full_like(s, ODD[0])
+    for term in ODD[1:]:
+        total = total * square + term
+    return np.maximum(x, 0.0) + 2.0 * s * total
 
 
 def sum_columns(terms: NDArray[np.float64]) -> Floats:

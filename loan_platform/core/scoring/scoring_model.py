@@ -20,7 +20,7 @@ from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.features.row_rules import BrokenRulesError
 from loan_platform.core.models.base import FittedModel
-from loan_platform.core.models.calibration import Isotonic, Platt
+from loan_platform.core.models.calibration import Calibration
 from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.scoring.decisions import REFERRED, AnswerPolicy
 
@@ -39,7 +39,7 @@ class ScoringModel:
     contract: Contract
     design: Design
     model: FittedModel
-    calibration: Platt | Isotonic
+    calibration: Calibration
     policy: AnswerPolicy
     threads: int = 2
 

@@ -13,19 +13,21 @@ from loan_platform.core.book.constants import EXPOSURE, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.forward_report import CalibrationReport
 from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
-from loan_platform.core.models.calibration import calibrate
 from loan_platform.core.models.families import BLEND, FITTED, NOT_LOG_ODDS
 from loan_platform.core.models.portable import sigmoid
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 from loan_platform.core.scoring.decisions import AnswerPolicy, ProfitCurve, decision_rule, profit_curve
 from loan_platform.core.scoring.scoring_model import ScoringModel, reduced_contract
+from loan_platform.core.training.crosswise import Months, crosswise_loans
+from loan_platform.core.training.forward_calibration import Unseen, choose_calibration, month_numbers
 from loan_platform.core.training.parallel_fits import fit_each
-from loan_platform.core.training.splits import LoanSplit, split_loans
+from loan_platform.core.training.splits import LoanSplit, Rows, split_loans
 
 HALF_ROWS = 200_000  # calibration needs a model similar to the final one, not one as precise
 DIRECTIONS = {"increasing": 1, "decreasing": -1, None: 0}
@@ -33,7 +35,10 @@ DIRECTIONS = {"increasing": 1, "decreasing": -1, None: 0}
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The loans as arrays in the order fit, calibration, test. So each part is a slice, not a copy."""
+    """The loans as arrays in the order fit, calibration, test. So each part is a slice, not a copy.
+
+    `months` and `crosswise` are of the training loans: see `crosswise_loans`.
+    """
 
     split: LoanSplit
     design: Design
@@ -42,6 +47,8 @@ class TrainingData:
     matrix: Matrix
     target: Floats
     exposure: Floats
+    months: Months | None
+    crosswise: Rows
 
     @classmethod
     def prepare(cls, book: Portfolio, loans: pl.DataFrame) -> Self:
@@ -54,34 +61,44 @@ class TrainingData:
         development = Development(outcomes, policy.min_state_rows, policy.min_state_defaults)
         design = Design.learn(features, loans, split.training, development)
         order = np.concatenate((split.training, split.test))
+        dated = date is not None and book.split.kind == "out_of_time"
+        months = month_numbers(date[split.training].to_numpy()) if date is not None and dated else None
+        target = loans[TARGET].gather(order).cast(pl.Float64).to_numpy()
         return cls(
             split=split,
             design=design,
             contract=reduced_contract(contract, design),
             context=FitContext(design.names, _directions(design, features), policy.seed, policy.threads),
             matrix=design.matrix(loans, order),
-            target=loans[TARGET].gather(order).cast(pl.Float64).to_numpy(),
+            target=target,
             exposure=_exposure(contract, loans).gather(order).to_numpy(),
+            months=months,
+            crosswise=crosswise_loans(split, target[: len(split.training)], months),
         )
 
     @cached_property
     def crosswise_samples(self) -> tuple[Sample, Sample, Sample]:
-        """The whole training window, and the window without each half of the calibration window."""
+        """The whole training window, and the window without each half of the crosswise loans."""
         end = len(self.split.training)
         return Sample(self.matrix[:end], self.target[:end]), self._without_half(0), self._without_half(1)
 
     def _without_half(self, half: int) -> Sample:
-        """The training window without one half (0 or 1) of the calibration window; at most 200,000 loans."""
-        start, end = len(self.split.fit), len(self.split.training)
-        kept = np.concatenate((np.arange(start), np.arange(start + 1 - half, end, 2)))
+        """The training window without one half (0 or 1) of the crosswise loans; at most 200,000 loans."""
+        wanted = np.ones(len(self.split.training), bool)
+        wanted[self.crosswise[half::2]] = False
+        kept = np.flatnonzero(wanted)
         kept = kept[:: -(-len(kept) // HALF_ROWS)]
         return Sample(self.matrix[kept], self.target[kept])
 
+    def unseen(self, margin: Floats) -> Unseen:
+        """The crosswise loans with their margins."""
+        months = None if self.months is None else self.months[self.crosswise]
+        return Unseen(margin, self.target[self.crosswise], months)
+
     @property
-    def calibration_sample(self) -> Sample:
-        """The end of the training window."""
-        start, end = len(self.split.fit), len(self.split.training)
-        return Sample(self.matrix[start:end], self.target[start:end])
+    def calibration_target(self) -> Floats:
+        """Outcomes of the calibration window, the end of the training window."""
+        return self.target[len(self.split.fit) : len(self.split.training)]
 
     @property
     def calibration_exposure(self) -> Floats:
@@ -96,7 +113,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibrated model, and the profit curve of the calibration window.
+    """A calibrated model, the profit curve of the calibration window, and how the calibration was chosen.
 
     `window` has `probability`, `target` and `exposure` of the loans of that window.
     """
@@ -104,6 +121,7 @@ class Calibrated:
     model: ScoringModel
     profit: ProfitCurve
     window: pl.DataFrame
+    chosen: CalibrationReport
 
 
 def fit_calibrated(
@@ -111,40 +129,39 @@ def fit_calibrated(
 ) -> dict[str, Calibrated]:
     """Fit and calibrate each family of `params`.
 
-    A family is calibrated on loans that its model has not seen. Two models are fitted on the fit window and one half
-    each of the calibration window (every other loan), and each gives the margins of the other half. The final model is
+    A family is calibrated on loans that its model has not seen. Two models are fitted on the training window without
+    one half each of the crosswise loans (every other one), and each gives the margins of that half. The final model is
     fitted on the whole training window (decision 7).
     """
     fitted: dict[str, FittedModel] = {}
-    on_calibration: dict[str, Floats] = {}
+    unseen: dict[str, Floats] = {}
     for name, chosen in params.items():
         start = perf_counter()
         if name == BLEND:
             parts = (cast(ScorecardModel, fitted["scorecard"]), cast(TreeModel, fitted["gradient_boosting"]))
             fitted[name] = blend(*parts)
-            on_calibration[name] = blended(on_calibration["scorecard"], on_calibration["gradient_boosting"])
+            unseen[name] = blended(unseen["scorecard"], unseen["gradient_boosting"])
         else:
-            fitted[name], on_calibration[name] = _fit_crosswise(name, data, chosen)
+            fitted[name], unseen[name] = fit_crosswise(name, data, chosen)
         log(f"{name}: fitted in {perf_counter() - start:.1f} s")
-    return {name: _calibrated(book, data, name, model, on_calibration[name]) for name, model in fitted.items()}
+    return {name: _calibrated(book, data, name, model, unseen[name]) for name, model in fitted.items()}
 
 
 def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedModel, margin: Floats) -> Calibrated:
-    target = data.calibration_sample.target
-    halfway = book.split.kind == "out_of_time" and name not in NOT_LOG_ODDS
-    calibration = calibrate(margin, target, halfway)
-    probability = sigmoid(calibration.log_odds(margin))
+    chosen = choose_calibration(data.unseen(margin), book.split.calibration_months, name not in NOT_LOG_ODDS)
+    target = data.calibration_target
+    probability = sigmoid(chosen.calibration.log_odds(margin[-len(target) :]))
     profit = profit_curve(probability, target, data.calibration_exposure, book.decision)
     scoring = ScoringModel(
         contract=data.contract,
         design=data.design,
         model=model,
-        calibration=calibration,
+        calibration=chosen.calibration,
         policy=AnswerPolicy(scorecard=book.scorecard, decision=decision_rule(book.decision, profit)),
         threads=book.training.threads,
     )
     window = pl.DataFrame({"probability": probability, TARGET: target, EXPOSURE: data.calibration_exposure})
-    return Calibrated(scoring, profit, window)
+    return Calibrated(scoring, profit, window, chosen.report)
 
 
 def _exposure(contract: Contract, loans: pl.DataFrame) -> pl.Series:
@@ -157,13 +174,12 @@ def predict_test_set(model: ScoringModel, data: TrainingData) -> Floats:
     return sigmoid(model.calibration.log_odds(margins(model.model, test, data.context.threads)))
 
 
-def _fit_crosswise(name: str, data: TrainingData, params: dict[str, Any]) -> tuple[FittedModel, Floats]:
-    """The final model, and margins on the calibration window from models that have not seen its loans."""
-    window = data.calibration_sample.matrix
+def fit_crosswise(name: str, data: TrainingData, params: dict[str, Any]) -> tuple[FittedModel, Floats]:
+    """The final model, and margins of the crosswise loans from models that have not seen them."""
     whole, *halves = fit_each(FITTED[name], data.crosswise_samples, data.context, params)
-    unseen = np.empty(len(window))
+    unseen = np.empty(len(data.crosswise))
     for half, model in enumerate(halves):
-        unseen[half::2] = margins(model, np.ascontiguousarray(window[half::2]), data.context.threads)
+        unseen[half::2] = margins(model, data.matrix[data.crosswise[half::2]], data.context.threads)
     return whole, unseen
 
 

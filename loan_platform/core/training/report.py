@@ -4,6 +4,7 @@ from pydantic import Field, JsonValue
 
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.evaluation_report import SplitReport
+from loan_platform.core.evaluation.forward_report import AgeReport, CalibrationReport
 from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.report import Report
 from loan_platform.core.scoring.decisions import ProfitCurve
@@ -32,7 +33,8 @@ class TrainedCandidate(Report):
 class TrainingReport(Report):
     """The chosen family with the reason, the split, the profit curve, and every candidate.
 
-    `not_trained` has the reason for each family that cannot be chosen.
+    `not_trained` has the reason for each family that cannot be chosen. `forward` and `ages` are None and empty in
+    reports of an earlier version.
     """
 
     chosen: str
@@ -42,3 +44,5 @@ class TrainingReport(Report):
     profit: ProfitCurve
     candidates: tuple[TrainedCandidate, ...]
     not_trained: dict[str, str] = Field(default_factory=dict)
+    forward: CalibrationReport | None = None
+    ages: tuple[AgeReport, ...] = ()

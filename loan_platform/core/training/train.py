@@ -12,6 +12,7 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.book.training_policies import NON_MONOTONE_FAMILIES
 from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.forward_report import AgeReport, CalibrationReport
 from loan_platform.core.evaluation.metrics import Metrics, auc, evaluate
 from loan_platform.core.models.base import FitContext, Floats
 from loan_platform.core.models.blend import blended
@@ -19,6 +20,7 @@ from loan_platform.core.models.families import BLEND, FITTED
 from loan_platform.core.scoring.decisions import ProfitCurve
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.core.training.fitting import TrainingData, fit_calibrated, predict_test_set
+from loan_platform.core.training.model_age import auc_by_age
 from loan_platform.core.training.model_selection import Choice, FoldScores, choose
 from loan_platform.core.training.report import TrainedCandidate, TrainingReport
 from loan_platform.core.training.splits import LoanSplit
@@ -75,6 +77,8 @@ class TrainingResult:
         candidates: every trained family.
         not_trained: the reason for each family that cannot be chosen.
         split: which loans trained, calibrated and tested.
+        calibration: how the calibration of the chosen model was chosen.
+        ages: AUC of the chosen family's fold models by months ahead; empty without dates.
         test_predictions: one row per test loan: `row` in the training frame, key, event date (if there is one),
             target, and each candidate's probability under the name of its family.
     """
@@ -86,6 +90,8 @@ class TrainingResult:
     candidates: tuple[Candidate, ...]
     not_trained: dict[str, str]
     split: LoanSplit
+    calibration: CalibrationReport
+    ages: tuple[AgeReport, ...]
     test_predictions: pl.DataFrame
 
     def report(self) -> TrainingReport:
@@ -98,6 +104,8 @@ class TrainingResult:
             profit=self.profit,
             candidates=tuple(candidate.report() for candidate in self.candidates),
             not_trained=self.not_trained,
+            forward=self.calibration,
+            ages=self.ages,
         )
 
 
@@ -150,6 +158,8 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
             for name in tuned
         ),
         split=data.split,
+        calibration=fitted[choice.family].chosen,
+        ages=_ages(data, folds, tuned[choice.family]),
         test_predictions=_test_frame(book, loans, data.split, probability),
     )
 
@@ -180,6 +190,13 @@ def _blend_of(scorecard: Tuned, boosting: Tuned, folds: tuple[Fold, ...]) -> Tun
     margins = tuple(blended(a, b) for a, b in zip(scorecard.margins, boosting.margins, strict=True))
     aucs = tuple(auc(fold.target, margin) for fold, margin in zip(folds, margins, strict=True))
     return Tuned(params={}, margins=margins, aucs=aucs, trials=0, pruned=0, seconds=0.0)
+
+
+def _ages(data: TrainingData, folds: tuple[Fold, ...], tuned: Tuned) -> tuple[AgeReport, ...]:
+    if (months := data.months) is None:
+        return ()
+    at, targets = zip(*((months[fold.validation], fold.target) for fold in folds), strict=True)
+    return tuple(auc_by_age(at, targets, tuned.margins))
 
 
 def _candidate(name: str, model: ScoringModel, tuned: Tuned, choice: Choice, test: Metrics) -> Candidate:

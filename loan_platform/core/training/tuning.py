@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """Loans to fit on, and loans to validate on."""
+    """Loans to fit on, and loans to validate on, with their positions in the training window."""
 
     train: Sample
     matrix: Matrix
     target: Floats
+    validation: Rows
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def tuning_folds(split: LoanSplit, matrix: Matrix, target: Floats, rows: int) ->
         return at[chosen[at]]
 
     return tuple(
-        Fold(Sample(matrix[t], target[t]), matrix[v], target[v])
+        Fold(Sample(matrix[t], target[t]), matrix[v], target[v], v)
         for t, v in ((pick(train), pick(validation)) for train, validation in split.folds)
     )
 

@@ -5,15 +5,22 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from loan_platform.core.evaluation.metrics import auc, ece
-from loan_platform.core.models.calibration import (
-    Isotonic,
-    Platt,
-    calibrate,
-    calibration_from_json,
-    fit_isotonic,
-    fit_platt,
-)
+from loan_platform.core.models.calibration import Beta, Calibration, Isotonic, Platt, calibration_from_json
+from loan_platform.core.models.calibration_fits import fit_calibration, fit_isotonic, fit_platt
 from loan_platform.core.models.portable import sigmoid
+
+
+def calibrate(margin: np.ndarray, y: np.ndarray, halfway: bool) -> Calibration:
+    """Isotonic where the loans allow it, else Platt."""
+    found = fit_calibration("isotonic", margin, y, halfway) or fit_calibration("platt", margin, y, halfway)
+    assert found is not None
+    return found
+
+
+def beta_of(margin: np.ndarray, y: np.ndarray, halfway: bool = False) -> Beta:
+    found = fit_calibration("beta", margin, y, halfway)
+    assert isinstance(found, Beta)
+    return found
 
 
 def _loans(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +40,41 @@ def test_platt_is_logistic_regression_on_smoothed_outcomes():
     platt = fit_platt(margin, y)
     assert platt.slope == pytest.approx(model.coef_[0, 0], abs=1e-4)
     assert platt.intercept == pytest.approx(model.intercept_[0], abs=1e-4)
+
+
+def test_beta_is_logistic_regression_on_two_logarithms():
+    margin, y = _loans(5_000)
+    p = 1 / (1 + np.exp(-margin))
+    model = LogisticRegression(C=1e10, tol=1e-10, max_iter=1_000).fit(np.stack((np.log(p), -np.log1p(-p)), 1), y)
+    beta = beta_of(margin, y)
+    assert (beta.low_slope, beta.high_slope) == pytest.approx(model.coef_[0], abs=5e-3)
+    assert sigmoid(beta.log_odds(margin)).mean() == pytest.approx(y.mean(), rel=1e-9)
+
+
+def test_beta_finds_the_bend_that_platt_cannot():
+    rng = np.random.default_rng(4)
+    margin = rng.normal(-1, 1.5, 40_000)
+    truth = Beta(low_slope=0.5, high_slope=1.5, intercept=-0.6)
+    y = (rng.random(40_000) < sigmoid(truth.log_odds(margin))).astype(float)
+    beta = beta_of(margin[::2], y[::2])
+    assert (beta.low_slope, beta.high_slope) == pytest.approx((0.5, 1.5), abs=0.08)
+    platt = fit_platt(margin[::2], y[::2])
+    errors = [ece(y[1::2], sigmoid(found.log_odds(margin[1::2]))) for found in (beta, platt)]
+    assert errors[0] < 0.008
+    assert errors[1] > 0.012
+
+
+def test_halfway_moves_both_slopes_of_beta_and_keeps_the_mean():
+    margin, y = _loans(5_000)
+    whole, half = beta_of(margin, y), beta_of(margin, y, halfway=True)
+    assert (half.low_slope, half.high_slope) == ((whole.low_slope + 1) / 2, (whole.high_slope + 1) / 2)
+    assert sigmoid(half.log_odds(margin)).mean() == pytest.approx(y.mean(), rel=1e-9)
+
+
+def test_a_margin_that_ranks_the_wrong_way_has_no_beta():
+    margin, y = _loans(5_000)
+    assert fit_calibration("beta", -margin, y, False) is None
+    assert fit_calibration("beta", np.zeros(5_000), y, True) is None
 
 
 def test_a_margin_that_separates_gives_no_probability_of_0_or_1():
@@ -127,7 +169,7 @@ def test_isotonic_rises_strictly_even_beyond_its_knots():
 @pytest.mark.parametrize("rows", [1, 2, 1_000])
 def test_one_row_has_the_bits_of_the_bulk(rows: int):
     margin, y = _loans(30_000)
-    for calibration in (fit_platt(margin, y), calibrate(margin, y, halfway=True)):
+    for calibration in (fit_platt(margin, y), calibrate(margin, y, halfway=True), beta_of(margin, y)):
         bulk = calibration.log_odds(margin)
         parts = [calibration.log_odds(margin[i : i + rows]) for i in range(0, 2_000, rows)]
         assert np.array_equal(np.concatenate(parts), bulk[:2_000])
@@ -139,7 +181,8 @@ def test_a_margin_without_information_gives_platt():
 
 
 def test_json_brings_the_same_calibration_back():
-    for calibration in (calibrate(*_loans(3_000), halfway=True), calibrate(*_loans(30_000), halfway=True)):
+    few, many = _loans(3_000), _loans(30_000)
+    for calibration in (calibrate(*few, halfway=True), calibrate(*many, halfway=True), beta_of(*few)):
         assert calibration_from_json(calibration.model_dump_json()) == calibration
 
 
@@ -151,6 +194,7 @@ def test_json_brings_the_same_calibration_back():
         {"method": "isotonic", "margins": [0, 1], "values": [1, 1], "outside": 1},
         {"method": "isotonic", "margins": [1, 0], "values": [0, 1], "outside": 1},
         {"method": "isotonic", "margins": [0, 1, 2], "values": [0, 1], "outside": 1},
+        {"method": "beta", "low_slope": 1, "high_slope": 0, "intercept": 0},
         {"method": "pickle"},
     ],
 )

@@ -3,7 +3,7 @@ from operator import add
 
 import numpy as np
 
-from loan_platform.core.models.portable import exp, sigmoid, sum_columns
+from loan_platform.core.models.portable import exp, sigmoid, softplus, sum_columns
 
 
 def test_exp_agrees_with_numpy_to_two_units_in_the_last_place():
@@ -16,6 +16,12 @@ def test_sigmoid_at_its_ends():
     low, high = sigmoid(np.array([-1e6, 1e6]))
     assert 0 < low < 1e-300
     assert high == 1
+
+
+def test_softplus_agrees_with_numpy_and_has_no_limits():
+    x = np.concatenate((np.random.default_rng(0).normal(0, 5, 100_000), [-600.0, -40.0, 0.0, 40.0, 1e6]))
+    assert np.abs(softplus(x) / np.logaddexp(0, x) - 1).max() < 2e-15
+    assert np.array_equal(softplus(x[7:8]), softplus(x)[7:8])
 
 
 def test_sum_columns_adds_from_left_to_right():

@@ -69,7 +69,7 @@ def calibration_evidence(target: ArrayLike, probability: ArrayLike) -> Calibrati
         rows=len(y),
         defaults=int(y.sum()),
         mean_probability=float(p.mean()),
-        rate_ratio=_rate_ratio(int(y.sum()), len(y), float(p.mean())),
+        rate_ratio=rate_ratio(int(y.sum()), len(y), float(p.mean())),
         slope=_slope(y, margin),
         intercept=_intercept(y, margin),
         ece=error,
@@ -78,7 +78,8 @@ def calibration_evidence(target: ArrayLike, probability: ArrayLike) -> Calibrati
     )
 
 
-def _rate_ratio(defaults: int, rows: int, predicted: float) -> Interval:
+def rate_ratio(defaults: int, rows: int, predicted: float) -> Interval:
+    """Default rate over mean probability, with its exact 95 % interval."""
     from scipy.special import betaincinv  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     low = float(betaincinv(defaults, rows - defaults + 1, TAIL)) if defaults else 0.0
