@@ -44,15 +44,35 @@ LONGEST_FILES = (
     "adapters/platform/test_home.py",
 )
 
+# Each runs a book's whole jobs, builds Bentos or starts the service for single tests. Half of the suite's time.
+END_TO_END = (
+    "adapters/drafting/test_commands.py",
+    "adapters/platform/test_home.py",
+    "cli/test_commands.py",
+    "graph/",
+    "service/batch/test_job_records.py",
+    "service/http/test_rate_limit.py",
+    "service/model/test_champion.py",
+    "service/model/test_records.py",
+    "service/pages/test_page",
+    "service/telemetry/test_drift_online.py",
+    "service/telemetry/test_traces.py",
+    "service/test_bento.py",
+)
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are no name: packed ones may hold the time, and parallel workers must collect the same tests."""
     return argname if isinstance(val, bytes) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest come first, so that parallel processes end at about the same time."""
     rank = {name: at for at, name in enumerate(LONGEST_FILES)}
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(END_TO_END):
+            item.add_marker("end_to_end")
     items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).as_posix(), len(rank)))
 
 
