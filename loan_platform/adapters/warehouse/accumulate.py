@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.warehouse.ordered_parquet import write
+from loan_platform.adapters.warehouse.row_content import content_sql
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
@@ -127,7 +128,7 @@ def _load(
     connection: duckdb.DuckDBPyConnection, columns: dict[str, str], new: Path, known: Path | None, rules: KeyRules
 ) -> None:
     """Create the tables `fresh` (rows of the file, ranked by key), `known`, `verdict` (of a key), and `counting`."""
-    key, same = rules.key_list, _same_sql(columns, rules)
+    key, same = rules.key_list, content_sql(columns, {*SOURCE_LOCATION, rules.latest_by, *rules.not_compared})
     latest = quote_identifier(rules.latest_by) if rules.latest_by else "NULL"
     order = f"{latest} DESC NULLS LAST, file_row_number DESC" if rules.same_key == "latest" else "file_row_number"
     connection.execute(
@@ -161,18 +162,6 @@ def _load(
         UNION ALL BY NAME
         SELECT * EXCLUDE (__date, __what) {dated if rules.latest_by else ""}, __what <> 'kept' AS {IN_LAST_FILE}
             FROM known JOIN verdict USING ({key}) WHERE {from_known}""")
-
-
-def _same_sql(columns: dict[str, str], rules: KeyRules) -> str:
-    """MD5 of the stated values by name: a column that a contract adds later, and no row has, changes nothing."""
-    ignored = {*SOURCE_LOCATION, rules.latest_by, *rules.not_compared}
-    values = ", ".join(
-        f"CASE WHEN {quote_identifier(name)} IS NOT NULL THEN {quote_literal(f'{name}:')} || "
-        f"CAST(to_json({quote_identifier(name)}) AS VARCHAR) END"
-        for name in sorted(columns)
-        if name not in ignored
-    )
-    return f"md5(concat_ws(',', {values}))"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

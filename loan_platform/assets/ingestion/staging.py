@@ -123,12 +123,12 @@ class Staging:
         clean, rejected, joined, lost = (scratch / f"{n}.parquet" for n in ("clean", "rejected", "joined", "lost"))
         main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
         policy = self.book.sources[source]
-        main = main.with_key_rules(policy, policy.same_key)  # before the join: it expects one row for each key
+        main = main.with_key_rules(policy, None)
         raw, rejects = self._read(source, main, scratch)
         warehouse.stage(raw, main, clean, rejected, rejects=rejects)
         tables = cleaned_tables(self.lake.open(), self.book)
-        self.warehouse.linked_tables(self.book).join_new(tables, clean, joined, lost)
-        table = table.with_key_rules(policy, "refuse", joined=True)
+        self.warehouse.linked_tables(self.book).join_new(tables, clean, joined, lost, policy.same_key)
+        table = table.with_key_rules(policy, None, joined=True)
         return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=(rejected, lost))
 
     def _read(self, source: str, table: Table, scratch: Path) -> tuple[Path, Path]:
