@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.warehouse.ordered_parquet import write
-from loan_platform.adapters.warehouse.row_content import content_sql
+from loan_platform.adapters.warehouse.row_content import content_sql, retyped_sql
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
@@ -180,22 +180,21 @@ def _known_sql(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], k
             _require_readable(connection, rows, name, present[name], kind)
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     content = CONTENT if CONTENT in {row[0] for row in described} else "NULL::VARCHAR"
-    return f"SELECT {_casts(columns, present, 'CAST')}, {content} AS {CONTENT} FROM {rows}"
+    return f"SELECT {_casts(columns, present)}, {content} AS {CONTENT} FROM {rows}"
 
 
-def _casts(columns: dict[str, str], present: dict[str, str], cast: str) -> str:
+def _casts(columns: dict[str, str], present: dict[str, str]) -> str:
     """The columns with their types as a select list; those that are not present are null."""
     return ", ".join(
-        f"{cast}({quote_identifier(name) if name in present else 'NULL'} AS {kind}) AS {quote_identifier(name)}"
+        f"{retyped_sql(name, present[name], kind) if name in present else f'CAST(NULL AS {kind})'} "
+        f"AS {quote_identifier(name)}"
         for name, kind in columns.items()
     )
 
 
 def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: str, was: str, kind: str) -> None:
-    column, cast = quote_identifier(name), f"TRY_CAST({quote_identifier(name)} AS {kind})"
-    lost = f"{cast} IS NULL" if was == "VARCHAR" else f"TRY_CAST({cast} AS {was}) IS DISTINCT FROM {column}"
-    unread = f"SELECT count(*) FROM {rows} WHERE {column} IS NOT NULL AND ({lost})"
-    if count := connection.execute(unread).fetchall()[0][0]:
+    lost = f"{quote_identifier(name)} IS NOT NULL AND {retyped_sql(name, was, kind)} IS NULL"
+    if count := connection.execute(f"SELECT count(*) FROM {rows} WHERE {lost}").fetchall()[0][0]:
         raise WarehouseError(
             f"{count:,} rows that earlier files brought have a value in {name} that is no {kind}, the column's type in "
             "the contract now. Give the column its earlier type, or its new type a new name."
@@ -220,7 +219,7 @@ def _create_superseded(
     if history is not None:
         rows, present = f"read_parquet({quote_literal(str(history))})", _columns(connection, history)
         more = ", ".join((CONTENT, *_REPLACED_BY))
-        earlier = f"SELECT {_casts(columns, present, 'TRY_CAST')}, {more} FROM {rows}"
+        earlier = f"SELECT {_casts(columns, present)}, {more} FROM {rows}"
     connection.execute(f"CREATE VIEW history AS {earlier}")
     again = ", ".join((rules.key_list, CONTENT, *SOURCE_LOCATION))
     connection.execute(

@@ -1,8 +1,11 @@
-"""SQL of what a row says, wherever it was read: two rows are the same if this is."""
+"""SQL of what a row says, wherever it was read, and with whichever type."""
 
 from collections.abc import Collection, Iterable
 
 from loan_platform.core.book.sql import quote_identifier, quote_literal
+
+# DuckDB's cast also reads `1_000`, `inf` and `nan`, and rounds 1.5 to an integer. Staging takes none of them.
+_NUMBER = quote_literal(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def content_sql(columns: Iterable[str], ignored: Collection[str | None]) -> str:
@@ -14,3 +17,17 @@ def content_sql(columns: Iterable[str], ignored: Collection[str | None]) -> str:
         if name not in ignored
     )
     return f"md5(concat_ws(',', {values}))"
+
+
+def retyped_sql(name: str, was: str, kind: str) -> str:
+    """SQL of a value with another type of DuckDB; null if another value would come of it."""
+    column, cast = quote_identifier(name), f"TRY_CAST({quote_identifier(name)} AS {kind})"
+    if was == kind:
+        return column
+    if was != "VARCHAR":
+        same = f"TRY_CAST({cast} AS {was}) IS NOT DISTINCT FROM {column}"
+    elif kind in ("DOUBLE", "FLOAT"):
+        same = f"regexp_full_match({column}, {_NUMBER}) AND isfinite({cast})"
+    else:
+        same = f"CAST({cast} AS VARCHAR) = {column}"
+    return f"CASE WHEN {same} THEN {cast} END"

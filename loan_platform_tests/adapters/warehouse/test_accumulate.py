@@ -152,6 +152,34 @@ def test_a_known_value_is_never_rounded_to_a_new_type(files: Callable[..., Files
         book.arrive(FEBRUARY, points=pl.lit(1))
 
 
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [("1.5", 1), ("1e3", 1), ("007", 1), ("1_000", 1.0), ("inf", 1.0), ("nan", 1.0), ("1", True), ("yes", True)],
+)
+def test_a_known_text_never_becomes_another_value(files: Callable[..., Files], text: str, new: object) -> None:
+    book = files()
+    book.arrive(JANUARY, points=pl.lit(text))
+    with pytest.raises(WarehouseError, match="2 rows that earlier files brought have a value in points"):
+        book.arrive(FEBRUARY, points=pl.lit(new))
+
+
+@pytest.mark.parametrize(
+    ("text", "new"), [("7", 7), ("-7", -7), ("1e3", 1000.0), ("7", 7.0), ("2024-01-05", date(2024, 1, 5))]
+)
+def test_a_known_text_becomes_the_value_it_states(files: Callable[..., Files], text: str, new: object) -> None:
+    book = files()
+    book.arrive(JANUARY, points=pl.lit(text))
+    book.arrive(FEBRUARY, points=pl.lit(new))
+    assert book.rows["points"].to_list() == [new] * 4
+
+
+def test_a_text_of_the_history_is_never_rounded(files: Callable[..., Files]) -> None:
+    book = files()
+    book.arrive([*JANUARY, *JANUARY[:1]], points=pl.Series(["1.5", "7", "7"]))
+    book.arrive(FEBRUARY, points=pl.lit(9))
+    assert book.history["points"].to_list() == [None]
+
+
 def test_the_history_takes_the_new_type_too(files: Callable[..., Files]) -> None:
     book = files()
     book.arrive([*JANUARY, *JANUARY[:1]], points=pl.lit("7"))
