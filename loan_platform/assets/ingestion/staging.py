@@ -56,7 +56,7 @@ class StagedAssets:
         lake: Lake,
         reports: ReportFiles,
         stage: Callable[[Path, Path], "StageSummary"],
-        check: Callable[[Path], Checked] | None = None,
+        check: Callable[[Path, "StageSummary"], Checked] | None = None,
     ) -> tuple["StageSummary", Decision]:
         """Stage to candidate files, check them, and publish or refuse them.
 
@@ -64,7 +64,7 @@ class StagedAssets:
             lake: where the rows are published.
             reports: where the reports about them are published.
             stage: writes typed and quarantined rows to two paths.
-            check: further checks of the typed rows.
+            check: further checks of the typed rows and their counts.
         """
         name = self.names[0]
         publisher = Publisher(self.book, name, lake, reports, self.folder)
@@ -77,7 +77,7 @@ class StagedAssets:
                 absent = staged.missing_optional
                 checked = checked.also(check_contract(self.book, name, self.rules, accepted, absent, title))
             if check:
-                checked = checked.also(check(accepted))
+                checked = checked.also(check(accepted, staged))
             return staged, publisher.decide(candidates, checked)
 
 
