@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.warehouse.ordered_parquet import write
-from loan_platform.adapters.warehouse.row_content import content_sql, retyped_sql
+from loan_platform.adapters.warehouse.row_content import content_sql, retyped_columns_sql, retyped_sql, same_file_sql
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
@@ -180,16 +180,7 @@ def _known_sql(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], k
             _require_readable(connection, rows, name, present[name], kind)
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     content = CONTENT if CONTENT in {row[0] for row in described} else "NULL::VARCHAR"
-    return f"SELECT {_casts(columns, present)}, {content} AS {CONTENT} FROM {rows}"
-
-
-def _casts(columns: dict[str, str], present: dict[str, str]) -> str:
-    """The columns with their types as a select list; those that are not present are null."""
-    return ", ".join(
-        f"{retyped_sql(name, present[name], kind) if name in present else f'CAST(NULL AS {kind})'} "
-        f"AS {quote_identifier(name)}"
-        for name, kind in columns.items()
-    )
+    return f"SELECT {retyped_columns_sql(columns, present)}, {content} AS {CONTENT} FROM {rows}"
 
 
 def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: str, was: str, kind: str) -> None:
@@ -219,11 +210,13 @@ def _create_superseded(
     if history is not None:
         rows, present = f"read_parquet({quote_literal(str(history))})", _columns(connection, history)
         more = ", ".join((CONTENT, *_REPLACED_BY))
-        earlier = f"SELECT {_casts(columns, present)}, {more} FROM {rows}"
+        earlier = f"SELECT {retyped_columns_sql(columns, present)}, {more} FROM {rows}"
     connection.execute(f"CREATE VIEW history AS {earlier}")
-    again = ", ".join((rules.key_list, CONTENT, *SOURCE_LOCATION))
+    same = (*map(quote_identifier, rules.key), CONTENT, "source_line")
+    again = " AND ".join([*(f"n.{name} = h.{name}" for name in same), same_file_sql("n", "h")])
     connection.execute(
-        f"CREATE VIEW superseded AS FROM lost UNION ALL BY NAME FROM lost_at_once ANTI JOIN history USING ({again})"
+        "CREATE VIEW superseded AS FROM lost UNION ALL BY NAME "
+        f"SELECT n.* FROM lost_at_once AS n WHERE NOT EXISTS (FROM history AS h WHERE {again})"
     )
 
 

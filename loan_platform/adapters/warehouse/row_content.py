@@ -1,6 +1,6 @@
 """SQL of what a row says, wherever it was read, and with whichever type."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 
@@ -17,6 +17,21 @@ def content_sql(columns: Iterable[str], ignored: Collection[str | None]) -> str:
         if name not in ignored
     )
     return f"md5(concat_ws(',', {values}))"
+
+
+def same_file_sql(one: str, other: str) -> str:
+    """Condition that rows of two relations are of one file. Its name gets folders as soon as a neighbour has it too."""
+    ends = "ends_with('/' || {}.source_file, '/' || {}.source_file)"
+    return f"({ends.format(one, other)} OR {ends.format(other, one)})"
+
+
+def retyped_columns_sql(columns: Mapping[str, str], present: Mapping[str, str]) -> str:
+    """Select list of columns with their types, of rows that have the present ones; the others are null."""
+    return ", ".join(
+        f"{retyped_sql(name, present[name], kind) if name in present else f'CAST(NULL AS {kind})'} "
+        f"AS {quote_identifier(name)}"
+        for name, kind in columns.items()
+    )
 
 
 def retyped_sql(name: str, was: str, kind: str) -> str:

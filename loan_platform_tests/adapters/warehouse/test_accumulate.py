@@ -234,6 +234,16 @@ def test_files_that_are_read_again_add_no_history(files: Callable[..., Files]) -
         assert book.history["income"].to_list() == [10.0]
 
 
+def test_a_neighbour_of_the_same_name_adds_no_history(files: Callable[..., Files]) -> None:
+    book = files()
+    both: list[Row] = [("a", date(2024, 1, 5), 10.0), ("a", date(2024, 1, 5), 11.0)]
+    for name in ("x.csv", "old/x.csv", "2024/old/x.csv", "x.csv"):
+        book.arrive(both, source_file=pl.lit(name))
+        assert book.history["income"].to_list() == [10.0]
+    book.arrive(both, source_file=pl.lit("max.csv"))  # another file
+    assert book.history["source_file"].to_list() == ["max.csv", "x.csv"]
+
+
 def test_a_key_may_have_several_columns(files: Callable[..., Files]) -> None:
     book = files(replace(BY_MONTH, key=("loan", "applied")))
     book.arrive([("a", date(2024, 1, 5), 10.0), ("a", date(2024, 2, 5), 11.0)])
