@@ -175,7 +175,7 @@ def test_a_known_text_becomes_the_value_it_states(files: Callable[..., Files], t
 
 def test_a_text_of_the_history_is_never_rounded(files: Callable[..., Files]) -> None:
     book = files()
-    book.arrive([*JANUARY, *JANUARY[:1]], points=pl.Series(["1.5", "7", "7"]))
+    book.arrive([*JANUARY, *JANUARY[:1]], points=pl.lit(pl.Series(["1.5", "7", "7"])))
     book.arrive(FEBRUARY, points=pl.lit(9))
     assert book.history["points"].to_list() == [None]
 
