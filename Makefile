@@ -70,8 +70,10 @@ faults: $(READY) ## Run the fault tests at full size (about an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
 	  loan_platform_tests/adapters
 
+# What removes applications is typed: nothing of the environment counts.
+typed = $(if $(filter command,$(origin $(1))),$${$(1):+$(2) "$$$(1)"})
 score: $(READY) ## Score a book's applications: make score BOOK=lending_club FILE=new.csv REPLACE=2018-01
-	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $${FILE:+--file "$$FILE"} $${REPLACE:+--replace "$$REPLACE"} $${MAY_SHRINK:+--may-shrink "$$MAY_SHRINK"} $${IGNORE_QUARANTINED:+--ignore-quarantined}
+	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $(call typed,FILE,--file) $(call typed,REPLACE,--replace) $(call typed,MAY_SHRINK,--may-shrink) $(if $(filter command,$(origin IGNORE_QUARANTINED)),$(if $(filter 1 yes true,$(IGNORE_QUARANTINED)),--ignore-quarantined))
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init

@@ -61,6 +61,8 @@ def test_settings_name_their_own_servers() -> None:
         ("LOAN_MEMORY_LIMIT", "lots", "such as 512MiB or 4GB"),
         ("LOAN_MEMORY_LIMIT", "1MB", "256MiB or more"),
         ("LOAN_LEDGER_URL", "mysql://u:secret@db/x", "postgresql://"),
+        ("LOAN_LEDGER_URL", "sqlite:///", "sqlite:///<file>"),
+        ("LOAN_LEDGER_URL", "sqlite:///:memory:", "sqlite:///<file>"),
         ("LOAN_PLATFORM_HOME", "/dev/null", "a folder"),
         ("LOAN_PLATFORM_HOME", "/tmp/50%", "without ?, # or %"),
         ("LOAN_POLL_SECONDS", "nan", "from 0.1 to 3600"),

@@ -29,6 +29,7 @@ def run_job(
     """
     job, run_id = defs.resolve_job_def(name), str(uuid.uuid4())
     outcome: list[bool] = []
+    failures: list[str] = []
 
     def execute() -> None:
         try:
@@ -37,7 +38,7 @@ def run_job(
             )
             outcome.append(result.success)
         except Exception as error:  # of Dagster itself; it must reach the person who waits
-            log.errors.append(f"{name}: {error}")
+            failures.append(f"{name}: {error}")
 
     shown = out or sys.stderr
     worker = threading.Thread(target=execute, name=name, daemon=True)
@@ -51,4 +52,6 @@ def run_job(
             shown.writelines(f"{line}\n" for line in log.add(record.event_log_entry))
         shown.flush()
         cursor = page.cursor
+    log.errors += failures
+    shown.writelines(f"✗ {failure}\n" for failure in failures)
     return outcome == [True]

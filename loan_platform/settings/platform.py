@@ -13,7 +13,7 @@ from loan_platform.settings.environment import EnvironmentSettings, UnusableValu
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 MAX_DEFAULT_THREADS = 8
-LEDGER_URL = r"(sqlite:///|postgresql(\+psycopg2)?://)(?s:.*)"
+LEDGER_URL = r"(sqlite:///(?!:memory:)[^?\s]|postgresql(\+psycopg2)?://)(?s:.*)"
 
 
 def _usable_home(path: Path) -> Path:

@@ -18,7 +18,8 @@ Generated from the classes in `loan_platform/settings` by `make docs`.
 
 Environment variables hold all settings. A blank variable counts as not set. An unusable value ends the process with
 exit code 2 and one sentence that names the variable and what it accepts. Possible passwords are never shown.
-The asset graph loads all the same. There only the assets that need the value fail, with that sentence.
+The asset graph loads all the same, unless the value is that of `LOAN_PLATFORM_HOME`, which every asset needs.
+There only the assets that need the value fail, with that sentence.
 """
 SOURCES = """## Source files of a book
 

@@ -29,6 +29,7 @@ from loan_platform_tests.support.small_books.linked_cars import (
 Break = Callable[[Path], None]
 PEOPLE = ("raw_people", "clean_people", "quarantined_people", "replaced_people")
 CLEAN = (*PEOPLE, "raw_loans", "clean_loans", "quarantined_loans")
+OUTCOMES = ("outcomes", "quarantined_outcomes", "replaced_outcomes")
 REPLACE_PEOPLE = {"ops": {f"{NAME}__clean_people": {"config": {"replace": True}}}}
 STAGED = ("clean_loans", "clean_people", "joined_loans", "validated_loans", "applications", "outcomes", "predictions")
 
@@ -76,7 +77,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             assert platform.run("training").success
             assert platform.run("promotion").success
             assert platform.run("scoring").success
-            assert platform.run("monitoring", "outcomes", "quarantined_outcomes", "replaced_outcomes").success
+            assert platform.run("monitoring", *OUTCOMES).success
             yield platform
 
 
@@ -215,6 +216,24 @@ def test_an_application_that_the_join_loses_is_quarantined(platform: Platform) -
     assert (lost["source_line"], lost["reason"]) == (APPLICATIONS + 2, "not_joined")
     assert lost["message"] == "the join of the linked sources gives it no row"
     assert pl.read_parquet(platform.lake("applications")).height == APPLICATIONS
+
+
+def test_files_of_one_run_add_like_files_of_two_runs(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = platform.data / "outcomes.csv"
+    header, *rows = file.read_text().splitlines()
+    words = {row.split(",")[0]: row.rsplit(",", 1)[1] for row in rows}
+    corrected = [row.replace(",yes", ",no") for row in rows]
+    folder = platform.data / "arrived"
+    folder.mkdir()
+    for name, lines in {"1.csv": rows, "2.csv": rows, "3.csv": corrected}.items():
+        (folder / name).write_text("\n".join([header, *lines]) + "\n")
+    monkeypatch.setenv(f"{NAME}_OUTCOMES".upper(), str(folder / "*.csv"))
+    assert platform.run("monitoring", *OUTCOMES).success
+    assert pl.read_parquet(platform.lake("quarantined_outcomes")).is_empty()
+    assert pl.read_parquet(platform.lake("outcomes"))["target"].to_list() == [1] * APPLICATIONS
+    replaced = pl.read_parquet(platform.lake("replaced_outcomes"))
+    assert set(replaced["target"]) == {0}
+    assert set(replaced["contract_no"]) == {key for key, word in words.items() if word == "yes"}
 
 
 def test_a_refusal_says_what_failed_and_where_the_rows_are(platform: Platform) -> None:

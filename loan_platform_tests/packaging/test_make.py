@@ -47,6 +47,35 @@ def test_make_key_without_a_name_is_rejected(checkout: Path) -> None:
     assert not (checkout / ".loan_platform").exists()
 
 
+REMOVING = {"FILE": "e.csv", "REPLACE": "all", "MAY_SHRINK": "2018-01", "IGNORE_QUARANTINED": "1"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "passed"),
+    [
+        ([], []),
+        (["FILE=new file's.csv", "REPLACE=2018-01"], ["--file", "new file's.csv", "--replace", "2018-01"]),
+        (["MAY_SHRINK=2018-02", "FILE="], ["--may-shrink", "2018-02"]),
+        (["IGNORE_QUARANTINED=1"], ["--ignore-quarantined"]),
+        (["IGNORE_QUARANTINED=yes"], ["--ignore-quarantined"]),
+        (["IGNORE_QUARANTINED=0"], []),
+        (["IGNORE_QUARANTINED=no"], []),
+        (["IGNORE_QUARANTINED=false"], []),
+    ],
+)
+def test_only_what_is_typed_removes_applications(checkout: Path, typed: list[str], passed: list[str]) -> None:
+    binaries = checkout / ".venv" / "bin"
+    binaries.unlink()
+    binaries.mkdir()
+    command = binaries / "loan-platform"
+    command.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    command.chmod(0o755)
+    (checkout / ".venv" / ".ready").touch()
+    ran = _make(checkout, "score", *typed, **REMOVING)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["score", "--book", "lending_club", *passed]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("home", [None, "my home", "/{tmp}/Zweites Zuhause's"])
 def test_make_key_writes_to_the_home_only(checkout: Path, tmp_path: Path, home: str | None) -> None:

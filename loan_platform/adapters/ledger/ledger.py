@@ -14,8 +14,10 @@ import sqlalchemy as sa
 
 from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_problem, row_hash
 from loan_platform.adapters.ledger.schema import (
+    begin_read,
     begin_write,
     create_schema,
+    is_current,
     lock_for_append,
     open_engine,
     promotions,
@@ -68,7 +70,7 @@ class Decision:
 
 
 class Ledger:
-    """Ledger of all portfolios in one database.
+    """Ledger of all portfolios in one database. Every method raises LedgerUnavailableError if it does not answer.
 
     Args:
         url: of the database, SQLite or PostgreSQL.
@@ -86,14 +88,18 @@ class Ledger:
         """Create the missing parts of the schema. Several processes may do this at the same time."""
         create_schema(self._engine)
 
+    def is_current(self) -> bool:
+        """Whether `create` would have nothing to do."""
+        return is_current(self._engine)
+
     def champion(self, portfolio: str) -> Champion | None:
         """The present champion; None before the first promotion and after a withdrawal."""
-        with self._engine.connect() as connection:
+        with begin_read(self._engine) as connection:
             return _champion(connection, portfolio)
 
     def epoch(self, portfolio: str) -> int:
         """Number of promotions so far. A withdrawal does not change it."""
-        with self._engine.connect() as connection:
+        with begin_read(self._engine) as connection:
             return _epoch(connection, portfolio)
 
     def promote(
@@ -179,14 +185,15 @@ class Ledger:
         query = sa.select(promotions).order_by(promotions.c.sequence)
         if portfolio is not None:
             query = query.where(promotions.c.portfolio == portfolio)
-        with self._engine.connect() as connection:
+        with begin_read(self._engine) as connection:
             return [_entry(row) for row in connection.execute(query)]
 
     def why_none(self, portfolio: str) -> str | None:
-        """Why a portfolio has no champion: the last withdrawal and the last rejection; None before any decision."""
-        last = {row.action: row for row in self.history(portfolio)}
-        rows = [row for action in ("withdrawn", "rejected") if (row := last.get(action))]
-        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows]
+        """Why a portfolio has no champion: the last withdrawal, and the last rejection since; None without either."""
+        rows: dict[str, Decision] = {}
+        for row in self.history(portfolio):
+            rows = {**(rows if row.action == "rejected" else {}), row.action: row}
+        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows.values()]
         return " ".join(told) or None
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
@@ -196,7 +203,7 @@ class Ledger:
             `version`, `sha256`, `why` and `decided_at`.
         """
         newest = sa.select(promotions).where(promotions.c.portfolio == portfolio)
-        with self._engine.connect() as connection:
+        with begin_read(self._engine) as connection:
             row = connection.execute(newest.order_by(promotions.c.sequence.desc()).limit(1)).first()
         if row is None or row.action != "rejected":
             return None

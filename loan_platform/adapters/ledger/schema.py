@@ -1,11 +1,16 @@
 """The ledger's table, its append-only trigger and its connections, for SQLite and PostgreSQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy import event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from loan_platform.core.errors import ExplainedError
 
 metadata = sa.MetaData()
 ACTIONS = "action in ('promoted', 'rejected', 'withdrawn')"
@@ -53,7 +58,12 @@ _APPEND_ONLY = {
         "EXECUTE FUNCTION promotions_append_only()",
     ],
 }
+_UNKNOWN_TABLE = ("no such table", "UndefinedTable")
 _SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database uses as a lock
+
+
+class LedgerUnavailableError(ExplainedError, RuntimeError):
+    """The ledger's database does not answer; the message says why and what to do."""
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -78,25 +88,69 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def is_current(engine: sa.Engine) -> bool:
+    """Whether the schema is complete and that of this release. Nothing is created, no SQLite file either.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").is_file():
+        return False
+    with begin_read(engine) as connection:
+        return sa.inspect(connection).has_table(promotions.name) and _knows_withdrawals(connection)
+
+
 def create_schema(engine: sa.Engine) -> None:
-    """Create the missing parts: table, index and append-only trigger. Several processes may do this at once."""
+    """Create the missing parts: table, index and append-only trigger. Several processes may do this at once.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
     if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
+        with begin_write(engine) as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
             _create(connection)
         return
     file = Path(engine.url.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        with engine.connect() as connection:  # outside a transaction, and by one process only
+        with begin_read(engine) as connection:  # outside a transaction, and by one process only
             connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
         with begin_write(engine) as connection:
             _create(connection)
 
 
-def begin_write(engine: sa.Engine) -> Any:
-    """Begin a transaction that excludes other writers until it ends."""
-    return engine.execution_options(exclusive=True).begin()
+@contextmanager
+def begin_read(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Connect for queries.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer, or has no ledger.
+    """
+    with _explained(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def begin_write(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Begin a transaction that excludes other writers until it ends. Errors are those of `begin_read`."""
+    with _explained(), engine.execution_options(exclusive=True).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        reason = " ".join(str(error.orig).split())
+        absent = any(text in f"{type(error.orig).__name__} {reason}" for text in _UNKNOWN_TABLE)
+        if not absent and type(error) not in (OperationalError, DatabaseError):
+            raise  # a row that the database refuses, or a defect
+        remedy = (
+            "Run `loan-platform init`, which creates it" if absent else "Start its database, or correct LOAN_LEDGER_URL"
+        )
+        raise LedgerUnavailableError(f"The promotion ledger cannot be used ({reason}). {remedy}.") from error
 
 
 def lock_for_append(connection: sa.Connection) -> None:
@@ -108,12 +162,15 @@ def lock_for_append(connection: sa.Connection) -> None:
 def _create(connection: sa.Connection) -> None:
     if not sa.inspect(connection).has_table(promotions.name):
         metadata.create_all(connection)
-    elif not any(
-        "withdrawn" in check["sqltext"] for check in sa.inspect(connection).get_check_constraints(promotions.name)
-    ):
+    elif not _knows_withdrawals(connection):
         _allow_withdrawals(connection)
     for statement in _APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
+
+
+def _knows_withdrawals(connection: sa.Connection) -> bool:
+    checks = sa.inspect(connection).get_check_constraints(promotions.name)
+    return any("withdrawn" in check["sqltext"] for check in checks)
 
 
 def _allow_withdrawals(connection: sa.Connection) -> None:

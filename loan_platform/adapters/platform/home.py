@@ -33,9 +33,10 @@ class HomeError(ExplainedError, RuntimeError):
 def ensure_home(settings: PlatformSettings) -> None:
     """Make the home usable: folders, `dagster.yaml` and the schemas of Dagster, MLflow and the ledger.
 
-    Safe in any number of processes at once; where all is done already it costs about a millisecond.
+    Safe in any number of processes at once; where all is done already it costs a few milliseconds.
 
     Raises:
+        LedgerUnavailableError: the database of the promotion ledger does not answer.
         HomeError: the folder cannot be made or written, or another process holds the set-up lock for minutes.
         DiskFullError: no space is left; the next start continues.
     """
@@ -55,13 +56,19 @@ def ensure_run_home(settings: TrackingSettings) -> None:
 
 
 def ensure_ledger(settings: LedgerSettings) -> None:
-    """Make the schema of the promotion ledger, in a home that is there. Errors are those of `ensure_home`."""
-    marker, identity = settings.home / ".ledger", _hashed(settings.ledger_url)
+    """Make the schema of the promotion ledger, in a home that is there, or widen that of an earlier release.
+
+    The database itself is asked, because it may have been deleted or restored.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+        HomeError, DiskFullError: as of `ensure_home`.
+    """
     with _explained(settings.home):
-        if not _says(marker, identity):
-            with explained_disk_full(marker):
-                Ledger(settings.ledger_url).create()
-                atomic_write(marker, identity)
+        ledger = Ledger(settings.ledger_url)
+        if not ledger.is_current():
+            with explained_disk_full(settings.home / "ledger.db"):
+                ledger.create()
 
 
 @contextmanager
@@ -73,15 +80,17 @@ def _explained(home: Path) -> Iterator[None]:
             f"another process has held {error.lock_file} for {_LOCK_SECONDS} s: end it and start again"
         ) from error
     except OSError as error:
+        rights = "" if error.errno == errno.EROFS else "give this user the rights to it, or "
         raise HomeError(
-            f"{home} cannot be set up ({error.filename}: {error.strerror}): give this user the "
-            "rights to it, or name another folder in LOAN_PLATFORM_HOME"
+            f"{home} cannot be set up ({error.filename}: {error.strerror}): {rights}name another folder in "
+            "LOAN_PLATFORM_HOME"
         ) from error
 
 
 def _require_writable(home: Path) -> None:
     if not os.access(home, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(home))
+        number = errno.EROFS if os.statvfs(home).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), str(home))
 
 
 def _is_ready(settings: TrackingSettings) -> bool:

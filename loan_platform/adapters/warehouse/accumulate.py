@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.warehouse.ordered_parquet import write
+from loan_platform.adapters.warehouse.row_content import content_sql, retyped_columns_sql, retyped_sql, same_file_sql
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, SOURCE_LOCATION
 from loan_platform.core.book.policies import SameKey
@@ -127,7 +128,7 @@ def _load(
     connection: duckdb.DuckDBPyConnection, columns: dict[str, str], new: Path, known: Path | None, rules: KeyRules
 ) -> None:
     """Create the tables `fresh` (rows of the file, ranked by key), `known`, `verdict` (of a key), and `counting`."""
-    key, same = rules.key_list, _same_sql(columns, rules)
+    key, same = rules.key_list, content_sql(columns, {*SOURCE_LOCATION, rules.latest_by, *rules.not_compared})
     latest = quote_identifier(rules.latest_by) if rules.latest_by else "NULL"
     order = f"{latest} DESC NULLS LAST, file_row_number DESC" if rules.same_key == "latest" else "file_row_number"
     connection.execute(
@@ -163,18 +164,6 @@ def _load(
             FROM known JOIN verdict USING ({key}) WHERE {from_known}""")
 
 
-def _same_sql(columns: dict[str, str], rules: KeyRules) -> str:
-    """MD5 of the stated values by name: a column that a contract adds later, and no row has, changes nothing."""
-    ignored = {*SOURCE_LOCATION, rules.latest_by, *rules.not_compared}
-    values = ", ".join(
-        f"CASE WHEN {quote_identifier(name)} IS NOT NULL THEN {quote_literal(f'{name}:')} || "
-        f"CAST(to_json({quote_identifier(name)}) AS VARCHAR) END"
-        for name in sorted(columns)
-        if name not in ignored
-    )
-    return f"md5(concat_ws(',', {values}))"
-
-
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Name and type of each column, without those that `Accumulator` adds."""
     rows = connection.execute(f"DESCRIBE FROM read_parquet({quote_literal(str(path))})").fetchall()
@@ -191,22 +180,12 @@ def _known_sql(connection: duckdb.DuckDBPyConnection, columns: dict[str, str], k
             _require_readable(connection, rows, name, present[name], kind)
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     content = CONTENT if CONTENT in {row[0] for row in described} else "NULL::VARCHAR"
-    return f"SELECT {_casts(columns, present, 'CAST')}, {content} AS {CONTENT} FROM {rows}"
-
-
-def _casts(columns: dict[str, str], present: dict[str, str], cast: str) -> str:
-    """The columns with their types as a select list; those that are not present are null."""
-    return ", ".join(
-        f"{cast}({quote_identifier(name) if name in present else 'NULL'} AS {kind}) AS {quote_identifier(name)}"
-        for name, kind in columns.items()
-    )
+    return f"SELECT {retyped_columns_sql(columns, present)}, {content} AS {CONTENT} FROM {rows}"
 
 
 def _require_readable(connection: duckdb.DuckDBPyConnection, rows: str, name: str, was: str, kind: str) -> None:
-    column, cast = quote_identifier(name), f"TRY_CAST({quote_identifier(name)} AS {kind})"
-    lost = f"{cast} IS NULL" if was == "VARCHAR" else f"TRY_CAST({cast} AS {was}) IS DISTINCT FROM {column}"
-    unread = f"SELECT count(*) FROM {rows} WHERE {column} IS NOT NULL AND ({lost})"
-    if count := connection.execute(unread).fetchall()[0][0]:
+    lost = f"{quote_identifier(name)} IS NOT NULL AND {retyped_sql(name, was, kind)} IS NULL"
+    if count := connection.execute(f"SELECT count(*) FROM {rows} WHERE {lost}").fetchall()[0][0]:
         raise WarehouseError(
             f"{count:,} rows that earlier files brought have a value in {name} that is no {kind}, the column's type in "
             "the contract now. Give the column its earlier type, or its new type a new name."
@@ -231,11 +210,13 @@ def _create_superseded(
     if history is not None:
         rows, present = f"read_parquet({quote_literal(str(history))})", _columns(connection, history)
         more = ", ".join((CONTENT, *_REPLACED_BY))
-        earlier = f"SELECT {_casts(columns, present, 'TRY_CAST')}, {more} FROM {rows}"
+        earlier = f"SELECT {retyped_columns_sql(columns, present)}, {more} FROM {rows}"
     connection.execute(f"CREATE VIEW history AS {earlier}")
-    again = ", ".join((rules.key_list, CONTENT, *SOURCE_LOCATION))
+    same = (*map(quote_identifier, rules.key), CONTENT, "source_line")
+    again = " AND ".join([*(f"n.{name} = h.{name}" for name in same), same_file_sql("n", "h")])
     connection.execute(
-        f"CREATE VIEW superseded AS FROM lost UNION ALL BY NAME FROM lost_at_once ANTI JOIN history USING ({again})"
+        "CREATE VIEW superseded AS FROM lost UNION ALL BY NAME "
+        f"SELECT n.* FROM lost_at_once AS n WHERE NOT EXISTS (FROM history AS h WHERE {again})"
     )
 
 

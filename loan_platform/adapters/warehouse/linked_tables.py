@@ -8,15 +8,16 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.relation import RawFile
+from loan_platform.adapters.warehouse.arriving_rows import ArrivingRows
 from loan_platform.adapters.warehouse.ordered_parquet import count_rows, files_metadata, write
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
 from loan_platform.core.book.constants import CONTENT, IN_LAST_FILE, LATEST_BY, MAIN_TABLE, SOURCE_LOCATION
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.policies import SameKey
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 
 CHECKED_DAYS = 3
-LOST = "the join of the linked sources gives it no row"
-_JOINED, _THEN, _NEW = "__joined", "__then", "__new"
+_JOINED, _THEN = "__joined", "__then"
 # What the platform adds to rows that files add to is no column of the contract's join.
 _ADDED = ", ".join(map(quote_literal, (CONTENT, IN_LAST_FILE, LATEST_BY)))
 _PLAIN = f"SELECT COLUMNS(lambda name: name NOT IN ({_ADDED}))"
@@ -75,34 +76,45 @@ class LinkedTables:
         with self._session.connection() as (connection, _):
             _views(connection, tables)
             self._create_joined(connection, _JOINED)
-            return JoinSummary(self._write(connection, out), _one(connection, f"SELECT count(*) {self._lost()}"))
+            key = quote_identifier(self._contract.entity_key)
+            ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
+            loans = f"(SELECT DISTINCT {key} FROM {quote_identifier(MAIN_TABLE)})"
+            lost = f"SELECT count(*) FROM {loans} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
+            return JoinSummary(_write_joined(connection, ordered, out), _one(connection, lost))
 
-    def join_new(self, tables: Mapping[str, Path], new: Path, out: Path, lost: Path) -> JoinSummary:
+    def join_new(
+        self, tables: Mapping[str, Path], new: Path, out: Path, lost: Path, same_key: SameKey = "latest"
+    ) -> JoinSummary:
         """Join new rows instead of those of the main table, which are then their history.
+
+        Several new rows may have one key, as in files that correct each other. Each gets a joined row. The join sees
+        one of them at a time, and of all other keys the row that counts.
 
         Args:
             tables: as in `join`.
             new: staged Parquet file in the form of the main table: applications, or loans with a new outcome.
-            out: as in `join`. If `new` has the date of `latest_by`, the joined rows have it too.
-            lost: Parquet of the new rows that the join gives no row for, as `Warehouse.stage` writes quarantined rows.
+            out: of the joined rows, in the order of the new rows, for `Warehouse.stage`. If `new` has the date of
+                `latest_by`, they have it too.
+            lost: Parquet of the new rows that the join gives no row for, and of rows too many, as `Warehouse.stage`
+                writes quarantined rows.
+            same_key: which of two new rows with one key counts.
 
         Raises:
             WarehouseError: the join does not run, or its rows have no source location.
         """
+        key = next(table.key for table in self._contract.tables if table.name == MAIN_TABLE)
         with self._session.connection() as (connection, _):
             _views(connection, tables)
-            self._add_new_rows(connection, tables[MAIN_TABLE], new)
-            key = quote_identifier(self._contract.entity_key)
-            self._create_joined(connection, _JOINED, f"WHERE {key} IN (SELECT {key} FROM {_NEW})")
-            if LATEST_BY in _column_names(connection, _NEW):
-                connection.execute(
-                    f"CREATE OR REPLACE TABLE {_JOINED} AS SELECT j.*, n.{LATEST_BY} FROM {_JOINED} AS j "
-                    f"JOIN {_NEW} AS n USING ({key})"
-                )
-            fault = f"{{'column': NULL::VARCHAR, 'reason': 'not_joined', 'message': {quote_literal(LOST)}}}"
-            gone = f"SELECT source_file, source_line, unnest({fault}), [{fault}] AS faults {self._lost(_NEW)}"
-            write(connection, f"{gone} ORDER BY ALL", lost)
-            return JoinSummary(self._write(connection, out), count_rows(connection, lost))
+            arriving = ArrivingRows.ranked(connection, new, key, self._contract.entity_key, same_key)
+            for layer in range(1, arriving.layers + 1):
+                rows = arriving.main_table(layer, tables[MAIN_TABLE])
+                connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(MAIN_TABLE)} AS {rows}")
+                of_layer = f"WHERE {quote_identifier(self._contract.entity_key)} IN ({arriving.loans(layer)})"
+                self._create_joined(connection, _JOINED, of_layer)
+                arriving.add_joined(layer, _JOINED)
+            write(connection, arriving.lost_sql(), lost)
+            joined = _write_joined(connection, arriving.joined_sql(), out)
+            return JoinSummary(joined, count_rows(connection, lost))
 
     def check_point_in_time(self, tables: Mapping[str, Path], joined: Path) -> PointInTimeCheck:
         """Check that a joined row does not change when all records dated after its decision are removed.
@@ -127,28 +139,6 @@ class LinkedTables:
                 counted = connection.execute(self._changed_sql(day)).fetchall()[0]
                 loans, changed = loans + int(counted[0]), changed + int(counted[1])
             return PointInTimeCheck(days, loans, changed)
-
-    def _write(self, connection: duckdb.DuckDBPyConnection, out: Path) -> int:
-        """Write the joined rows. Returns their number."""
-        rows = _one(connection, f"SELECT count(*) FROM {_JOINED}")
-        order = f"{', '.join(SOURCE_LOCATION)}, {quote_identifier(self._contract.entity_key)}"
-        metadata = files_metadata([RawFile("joined rows", rows, 0, ())])
-        write(connection, f"FROM {_JOINED} ORDER BY {order}", out, metadata)
-        return rows
-
-    def _lost(self, table: str = MAIN_TABLE) -> str:
-        """SQL from FROM on: rows of a table, one for each loan, whose loan is in no joined row."""
-        key, rows = quote_identifier(self._contract.entity_key), quote_identifier(table)
-        return f"FROM (SELECT DISTINCT ON ({key}) * FROM {rows}) WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
-
-    def _add_new_rows(self, connection: duckdb.DuckDBPyConnection, history: Path, new_rows: Path) -> None:
-        """Replace the main table by the new rows and the history of all other loans."""
-        key = quote_identifier(self._contract.entity_key)
-        connection.execute(f"CREATE VIEW {_NEW} AS FROM read_parquet({quote_literal(str(new_rows))})")
-        others = f"FROM read_parquet({quote_literal(str(history))}) WHERE {key} NOT IN (SELECT {key} FROM {_NEW})"
-        connection.execute(
-            f"CREATE OR REPLACE VIEW {quote_identifier(MAIN_TABLE)} AS FROM {_NEW} UNION ALL BY NAME {others}"
-        )
 
     def _create_joined(self, connection: duckdb.DuckDBPyConnection, table: str, rows: str = "") -> None:
         # One thread: the mean or variance of floats depends on the order of summation.
@@ -197,6 +187,13 @@ def _views(
         known = f"WHERE {quote_identifier(dated)} <= DATE {quote_literal(day.isoformat())}" if dated and day else ""
         rows = f"read_parquet({quote_literal(str(path))})"
         connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(table)} AS {_PLAIN} FROM {rows} {known}")
+
+
+def _write_joined(connection: duckdb.DuckDBPyConnection, query: str, out: Path) -> int:
+    """Write joined rows. Returns their number."""
+    rows = _one(connection, f"SELECT count(*) FROM ({query})")
+    write(connection, query, out, files_metadata([RawFile("joined rows", rows, 0, ())]))
+    return rows
 
 
 def _column_names(connection: duckdb.DuckDBPyConnection, table: str) -> frozenset[str]:

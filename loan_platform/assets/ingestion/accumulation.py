@@ -212,7 +212,8 @@ class AccumulatedAssets:
                 f"{found}{more}, because the files give known rows another date. Name the batches in `may_shrink` of "
             )
             return self._result(name, False, f"{told}the run's configuration if that is right.")
-        return self._result(name, True, f"{counts.removed:,} rows were removed, as the run was told.")
+        told = f"{counts.removed:,} rows were removed, as the run was told." if counts.removed else "No row is lost."
+        return self._result(name, True, told)
 
     def _result(self, check: str, passed: bool, told: str) -> dg.AssetCheckResult:
         key = asset_key(self.book, self.names[0])

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import Lake
-from loan_platform.assets.ingestion.accumulation import NO_ROWS_LOST, AccumulatedAssets, ReplaceConfig
+from loan_platform.assets.ingestion.accumulation import AccumulatedAssets, ReplaceConfig
 from loan_platform.assets.ingestion.publication import Checked, Publisher
 from loan_platform.assets.ingestion.staging import (
     QUARANTINED,
@@ -30,12 +30,14 @@ from loan_platform.core.staging.rules import expectations_for_source
 
 if TYPE_CHECKING:  # imports DuckDB
     from loan_platform.adapters.warehouse.linked_tables import JoinSummary
+    from loan_platform.adapters.warehouse.stage_summary import StageSummary
 
 TYPED = (
     "Each value is typed. An invalid optional value is missing; other invalid rows are in `{}`. Rows that fail a "
     "blocking check are refused, and the rows before them stay."
 )
 REPLACED = "Rows that no longer count, because a later file has their key or the source was replaced."
+NOT_FEWER_ROWS = "There are as many rows as before, or more, unless the run was told to replace them."
 NO_LOAN_LOST = "Every cleaned loan has a row in the joined loans."
 POINT_IN_TIME = "The values known of a loan at its decision do not change when all later records are removed."
 
@@ -93,7 +95,7 @@ def _replaced(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     assets = StagedAssets(book, names, expectations_for_source(source), f"{source.name}/")
     key, specs = asset_key(book, names[0]), assets.check_specs
     if source.name != MAIN_TABLE:
-        specs.append(dg.AssetCheckSpec("no_rows_lost", asset=key, blocking=True, description=NO_ROWS_LOST))
+        specs.append(dg.AssetCheckSpec("no_rows_lost", asset=key, blocking=True, description=NOT_FEWER_ROWS))
 
     @dg.multi_asset(
         name=f"{book.name}__{names[0]}",
@@ -113,12 +115,11 @@ def _replaced(book: Portfolio, source: SourceTable) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         files, tool = lake.open(), warehouse.open()
         raw, rejects = _raw_files(files, book, source)
-        may_lose = source.name == MAIN_TABLE or config.replace
         staged, decision = assets.publish(
             files,
             reports.open(),
             lambda *out: tool.stage(raw, table, *out, rejects=rejects),
-            lambda rows: _rows_lost(book, source, files, rows, may_lose),
+            lambda _, staged: _rows_lost(book, source, files, staged, config),
         )
         nulled = sum(staged.nulled.values())
         context.log.info(f"{staged.accepted:,} of {staged.rows_in:,} rows accepted, {nulled:,} values dropped")
@@ -133,29 +134,30 @@ def _raw_files(lake: Lake, book: Portfolio, source: SourceTable) -> tuple[Path, 
     return lake.path(book.name, raw), lake.path(book.name, f"{raw}_rejects")
 
 
-def _rows_lost(book: Portfolio, source: SourceTable, lake: Lake, rows: Path, may_lose: bool) -> Checked:
+def _rows_lost(
+    book: Portfolio, source: SourceTable, lake: Lake, staged: "StageSummary", config: ReplaceConfig
+) -> Checked:
     """Whether a source without a key has as many rows as before. Nothing else tells whether one is lost."""
     if source.name == MAIN_TABLE:
         return Checked((), frozenset())
     name = clean_asset(source.name)
-    before = _rows(lake.scan(book.name, name)) if lake.exists(book.name, name) else 0
-    now = _rows(pl.scan_parquet(rows))
-    told = f"{before:,} rows were published, and the files have {now:,}. The rows have no key, so each file replaces "
-    told += (
-        f"those before it. If they are to go, set `replace: true` for {book.name}__{name} in the run's configuration."
-    )
+    before = lake.scan(book.name, name).select(pl.len()).collect().item() if lake.exists(book.name, name) else 0
+    now, may_be_lost = staged.accepted, staged.quarantined and not config.ignore_quarantined
+    told = f"{before:,} rows were published, and {now:,} rows of the files are accepted. "
+    told += f"{staged.quarantined:,} rows of the files are quarantined. " if staged.quarantined else ""
+    told += "The rows have no key, so each file replaces those before it."
+    if now < before:
+        correct = "Correct the quarantined rows. " if may_be_lost else ""
+        more = "`replace: true` and `ignore_quarantined: true`" if staged.quarantined else "`replace: true`"
+        told += f" {correct}If rows are to go, set {more} for {book.name}__{name} in the run's configuration."
     result = dg.AssetCheckResult(
         asset_key=asset_key(book, name),
         check_name="no_rows_lost",
-        passed=now >= before or may_lose,
+        passed=now >= before or (config.replace and not may_be_lost),
         description=told,
-        metadata={"before": before, "now": now},
+        metadata={"before": before, "now": now, "quarantined": staged.quarantined},
     )
     return Checked((result,), frozenset({"no_rows_lost"}))
-
-
-def _rows(frame: pl.LazyFrame) -> int:
-    return frame.select(pl.len()).collect().item()
 
 
 def joined_loans(book: Portfolio) -> dg.AssetsDefinition:

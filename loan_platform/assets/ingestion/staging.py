@@ -56,7 +56,7 @@ class StagedAssets:
         lake: Lake,
         reports: ReportFiles,
         stage: Callable[[Path, Path], "StageSummary"],
-        check: Callable[[Path], Checked] | None = None,
+        check: Callable[[Path, "StageSummary"], Checked] | None = None,
     ) -> tuple["StageSummary", Decision]:
         """Stage to candidate files, check them, and publish or refuse them.
 
@@ -64,7 +64,7 @@ class StagedAssets:
             lake: where the rows are published.
             reports: where the reports about them are published.
             stage: writes typed and quarantined rows to two paths.
-            check: further checks of the typed rows.
+            check: further checks of the typed rows and their counts.
         """
         name = self.names[0]
         publisher = Publisher(self.book, name, lake, reports, self.folder)
@@ -77,7 +77,7 @@ class StagedAssets:
                 absent = staged.missing_optional
                 checked = checked.also(check_contract(self.book, name, self.rules, accepted, absent, title))
             if check:
-                checked = checked.also(check(accepted))
+                checked = checked.also(check(accepted, staged))
             return staged, publisher.decide(candidates, checked)
 
 
@@ -123,12 +123,12 @@ class Staging:
         clean, rejected, joined, lost = (scratch / f"{n}.parquet" for n in ("clean", "rejected", "joined", "lost"))
         main = Table.from_source(contract, next(t for t in contract.tables if t.name == MAIN_TABLE))
         policy = self.book.sources[source]
-        main = main.with_key_rules(policy, policy.same_key)  # before the join: it expects one row for each key
+        main = main.with_key_rules(policy, None)
         raw, rejects = self._read(source, main, scratch)
         warehouse.stage(raw, main, clean, rejected, rejects=rejects)
         tables = cleaned_tables(self.lake.open(), self.book)
-        self.warehouse.linked_tables(self.book).join_new(tables, clean, joined, lost)
-        table = table.with_key_rules(policy, "refuse", joined=True)
+        self.warehouse.linked_tables(self.book).join_new(tables, clean, joined, lost, policy.same_key)
+        table = table.with_key_rules(policy, None, joined=True)
         return warehouse.stage(joined, table, accepted, quarantined, previously_quarantined=(rejected, lost))
 
     def _read(self, source: str, table: Table, scratch: Path) -> tuple[Path, Path]:

@@ -22,8 +22,9 @@ ROWS_AT_ONCE = 50_000
 MAX_SHOWN = 5
 FAULT = {"chain": pl.String, "segment": pl.String, "line": pl.Int64, "reason": pl.String, "whole_chain": pl.Boolean}
 DESCRIPTIONS = {
-    SERVED: "Responses of the scoring service, read from its audit log. Only records of intact hash chains are used. A "
-    "response stays when its record is deleted after the retention period, without its inputs.",
+    SERVED: "Responses of the scoring service, read from its audit log. Only records of intact hash chains are read. A "
+    "response that was read stays, without its inputs, when its record is deleted after the retention period or fails "
+    "verification later.",
     QUARANTINED: "Records of the audit log that fail verification, with hash chain, file, line and reason.",
 }
 INTACT = "Every hash chain of the service's audit log is intact."
@@ -48,9 +49,9 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource, service_records: ServiceRecordsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         records, files = service_records.open(book), lake.open()
-        chains = list(records.chains())
-        faults = _faults(chains)
         with files.one_writer(book.name, SERVED):
+            chains = list(records.chains())
+            faults = _faults(chains)
             known = files.read(book.name, SERVED) if files.exists(book.name, SERVED) else None
             read = _served_table(context, book, records, chains)
             table = with_known(read, known)
@@ -58,7 +59,7 @@ def _served_predictions(book: Portfolio) -> dg.AssetsDefinition:
                 table.write_parquet(paths[SERVED])
                 faults.write_parquet(paths[QUARANTINED])
         kept = table.height - read.height
-        gone = f", {kept:,} of them no longer in the audit log" if kept else ""
+        gone = f", {kept:,} of them read before: their records are deleted or fail verification now" if kept else ""
         context.log.info(f"{table.height:,} responses{gone}; {len(chains)} chain(s)" if table.height else "none yet")
         inputs = table["inputs"].count()
         counts = {"dagster/row_count": table.height, "with_inputs": inputs, "chains": len(chains), "kept": kept}

@@ -58,7 +58,10 @@ def merge_tables(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def with_known(read: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
-    """Add the answers that were read before, and whose records are gone since. Their inputs are not kept.
+    """Add the answers that were read before, and whose records are gone or fail verification since.
+
+    They were verified when they were read, so nobody removes an answer by a change of the log. Their inputs are not
+    kept.
 
     Args:
         read: the answers in the log.

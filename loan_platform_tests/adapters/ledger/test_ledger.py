@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
-from loan_platform.adapters.ledger.schema import promotions
+from loan_platform.adapters.ledger.schema import LedgerUnavailableError, promotions
 from loan_platform_tests.support.processes.crashes import start
 from loan_platform_tests.support.processes.postgres import postgres
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
@@ -97,6 +97,25 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     assert ledger.verify() == ledger.history()[-1].hash
 
 
+def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.create()
+    rejected: dict[str, Any] = WHO | {"verdict": {"summary": "Rejected: AUC."}}
+    ledger.reject("book", 1, "aaa", **rejected)
+    assert ledger.why_none("book") == "version 1: Rejected: AUC."
+    champion = ledger.promote("book", 2, "bbb", expected_epoch=0, **WHO)
+    ledger.reject("book", 3, "ccc", **rejected)
+    ledger.withdraw(champion, actor="contract", run_id="run-2", reason="the champion reads debt.")
+    assert ledger.why_none("book") == "version 2: Withdrawn: the champion reads debt."
+
+
+def test_a_database_without_a_ledger_says_how_to_make_one(url: str) -> None:
+    assert not Ledger(url).is_current()
+    with pytest.raises(LedgerUnavailableError, match="loan-platform init"):
+        Ledger(url).champion("book")
+    assert not Ledger(url).is_current()
+
+
 def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
     engine = sa.create_engine(url)
     before = sa.MetaData()
@@ -113,8 +132,10 @@ def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
     with pytest.raises(DBAPIError, match="known_action"):
         ledger.withdraw(champion, actor="contract", run_id="run-2", reason="too early.")
     rows = ledger.history()
+    assert not ledger.is_current()
     ledger.create()
     ledger.create()
+    assert ledger.is_current()
     assert ledger.history() == rows
     assert ledger.withdraw(champion, actor="contract", run_id="run-2", reason="the champion reads term.")
     assert ledger.verify() == ledger.history()[-1].hash

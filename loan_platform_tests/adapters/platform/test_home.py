@@ -5,16 +5,18 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from filelock import FileLock
 
 from loan_platform.adapters.ledger.ledger import Ledger
-from loan_platform.adapters.platform.home import HomeError, ensure_home
+from loan_platform.adapters.ledger.schema import LedgerUnavailableError
+from loan_platform.adapters.platform.home import HomeError, ensure_home, ensure_ledger, ensure_run_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings.checkout import checkout_root
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import LedgerSettings, PlatformSettings
 from loan_platform_tests.support.processes.rights import without_root
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
@@ -121,6 +123,29 @@ def test_a_held_lock_and_a_read_only_home_are_clear_errors(tmp_path: Path, monke
         ensure_home(nowhere)
 
 
+def test_a_ledger_that_was_deleted_comes_back(tmp_path: Path) -> None:
+    settings = LedgerSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
+    for _ in range(2):
+        ensure_ledger(settings)
+        assert Ledger(settings.ledger_url).history() == []
+        (tmp_path / "ledger.db").unlink()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")):
+        pass  # a reader leaves an empty file
+    ensure_ledger(settings)
+    assert Ledger(settings.ledger_url).history() == []
+
+
+def test_a_ledger_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_text("no database" * 100)
+    files = (f"sqlite:///{tmp_path}", f"sqlite:///{tmp_path}/damaged.db")
+    for url in ("postgresql://u:secret@127.0.0.1:1/ledger", *files):
+        settings = LedgerSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path), "LOAN_LEDGER_URL": url})
+        with pytest.raises(LedgerUnavailableError, match=r"LOAN_LEDGER_URL\.$") as told:
+            ensure_ledger(settings)
+        assert "secret" not in str(told.value)
+        assert "\n" not in str(told.value)
+
+
 def test_a_home_without_write_permission_is_told(ready: PlatformSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ready.home)  # the folders above are closed to others
     ready.home.chmod(0o555)
@@ -129,6 +154,14 @@ def test_a_home_without_write_permission_is_told(ready: PlatformSettings, monkey
             ensure_home(ready.model_copy(update={"home": Path()}))
     finally:
         ready.home.chmod(0o700)
+
+
+def test_a_read_only_disk_is_no_matter_of_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path)})
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(HomeError, match=r": Read-only file system\): name another folder in LOAN_PLATFORM_HOME$"):
+        ensure_run_home(settings)
 
 
 @pytest.fixture(scope="module")

@@ -152,6 +152,34 @@ def test_a_known_value_is_never_rounded_to_a_new_type(files: Callable[..., Files
         book.arrive(FEBRUARY, points=pl.lit(1))
 
 
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [("1.5", 1), ("1e3", 1), ("007", 1), ("1_000", 1.0), ("inf", 1.0), ("nan", 1.0), ("1", True), ("yes", True)],
+)
+def test_a_known_text_never_becomes_another_value(files: Callable[..., Files], text: str, new: object) -> None:
+    book = files()
+    book.arrive(JANUARY, points=pl.lit(text))
+    with pytest.raises(WarehouseError, match="2 rows that earlier files brought have a value in points"):
+        book.arrive(FEBRUARY, points=pl.lit(new))
+
+
+@pytest.mark.parametrize(
+    ("text", "new"), [("7", 7), ("-7", -7), ("1e3", 1000.0), ("7", 7.0), ("2024-01-05", date(2024, 1, 5))]
+)
+def test_a_known_text_becomes_the_value_it_states(files: Callable[..., Files], text: str, new: object) -> None:
+    book = files()
+    book.arrive(JANUARY, points=pl.lit(text))
+    book.arrive(FEBRUARY, points=pl.lit(new))
+    assert book.rows["points"].to_list() == [new] * 4
+
+
+def test_a_text_of_the_history_is_never_rounded(files: Callable[..., Files]) -> None:
+    book = files()
+    book.arrive([*JANUARY, *JANUARY[:1]], points=pl.lit(pl.Series(["1.5", "7", "7"])))
+    book.arrive(FEBRUARY, points=pl.lit(9))
+    assert book.history["points"].to_list() == [None]
+
+
 def test_the_history_takes_the_new_type_too(files: Callable[..., Files]) -> None:
     book = files()
     book.arrive([*JANUARY, *JANUARY[:1]], points=pl.lit("7"))
@@ -204,6 +232,16 @@ def test_files_that_are_read_again_add_no_history(files: Callable[..., Files]) -
     for _ in range(3):
         book.arrive(both, source_file=pl.lit("monthly.csv"))
         assert book.history["income"].to_list() == [10.0]
+
+
+def test_a_neighbour_of_the_same_name_adds_no_history(files: Callable[..., Files]) -> None:
+    book = files()
+    both: list[Row] = [("a", date(2024, 1, 5), 10.0), ("a", date(2024, 1, 5), 11.0)]
+    for name in ("x.csv", "old/x.csv", "2024/old/x.csv", "x.csv"):
+        book.arrive(both, source_file=pl.lit(name))
+        assert book.history["income"].to_list() == [10.0]
+    book.arrive(both, source_file=pl.lit("max.csv"))  # another file
+    assert book.history["source_file"].to_list() == ["max.csv", "x.csv"]
 
 
 def test_a_key_may_have_several_columns(files: Callable[..., Files]) -> None:

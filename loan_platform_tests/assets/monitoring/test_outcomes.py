@@ -51,6 +51,13 @@ def told(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return {check.check_name: str(check.description) for check in found if not check.passed}
 
 
+def nothing_lost(result: dg.ExecuteInProcessResult) -> str:
+    """What the check says that passes."""
+    (found,) = (check for check in result.get_asset_check_evaluations() if check.check_name == "no_rows_lost")
+    assert found.passed
+    return str(found.description)
+
+
 def all_of(word: str) -> list[tuple[str, str]]:
     return [(key, word) for key in KEYS]
 
@@ -102,8 +109,9 @@ def test_without_a_file_the_known_outcomes_are_told() -> None:
 def test_outcomes_go_only_where_the_run_says_so(tmp_path: Path) -> None:
     outcomes = Outcomes("latest")
     outcomes.arrive(all_of("yes"))
-    assert outcomes.arrive(all_of("yes")[:30]).success
+    assert nothing_lost(outcomes.arrive(all_of("yes")[:30])) == "No row is lost."
     assert outcomes.rows("outcomes").height == 40
-    assert outcomes.arrive(all_of("yes")[:30], replace=True).success
+    removed = outcomes.arrive(all_of("yes")[:30], replace=True)
+    assert nothing_lost(removed) == "10 rows were removed, as the run was told."
     assert outcomes.rows("outcomes").height == 30
     assert outcomes.rows("replaced_outcomes")["replaced_by_file"].null_count() == 10

@@ -163,15 +163,31 @@ def test_drift_of_what_was_asked_is_critical_where_it_is(home: Home) -> None:
     assert json.loads(report.read_text())["rows"] == 200
 
 
-def test_a_changed_record_is_quarantined_and_not_used(home: Home) -> None:
-    answer(home, ASKED[:20])
+def change_a_record() -> None:
     (path,) = segments(chains(AuditSettings.for_portfolio(BOOK).directory)[0])
     lines = path.read_bytes().splitlines(keepends=True)
     lines[5] = lines[5].replace(b'"risk":"', b'"risk":"x', 1)
     path.write_bytes(b"".join(lines))
+
+
+def test_a_changed_record_is_quarantined_and_not_used(home: Home) -> None:
+    answer(home, ASKED[:20])
+    change_a_record()
     result = materialize(*SERVED)
     assert checks(result)["audit_chain"] is False
     assert read(home, "served_predictions").height == 19
+    assert read(home, "quarantined_records")["line"].to_list() == [6]
+
+
+def test_a_record_that_is_changed_later_removes_no_answer(home: Home) -> None:
+    answer(home, ASKED[:20])
+    materialize(*SERVED[:2])
+    before = read(home, "served_predictions")
+    change_a_record()
+    assert checks(materialize(*SERVED[:2]))["audit_chain"] is False
+    after = read(home, "served_predictions")
+    assert after.drop("inputs").equals(before.drop("inputs"))  # also its risk, as it was verified
+    assert after["inputs"].null_count() == 1
     assert read(home, "quarantined_records")["line"].to_list() == [6]
 
 
