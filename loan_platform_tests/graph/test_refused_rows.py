@@ -246,15 +246,32 @@ def test_the_next_good_file_removes_what_was_refused(platform: Platform) -> None
     assert not (platform.settings.reports / NAME / "refused" / "clean_people").exists()
 
 
+def edited_book(
+    platform: Platform, folder: Path, patch: pytest.MonkeyPatch, contract: dict[str, Any], **promotion: float
+) -> Platform:
+    """The same home with another contract or another promotion policy."""
+    attributes = ATTRIBUTES | {"promotion": ATTRIBUTES["promotion"] | promotion}
+    patch.setenv("LOAN_PLATFORM_HOME", str(platform.settings.home))
+    patch.setattr(sys, "path", [str(write_project(folder, contract, attributes, NAME)), *sys.path])
+    return replace(platform, definitions=location(folder / "small_bank"))
+
+
+def test_a_lowered_ceiling_refuses_a_version(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = edited_book(platform, tmp_path, monkeypatch, CONTRACT, min_auc=0.5, max_auc=0.52)
+    asset, message = step_failure(strict.run("training", "registry_version"))
+    assert asset == "registry_version"
+    assert message.startswith("not registered: Test AUC")
+    assert message.endswith("is above the ceiling 0.5200; this much is a leak, not a success.")
+
+
 def test_a_refused_model_is_neither_version_nor_champion(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newest model failed its gate: each next asset says so, alone too, and the champion scores."""
     before = platform.lake("predictions").read_bytes()
-    strict = ATTRIBUTES | {"promotion": ATTRIBUTES["promotion"] | {"min_auc": 0.98}}
-    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(platform.settings.home))
-    monkeypatch.setattr(sys, "path", [str(write_project(tmp_path, CONTRACT, strict, NAME)), *sys.path])
-    refusing = replace(platform, definitions=location(tmp_path / "small_bank"))
+    refusing = edited_book(platform, tmp_path, monkeypatch, CONTRACT, min_auc=0.98)
     edited(platform.data / "loans.csv", 3, "yes", 0.2)
     training = refusing.run("training")
     assert failed_checks(training) == {"auc_above_floor"}
