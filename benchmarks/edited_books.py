@@ -4,8 +4,8 @@
 
 Each book goes through five steps: the draft is trained; the cut-offs change without a training; a feature is taken out
 and the book trained again; a column is marked as a leak and the book trained again; the policies change once more.
-Generated books have true log-odds that are linear in three of six columns. `late_fee` is written after the outcome in
-half of the defaults: a leak that a draft cannot see by its name. Files that are not given are left out.
+Generated books have true log-odds that are linear in three of six columns. `service_charge` is written more often
+after a default: a leak that a draft cannot see by its name. Files that are not given are left out.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import polars as pl
 import yaml
 from scipy.optimize import brentq
 from scipy.special import expit
+
+from loan_platform.settings.quiet import quiet_environment
 
 PROJECT = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "edited"\n'
 GENERATED = {
@@ -65,7 +67,7 @@ def generated(rows: int, rate: float, seed: int) -> pl.DataFrame:
             "years_employed": years,
             "region": region,
             "lottery": draw.normal(size=rows).round(4),
-            "late_fee": fee.round(2),
+            "service_charge": fee.round(2),
             "outcome": np.where(bad, "defaulted", "repaid"),
         }
     )
@@ -97,13 +99,18 @@ class EditedBook:
 
     def without_feature(self, column: str) -> None:
         """Take out the features that read a column."""
-        kept = [f for f in self.contract["features"] if column not in f["sql"]]
-        self.contract["features"] = kept
+        name = self._column(column)["name"]
+        self.contract["features"] = [f for f in self.contract["features"] if name not in f["sql"]]
 
     def leak(self, column: str) -> None:
         """Mark a column as known after the decision only."""
         self.without_feature(column)
-        next(c for c in self.contract["columns"] if c["name"] == column)["available_at"] = "after_origination"
+        self._column(column)["available_at"] = "after_origination"
+
+    def _column(self, raw: str) -> dict[str, Any]:
+        """The column of the draft that was made of a raw one."""
+        same = raw.lower().replace("_", "")
+        return next(c for c in self.contract["columns"] if c["name"].replace("_", "") == same)
 
     def run(self, *purposes: str) -> list[str]:
         """Run jobs of the book as it is now; the failures of their steps."""
@@ -121,7 +128,8 @@ class EditedBook:
                 loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
                 result = job.execute_in_process(loggers, instance, raise_on_error=False)
                 failed = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-                failures += [str(one.user_failure_data.description) for one in failed if one.user_failure_data]
+                told = [one.user_failure_data.description if one.user_failure_data else one.error for one in failed]
+                failures += [str(one) for one in told] or ([] if result.success else [f"{purpose} failed"])
         sys.path.remove(str(project))
         return failures
 
@@ -161,7 +169,7 @@ def steps(book: EditedBook, target: str, key: str | None, out: str, leak: str, t
         return Step(book.name, loans, rate, step, words, " ".join(why for _, why in told) or " ".join(failures)[:300])
 
     def cut_offs(factor: float) -> None:
-        rate = float(pl.Series([step.rate for step in [first]]).item())
+        rate = first.rate
         book.defs["attributes"]["decision"] = {
             "approve_below": round(factor * LOW * rate, 4),
             "decline_from": min(round(factor * HIGH * rate, 4), 1.0),
@@ -182,21 +190,24 @@ def steps(book: EditedBook, target: str, key: str | None, out: str, leak: str, t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="new folder for the homes of the books")
-    parser.add_argument("--german", type=Path, help="german_credit: 1,000 loans with a column `Risk` or `default`")
+    parser.add_argument("--german", type=Path, help="german_credit: 1,000 loans, `Creditability` 1 good, 0 bad")
     parser.add_argument("--cards", type=Path, help="UCI credit cards")
     parser.add_argument("--books", nargs="*", default=[*GENERATED], help="generated books")
     parser.add_argument("--trials", type=int, default=5, help="tuning trials of each training")
     arguments = parser.parse_args()
+    quiet_environment()
     arguments.home.mkdir(parents=True, exist_ok=True)
     jobs: list[tuple[str, Path, str, str | None, str, str]] = []
     if arguments.german:
-        jobs.append(("german_credit", arguments.german, "risk = 'bad'", None, "housing", "checking_account"))
+        jobs.append(
+            ("german_credit", arguments.german, "\"Creditability\" = '0'", None, "Typeofapartment", "AccountBalance")
+        )
     for name in arguments.books:
         path = arguments.home / f"{name}.csv"
         generated(*GENERATED[name], seed=sum(map(ord, name))).write_csv(path)
-        jobs.append((name, path, "outcome = 'defaulted'", "loan_no", "lottery", "late_fee"))
+        jobs.append((name, path, "outcome = 'defaulted'", "loan_no", "lottery", "service_charge"))
     if arguments.cards:
-        jobs.append(("cards", arguments.cards, "\"default.payment.next.month\" = '1'", "ID", "age", "pay_amt1"))
+        jobs.append(("cards", arguments.cards, "\"default.payment.next.month\" = '1'", "ID", "AGE", "PAY_AMT1"))
     print("| book | loans | default rate | edit | answer | reason |")
     print("| --- | ---: | ---: | --- | --- | --- |")
     for name, path, *rest in jobs:

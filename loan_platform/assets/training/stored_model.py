@@ -13,6 +13,7 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.evaluation.gates.contract_changes import CONTRACT_MEANING, meaning_sha256
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.training.train import TrainingResult
@@ -86,6 +87,7 @@ def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
     chosen = next(c for c in result.candidates if c.family == result.choice.family)
     return {
         "contract_sha256": contract_sha256(book.contract),
+        CONTRACT_MEANING: meaning_sha256(book.contract, book.training.use_pricing),
         "metrics": {"fold_auc": round(chosen.mean_auc, 6)},
         "portfolio": book.name,
         "family": result.model.family,

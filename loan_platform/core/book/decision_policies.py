@@ -118,7 +118,8 @@ class PromotionPolicy(Strict):
     min_auc_gain: float = Field(
         default=0.0,
         description="The lower end of the 95 % interval of the AUC gain (challenger minus champion) must exceed this "
-        "value. A version of an edited contract may lose one standard error of the champion's AUC instead.",
+        "value. A version of an edited contract may lose one standard error of the champion's AUC, or as much as this "
+        "value if that is more.",
     )
     max_ece_loss: float = Field(
         default=0.005,

@@ -73,6 +73,16 @@ def decide(policy: PromotionPolicy, challenger: Challenger, champion: ChampionCo
     return _of((*absolute_rules(policy, challenger), *champion_rules(policy, champion, repaired)))
 
 
+def forbidden_verdict(reason: str) -> Verdict:
+    """The verdict on a version that reads what the present contract forbids."""
+    return _of((CriterionResult("contract_allows", False, 0.0, 1.0, reason),))
+
+
+def withdrawn_verdict(withdrawn: str) -> Verdict:
+    """What holds between a withdrawal and the decision about the next version."""
+    return _of((CriterionResult("contract_allows", False, 0.0, 1.0, f"{withdrawn} No version was promoted since."),))
+
+
 def policy_verdict(changed: Sequence[str], rows: int) -> Verdict:
     """The verdict on a version with the champion's probabilities and other answers."""
     sentence = f"{_same(rows)}, and only {', '.join(changed)} changed."
