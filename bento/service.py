@@ -31,7 +31,7 @@ from bento.http.keep_alive import set_keep_alive  # noqa: E402
 from bento.http.overload import InFlightLimit  # noqa: E402
 from bento.http.rate_limit import Limiter, storage_for  # noqa: E402
 from bento.model.baked_model import baked_model, check_ledger_can_be_read  # noqa: E402
-from bento.model.champion import ChampionRef, Champions  # noqa: E402
+from bento.model.champion import ChampionRef, Champions, Withdrawn  # noqa: E402
 from bento.model.current import CurrentModel  # noqa: E402
 from bento.model.records import Records  # noqa: E402
 from bento.pages.endpoints import PageEndpoints  # noqa: E402
@@ -101,16 +101,17 @@ class LoanBentoService(bentoml.Service[T]):
         return ServiceApp(DISPATCHER, super().to_asgi(is_main), telemetry, checks)
 
 
-def _champion_of(ledger: "Ledger") -> ChampionRef | None:
+def _champion_of(ledger: "Ledger") -> ChampionRef | Withdrawn | None:
     """The champion in the promotion ledger."""
     champion = ledger.champion(SETTINGS.portfolio)
     if champion is None:
-        return None
+        told = ledger.withdrawal(SETTINGS.portfolio)
+        return Withdrawn(told) if told else None
     bundle = SETTINGS.models / champion.model_sha256 / "bundle"
     return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(SETTINGS.portfolio))
 
 
-def _find_champion(baked: ChampionRef | None) -> Callable[[], ChampionRef | None]:
+def _find_champion(baked: ChampionRef | None) -> Callable[[], ChampionRef | Withdrawn | None]:
     """What asks for the champion: a ledger, or the Bento's own model if no ledger is configured."""
     if baked is not None and not SETTINGS.follows_ledger:
         return lambda: baked
