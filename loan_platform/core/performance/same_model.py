@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
+from loan_platform.core.book.contract import Contract
+from loan_platform.core.evaluation.gates.contract_changes import meaning_sha256
 from loan_platform.core.scoring.bundle import PARTS
 from loan_platform.core.scoring.decisions import AnswerPolicy
 from loan_platform.core.scoring.manifest import MANIFEST, encode, read_manifest, sha256
 
-PROBABILITY_PARTS = ("contract.json", "model.json", "calibration.json")
+PROBABILITY_PARTS = ("model.json", "calibration.json")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ def answering_model(bundle: Path) -> AnsweringModel:
     """
     files = read_manifest((bundle / MANIFEST).read_bytes(), PARTS).files
     policy = AnswerPolicy.model_validate_json((bundle / "policy.json").read_bytes())
+    contract = Contract.model_validate_json((bundle / "contract.json").read_bytes())
     same = {name: files[name].sha256 for name in PROBABILITY_PARTS}
+    same["contract"] = meaning_sha256(contract, use_pricing=True)  # a bundle has no feature that it may not read
     return AnsweringModel(sha256(encode(MANIFEST, same)), policy.decision.approve_below)
 
 

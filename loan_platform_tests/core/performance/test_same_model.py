@@ -84,3 +84,10 @@ def test_a_policy_version_answers_by_the_same_model(tmp_path: Path) -> None:
     one, policy, other = (answering_model(tmp_path / name) for name in ("one", "policy", "other"))
     assert policy == AnsweringModel(one.probabilities, 0.01)
     assert other.probabilities != one.probabilities
+    contract = tmp_path / "policy" / "contract.json"
+    told = json.loads(contract.read_text())
+    contract.write_text(json.dumps(told | {"description": "Other words."}))
+    assert answering_model(tmp_path / "policy") == policy
+    told["features"][0]["sql"] += " + 1"
+    contract.write_text(json.dumps(told))
+    assert answering_model(tmp_path / "policy") != policy
