@@ -16,7 +16,7 @@ from bento.http.keep_alive import set_keep_alive
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter, storage_for
 from bento.model.champion import Champions
-from bento.model.champion_ref import ChampionRef
+from bento.model.champion_ref import ChampionRef, Withdrawn
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints
@@ -98,16 +98,19 @@ def worker(setup: WorkerSetup) -> Worker:
     return Worker(setup)
 
 
-def _champion_of(settings: ServiceSettings, ledger: "Ledger") -> ChampionRef | None:
+def _champion_of(settings: ServiceSettings, ledger: "Ledger") -> ChampionRef | Withdrawn | None:
     """The champion in the promotion ledger."""
     champion = ledger.champion(settings.portfolio)
     if champion is None:
-        return None
+        told = ledger.withdrawal(settings.portfolio)
+        return Withdrawn(told) if told else None
     bundle = settings.models / champion.model_sha256 / "bundle"
     return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(settings.portfolio))
 
 
-def _find_champion(settings: ServiceSettings, baked: ChampionRef | None) -> Callable[[], ChampionRef | None]:
+def _find_champion(
+    settings: ServiceSettings, baked: ChampionRef | None
+) -> Callable[[], ChampionRef | Withdrawn | None]:
     """What asks for the champion: a ledger, or the Bento's own model if no ledger is configured."""
     if baked is not None and not settings.follows_ledger:
         return lambda: baked

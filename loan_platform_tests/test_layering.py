@@ -20,7 +20,8 @@ ROOMS = [
     ["assets"],  # the component
     ["assets.automation", "assets.monitoring"],
     ["assets.inference"],
-    ["assets.ingestion", "assets.registry", "assets.serving", "assets.training"],
+    ["assets.ingestion", "assets.serving", "assets.training"],
+    ["assets.registry"],
     ["assets.resources", "assets.specs"],
     ["bento.pages"],
     ["bento.openapi"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bento.model.champion_ref import ChampionRef
+from bento.model.champion_ref import ChampionRef, Withdrawn
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
@@ -60,22 +60,29 @@ class Champions:
     """Follows the champion in the registry.
 
     Args:
-        find: asks the registry. It returns None if nothing was promoted yet.
+        find: asks the registry. It returns None if nothing was promoted yet, and `Withdrawn` if the champion may not
+            answer any more.
         cache: folder of verified copies. The newest copy answers if the registry is unavailable.
         seconds: between two polls of the registry.
         baked: a champion whose bundle needs no copy, for a start without registry and copy.
 
     Attributes:
-        serving: the model in force, replaced in one assignment. None before there is one.
+        serving: the model in force, replaced in one assignment. None before there is one, and after its withdrawal.
+        withdrawn: why there is none, after a withdrawal.
         refusal: why the last candidate was rejected. None if it was not.
         swaps, refusals: their numbers since the start.
         challenger: the last version that the policy rejected since the champion was promoted.
     """
 
     def __init__(
-        self, find: Callable[[], ChampionRef | None], cache: Path, seconds: float, baked: ChampionRef | None = None
+        self,
+        find: Callable[[], ChampionRef | Withdrawn | None],
+        cache: Path,
+        seconds: float,
+        baked: ChampionRef | None = None,
     ) -> None:
         self.serving: Serving | None = None
+        self.withdrawn: str | None = None
         self.refusal: str | None = None
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
@@ -91,9 +98,9 @@ class Champions:
         """Load the champion and follow it. If the registry does not answer in time, load the newest verified copy."""
         self._thread.start()
         self._polled.wait(START_SECONDS)
-        if self.serving is None:
+        if self.serving is None and self.withdrawn is None:
             self._from_cache()
-        if self.serving is None and self._baked is not None:
+        if self.serving is None and self.withdrawn is None and self._baked is not None:
             self._take(self._baked)
 
     def stop(self) -> None:
@@ -101,16 +108,32 @@ class Champions:
         self._stop.set()
 
     def poll(self) -> None:
-        """Ask the registry once. A new champion is verified and swapped in; a bad one is rejected. Raises nothing."""
+        """Ask the registry once. Raises nothing.
+
+        A new champion is verified and swapped in; a bad one is rejected. A withdrawn one stops answering.
+        """
         try:
             ref = self._find()
         except Exception as error:  # of any kind: the model in force keeps answering
             log.warning("the registry is unavailable (%s): the model in force keeps answering", type(error).__name__)
             return
+        if isinstance(ref, Withdrawn):
+            self._withdraw(ref.reason)
+            return
         self.challenger = ref.challenger if ref else None
         if ref is None or self._is_serving(ref) or self._was_rejected(ref):
             return
         self._take(ref)
+
+    def _withdraw(self, reason: str) -> None:
+        """Stop answering, also after a restart without the registry."""
+        with self._swapping:
+            known = self.serving is None and self.withdrawn == reason
+            self.serving, self.withdrawn = None, reason
+        if not known:
+            with contextlib.suppress(OSError):  # of a folder that cannot be written: it stays a copy
+                remove(self._cache / NEWEST)
+            log.error("no model answers: %s", reason)
 
     def _take(self, ref: ChampionRef) -> None:
         try:
@@ -153,7 +176,7 @@ class Champions:
     def _swap(self, serving: Serving) -> None:
         with self._swapping:
             first = self.serving is None
-            self.serving, self.refusal, self._rejected = serving, None, None
+            self.serving, self.withdrawn, self.refusal, self._rejected = serving, None, None, None
         self.swapped_at = time.time()
         self.swaps += not first
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
@@ -195,7 +218,7 @@ class Champions:
             log.error("rejected %s", self.refusal)
             return
         with self._swapping:
-            if self.serving is not None:  # the registry has answered meanwhile
+            if self.serving is not None or self.withdrawn is not None:  # the registry has answered meanwhile
                 return
             self.serving = serving
         log.info("version %s answers, from the local copy", serving.version)

@@ -11,3 +11,9 @@ class ChampionRef(NamedTuple):
     sha256: str
     bundle: Path
     challenger: dict[str, Any] | None = None  # the last version that was rejected since it became champion
+
+
+class Withdrawn(NamedTuple):
+    """There is no champion, because the last one was withdrawn."""
+
+    reason: str

@@ -23,10 +23,13 @@ class CurrentModel:
         """
         serving = self.champions.serving
         if serving is None:
-            why = (
-                "the candidate was rejected, and the log contains the reason"
-                if self.champions.refusal
-                else f"{self.portfolio} has no champion. Materialize promoted_model first"
-            )
-            raise HttpError(503, "no_model", f"No model is available yet: {why}.", headers={"retry-after": "5"})
+            told = f"No model is available yet: {self._why()}."
+            raise HttpError(503, "no_model", told, headers={"retry-after": "5"})
         return serving
+
+    def _why(self) -> str:
+        if self.champions.withdrawn:
+            return "the champion was withdrawn, and the log contains the reason"
+        if self.champions.refusal:
+            return "the candidate was rejected, and the log contains the reason"
+        return f"{self.portfolio} has no champion. Materialize promoted_model first"

@@ -19,6 +19,7 @@ from loan_platform.assets.monitoring.outcomes import outcome_assets
 from loan_platform.assets.monitoring.performance import performance_assets
 from loan_platform.assets.monitoring.served import served_assets
 from loan_platform.assets.monitoring.served_drift import served_drift_assets
+from loan_platform.assets.registry.allowed_champion import withdrawal_assets
 from loan_platform.assets.registry.decision_policy import policy_assets
 from loan_platform.assets.registry.promotion import promotion_assets
 from loan_platform.assets.registry.versions import version_assets
@@ -67,6 +68,7 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
         *training_assets(book),
         *evaluation_assets(book),
         *version_assets(book),
+        *withdrawal_assets(book),
         *promotion_assets(book),
         *policy_assets(book),
         *service_assets(book),

@@ -39,3 +39,7 @@ def test_a_missing_champion_is_explained(tmp_path: Path, monkeypatch: pytest.Mon
     ledger.promote("car_loans", 2, "bbb", expected_epoch=0, actor="policy", run_id="run", verdict={})
     assert resource.champion(book).version == 2
     assert demo._refused(settings, book) is None
+    champion = resource.champion(book)
+    assert ledger.withdraw(champion, actor="contract", run_id="run", reason="it reads debt.")
+    assert "version 2: Withdrawn: it reads debt." in told()
+    assert resource.last_champion(book) == 2

@@ -162,7 +162,7 @@ def test_each_decision_has_its_record_and_its_reason(tmp_path: Path, monkeypatch
         repaired["features"] = [f for f in repaired["features"] if f["name"] != "debt_to_salary"]
         why = "debt, which the contract now says is known after the decision only."
         (stopped,) = book.run("repaired", ["scoring"], repaired, by_hand)
-        assert stopped.startswith(f"car_loans version 2 may not answer: the champion reads {why}")
+        assert stopped.startswith(f"car_loans has no champion: version 2: Withdrawn: the champion reads {why}")
         assert book.run("repaired", ["promotion"], repaired, by_hand) == []  # the newest model has the leak too
         found = report(settings)
         assert found["withdrawn"] == f"version 2 was withdrawn: the champion reads {why}"

@@ -1,5 +1,6 @@
 """Rows that fail a blocking check are kept aside: the published rows, their reports and the decisions stay."""
 
+import copy
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import polars as pl
 import pytest
 
 from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.tracking.registry import Registry
+from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
@@ -266,15 +269,32 @@ def test_the_next_good_file_removes_what_was_refused(platform: Platform) -> None
     assert not (platform.settings.reports / NAME / "refused" / "clean_people").exists()
 
 
+def edited_book(
+    platform: Platform, folder: Path, patch: pytest.MonkeyPatch, contract: dict[str, Any], **promotion: float
+) -> Platform:
+    """The same home with another contract or another promotion policy."""
+    attributes = ATTRIBUTES | {"promotion": ATTRIBUTES["promotion"] | promotion}
+    patch.setenv("LOAN_PLATFORM_HOME", str(platform.settings.home))
+    patch.setattr(sys, "path", [str(write_project(folder, contract, attributes, NAME)), *sys.path])
+    return replace(platform, definitions=location(folder / "small_bank"))
+
+
+def test_a_lowered_ceiling_refuses_a_version(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = edited_book(platform, tmp_path, monkeypatch, CONTRACT, min_auc=0.5, max_auc=0.52)
+    asset, message = step_failure(strict.run("training", "registry_version"))
+    assert asset == "registry_version"
+    assert message.startswith("not registered: Test AUC")
+    assert message.endswith("is above the ceiling 0.5200; this much is a leak, not a success.")
+
+
 def test_a_refused_model_is_neither_version_nor_champion(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newest model failed its gate: each next asset says so, alone too, and the champion scores."""
     before = platform.lake("predictions").read_bytes()
-    strict = ATTRIBUTES | {"promotion": ATTRIBUTES["promotion"] | {"min_auc": 0.98}}
-    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(platform.settings.home))
-    monkeypatch.setattr(sys, "path", [str(write_project(tmp_path, CONTRACT, strict, NAME)), *sys.path])
-    refusing = replace(platform, definitions=location(tmp_path / "small_bank"))
+    refusing = edited_book(platform, tmp_path, monkeypatch, CONTRACT, min_auc=0.98)
     edited(platform.data / "loans.csv", 3, "yes", 0.2)
     training = refusing.run("training")
     assert failed_checks(training) == {"auc_above_floor"}
@@ -288,3 +308,34 @@ def test_a_refused_model_is_neither_version_nor_champion(
     assert champion.version == 1
     assert refusing.run("scoring").success
     assert platform.lake("predictions").read_bytes() == before
+
+    # The contract forbids what the champion reads. It goes, although the next model was refused.
+    contract = copy.deepcopy(CONTRACT)
+    contract["forbidden_features"] = ["debt"]
+    contract["features"] = [feature for feature in contract["features"] if "debt" not in feature["sql"]]
+    folder = tmp_path / "forbidding"
+    forbidding = edited_book(platform, folder, monkeypatch, contract, min_auc=0.98)
+    ledger, settings = Ledger(platform.settings.ledger_url), platform.settings
+    registry = Registry(Tracking(settings.tracking_uri, settings.mlartifacts))
+    mirrored = registry.alias(NAME, "production")
+    assert mirrored is not None
+    why = "the champion reads debt, which the contract now forbids for features."
+    asset, message = step_failure(forbidding.run("scoring", "predictions", "answer_history"))
+    assert asset == "predictions"
+    assert message == f"{NAME} has no champion: version 1: Withdrawn: {why}"
+    report = settings.reports / NAME / "promotion.json"
+    assert json.loads(report.read_text())["withdrawn"] == f"version 1 was withdrawn: {why}"
+    assert [row.action for row in ledger.history(NAME)] == ["promoted", "withdrawn"]
+    assert registry.alias(NAME, "production") is None
+
+    # Nothing happens twice. What an interrupted withdrawal left undone is completed.
+    registry.set_alias(NAME, "production", 1)
+    report.unlink()
+    assert materialized(forbidding.run("training", "allowed_champion")) == {"allowed_champion"}
+    assert registry.alias(NAME, "production") is None
+    told = json.loads(report.read_text())
+    assert (told["promote"], told["withdrawn"]) == (False, f"version 1 was withdrawn: {why}")
+    asset, message = step_failure(forbidding.run("promotion"))
+    assert message.startswith(f"the newest model is not registered: version 1 was withdrawn: {why} Test AUC")
+    assert [row.action for row in ledger.history(NAME)] == ["promoted", "withdrawn"]
+    assert json.loads(report.read_text()) == told

@@ -196,6 +196,14 @@ class Ledger:
         told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows.values()]
         return " ".join(told) or None
 
+    def withdrawal(self, portfolio: str) -> str | None:
+        """Which version was withdrawn since the last promotion, and why; None where none was."""
+        rows = [row for row in self.history(portfolio) if row.action in ("promoted", "withdrawn")]
+        if not rows or rows[-1].action == "promoted":
+            return None
+        reason = str(json.loads(rows[-1].verdict).get("summary")).removeprefix("Withdrawn: ")
+        return f"version {rows[-1].version} was withdrawn: {reason}"
+
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
 

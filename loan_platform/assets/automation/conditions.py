@@ -12,7 +12,10 @@ UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS = (
     dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("upstream_is_new_and_passed_its_checks")
 
+CONTRACT_WAS_EDITED = dg.AutomationCondition.code_version_changed().with_label("contract_was_edited")
+
 CONDITIONS = {
+    "withdrawal": CONTRACT_WAS_EDITED,
     "promotion": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,
     "policy": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,
     "serving": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,

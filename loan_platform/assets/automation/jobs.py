@@ -26,12 +26,21 @@ class JobPlan:
     description: str
 
 
-PIPELINE: tuple[Stage, ...] = ("ingestion", "training", "promotion", "policy", "scoring", "monitoring")
+PIPELINE: tuple[Stage, ...] = (
+    "withdrawal",
+    "ingestion",
+    "training",
+    "promotion",
+    "policy",
+    "scoring",
+    "monitoring",
+)
 PLANS = (
     JobPlan(
         "training",
-        ("ingestion", "training"),
-        "Reads and validates the loans, trains a model, evaluates it and registers it as a new version.",
+        ("withdrawal", "ingestion", "training"),
+        "Reads and validates the loans, trains a model, evaluates it and registers it as a new version. "
+        "Withdraws a champion that the contract forbids.",
     ),
     JobPlan(
         "promotion",

@@ -20,8 +20,9 @@ def sensors(book: Portfolio) -> list[dg.SensorDefinition]:
     promote = _automation(
         book,
         "promote_new_version",
-        ("promotion", "policy"),
-        "Applies the promotion policy to each new version whose checks have passed, then the present cut-offs.",
+        ("withdrawal", "promotion", "policy"),
+        "Applies the promotion policy to each new version whose checks have passed, then the present cut-offs. "
+        "Withdraws the champion when the contract is edited and forbids it.",
     )
     build = _automation(
         book,

@@ -7,9 +7,11 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import Lake
-from loan_platform.assets.registry.champion_evidence import require_allowed
+from loan_platform.assets.registry.withdrawal import AllowedChampion
 from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
+from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_spec
 from loan_platform.assets.specs.explained import explained
 from loan_platform.assets.specs.partitions import (
@@ -63,11 +65,15 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
     )
     @explained
     def predictions(
-        context: dg.AssetExecutionContext, lake: LakeResource, ledger: LedgerResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        reports: ReportsResource,
+        mlflow: MlflowResource,
+        ledger: LedgerResource,
     ) -> Iterator[dg.MaterializeResult]:
         require_range(context, book)
-        champion, files = ledger.champion(book), lake.open()
-        require_allowed(book, lake.models(book), champion)
+        champion = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id).get()
+        files = lake.open()
         model = lake.models(book).get(champion.model_sha256).bundle().model
         applications = _applications(files, book)
         chosen = _chosen(context, files, book, applications)

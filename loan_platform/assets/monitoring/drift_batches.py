@@ -75,8 +75,8 @@ class BatchDrift:
         return BatchReport(table, report, path, page)
 
     def _model(self, scored: pl.DataFrame) -> StoredModel:
-        """The model that scored the batch; the champion for an empty batch."""
-        version = scored["model_version"].max() if scored.height else self.ledger.champion(self.book).version
+        """The model that scored the batch; the last champion for an empty batch."""
+        version = scored["model_version"].max() if scored.height else self.ledger.last_champion(self.book)
         sha256 = self.ledger.model_sha256(self.book, int(str(version)))
         return self.lake.models(self.book).get(sha256)
 

@@ -53,7 +53,8 @@ class PastPredictions:
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
         scored = self._scored()
         versions = scored["model_version"].unique().to_list()
-        development = pl.concat(list(self._development_keys(versions)))
+        nothing = pl.DataFrame(schema={entity: pl.String, "model_version": pl.Int64, "in_sample": pl.Boolean})
+        development = pl.concat([nothing, *self._development_keys(versions)])
         with_outcomes = scored.join(self._outcomes(), on=entity, how="left")
         joined = with_outcomes.join(development, on=[entity, "model_version"], how="left")
         vintage = pl.col(date) if date else pl.lit(None, pl.Date)

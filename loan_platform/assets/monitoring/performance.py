@@ -1,5 +1,7 @@
 """Predictions are compared with the outcomes of their loans."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
@@ -14,11 +16,14 @@ from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.assets.training.evaluate_model import approved_of
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.performance.performance import Performance, performance
 from loan_platform.core.performance.performance_report import PerformanceReport
+from loan_platform.core.performance.same_model import AnsweringModel, answering_model
 from loan_platform.core.performance.verdict import GiniReference
+from loan_platform.core.scoring.manifest import BundleError
 
 MEET = "outcomes_meet_answers"
 OUTCOMES_MEET = "At least half of the outcomes are of loans that were scored."
@@ -43,12 +48,20 @@ def _performance_report(book: Portfolio) -> dg.AssetsDefinition:
         """How well past predictions match the known outcomes, by vintage. It is "unknown" until enough loans mature.
 
         Each loan counts once, as it was decided. Responses of the service count too. Each version is judged on its
-        newest mature months. Loans that a model was developed on are left out.
+        newest mature months. Loans that a model was developed on are left out. After a withdrawal there is no
+        champion, and each version keeps its own verdict.
         """
         files, past = reports.open(), PastPredictions(book, lake, ledger)
         references = _references(book, lake, ledger, files)
-        champion = ledger.champion(book).version
-        found = performance(past.frame(), references, champion, book.drift, book.split.min_resolved)
+        champion = ledger.open().champion(book.name)
+        found = performance(
+            past.frame(),
+            references,
+            champion.version if champion else None,
+            book.drift,
+            book.split.min_resolved,
+            dict(_models(book, lake, ledger)),
+        )
         files.write(book.name, "performance.json", PerformanceReport.from_performance(found))
         context.log.info(f"{found.verdict}: {found.reason}")
         return dg.MaterializeResult(metadata=_metadata(found), check_results=[_meet(past.strangers())])
@@ -71,6 +84,13 @@ def _references(
         approved = report.approved or approved_of(lake.models(book).get(sha256))  # reports of an earlier version
         found[version] = GiniReference(scored, approved.gini)
     return found
+
+
+def _models(book: Portfolio, lake: LakeResource, ledger: LedgerResource) -> Iterator[tuple[int, AnsweringModel]]:
+    """How each version answers, of those whose model is there in the present format. Others are judged alone."""
+    for version, sha256 in ledger.versions(book).items():
+        with suppress(BundleError, NotMaterializedError):
+            yield version, answering_model(lake.models(book).get(sha256).path / "bundle")
 
 
 def _meet(found: Strangers) -> dg.AssetCheckResult:

@@ -8,7 +8,6 @@ import polars as pl
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger, challenger_of
 from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, compare
@@ -19,8 +18,6 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion
-
-HOW_TO_WITHDRAW = "The promotion job withdraws it. Train a version by the present contract."
 
 
 def challenger_evidence(evaluation: Evaluation, model: StoredModel) -> Challenger:
@@ -46,16 +43,6 @@ def why_forbidden(book: Portfolio, stored: StoredModel, who: str) -> str | None:
     """Why the present contract does not allow a model; None where it does."""
     model = stored.bundle().model
     return reason_to_withdraw(model.contract, model.inputs, book.contract, book.training.use_pricing, who)
-
-
-def require_allowed(book: Portfolio, models: ModelStore, champion: "Champion") -> None:
-    """Stop before a champion that the present contract forbids answers again, whatever became of the next version.
-
-    Raises:
-        NotMaterializedError: with the reason.
-    """
-    if reason := why_withdraw(book, models, champion):
-        raise NotMaterializedError(f"{book.name} version {champion.version} may not answer: {reason} {HOW_TO_WITHDRAW}")
 
 
 def comparison(book: Portfolio, models: ModelStore, model: StoredModel, champion: "Champion") -> ChampionComparison:

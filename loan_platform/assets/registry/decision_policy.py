@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
-from loan_platform.assets.registry.champion_evidence import why_withdraw
+from loan_platform.assets.registry.withdrawal import AllowedChampion
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
@@ -78,9 +78,11 @@ def _decision_policy(book: Portfolio) -> dg.AssetsDefinition:
         is trained. The ledger keeps who decided, what changed, and the decisions on the test loans before and after.
         """
         models, book_ledger, epoch = lake.models(book), ledger.open(), ledger.open().epoch(book.name)
+        withdrawn = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id).withdraw_forbidden()
         found = _policy_version(book, models, book_ledger)
         if found is None:
-            told = f"{book.name} has no champion yet: there is nothing to apply policies to."
+            why = f": {withdrawn}" if withdrawn else "."
+            told = f"There is nothing to apply policies to. {book.name} has no champion{why}"
             context.log.warning(told)
             return dg.MaterializeResult(metadata={"applied": False, "summary": told})
         if found.before.sha256 == found.after.sha256:
@@ -100,16 +102,10 @@ def _decision_policy(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _policy_version(book: Portfolio, models: ModelStore, ledger: "Ledger") -> PolicyVersion | None:
-    """The champion and its version with the present policies; None without a champion.
-
-    Raises:
-        dagster.Failure: the contract no longer allows the champion.
-    """
+    """The champion and its version with the present policies; None without a champion."""
     champion = ledger.champion(book.name)
     if champion is None:
         return None
-    if reason := why_withdraw(book, models, champion):
-        raise dg.Failure(f"no policy is applied: {reason} Materialize promoted_model first.", allow_retries=False)
     before = models.get(champion.model_sha256)
     trained, policy = models.get(trained_sha256(before.bundle())), before.bundle().model.policy
     loans = trained.frame(CALIBRATION_LOANS) if trained.has_frame(CALIBRATION_LOANS) else None

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
-from loan_platform.assets.registry.champion_evidence import challenger_evidence, comparison, why_forbidden, why_withdraw
+from loan_platform.assets.registry.champion_evidence import challenger_evidence, comparison, why_forbidden
+from loan_platform.assets.registry.withdrawal import REPORT, AllowedChampion
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
@@ -14,7 +15,7 @@ from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger
-from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict, withdrawn_verdict
+from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 
 if TYPE_CHECKING:  # import SQLAlchemy
@@ -45,19 +46,16 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
         its reasons.
         """
         models, book_ledger, registry = lake.models(book), ledger.open(), mlflow.registry()
-        model, run_id, epoch = models.newest(), context.run.run_id, book_ledger.epoch(book.name)
+        run_id, epoch = context.run.run_id, book_ledger.epoch(book.name)
+        withdrawn = AllowedChampion(book, lake, reports, mlflow, ledger, run_id).withdraw_forbidden()
+        champion, model = book_ledger.champion(book.name), models.newest()
         evaluation = reports.open().read(book.name, "evaluation.json", Evaluation)
-        evidence = challenger_evidence(evaluation, model)
-        champion, withdrawn = _withdraw(book, models, book_ledger, book_ledger.champion(book.name), run_id)
-        if withdrawn:  # at once: what follows may fail
-            registry.reconcile(book_ledger, book.name)
-            told = PromotionReport.from_verdict(withdrawn_verdict(withdrawn), withdrawn)
-            reports.open().write(book.name, "promotion.json", told)
-        verdict = _verdict(book, models, model, evidence, champion)
+        verdict = _verdict(book, models, model, challenger_evidence(evaluation, model), champion)
         context.log.info(" ".join(filter(None, (withdrawn, verdict.summary))))
-        _record(book, book_ledger, registry, model, epoch, verdict, run_id, evaluation.refusals)
+        why_not = [*filter(None, (withdrawn,)), *(evaluation.refusals or ("materialize registry_version first",))]
+        _record(book, book_ledger, registry, model, epoch, verdict, run_id, " ".join(why_not))
         present = registry.reconcile(book_ledger, book.name)
-        reports.open().write(book.name, "promotion.json", PromotionReport.from_verdict(verdict, withdrawn))
+        reports.open().write(book.name, REPORT, PromotionReport.from_verdict(verdict, withdrawn))
         return dg.MaterializeResult(metadata=_metadata(present, verdict, withdrawn))
 
     return promoted_model
@@ -72,18 +70,6 @@ def _verdict(
     return decide(book.promotion, evidence, comparison(book, models, model, champion) if champion else None)
 
 
-def _withdraw(
-    book: Portfolio, models: ModelStore, ledger: "Ledger", champion: "Champion | None", run_id: str
-) -> tuple["Champion | None", str | None]:
-    """The champion that the contract still allows, and why another one was withdrawn."""
-    reason = why_withdraw(book, models, champion) if champion else None
-    if champion is None or reason is None:
-        return champion, None
-    if not ledger.withdraw(champion, actor="contract", run_id=run_id, reason=reason):
-        raise dg.Failure(f"{book.name}: another run replaced the champion. Materialize promoted_model again.")
-    return None, f"version {champion.version} was withdrawn: {reason}"
-
-
 def _record(
     book: Portfolio,
     ledger: "Ledger",
@@ -92,15 +78,14 @@ def _record(
     epoch: int,
     verdict: Verdict,
     run_id: str,
-    refusals: tuple[str, ...],
+    why_not: str,
 ) -> None:
     """Write the decision to the ledger; it holds only if no other promotion came since `epoch`."""
     if verdict.kind == "same_bytes":
         return
     version = registry.find(book.name, model.sha256)
     if version is None:
-        why = " ".join(refusals) or "materialize registry_version first"
-        raise dg.Failure(f"the newest model is not registered: {why}")
+        raise dg.Failure(f"the newest model is not registered: {why_not}")
     who = {"actor": "policy", "run_id": run_id, "verdict": verdict.as_dict()}
     if verdict.promote:
         ledger.promote(book.name, version.version, model.sha256, expected_epoch=epoch, **who)

@@ -3,12 +3,14 @@
 import dagster as dg
 
 from loan_platform.adapters.storage.model_store import StoredModel
+from loan_platform.assets.registry.champion_evidence import challenger_evidence
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
+from loan_platform.core.evaluation.gates.absolute_rules import ranking_rules
 
 
 def version_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -37,10 +39,8 @@ def _registry_version(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _require_passed(book: Portfolio, reports: ReportsResource, model: StoredModel) -> None:
-    """Apply the blocking checks again, for a run of this asset alone; the floor may be another since."""
+    """Apply the blocking rules again, for a run of this asset alone: the policy may be another one since."""
     found = reports.open().read(book.name, f"evaluation/{model.sha256}.json", Evaluation)
-    reasons = found.refusals
-    if not reasons and found.test.auc < book.promotion.min_auc:
-        reasons = (f"Test AUC {found.test.auc:.4f} is below the floor {book.promotion.min_auc}",)
-    if reasons:
+    present = ranking_rules(book.promotion, challenger_evidence(found, model))
+    if reasons := found.refusals or tuple(rule.sentence for rule in present if not rule.passed):
         raise dg.Failure("not registered: " + "; ".join(reasons), allow_retries=False)

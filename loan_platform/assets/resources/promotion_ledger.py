@@ -50,6 +50,15 @@ class LedgerResource(HomeResource):
             raise NotMaterializedError(f"{book.name} has no champion: {why}")
         return champion
 
+    def last_champion(self, book: Portfolio) -> int:
+        """The version that was promoted last, also after its withdrawal.
+
+        Raises:
+            NotMaterializedError: no version was promoted yet; with the last decisions.
+        """
+        promoted = [row.version for row in self.open().history(book.name) if row.action == "promoted"]
+        return promoted[-1] if promoted else self.champion(book).version
+
     def versions(self, book: Portfolio) -> dict[int, str]:
         """SHA-256 of the model behind every version that the ledger knows."""
         return {entry.version: entry.model_sha256 for entry in self.open().history(book.name)}

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from loan_platform.assets.registry.withdrawal import AllowedChampion
 from loan_platform.assets.resources.bentos import BentosResource
 from loan_platform.assets.resources.lake import LakeResource
+from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
+from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.scoring.bundle import Bundle
@@ -30,7 +33,12 @@ def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
 
     @book_asset(book, SERVICE, "serving", "bentoml", deps=["decision_policy"], check_specs=[spec])
     def scoring_service(
-        context: dg.AssetExecutionContext, lake: LakeResource, ledger: LedgerResource, bentos: BentosResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        reports: ReportsResource,
+        mlflow: MlflowResource,
+        ledger: LedgerResource,
+        bentos: BentosResource,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """The HTTP service as a Bento: code and champion in one folder. It needs neither registry nor network.
 
@@ -38,7 +46,8 @@ def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
         running service follows later champions. A Bento that fails its check stays in the store under its tag, and
         `latest` still names the one before it.
         """
-        champion, store = ledger.champion(book), bentos.open()
+        champion = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id).get()
+        store = bentos.open()
         directory = lake.models(book).get(champion.model_sha256)
         built = store.build(book.name, champion.version, champion.model_sha256, directory.path / "bundle")
         context.log.info(f"{built.tag} is in the store")

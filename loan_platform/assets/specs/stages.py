@@ -3,7 +3,15 @@
 from typing import Final, Literal
 
 Stage = Literal[
-    "ingestion", "training", "promotion", "policy", "scoring", "monitoring", "service_monitoring", "serving"
+    "ingestion",
+    "withdrawal",
+    "training",
+    "promotion",
+    "policy",
+    "scoring",
+    "monitoring",
+    "service_monitoring",
+    "serving",
 ]
 
 STAGE: Final = "stage"

@@ -10,6 +10,7 @@ from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
 from loan_platform.core.performance.maturity import EXPECTED, MONTH, matured, of_months, with_expected
+from loan_platform.core.performance.same_model import AnsweringModel, loans_of_model
 from loan_platform.core.performance.verdict import GiniReference, Judge, Verdict, trend
 from loan_platform.core.performance.window import Population, Window, change, newest_window
 
@@ -46,6 +47,7 @@ class VersionPerformance:
         window: the newest mature loans, which are judged; None without a mature month.
         trend: their Gini minus that of the mature months before.
         vintages: months of the population, oldest first.
+        same_model: other versions of the same model whose loans are judged with this version's.
     """
 
     version: int
@@ -58,6 +60,7 @@ class VersionPerformance:
     window: Window | None
     trend: Interval | None
     vintages: tuple[VintagePerformance, ...]
+    same_model: tuple[int, ...] = ()
 
     def to_frame(self) -> pl.DataFrame:
         """Vintages with known metrics, in the form of `metrics.by_vintage`."""
@@ -70,16 +73,16 @@ class VersionPerformance:
 
 @dataclass(frozen=True)
 class Performance:
-    """All versions, newest first; the verdict is that on the champion."""
+    """All versions, newest first; the verdict is that on the champion. `champion` is None after a withdrawal."""
 
-    champion: int
+    champion: int | None
     versions: tuple[VersionPerformance, ...]
     overall: LoanCounts
     in_sample: int
 
     @property
     def of_champion(self) -> VersionPerformance | None:
-        """The champion's performance; None if it has scored no loan that can be judged."""
+        """The champion's performance; None if there is none, or it has scored no loan that can be judged."""
         return next((found for found in self.versions if found.version == self.champion), None)
 
     @property
@@ -92,16 +95,18 @@ class Performance:
         """The reason of the verdict, and the verdicts on other versions."""
         found = self.of_champion
         told = "it has scored no loan out of sample" if found is None else found.reason
+        champion = "no version is champion" if self.champion is None else f"version {self.champion}: {told}"
         others = [f"version {v.version} is {v.verdict}" for v in self.versions if v is not found]
-        return "; ".join((f"version {self.champion}: {told}", *others))
+        return "; ".join((champion, *others))
 
 
 def performance(
     predictions: pl.DataFrame,
     references: Mapping[int, GiniReference],
-    champion: int,
+    champion: int | None,
     policy: DriftPolicy,
     min_resolved: float = 0.9,
+    models: Mapping[int, AnsweringModel] | None = None,
 ) -> Performance:
     """Judge the past predictions of each model version by the outcomes that are known.
 
@@ -112,14 +117,17 @@ def performance(
     that reference, or if more or fewer loans defaulted than was predicted, by the policy's factor and beyond chance. It
     is `unknown` if too few outcomes are known to tell (decision 29).
 
+    The champion is judged on the loans of all versions with its model, so other cut-offs do not begin anew.
+
     Args:
         predictions: one row per scored loan: `vintage` (date; null for a book without dates), `model_version`,
             `probability`, `outcome` (1 default, 0 repaid, null unknown), `approved` (by the version), `reported` (the
             lender's files have the loan), `in_sample` (the loan trained or calibrated the version that scored it).
         references: Gini on the test loans of each version.
-        champion: version whose verdict counts.
+        champion: version whose verdict counts; None where there is none.
         policy: share of that Gini to keep, factor of the default rate, and number of known outcomes needed.
         min_resolved: share of a month's expected outcomes that must be known before the month is judged.
+        models: how each version answers, of those where it is known.
 
     Raises:
         ValueError: `in_sample` is null in a row.
@@ -128,6 +136,8 @@ def performance(
         raise ValueError("in_sample is null: a prediction must say whether its loan was in the development data")
     fresh = with_expected(predictions).filter(~pl.col("in_sample"))
     parts = {int(str(key)): part for (key,), part in fresh.group_by("model_version")}
+    if champion is not None and len(loans := loans_of_model(fresh, champion, models or {})):
+        parts[champion] = loans
     nothing = GiniReference(None, None)
     return Performance(
         champion=champion,
@@ -151,18 +161,25 @@ def _of_version(
     early = _too_early(loans, policy.min_outcomes, min_resolved)
     verdict, reason = judge.verdict(window) if months else ("unknown", early)
     change_of_gini = change(window, before)
+    others = tuple(int(other) for other in scored["model_version"].unique().sort() if other != version)
     return VersionPerformance(
         version=version,
         population=population,
         counts=_counts(scored),
         verdict=verdict,
-        reason=reason + trend(change_of_gini),
+        reason=reason + trend(change_of_gini) + _together(others),
         reference=judge.reference,
         floor=judge.floor,
         window=window if months else None,
         trend=change_of_gini,
         vintages=_vintages(judged, months),
+        same_model=others,
     )
+
+
+def _together(others: tuple[int, ...]) -> str:
+    """Whose loans are judged too, as the end of a sentence."""
+    return f"; with the loans that the same model scored as version {', '.join(map(str, others))}" if others else ""
 
 
 def _population(scored: pl.DataFrame, min_resolved: float) -> tuple[Population, list[date | None]]:

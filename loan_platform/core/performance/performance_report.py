@@ -8,11 +8,14 @@ from loan_platform.core.report import Report
 
 
 class PerformanceReport(Report):
-    """Verdict on the champion, and the performance of each version, newest first; `overall` counts all of them."""
+    """Verdict on the champion, and the performance of each version, newest first; `overall` counts all of them.
+
+    `champion` is None after a withdrawal.
+    """
 
     verdict: Verdict
     reason: str
-    champion: int
+    champion: int | None
     overall: LoanCounts
     in_sample_left_out: int
     versions: tuple[VersionPerformance, ...]

@@ -80,12 +80,13 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     assert ledger.withdraw(first, actor="contract", run_id="run-2", reason="the champion reads term.")
     assert not ledger.withdraw(first, actor="contract", run_id="run-2", reason="once is enough.")
     assert (ledger.champion("book"), ledger.epoch("book")) == (None, 1)
+    assert ledger.withdrawal("book") == "version 1 was withdrawn: the champion reads term."
     ledger.reject("book", 2, "bbb", actor="policy", run_id="run-3", verdict={"summary": "Rejected: ECE."})
     assert ledger.why_none("book") == "version 1: Withdrawn: the champion reads term. version 2: Rejected: ECE."
     with pytest.raises(StalePromotionError, match="champion is none, epoch 1"):
         ledger.promote("book", 3, "ccc", expected_epoch=0, **WHO)
     again = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
-    assert ledger.champion("book") == again
+    assert (ledger.champion("book"), ledger.withdrawal("book")) == (again, None)
     rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
     assert rows == [
         (1, 1, None, "promoted"),

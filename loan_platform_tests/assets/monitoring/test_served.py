@@ -18,6 +18,7 @@ from bento.model.records import Records, ScoringRequest
 from loan_platform.adapters.audit.chain_files import chains, segments
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform.adapters.audit.reader import AuditRecords
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.report_files import ReportFiles
 from loan_platform.assets.loan_portfolio import book_definitions
@@ -231,3 +232,21 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     found = json.loads((home.root / "reports" / BOOK / "performance.json").read_text())
     assert (found["overall"]["scored"], found["overall"]["known"]) == (290 + 30 - 1, 279)
     assert found["in_sample_left_out"] == 1
+
+    def performance() -> dict[str, Any]:
+        materialize("performance_report")
+        return json.loads((home.root / "reports" / BOOK / "performance.json").read_text())
+
+    # Past predictions are judged although the contract no longer allows their model.
+    ledger = Ledger(home.settings.ledger_url)
+    champion = ledger.champion(BOOK)
+    assert champion is not None
+    assert ledger.withdraw(champion, actor="contract", run_id="run", reason="it reads debt.")
+    withdrawn = performance()
+    assert (withdrawn["champion"], withdrawn["versions"]) == (None, found["versions"])
+    assert withdrawn["reason"].startswith(f"no version is champion; version 1 is {found['verdict']}")
+    # No application that was scored is left.
+    lake.write(decided.select("loan_id", "content").clear(), BOOK, "applications")
+    lake.write(read(home, "served_predictions").clear(), BOOK, "served_predictions")
+    nothing = performance()
+    assert (nothing["verdict"], nothing["versions"]) == ("unknown", [])

@@ -7,8 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from bento.http.problems import HttpError
 from bento.model.champion import Champions, Serving
-from bento.model.champion_ref import ChampionRef
+from bento.model.champion_ref import ChampionRef, Withdrawn
+from bento.model.current import CurrentModel
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.core.scoring.bundle import write_bundle
@@ -31,6 +33,35 @@ def test_a_copy_that_cannot_be_kept_is_no_refusal(tmp_path: Path) -> None:
     assert champions.serving is not None
     assert (champions.refusals, champions.refusal) == (0, None)
     assert (tmp_path / "cache" / sha256).is_dir()
+
+
+def test_a_withdrawn_champion_answers_no_more(tmp_path: Path) -> None:
+    """Neither by itself, nor from its copy after a restart, with or without the registry."""
+    _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
+    champion = ChampionRef(1, sha256, tmp_path / "lake" / "bundle")
+    told = Withdrawn("version 1 was withdrawn: the champion reads debt.")
+    answers: list[ChampionRef | Withdrawn | None] = [champion, told, told, champion]
+    champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
+    champions.poll()
+    assert champions.serving is not None
+    for _ in range(2):
+        champions.poll()
+        assert (champions.serving, champions.withdrawn) == (None, told.reason)
+    with pytest.raises(HttpError, match="No model is available yet: the champion was withdrawn") as error:
+        CurrentModel("tiny_loans", champions).get()
+    assert (error.value.status, error.value.code) == (503, "no_model")
+    champions.poll()  # promoted again
+    assert (champions.serving is not None, champions.withdrawn) == (True, None)
+
+    def unavailable() -> None:
+        raise ConnectionError
+
+    for find in (lambda: told, unavailable):
+        Champions(lambda: told, tmp_path / "cache", 60).poll()
+        restarted = Champions(find, tmp_path / "cache", 60)
+        restarted.start()
+        restarted.stop()
+        assert restarted.serving is None
 
 
 def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

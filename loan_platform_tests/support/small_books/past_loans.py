@@ -1,5 +1,6 @@
 """Past predictions with outcomes, and their performance."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -9,6 +10,7 @@ from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.intervals import auc_interval, gini_of
 from loan_platform.core.performance.performance import Performance, VersionPerformance, performance
+from loan_platform.core.performance.same_model import AnsweringModel
 from loan_platform.core.performance.verdict import GiniReference
 
 POLICY = DriftPolicy(min_outcomes=200, min_relative_gini=0.7)
@@ -50,9 +52,15 @@ def reference(rate: float = 0.2) -> GiniReference:
     return GiniReference(gini(test), gini(test.filter("approved")))
 
 
-def judged(frame: pl.DataFrame, champion: int = 1, rate: float = 0.2, policy: DriftPolicy = POLICY) -> Performance:
+def judged(
+    frame: pl.DataFrame,
+    champion: int | None = 1,
+    rate: float = 0.2,
+    policy: DriftPolicy = POLICY,
+    models: Mapping[int, AnsweringModel] | None = None,
+) -> Performance:
     """Performance of all versions, each with the same reference."""
-    return performance(frame, dict.fromkeys(range(1, 5), reference(rate)), champion, policy)
+    return performance(frame, dict.fromkeys(range(1, 5), reference(rate)), champion, policy, models=models)
 
 
 def one(frame: pl.DataFrame, policy: DriftPolicy = POLICY) -> VersionPerformance:
