@@ -44,6 +44,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         intervals=intervals(target, probability),
         candidates=tuple(_candidate(predictions, candidate) for candidate in training.candidates),
         not_trained=training.not_trained,
+        left_out=training.left_out,
         strongest_feature=best,
         strongest_feature_auc=alone[best].estimate,
         strongest_feature_interval=alone[best],

@@ -87,7 +87,8 @@ class TrainingPolicy(Strict):
         ge=1,
         exclude_if=_usual_rows,
         description="Number of training loans with a missing value, or with a category, from which a model learns what "
-        "it means. With fewer, `when_missing` of the feature decides.",
+        "it means. The categories with fewer are learned as one, if they have as many together. Otherwise "
+        "`when_missing` of the feature decides.",
     )
     min_state_defaults: int = Field(
         default=MIN_STATE_DEFAULTS,

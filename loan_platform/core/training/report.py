@@ -32,7 +32,8 @@ class TrainedCandidate(Report):
 class TrainingReport(Report):
     """The chosen family with the reason, the split, the profit curve, and every candidate.
 
-    `not_trained` has the reason for each family that cannot be chosen.
+    `not_trained` has the reason for each family that cannot be chosen. `left_out` has a sentence for each feature that
+    the model does not read, or of which it learned some levels only together.
     """
 
     chosen: str
@@ -42,3 +43,4 @@ class TrainingReport(Report):
     profit: ProfitCurve
     candidates: tuple[TrainedCandidate, ...]
     not_trained: dict[str, str] = Field(default_factory=dict)
+    left_out: dict[str, str] = Field(default_factory=dict)

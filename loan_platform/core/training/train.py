@@ -73,6 +73,7 @@ class TrainingResult:
         choice: the chosen family, and why.
         candidates: every trained family.
         not_trained: the reason for each family that cannot be chosen.
+        left_out: a sentence for each feature that the model does not read as the contract has it.
         split: which loans trained, calibrated and tested.
         test_predictions: one row per test loan: `row` in the training frame, key, event date (if there is one),
             target, and each candidate's probability under the name of its family.
@@ -83,6 +84,7 @@ class TrainingResult:
     choice: Choice
     candidates: tuple[Candidate, ...]
     not_trained: dict[str, str]
+    left_out: dict[str, str]
     split: LoanSplit
     test_predictions: pl.DataFrame
 
@@ -96,6 +98,7 @@ class TrainingResult:
             profit=self.profit,
             candidates=tuple(candidate.report() for candidate in self.candidates),
             not_trained=self.not_trained,
+            left_out=self.left_out,
         )
 
 
@@ -125,6 +128,8 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     policy = book.training
     data = TrainingData.prepare(book, loans)
     log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")
+    for name, sentence in data.left_out.items():
+        log(f"feature {name}: {sentence}")
     ineligible = _ineligible_families(policy.families, data.context)
     for name, reason in ineligible.items():
         log(f"{name}: not trained: {reason}")
@@ -140,6 +145,7 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     return TrainingResult(
         model=models[choice.family],
         not_trained=ineligible,
+        left_out=data.left_out,
         profit=fitted[choice.family].profit,
         choice=choice,
         candidates=tuple(
