@@ -83,8 +83,9 @@ def auc_interval_of_counts(area: float, counts: Counts) -> Interval:
         return side * (end - area) - Z * _newcombe_variance(end, counts) ** 0.5
 
     inner = min(max(area, NEARLY), 1 - NEARLY)
-    low: Any = brentq(outside, NEARLY, inner, args=(-1.0,)) if area > NEARLY else 0.0
-    high: Any = brentq(outside, inner, 1 - NEARLY, args=(1.0,)) if area < 1 - NEARLY else 1.0
+    # An area so near to an end that the end itself is inside has no other one.
+    low: Any = brentq(outside, NEARLY, inner, args=(-1.0,)) if outside(NEARLY, -1.0) > 0 else 0.0
+    high: Any = brentq(outside, inner, 1 - NEARLY, args=(1.0,)) if outside(1 - NEARLY, 1.0) > 0 else 1.0
     return Interval(area, float(low), float(high))
 
 

@@ -88,6 +88,19 @@ def ece(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> floa
     return float(np.average(gap, weights=points["rows"].to_numpy()))
 
 
+def bin_starts(ordered: Floats, bins: int = ECE_BINS) -> NDArray[np.int64]:
+    """Where each of `bins` bins of about equal size starts; equal values stay in the bin of the first of them.
+
+    Args:
+        ordered: sorted values, shape [n].
+    """
+    wanted = np.linspace(0, len(ordered), bins + 1).astype(np.int64)[:-1]
+    ends_of_ties = np.searchsorted(ordered, ordered[wanted], side="right")
+    tied = np.searchsorted(ordered, ordered[wanted], side="left") < wanted
+    starts = np.unique(np.where(tied, ends_of_ties, wanted))
+    return starts[starts < len(ordered)].astype(np.int64)
+
+
 def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> pl.DataFrame:
     """Mean predicted and observed rate of `bins` bins of about equal size, in order of probability.
 
@@ -98,12 +111,7 @@ def calibration_points(target: ArrayLike, probability: ArrayLike, bins: int = EC
     """
     y, p = _arrays(target, probability)
     order = np.argsort(p, kind="stable")
-    wanted = np.linspace(0, len(y), bins + 1).astype(np.int64)[:-1]
-    ordered = p[order]
-    ends_of_ties = np.searchsorted(ordered, ordered[wanted], side="right")
-    tied = np.searchsorted(ordered, ordered[wanted], side="left") < wanted
-    starts = np.unique(np.where(tied, ends_of_ties, wanted))
-    starts = starts[starts < len(y)]
+    starts = bin_starts(p[order], bins)
     rows = np.diff(np.append(starts, len(y)))
     return pl.DataFrame(
         {

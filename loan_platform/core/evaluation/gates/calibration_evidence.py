@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.core.evaluation.bootstrap import Interval
-from loan_platform.core.evaluation.metrics import ECE_BINS, ece
+from loan_platform.core.evaluation.metrics import bin_starts, ece
 from loan_platform.core.models.portable import sigmoid
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ def _rate_ratio(defaults: int, rows: int, predicted: float) -> Interval:
 def _ece_by_chance(p: Floats) -> tuple[float, float]:
     """Mean and quantile of the ECE of outcomes drawn from the probabilities; bins as in `metrics.ece`."""
     ordered, rng = np.sort(p), np.random.default_rng(SEED)
-    starts = np.unique(np.linspace(0, len(p), ECE_BINS + 1).astype(np.int64)[:-1])
+    starts = bin_starts(ordered)
     expected = np.add.reduceat(ordered, starts)
     if len(p) > EXACT_ROWS:  # thousands of loans a bin: their defaults are practically normal
         spread = np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts))
