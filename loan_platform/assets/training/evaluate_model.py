@@ -34,7 +34,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     best, policy = strongest(alone), book.promotion
     evidence = challenger_of(model.sha256, target, probability, alone[best], best)
     alarms = leak_alarms(evidence.auc, alone, policy.max_auc, policy.max_feature_auc)
-    decisions = decision_table(scoring.policy.decision, target, probability)
+    decisions = decision_table(scoring.decisions(features, probability), target, probability)
     return Evaluation(
         sha256=model.sha256,
         chosen=training.chosen,
@@ -58,10 +58,12 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
 
 
 def approved_of(model: StoredModel) -> ApprovedReport:
-    """The test loans that a stored model approves."""
+    """The test loans that a stored model approves: it declines none of them, and refers none for a missing value."""
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[model.training().chosen].to_numpy()
-    chosen = (model.bundle().model.policy.decision.decisions(probability) == APPROVED).to_numpy()
+    scoring = model.bundle().model
+    features = scoring.features(model.frame("test_rows"))
+    chosen = (scoring.decisions(features, probability) == APPROVED).to_numpy()
     rows, defaults = int(chosen.sum()), int(target[chosen].sum())
     both = 0 < defaults < rows
     gini = gini_of(auc_interval(target[chosen], probability[chosen])) if both else None
