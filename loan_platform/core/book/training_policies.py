@@ -1,5 +1,6 @@
 """Policies of training: how loans are split, and which model families compete."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
@@ -107,6 +108,11 @@ class TrainingPolicy(Strict):
     threads: int = Field(
         default=2, ge=1, description="Number of CPU cores for training. The model does not depend on it."
     )
+
+    def needed_rows(self, default_rate: float | None) -> int:
+        """Number of loans from which a model learns a state, at the default rate of all loans; None: not known."""
+        rarer = min(default_rate, 1 - default_rate) if default_rate is not None else 0.0
+        return max(self.min_state_rows, math.ceil(self.min_state_defaults / rarer)) if rarer else self.min_state_rows
 
     @model_validator(mode="after")
     def _blend_has_parts(self) -> Self:
