@@ -17,7 +17,7 @@ from loan_platform.core.evaluation.gates.absolute_rules import challenger_of
 from loan_platform.core.evaluation.gates.champion_rules import compare
 from loan_platform.core.evaluation.promotion import decide
 
-POLICY = PromotionPolicy(min_auc=0.5, max_auc=0.99, max_feature_auc=0.99)
+POLICY = PromotionPolicy(min_auc=0.5, max_auc=0.90, max_feature_auc=0.85)
 FEATURE = Interval(0.6, 0.6, 0.6)
 SPREAD, KNOWN, NODES = 0.95, 0.8, 401
 GAINS = (0.0, 0.01, 0.02)  # AUC of a challenger minus the champion's

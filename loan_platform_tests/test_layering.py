@@ -193,9 +193,17 @@ def test_the_service_stands_on_core_and_adapters() -> None:
     assert wrong == []
 
 
+def test_the_supervisor_loads_nothing_that_answers(tmp_path: Path) -> None:
+    code = "import sys, bento.service; print(sorted(set(sys.modules) & {'bento.worker', 'polars', 'numpy', 'sqlglot'}))"
+    environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path), "PATH": ""}
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent, env=environment)
+    assert loaded.stdout.strip() == "[]"
+
+
 def test_the_service_loads_no_more_than_it_serves_with(tmp_path: Path) -> None:
     heavy = (SLOW - {"xgboost"}) | {"dagster", "pandas", "duckdb", "loan_platform.adapters.reports.helper_process"}
-    code = f"import sys, bento.service; print(sorted(set(sys.modules) & {heavy!r}))"
+    code = f"import sys, bento.worker; print(sorted(set(sys.modules) & {heavy!r}))"
     environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path), "PATH": ""}
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent, env=environment)

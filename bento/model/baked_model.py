@@ -4,7 +4,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from bento.model.champion import ChampionRef
+from bento.model.champion_ref import ChampionRef
 from loan_platform.settings.environment import SettingsError
 
 CHAMPION_FOLDER = Path(__file__).resolve().parents[2] / "champion"

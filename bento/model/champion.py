@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bento.model.champion_ref import ChampionRef
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.errors import ExplainedError, NotMaterializedError
@@ -26,15 +27,6 @@ _COPY = re.compile(r"[0-9a-f]{64}")
 KEPT = 3  # older copies that stay, for a rollback without the lake
 START_SECONDS = 3.0  # the start waits this long for the registry
 RETRY_SECONDS = 60.0  # a rejected model is tried again after this time: it may have been repaired
-
-
-class ChampionRef(NamedTuple):
-    """Version and hash of the champion in the registry, and the folder of its bundle."""
-
-    version: int
-    sha256: str
-    bundle: Path
-    challenger: dict[str, Any] | None = None  # the last version that was rejected since it became champion
 
 
 @dataclass(frozen=True)

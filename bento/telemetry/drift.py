@@ -113,7 +113,7 @@ class OnlineDrift:
             return None
         over = [_label(variable) for variable in table.with_status("critical")]
         return {
-            "detected": bool(over),
+            "detected": table.verdict == "critical",
             "verdict": table.verdict,
             "rows": table.rows,
             "window": self.window,
@@ -145,7 +145,7 @@ class OnlineDrift:
         ends = np.cumsum([len(variable.counts) for variable in reference.variables])
         rows, total = self._counts.window(serving.version, serving.sha256, int(ends[-1]))
         by_variable = [part.tolist() for part in np.split(total, ends[:-1])] if rows else []
-        self._report(table_of_counts(reference, by_variable, rows, limits))
+        self._report(table_of_counts(reference, by_variable, rows, limits, serving.bundle.model.importance))
 
     def _reference_of(self, serving: Serving) -> tuple[Reference, DriftPolicy] | None:
         """The development sample of a model, and the drift limits of its book when it was trained."""

@@ -19,6 +19,7 @@ from loan_platform.assets.monitoring.outcomes import outcome_assets
 from loan_platform.assets.monitoring.performance import performance_assets
 from loan_platform.assets.monitoring.served import served_assets
 from loan_platform.assets.monitoring.served_drift import served_drift_assets
+from loan_platform.assets.registry.decision_policy import policy_assets
 from loan_platform.assets.registry.promotion import promotion_assets
 from loan_platform.assets.registry.versions import version_assets
 from loan_platform.assets.resources.configured import platform_resources
@@ -67,6 +68,7 @@ def book_definitions(book: Portfolio) -> dg.Definitions:
         *evaluation_assets(book),
         *version_assets(book),
         *promotion_assets(book),
+        *policy_assets(book),
         *service_assets(book),
         *application_assets(book),
         *prediction_assets(book),
@@ -111,10 +113,10 @@ def _books(package: Path) -> list[dg.Definitions]:
         try:
             books.append(tree.build_defs(path.parent))
         except Exception:  # Dagster's own errors tell of one issue, or of one file
-            found = () if other_component(path.parent) else check_book(path.parent).issues
-            if not found:
+            check = None if other_component(path.parent) else check_book(path.parent)
+            if check is None or check.portfolio is not None or not check.issues:
                 raise
-            issues += found
+            issues += check.issues
     if issues:
         raise ContractError(issues)
     return books

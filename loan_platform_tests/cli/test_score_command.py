@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.cli import score
@@ -17,6 +16,7 @@ from loan_platform.cli.main import main
 from loan_platform.cli.score import ScoringRequest, run_score
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.dated_cars import (
     DATED,
     DATED_ATTRIBUTES,
@@ -63,7 +63,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # scoring needs none
     settings = PlatformSettings.from_environment()
-    ensure_home(settings)
+    ready_home(settings.home)
     promote_by_hand(settings)
     return Command(settings, capfd, tmp_path / "applications.csv")
 

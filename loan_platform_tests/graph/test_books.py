@@ -22,6 +22,7 @@ from loan_platform.core.features.feature_set import FeatureSet
 from loan_platform.core.staging.table import Table
 from loan_platform.definitions import defs
 from loan_platform.settings.platform import PlatformSettings
+from loan_platform_tests.support.processes.homes import ready_home
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = book_folder(request.param)
     book = load_book(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOAN_PLATFORM_HOME", str(tmp_path_factory.mktemp(book.name)))
+        patch.setenv("LOAN_PLATFORM_HOME", str(ready_home(tmp_path_factory.mktemp(book.name))))
         settings = PlatformSettings.from_environment()
         files = {name: settings.home / source.path for name, source in book.sources.items()}
         made = write_sample(folder / SCRIPT, files, BOOKS[book.name])

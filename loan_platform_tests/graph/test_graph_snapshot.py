@@ -46,7 +46,7 @@ def test_every_book_has_its_jobs_and_its_sensor(definitions: dg.Definitions) -> 
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
     sensors = {sensor.name for sensor in definitions.sensors or []}
     for book in ("lending_club", "credit_cards", "bank_customers", "retail_loans"):
-        purposes = ("training", "promotion", "scoring", "monitoring", "pipeline", "service")
+        purposes = ("training", "promotion", "policy", "scoring", "monitoring", "pipeline", "service")
         assert {f"{book}_{purpose}" for purpose in purposes} <= jobs
         assert {f"{book}_retrain_on_drift", f"{book}_promote_new_version"} <= sensors
 

@@ -12,6 +12,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
+from loan_platform_tests.support.processes.homes import ready_home
 
 LOANS, APPLICATIONS = 3_000, 400
 
@@ -21,7 +22,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platfor
     """The book's pipeline job, run once from raw files to the drift report."""
     folder = tmp_path_factory.mktemp("third_party")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOAN_PLATFORM_HOME", str(folder / "home"))
+        patch.setenv("LOAN_PLATFORM_HOME", str(ready_home(folder / "home")))
         patch.setattr(sys, "path", [str(write_project(folder)), *sys.path])
         settings = PlatformSettings.from_environment()
         write_loans(settings.data / "car_loans" / "loans.csv", LOANS, seed=1)

@@ -15,6 +15,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.linked_cars import (
     APPLICATIONS,
     ATTRIBUTES,
@@ -66,7 +67,7 @@ class Platform:
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("linked_cars")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOAN_PLATFORM_HOME", str(folder / "home"))
+        patch.setenv("LOAN_PLATFORM_HOME", str(ready_home(folder / "home")))
         patch.setattr(sys, "path", [str(write_project(folder, CONTRACT, ATTRIBUTES, NAME)), *sys.path])
         settings = PlatformSettings.from_environment()
         write_files(settings.data / NAME)

@@ -14,6 +14,7 @@ import pytest
 from loan_platform.assets.loan_portfolio import location
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_project
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.small_books.dated_cars import (
     DATED,
     DATED_ATTRIBUTES,
@@ -75,7 +76,7 @@ class Book:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
     folder = tmp_path_factory.mktemp("year")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOAN_PLATFORM_HOME", str(folder / "home"))
+        patch.setenv("LOAN_PLATFORM_HOME", str(ready_home(folder / "home")))
         patch.setattr(sys, "path", [str(write_project(folder, DATED, DATED_ATTRIBUTES, NAME)), *sys.path])
         settings = PlatformSettings.from_environment()
         write_history(settings.data / NAME)

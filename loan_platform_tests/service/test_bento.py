@@ -16,7 +16,6 @@ from filelock import FileLock
 from packaging.requirements import Requirement
 
 from loan_platform.adapters.ledger.ledger import Ledger
-from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.service.bentos import BentoStore, Built, digest_of, service_files
 from loan_platform.adapters.service.served_bento import GoldenRowsCheck, check_golden_rows
 from loan_platform.cli.jobs import run_job
@@ -26,6 +25,7 @@ from loan_platform.definitions import defs
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.service.running import BOOK
 
 pytestmark = pytest.mark.slow
@@ -130,7 +130,7 @@ def test_the_asset_builds_the_champion_and_its_check_asks_it(
 ) -> None:
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
     settings, log = PlatformSettings.from_environment(), RunLog()
-    ensure_home(settings)
+    ready_home(settings.home)
     directory, sha256 = bundle
     model = settings.lake / "lending_club" / "trained_model" / sha256
     model.mkdir(parents=True)

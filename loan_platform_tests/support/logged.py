@@ -8,13 +8,13 @@ from pathlib import Path
 
 import mlflow
 
-from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.tracking.model_logging import log_bundle
 from loan_platform.adapters.tracking.registry import Registry, Version
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
+from loan_platform_tests.support.processes.homes import ready_home
 
 ROWS = typed_rows()
 ANSWER = ["probability", "score", "risk", "decision", "expected_loss", "reasons"]
@@ -40,7 +40,7 @@ class Book:
 def logged_book(home: Path) -> Iterator[Book]:
     """The book, and MLflow's own settings as they were before."""
     settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(home)})
-    ensure_home(settings)
+    ready_home(settings.home)
     tracking = Tracking(settings.tracking_uri, settings.mlartifacts)
     model, first = make_bundle(home / "first" / "bundle")
     _, second = make_bundle(home / "second" / "bundle", slope=0.2)

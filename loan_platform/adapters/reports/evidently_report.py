@@ -174,6 +174,7 @@ def _heading(title: str, table: DriftTable) -> str:
     verdict = f"Verdict on all {table.rows:,} rows: {table.verdict}."
     if drifted:
         verdict += f" Population stability index at or above its threshold: {', '.join(drifted)}."
+        verdict += f" Remedy: {table.remedy}. {table.remedy_reason}"
     return (
         '<header style="font: 16px/1.5 system-ui, sans-serif; color: #1b2733; margin: 1.5rem 2rem 0">'
         f'<h1 style="font-size: 1.5rem; margin: 0">{escape(title)}</h1><p style="margin: .35rem 0">'

@@ -49,8 +49,8 @@ class Directories:
         finally:
             remove(partial)
 
-    def publish(self, draft: Path, name: str) -> Path:
-        """Publish a filled draft under a name derived from its content, and make it the latest.
+    def publish(self, draft: Path, name: str, *, latest: bool = True) -> Path:
+        """Publish a filled draft under a name derived from its content, and make it the latest unless told not to.
 
         An equal directory of that name is kept. A different one, such as a damaged one, is replaced.
         The replaced one stays readable until the next publication of its name.
@@ -69,7 +69,8 @@ class Directories:
                 _link(final, stored)
                 for path in set(store.glob(f"{name}~*")) - {stored, store / before}:
                     remove(path)
-        atomic_write(self.root / _LATEST, f"{name}\n")
+        if latest:
+            atomic_write(self.root / _LATEST, f"{name}\n")
         return final
 
     def latest(self) -> Path | None:

@@ -1,6 +1,7 @@
 """Trained models in the lake: one immutable directory per model, named by the SHA-256 of its bundle."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,7 +13,8 @@ import polars as pl
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.adapters.storage.directories import Directories
 from loan_platform.core.errors import NotMaterializedError
-from loan_platform.core.scoring.bundle import Bundle, load_bundle
+from loan_platform.core.scoring.bundle import Bundle, load_bundle, write_policy_bundle
+from loan_platform.core.scoring.decisions import AnswerPolicy, ProfitCurve
 from loan_platform.core.training.report import TrainingReport
 
 TRACKED = "tracked.json"
@@ -34,9 +36,11 @@ class StoredModel:
     | in its directory | content |
     | --- | --- |
     | `bundle/` | the model |
-    | `test_rows.parquet` | typed out-of-time loans |
+    | `test_rows.parquet` | typed out-of-time loans, with file and line |
     | `test_predictions.parquet` | predictions of each candidate for these loans |
     | `development.parquet` | sample of features and scores of the development loans |
+    | `development_keys.parquet` | keys of all development loans |
+    | `calibration_loans.parquet` | probability, outcome and exposure of the loans that cut-offs are derived from |
     | `training.json` | how the model was chosen |
     """
 
@@ -58,6 +62,10 @@ class StoredModel:
     def frame(self, name: str) -> pl.DataFrame:
         """One of the Parquet files, by its name without extension."""
         return pl.read_parquet(self.path / f"{name}.parquet")
+
+    def has_frame(self, name: str) -> bool:
+        """Whether the model has a Parquet file. Models of earlier releases lack the newer ones."""
+        return (self.path / f"{name}.parquet").is_file()
 
     def training(self) -> TrainingReport:
         """How the model was chosen: split, candidates and reason."""
@@ -84,6 +92,28 @@ class ModelStore:
     def publish(self, draft: Path, sha256: str) -> StoredModel:
         """Publish a filled draft and make it the newest model."""
         return StoredModel(self._directories.publish(draft, sha256))
+
+    def with_policy(self, trained: StoredModel, policy: AnswerPolicy, profit: ProfitCurve) -> StoredModel:
+        """A trained model with another answer policy, published beside it. The newest model stays the newest.
+
+        Args:
+            trained: the model. Its files are copied, so that each version has its own evidence.
+            policy: how its probabilities become answers.
+            profit: curve that the policy's cut-offs were taken from.
+
+        Returns:
+            The trained model itself where it has this policy.
+        """
+        bundle = trained.bundle()
+        if bundle.model.policy == policy:
+            return trained
+        with self.draft() as draft:
+            for file in sorted(trained.path.glob("*.parquet")):
+                shutil.copyfile(file, draft / file.name)
+            training = trained.training().model_copy(update={"profit": profit})
+            (draft / "training.json").write_text(training.to_json())
+            sha256 = write_policy_bundle(draft / "bundle", trained.path / "bundle", bundle, policy)
+            return StoredModel(self._directories.publish(draft, sha256, latest=False))
 
     def newest(self) -> StoredModel:
         """The model trained last.

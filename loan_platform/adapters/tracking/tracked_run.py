@@ -53,6 +53,24 @@ def tracked_run(
         mlflow.end_run("FINISHED")
 
 
+@contextmanager
+def continued_run(tracking: Tracking, run_id: str) -> Iterator[None]:
+    """Open an ended MLflow run again, to add to it.
+
+    Raises:
+        RuntimeError: a run is already open in this process.
+    """
+    import mlflow
+
+    if (active := mlflow.active_run()) is not None:
+        raise RuntimeError(f"MLflow run {active.info.run_id} is already open. End it before you open another.")
+    with _own_environment():
+        mlflow.set_tracking_uri(tracking.uri)
+        mlflow.set_registry_uri(tracking.uri)
+        with mlflow.start_run(run_id=run_id):
+            yield
+
+
 def _resource(
     context: dg.AssetExecutionContext, tracking: Tracking, portfolio: str, tags: Mapping[str, str]
 ) -> AbstractContextManager[object]:

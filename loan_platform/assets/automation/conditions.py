@@ -14,6 +14,7 @@ UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS = (
 
 CONDITIONS = {
     "promotion": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,
+    "policy": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,
     "serving": UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS,
 }
 """Automation condition by stage."""

@@ -26,14 +26,23 @@ class JobPlan:
     description: str
 
 
-PIPELINE: tuple[Stage, ...] = ("ingestion", "training", "promotion", "scoring", "monitoring")
+PIPELINE: tuple[Stage, ...] = ("ingestion", "training", "promotion", "policy", "scoring", "monitoring")
 PLANS = (
     JobPlan(
         "training",
         ("ingestion", "training"),
         "Reads and validates the loans, trains a model, evaluates it and registers it as a new version.",
     ),
-    JobPlan("promotion", ("promotion",), "Makes the newest version the champion if the promotion policy allows it."),
+    JobPlan(
+        "promotion",
+        ("promotion", "policy"),
+        "Makes the newest version the champion if the promotion policy allows it, and applies the present cut-offs.",
+    ),
+    JobPlan(
+        "policy",
+        ("policy",),
+        "Applies changed cut-offs, economics, risk bands and points to the champion, without a training.",
+    ),
     JobPlan("scoring", ("scoring",), "Reads the applications and scores them with the champion."),
     JobPlan(
         "monitoring",

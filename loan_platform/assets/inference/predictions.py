@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.lake import Lake
+from loan_platform.assets.registry.champion_evidence import require_allowed
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.specs.book_assets import asset_key, book_spec
@@ -50,7 +51,7 @@ def prediction_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 
 
 def _predictions(book: Portfolio) -> dg.AssetsDefinition:
-    upstream = ["applications", "promoted_model"]
+    upstream = ["applications", "decision_policy"]
 
     @dg.multi_asset(
         name=f"{book.name}__{PREDICTIONS}",
@@ -66,6 +67,7 @@ def _predictions(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         require_range(context, book)
         champion, files = ledger.champion(book), lake.open()
+        require_allowed(book, lake.models(book), champion)
         model = lake.models(book).get(champion.model_sha256).bundle().model
         applications = _applications(files, book)
         chosen = _chosen(context, files, book, applications)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from loan_platform.assets.monitoring.drift_batches import BatchDrift, BatchReport, batch_metadata
-from loan_platform.assets.monitoring.drift_results import drift_check
+from loan_platform.assets.monitoring.drift_results import drift_check, remedy_sentence
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.resources.reports import ReportsResource
@@ -44,8 +44,8 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """How much each scored batch differs from the loans that the champion was developed on, as PSI.
 
-        The PSI is computed for the score and for each feature. A critical report makes the retrain sensor request
-        a training run.
+        The PSI is computed for the score and for each feature. The report says what would mend a drift. A critical
+        report that training would mend makes the retrain sensor request a training run.
         """
         require_range(context, book)
         drift = BatchDrift(book, lake, reports.open(), ledger)
@@ -57,11 +57,12 @@ def _drift_report(book: Portfolio) -> dg.AssetsDefinition:
             if partition_name(book, batch):
                 tell_batch(context, asset_key(book, "drift_report"), batch, batch_metadata(one))
         verdicts: dict[str, Status] = {batch: one.report.verdict for batch, one in found.items()}
+        remedies = {batch: remedy_sentence(one.report) for batch, one in found.items()}
         whole = batch_metadata(found[WHOLE]) if WHOLE in found else {}
         counts = {"batches": len(found), "worst_verdict": worst_verdict(verdicts.values())}
         yield dg.MaterializeResult(metadata=counts | whole)
-        yield drift_check(verdicts, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",))
-        yield drift_check(verdicts, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"))
+        yield drift_check(verdicts, "no_critical_drift", dg.AssetCheckSeverity.ERROR, ("critical",), remedies)
+        yield drift_check(verdicts, "no_drift_warning", dg.AssetCheckSeverity.WARN, ("warning", "critical"), remedies)
 
     return drift_report
 

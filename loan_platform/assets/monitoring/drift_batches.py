@@ -17,8 +17,9 @@ from loan_platform.core.book.constants import CONTENT
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.drift_report import DriftReport
-from loan_platform.core.monitoring.psi import DriftTable, drift_table
+from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.monitoring.remedies import assess
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 
@@ -65,7 +66,8 @@ class BatchDrift:
         bundle = model.bundle()
         rows = self._applications(bundle.model, scored, batch)
         features, probability = bundle.model.features(rows), rows["probability"]
-        table = drift_table(Reference.from_json(bundle.reference), features, probability.to_numpy(), book.drift)
+        reference, support = Reference.from_json(bundle.reference), book.training.min_state_rows
+        table = assess(reference, features, probability.to_numpy(), book.drift, bundle.model.importance, support)
         report = DriftReport.from_table(batch, table)
         path = self._write(batch, report)
         drawn = table.verdict != "unknown" and batch in batches[-book.drift.report_batches :]

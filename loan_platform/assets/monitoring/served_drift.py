@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from loan_platform.adapters.storage.report_files import ReportFiles
-from loan_platform.assets.monitoring.drift_results import drift_check, drift_metadata
+from loan_platform.assets.monitoring.drift_results import drift_check, drift_metadata, remedy_sentence
 from loan_platform.assets.monitoring.served import SERVED
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.reports import ReportsResource
@@ -18,8 +18,9 @@ from loan_platform.core.audit.replay import inputs_frame
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.monitoring.drift_report import DriftReport, worst_verdict
-from loan_platform.core.monitoring.psi import Status, drift_table
+from loan_platform.core.monitoring.psi import Status
 from loan_platform.core.monitoring.reference import Reference
+from loan_platform.core.monitoring.remedies import assess
 
 
 def served_drift_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -44,10 +45,11 @@ def _served_drift_report(book: Portfolio) -> dg.AssetsDefinition:
         if not found:
             context.log.info(_why_none(served))
         verdicts: dict[str, Status] = {report.batch: report.verdict for report in found}
+        remedies = {report.batch: remedy_sentence(report) for report in found}
         newest = _newest(book, reports.open(), found[-1]) if found else {}
         counts = {"batches": len(found), "worst_verdict": worst_verdict(verdicts.values())}
         yield dg.MaterializeResult(metadata=counts | newest)
-        yield drift_check(verdicts, check, dg.AssetCheckSeverity.ERROR, ("critical",))
+        yield drift_check(verdicts, check, dg.AssetCheckSeverity.ERROR, ("critical",), remedies)
 
     return served_drift_report
 
@@ -81,7 +83,8 @@ class ServedDrift:
             return None
         inputs = inputs_frame(bundle.model, [json.loads(text) for text in rows["inputs"]])
         reference, probability = Reference.from_json(bundle.reference), rows["probability"].to_numpy()
-        table = drift_table(reference, bundle.model.features(inputs), probability, self.book.drift)
+        shares, support = bundle.model.importance, self.book.training.min_state_rows
+        table = assess(reference, bundle.model.features(inputs), probability, self.book.drift, shares, support)
         return DriftReport.from_table(batch, table)
 
 

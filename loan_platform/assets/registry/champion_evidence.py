@@ -8,14 +8,19 @@ import polars as pl
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger, challenger_of
 from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, compare
-from loan_platform.core.evaluation.gates.contract_changes import reason_to_withdraw, was_edited
+from loan_platform.core.evaluation.gates.contract_changes import CONTRACT_MEANING, reason_to_withdraw, was_edited
+from loan_platform.core.scoring.bundle import Bundle, trained_sha256
+from loan_platform.core.scoring.policy_change import changed_answers
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion
+
+HOW_TO_WITHDRAW = "The promotion job withdraws it. Train a version by the present contract."
 
 
 def challenger_evidence(evaluation: Evaluation, model: StoredModel) -> Challenger:
@@ -34,8 +39,23 @@ def challenger_evidence(evaluation: Evaluation, model: StoredModel) -> Challenge
 
 def why_withdraw(book: Portfolio, models: ModelStore, champion: "Champion") -> str | None:
     """Why the present contract no longer allows the champion; None where it does."""
-    model = models.get(champion.model_sha256).bundle().model
-    return reason_to_withdraw(model.contract, model.inputs, book.contract, book.training.use_pricing)
+    return why_forbidden(book, models.get(champion.model_sha256), "the champion")
+
+
+def why_forbidden(book: Portfolio, stored: StoredModel, who: str) -> str | None:
+    """Why the present contract does not allow a model; None where it does."""
+    model = stored.bundle().model
+    return reason_to_withdraw(model.contract, model.inputs, book.contract, book.training.use_pricing, who)
+
+
+def require_allowed(book: Portfolio, models: ModelStore, champion: "Champion") -> None:
+    """Stop before a champion that the present contract forbids answers again, whatever became of the next version.
+
+    Raises:
+        NotMaterializedError: with the reason.
+    """
+    if reason := why_withdraw(book, models, champion):
+        raise NotMaterializedError(f"{book.name} version {champion.version} may not answer: {reason} {HOW_TO_WITHDRAW}")
 
 
 def comparison(book: Portfolio, models: ModelStore, model: StoredModel, champion: "Champion") -> ChampionComparison:
@@ -44,14 +64,26 @@ def comparison(book: Portfolio, models: ModelStore, model: StoredModel, champion
     rows, old, new = model.frame("test_rows"), stored.bundle().model, model.bundle().model
     seen = pl.Series(rows[book.contract.entity_key]).is_in(_development_keys(stored).implode())
     return compare(
-        champion.model_sha256,
+        trained_sha256(stored.bundle()),  # a policy version of the newest model is that model
         rows[TARGET].to_numpy(),
         new.score(rows)["probability"].to_numpy(),
         old.score(rows)["probability"].to_numpy(),
         seen.to_numpy(),
         other_answers=tuple(_other_answers(old, new)),
-        edited=was_edited(old.contract, new.contract),
+        edited=_edited(stored.bundle(), model.bundle()),
+        same_model=_same_model(old, new),
     )
+
+
+def _edited(before: Bundle, after: Bundle) -> bool:
+    """Whether the contract was edited; by the contracts in the bundles where an earlier release trained one."""
+    meanings = [bundle.meta.get(CONTRACT_MEANING) for bundle in (before, after)]
+    return meanings[0] != meanings[1] if all(meanings) else was_edited(before.model.contract, after.model.contract)
+
+
+def _same_model(old: ScoringModel, new: ScoringModel) -> bool:
+    parts = [(one.design, one.model.to_json(), one.calibration) for one in (old, new)]
+    return parts[0] == parts[1] and not was_edited(old.contract, new.contract)
 
 
 def _development_keys(stored: StoredModel) -> pl.Series:
@@ -60,14 +92,5 @@ def _development_keys(stored: StoredModel) -> pl.Series:
 
 def _other_answers(old: ScoringModel, new: ScoringModel) -> list[str]:
     """What differs in the answers beside the probability."""
-    before, after = old.policy.decision, new.policy.decision
-    cut_offs = (before.approve_below, before.decline_from) != (after.approve_below, after.decline_from)
-    changed = {
-        f"the cut-offs (approve below {before.approve_below:g}, decline from {before.decline_from:g}; now "
-        f"{after.approve_below:g} and {after.decline_from:g})": cut_offs,
-        "the loss given default": before.loss_given_default != after.loss_given_default,
-        "the risk bands": (before.medium_from, before.high_from) != (after.medium_from, after.high_from),
-        "the points scale": old.policy.scorecard != new.policy.scorecard,
-        "the contract": old.contract != new.contract,
-    }
-    return [name for name, differs in changed.items() if differs]
+    contract = ["the contract"] if old.contract != new.contract else []
+    return [*changed_answers(old.policy, new.policy), *contract]

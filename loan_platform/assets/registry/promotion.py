@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
-from loan_platform.assets.registry.champion_evidence import challenger_evidence, comparison, why_withdraw
+from loan_platform.assets.registry.champion_evidence import challenger_evidence, comparison, why_forbidden, why_withdraw
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
@@ -13,7 +13,8 @@ from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
-from loan_platform.core.evaluation.promotion import Verdict, decide
+from loan_platform.core.evaluation.gates.absolute_rules import Challenger
+from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict, withdrawn_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 
 if TYPE_CHECKING:  # import SQLAlchemy
@@ -48,8 +49,11 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
         evaluation = reports.open().read(book.name, "evaluation.json", Evaluation)
         evidence = challenger_evidence(evaluation, model)
         champion, withdrawn = _withdraw(book, models, book_ledger, book_ledger.champion(book.name), run_id)
-        compared = comparison(book, models, model, champion) if champion else None
-        verdict = decide(book.promotion, evidence, compared)
+        if withdrawn:  # at once: what follows may fail
+            registry.reconcile(book_ledger, book.name)
+            told = PromotionReport.from_verdict(withdrawn_verdict(withdrawn), withdrawn)
+            reports.open().write(book.name, "promotion.json", told)
+        verdict = _verdict(book, models, model, evidence, champion)
         context.log.info(" ".join(filter(None, (withdrawn, verdict.summary))))
         _record(book, book_ledger, registry, model, epoch, verdict, run_id, evaluation.refusals)
         present = registry.reconcile(book_ledger, book.name)
@@ -59,6 +63,15 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
     return promoted_model
 
 
+def _verdict(
+    book: Portfolio, models: ModelStore, model: StoredModel, evidence: Challenger, champion: "Champion | None"
+) -> Verdict:
+    """The decision about the newest model. What the contract forbids is not compared."""
+    if reason := why_forbidden(book, model, "the version"):
+        return forbidden_verdict(reason)
+    return decide(book.promotion, evidence, comparison(book, models, model, champion) if champion else None)
+
+
 def _withdraw(
     book: Portfolio, models: ModelStore, ledger: "Ledger", champion: "Champion | None", run_id: str
 ) -> tuple["Champion | None", str | None]:
@@ -66,7 +79,8 @@ def _withdraw(
     reason = why_withdraw(book, models, champion) if champion else None
     if champion is None or reason is None:
         return champion, None
-    ledger.withdraw(champion, actor="contract", run_id=run_id, reason=reason)
+    if not ledger.withdraw(champion, actor="contract", run_id=run_id, reason=reason):
+        raise dg.Failure(f"{book.name}: another run replaced the champion. Materialize promoted_model again.")
     return None, f"version {champion.version} was withdrawn: {reason}"
 
 

@@ -28,7 +28,7 @@ def service_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
 def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
     spec = dg.AssetCheckSpec(CHECK, asset=asset_key(book, SERVICE), description=SAME_AS_BATCH, blocking=True)
 
-    @book_asset(book, SERVICE, "serving", "bentoml", deps=["promoted_model"], check_specs=[spec])
+    @book_asset(book, SERVICE, "serving", "bentoml", deps=["decision_policy"], check_specs=[spec])
     def scoring_service(
         context: dg.AssetExecutionContext, lake: LakeResource, ledger: LedgerResource, bentos: BentosResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
-Stage = Literal["ingestion", "training", "promotion", "scoring", "monitoring", "service_monitoring", "serving"]
+Stage = Literal[
+    "ingestion", "training", "promotion", "policy", "scoring", "monitoring", "service_monitoring", "serving"
+]
 
 STAGE: Final = "stage"

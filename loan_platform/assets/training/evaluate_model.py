@@ -16,11 +16,12 @@ from loan_platform.core.evaluation.evaluation_report import (
     VintageReport,
 )
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
-from loan_platform.core.evaluation.intervals import auc_interval, gini_of, intervals
-from loan_platform.core.evaluation.leaks import leak_alarms, single_feature_auc, strongest
+from loan_platform.core.evaluation.intervals import auc_interval, intervals
+from loan_platform.core.evaluation.leaks import leak_alarms, places, sign_alarms, single_feature_auc, strongest
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
+from loan_platform.core.evaluation.policy_effect import approved_loans
 from loan_platform.core.evaluation.promotion_report import RuleReport
-from loan_platform.core.scoring.decisions import APPROVED, decision_table
+from loan_platform.core.scoring.decisions import decision_table
 from loan_platform.core.training.report import TrainedCandidate
 
 
@@ -29,11 +30,15 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     training, predictions = model.training(), model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[training.chosen].to_numpy()
     scoring = model.bundle().model
-    features = scoring.features(model.frame("test_rows")).select(scoring.design.features)
+    rows = model.frame("test_rows")
+    features = scoring.features(rows).select(scoring.design.features)
     alone = single_feature_auc(features, target)
     best, policy = strongest(alone), book.promotion
     evidence = challenger_of(model.sha256, target, probability, alone[best], best)
-    alarms = leak_alarms(evidence.auc, alone, policy.max_auc, policy.max_feature_auc)
+    alarms = leak_alarms(evidence.auc, alone, policy.auc_ceiling, policy.feature_auc_ceiling)
+    told = [str(alarm) for alarm in alarms]
+    unknown = features.drop([alarm.feature for alarm in alarms if alarm.feature is not None])
+    told += sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows))
     decisions = decision_table(scoring.decisions(features, probability), target, probability)
     return Evaluation(
         sha256=model.sha256,
@@ -48,7 +53,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature=best,
         strongest_feature_auc=alone[best].estimate,
         strongest_feature_interval=alone[best],
-        leak_alarms=tuple(str(alarm) for alarm in alarms),
+        leak_alarms=tuple(told),
+        ceiling_reason=policy.reason if policy.raised else None,
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         decisions={name: DecisionReport(**row) for name, row in decisions.items()},
         approved=approved_of(model),
@@ -58,16 +64,12 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
 
 
 def approved_of(model: StoredModel) -> ApprovedReport:
-    """The test loans that a stored model approves: it declines none of them, and refers none for a missing value."""
+    """The test loans that a stored model approves. One that it refers for a missing value is not approved."""
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[model.training().chosen].to_numpy()
     scoring = model.bundle().model
-    features = scoring.features(model.frame("test_rows"))
-    chosen = (scoring.decisions(features, probability) == APPROVED).to_numpy()
-    rows, defaults = int(chosen.sum()), int(target[chosen].sum())
-    both = 0 < defaults < rows
-    gini = gini_of(auc_interval(target[chosen], probability[chosen])) if both else None
-    return ApprovedReport(rows=rows, defaults=defaults, gini=gini)
+    decisions = scoring.decisions(scoring.features(model.frame("test_rows")), probability)
+    return approved_loans(decisions, target, probability)
 
 
 def _candidate(predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:

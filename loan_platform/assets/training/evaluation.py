@@ -74,8 +74,9 @@ def _metadata(found: Evaluation, plots: dict[str, bytes]) -> dict[str, Any]:
 def _check_specs(book: Portfolio) -> Iterator[dg.AssetCheckSpec]:
     policy, key = book.promotion, asset_key(book, "model_evaluation")
     leak = (
-        f"The test AUC is not surely above {policy.max_auc}, and that of no feature alone above "
-        f"{policy.max_feature_auc} (lower end of the 95 % interval)."
+        f"The test AUC is not surely above {policy.auc_ceiling}, and that of no feature alone above "
+        f"{policy.feature_auc_ceiling} (lower end of the 95 % interval). No feature knows the outcome by single "
+        "values, by being filled, or by the order of the file."
     )
     floor = f"The test AUC is at least {policy.min_auc}, and the lower end of its 95 % interval is above 0.5."
     calibrated = "Mean, spread and distances of the probabilities are right, beyond what chance gives."

@@ -9,10 +9,11 @@ import polars as pl
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.assets.resources.lake import LakeResource
-from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.evaluation.gates.contract_changes import CONTRACT_MEANING, meaning_sha256
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.training.train import TrainingResult
@@ -37,7 +38,7 @@ def store_model(lake: LakeResource, book: Portfolio, features: pl.DataFrame, res
     development = features[result.split.training]
     scored = result.model.score_features(development)
     used = development.select(result.model.design.features)
-    test_rows = _typed_rows(files, book, result.test_predictions[entity])
+    test_rows = _typed_rows(files, book, result.test_predictions[entity], SOURCE_LOCATION)
     golden = _typed_rows(files, book, _spread(development[entity], GOLDEN_ROWS))
     sample = pl.concat([used, scored.select("probability")], how="horizontal")
     with models.draft() as draft:
@@ -47,6 +48,7 @@ def store_model(lake: LakeResource, book: Portfolio, features: pl.DataFrame, res
         _write(draft, "test_predictions", result.test_predictions)
         _write(draft, "development", sample.gather_every(-(-sample.height // DEVELOPMENT_SAMPLE)))
         _write(draft, "development_keys", development.select(entity))
+        _write(draft, "calibration_loans", result.calibration_loans)
         (draft / "training.json").write_text(result.report().to_json())
         return models.publish(draft, sha256)
 
@@ -56,13 +58,13 @@ def contract_sha256(contract: Contract) -> str:
     return hashlib.sha256(contract.model_dump_json().encode()).hexdigest()
 
 
-def _typed_rows(lake: Lake, book: Portfolio, keys: pl.Series) -> pl.DataFrame:
-    """The loans' columns as the model takes them, with key, event date and target, in the order of `keys`."""
+def _typed_rows(lake: Lake, book: Portfolio, keys: pl.Series, more: tuple[str, ...] = ()) -> pl.DataFrame:
+    """The loans' columns as the model takes them, with key, event date, target and `more`, in the order of `keys`."""
     contract = book.contract
     # Every column known at the decision: the champion of a later comparison may read others than this model.
     names = [c.name for c in contract.columns if c.available_at != "after_origination"]
     about = [name for name in (contract.entity_key, contract.event_date, TARGET) if name]
-    loans = lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names])))
+    loans = lake.scan(book.name, "validated_loans").select(list(dict.fromkeys([*about, *names, *more])))
     chosen = loans.filter(pl.col(contract.entity_key).is_in(keys.implode())).collect(engine="streaming")
     if chosen.height != len(keys):
         raise NotMaterializedError(
@@ -85,11 +87,14 @@ def _meta(book: Portfolio, result: TrainingResult) -> dict[str, Any]:
     chosen = next(c for c in result.candidates if c.family == result.choice.family)
     return {
         "contract_sha256": contract_sha256(book.contract),
+        CONTRACT_MEANING: meaning_sha256(book.contract, book.training.use_pricing),
         "metrics": {"fold_auc": round(chosen.mean_auc, 6)},
         "portfolio": book.name,
         "family": result.model.family,
         "choice": result.choice.reason,
         "split": result.split.report().model_dump(mode="json"),
         "use_pricing": book.training.use_pricing,
-        "drift": book.drift.model_dump(mode="json", include={"warning", "critical", "null_quantile", "min_rows"}),
+        "drift": book.drift.model_dump(
+            mode="json", include={"warning", "critical", "null_quantile", "min_rows", "min_feature_share"}
+        ),
     }

@@ -6,8 +6,11 @@ from typing import Self
 from pydantic import AliasChoices, Field, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
-from loan_platform.core.book.parts.strict import Share, Strict
+from loan_platform.core.book.parts.strict import Share, Strict, Text
 from loan_platform.core.errors import Issue
+
+# Highest ceilings that need no reason: applications seldom tell so much, and leaks mostly tell more.
+USUAL_CEILINGS = {"max_auc": 0.90, "max_feature_auc": 0.85}
 
 
 class ScorecardPolicy(Strict):
@@ -85,6 +88,11 @@ def _decision_issues(policy: DecisionPolicy) -> Iterator[Issue]:
         yield Issue("medium_from", message, "Lower it, or raise high_from.", "wrong_order")
 
 
+def _is_absent(value: str | None) -> bool:
+    """Policies without the key have the same bytes as before it existed."""
+    return value is None
+
+
 class PromotionPolicy(Strict):
     """What a new version (the challenger) must show to become the version in use (the champion)."""
 
@@ -96,12 +104,18 @@ class PromotionPolicy(Strict):
     max_auc: Share = Field(
         default=0.75,
         description="Highest accepted AUC on the test set. It is taken for a leak when the lower end of its 95 % "
-        "interval is above this value.",
+        "interval is above this value. Above 0.90 it counts only with a `reason`.",
     )
     max_feature_auc: Share = Field(
         default=0.7,
         description="Highest accepted AUC of any single feature. It is taken for a leak when the lower end of its 95 % "
-        "interval is above this value.",
+        "interval is above this value. Above 0.85 it counts only with a `reason`.",
+    )
+    reason: Text | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="Why `max_auc` is above 0.90, or `max_feature_auc` above 0.85: what the strong columns are, and "
+        "how it is known that the lender has them when it decides. It stands in evaluation, model card and ledger.",
     )
     max_ece: Share = Field(
         default=0.03,
@@ -118,7 +132,8 @@ class PromotionPolicy(Strict):
     min_auc_gain: float = Field(
         default=0.0,
         description="The lower end of the 95 % interval of the AUC gain (challenger minus champion) must exceed this "
-        "value. A version of an edited contract may lose one standard error of the champion's AUC instead.",
+        "value. A version of an edited contract may lose one standard error of the champion's AUC, or as much as this "
+        "value if that is more.",
     )
     max_ece_loss: float = Field(
         default=0.005,
@@ -127,9 +142,37 @@ class PromotionPolicy(Strict):
         "probability.",
     )
 
+    @property
+    def auc_ceiling(self) -> float:
+        """The ceiling of the AUC that counts: `max_auc`, or the usual one where it is raised without a reason."""
+        return self._ceiling("max_auc")
+
+    @property
+    def feature_auc_ceiling(self) -> float:
+        """As `auc_ceiling`, of any single feature."""
+        return self._ceiling("max_feature_auc")
+
+    @property
+    def raised(self) -> tuple[str, ...]:
+        """The ceilings above the usual ones."""
+        return tuple(name for name, usual in USUAL_CEILINGS.items() if getattr(self, name) > usual)
+
+    def _ceiling(self, name: str) -> float:
+        value: float = getattr(self, name)
+        return value if self.reason else min(value, USUAL_CEILINGS[name])
+
     @model_validator(mode="after")
     def _room_between(self) -> Self:
         if self.min_auc >= self.max_auc:
             message = f"{self.min_auc:g} is not below max_auc, {self.max_auc:g}: no model could pass"
             raise InconsistentError([Issue("min_auc", message, "Lower it, or raise max_auc.", "wrong_order")], self)
         return self
+
+
+def ceiling_issues(policy: PromotionPolicy) -> Iterator[Issue]:
+    """A raised ceiling without a reason. The file loads, and the gates apply the usual ceiling."""
+    for name in () if policy.reason else policy.raised:
+        usual = USUAL_CEILINGS[name]
+        message = f"{getattr(policy, name):g} is above {usual:g} without a reason, so {usual:g} applies"
+        hint = "Lower it, or write under `reason` why columns that strong are known when the lender decides."
+        yield Issue(name, message, hint, "no_reason")

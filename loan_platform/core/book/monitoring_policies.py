@@ -34,6 +34,11 @@ class DriftPolicy(Strict):
     min_rows: int = Field(
         default=100, ge=1, description="Smallest batch with a verdict. Smaller ones have the verdict `unknown`."
     )
+    min_feature_share: Share = Field(
+        default=0.05,
+        description="Share of the model that critical features must carry together to make a report critical. Below it "
+        "they warn. The score always counts. 0.05 means 5 %.",
+    )
     sample_rows: int = Field(
         default=5_000, ge=100, description="Rows drawn from the reference, and from the batch, for the HTML report."
     )

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.close_names import closest
+from loan_platform.core.book.decision_policies import ceiling_issues
 from loan_platform.core.book.policies import Policies
 from loan_platform.core.book.portfolio import COMPONENT, Attributes, DefsFile, Portfolio, portfolio_issues
 from loan_platform.core.checking.contract_check import ContractCheck, check_contract
@@ -23,7 +24,7 @@ class BookCheck:
     """Result of the check of a book's folder.
 
     Attributes:
-        portfolio: the book; None if there is an issue.
+        portfolio: the book; None if an issue keeps it from loading.
         defs: `defs.yaml`, for the lines of its keys.
         contract: the contract's file, and the contract as far as it can be read.
         attributes: of `defs.yaml`, as far as they can be read.
@@ -53,8 +54,11 @@ def check_book(folder: Path) -> BookCheck:
         issues = portfolio_issues(attributes, contract.contract)
         whole = [issue._replace(path=f"attributes.{issue.path}") for issue in issues]
         defs.add(issue for issue in whole if not f"{issue.path}.".startswith(known))
-    issues, notes = (*defs.issues, *contract.issues), (*defs.notes, *contract.notes)
-    if attributes is None or contract.contract is None or issues:
+    loads = not (defs.issues or contract.issues)
+    raised = ceiling_issues(attributes.promotion) if attributes else ()
+    defs.add(issue._replace(path=f"attributes.promotion.{issue.path}") for issue in raised)
+    if attributes is None or contract.contract is None or not loads:
+        issues, notes = (*defs.issues, *contract.issues), (*defs.notes, *contract.notes)
         return BookCheck(None, defs.file, contract, attributes, issues, notes)
     return _named(folder, defs, contract, attributes)
 
@@ -90,4 +94,4 @@ def _named(folder: Path, defs: FileCheck[DefsFile], contract: ContractCheck, att
         hint = "Rename the folder: lower-case letters, digits and underscores, a letter first, at most 63 characters."
         defs.add([Issue("", message, hint, "invalid_name")])
         return BookCheck(None, defs.file, contract, attributes, tuple(defs.issues), notes)
-    return BookCheck(portfolio, defs.file, contract, attributes, (), notes)
+    return BookCheck(portfolio, defs.file, contract, attributes, tuple(defs.issues), notes)

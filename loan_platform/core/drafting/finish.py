@@ -1,7 +1,8 @@
 """Completes a draft from typed rows: event date, roles, ranges, features and policies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,14 @@ from loan_platform.core.book.monitoring_policies import PartitionPolicy
 from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.events import event_date
-from loan_platform.core.drafting.judging.judged_columns import JudgedColumn, event_column, judge
+from loan_platform.core.drafting.judging.judged_columns import JudgedColumn, called_strong, event_column, judge
+from loan_platform.core.drafting.judging.late_columns import (
+    Loans,
+    jumps,
+    late_evidence,
+    made_from_leaks,
+    paid_out_later,
+)
 from loan_platform.core.drafting.judging.policy_choice import ChosenPolicies, promotion_for, training_for
 from loan_platform.core.drafting.judging.roles import LeftOut, is_place
 from loan_platform.core.drafting.judging.starters import starter_features
@@ -54,7 +62,9 @@ def judged_columns(
     event = event_date(dates, sources, date)
     rows = typed.filter(pl.col(event).is_not_null()) if event else typed
     days = rows[event] if event else None
+    loans = Loans(rows, event, sources[event] if event else None)
     judged: list[JudgedColumn] = []
+    again: list[Callable[[str], JudgedColumn]] = []  # each column with the reason why it is a leak
     out: list[LeftOut] = []
     leaks: dict[str, str | None] = {}  # by raw column
     codes: list[str] = []
@@ -69,10 +79,16 @@ def judged_columns(
             out.append(LeftOut(source.raw, source.label, f"repeats {twin!r} in every row"))
             continue
         stats = statistics(values, rows[TARGET])
-        before = leaks.get(source.raw) if source.code else None
-        judged.append(judge(column, source, stats, values, days, nulled.get(column.name, 0), before))
+        before = leaks.get(source.raw) if source.code else paid_out_later(source, loans.event_source)
+        told = partial(judge, column, source, stats, values, days, nulled.get(column.name, 0))
+        judged.append(told(before, late_evidence(column.name, source, loans)))
+        again.append(told)
         leaks[source.raw] = judged[-1].leak
         codes += [column.name] if source.code else []
+    made = made_from_leaks(judged, rows)
+    judged = [told(made[n]) if (n := one.column.name) in made else one for one, told in zip(judged, again, strict=True)]
+    jump = jumps(judged)
+    judged = [called_strong(item) if item.column.name == jump else item for item in judged]
     columns = {column.name: column for column, _ in plan.kept}
     drafted = event_column(columns[event], sources[event], rows[event]) if event else None
     return JudgedColumns(drafted, tuple(judged), tuple(out))

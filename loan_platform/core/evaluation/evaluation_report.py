@@ -105,7 +105,8 @@ class Evaluation(Report):
         not_trained: the reason for each family that cannot be chosen.
         left_out: a sentence for each feature that the model does not read, or of which it learned some levels together.
         strongest_feature: the feature with the highest AUC alone, by the lower end of its interval.
-        leak_alarms: one sentence for each AUC above its ceiling.
+        leak_alarms: one sentence for each AUC above its ceiling, and for each other feature that shows a leak.
+        ceiling_reason: why the policy has a ceiling above the usual one; None where it has none.
         rules: the results of the rules that hold without a champion.
         decisions: test loans by decision.
         approved: those approved, the reference of `core.performance`; None in reports of an earlier version.
@@ -124,6 +125,7 @@ class Evaluation(Report):
     strongest_feature_auc: float
     strongest_feature_interval: Interval | None = None
     leak_alarms: tuple[str, ...]
+    ceiling_reason: str | None = None
     rules: tuple[RuleReport, ...] = ()
     decisions: dict[str, DecisionReport]
     approved: ApprovedReport | None = None

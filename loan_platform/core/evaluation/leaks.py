@@ -7,12 +7,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.intervals import auc_interval
+from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
+from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
 
 MAX_ROWS = 200_000
+NO_CEILING = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,43 @@ def leak_alarms(
     found = [LeakAlarm(None, test_auc, max_auc)] if test_auc.low > max_auc else []
     ranked = sorted(feature_aucs.items(), key=lambda item: -item[1].estimate)
     return found + [LeakAlarm(name, area, max_feature_auc) for name, area in ranked if area.low > max_feature_auc]
+
+
+def sign_alarms(
+    features: pl.DataFrame, target: ArrayLike, max_feature_auc: float, position: ArrayLike | None = None
+) -> list[str]:
+    """One sentence for each feature that shows a leak in its values, in being filled, or in the order of the file.
+
+    Args:
+        features: numbers and categories, shape [n, features].
+        target: 1 default, 0 repaid, shape [n].
+        max_feature_auc: highest accepted AUC of a feature alone; 1 accepts every sign.
+        position: rises with the line of a loan in its file, shape [n]; None: not known.
+
+    Raises:
+        ValueError: fewer than two loans of a class.
+    """
+    y, found = np.asarray(target, np.float64), list[str]()
+    if max_feature_auc >= NO_CEILING:
+        return found
+    for name in features.columns:
+        signs = list(column_signs(features[name], y, max_feature_auc))
+        if position is not None and (sign := order_sign(features[name], y, position)):
+            signs.append(sign)
+        if signs:
+            found.append(f"feature {name!r} knows the outcome: {signs[0].evidence}")
+    return found
+
+
+def places(loans: pl.DataFrame) -> NDArray[np.float64] | None:
+    """The place of each loan among the files and their lines; None where they are not known.
+
+    Args:
+        loans: `source_file` and `source_line` among other columns, or neither.
+    """
+    if not set(SOURCE_LOCATION) <= set(loans.columns):
+        return None
+    return loans.select(pl.struct(SOURCE_LOCATION).rank("ordinal")).to_series().to_numpy().astype(np.float64)
 
 
 def strongest(feature_aucs: Mapping[str, Interval]) -> str:

@@ -29,7 +29,7 @@ def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
                 _identity(book, found),
                 "## Data\n\n" + _data(found.split),
                 "## Choice\n\n" + _choice(found),
-                "## Out-of-time performance\n\n" + _metrics(found),
+                "## Out-of-time performance\n\n" + _metrics(found) + _ceilings(book, found),
                 "## Decisions\n\n" + _decisions(model.policy.decision, found.decisions),
                 "## Inputs\n\n" + _inputs(model) + _left_out(found),
                 "## Limits\n\n" + _limits(book),
@@ -83,6 +83,16 @@ def _metrics(found: Evaluation) -> str:
     rows.append(f"| mean probability | {found.test.mean_probability:.4f} | |")
     rows.append(f"| default rate | {found.test.base_rate:.4f} | |")
     return "\n".join(["| metric | value | 95 % interval |", "| --- | --- | --- |", *rows])
+
+
+def _ceilings(book: Portfolio, found: Evaluation) -> str:
+    if found.ceiling_reason is None:
+        return ""
+    policy = book.promotion
+    return (
+        f"\n\nThe ceilings of the leak alarm were raised: AUC {policy.max_auc:g}, of one input alone "
+        f"{policy.max_feature_auc:g}. Reason: {found.ceiling_reason}"
+    )
 
 
 def _decisions(rule: DecisionRule, found: Mapping[str, DecisionReport]) -> str:

@@ -1,6 +1,7 @@
 """Decides whether a trained version becomes the champion, by the rules of the promotion policy."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -72,18 +73,36 @@ def decide(policy: PromotionPolicy, challenger: Challenger, champion: ChampionCo
     return _of((*absolute_rules(policy, challenger), *champion_rules(policy, champion, repaired)))
 
 
+def forbidden_verdict(reason: str) -> Verdict:
+    """The verdict on a version that reads what the present contract forbids."""
+    return _of((CriterionResult("contract_allows", False, 0.0, 1.0, reason),))
+
+
+def withdrawn_verdict(withdrawn: str) -> Verdict:
+    """What holds between a withdrawal and the decision about the next version."""
+    return _of((CriterionResult("contract_allows", False, 0.0, 1.0, f"{withdrawn} No version was promoted since."),))
+
+
+def policy_verdict(changed: Sequence[str], rows: int) -> Verdict:
+    """The verdict on a version with the champion's probabilities and other answers."""
+    sentence = f"{_same(rows)}, and only {', '.join(changed)} changed."
+    return Verdict(True, (CriterionResult("policy_change", True, float(len(changed)), 0.0, sentence),), "policy")
+
+
 def _of(reasons: tuple[CriterionResult, ...]) -> Verdict:
     return Verdict(all(reason.passed for reason in reasons), reasons)
 
 
 def _without_new_probabilities(champion: ChampionComparison) -> Verdict:
     """No rule about a model applies: cut-offs do not wait for a better AUC."""
-    same = f"the probability of default is the champion's on each of the {champion.of_rows:,} test loans"
-    if not champion.other_answers:
-        return Verdict(False, (CriterionResult("no_change", False, 0.0, 0.0, f"{same}."),), "no_change")
-    sentence = f"{same}, and only {', '.join(champion.other_answers)} changed."
-    changed = float(len(champion.other_answers))
-    return Verdict(True, (CriterionResult("policy_change", True, changed, 0.0, sentence),), "policy")
+    if champion.other_answers:
+        return policy_verdict(champion.other_answers, champion.of_rows)
+    unchanged = CriterionResult("no_change", False, 0.0, 0.0, f"{_same(champion.of_rows)}.")
+    return Verdict(False, (unchanged,), "no_change")
+
+
+def _same(rows: int) -> str:
+    return f"the probability of default is the champion's on each of the {rows:,} test loans"
 
 
 def _json(value: Any) -> Any:

@@ -182,11 +182,14 @@ def _fit(
         "seed": context.seed,
         "nthread": context.threads,
     }
-    booster = xgboost.train(settings, _binned(sample, context.threads), num_boost_round=rounds)
+    booster: Any = xgboost.train(settings, _binned(sample, context.threads), num_boost_round=rounds)
     gains = booster.get_score(importance_type="total_gain")
     weights = np.array([float(np.sum(gains.get(f"f{j}", 0.0))) for j in range(len(context.columns))])
     raw = json.loads(bytes(booster.save_raw("json")))
-    return TreeModel(family=family, booster=raw, importance=shares(weights))
+    fitted = TreeModel(family=family, booster=raw, importance=shares(weights))
+    booster.set_param({"nthread": 1})
+    vars(fitted)["loaded"] = booster  # JSON keeps every bit: the object that would be read from it is at hand
+    return fitted
 
 
 def _bins(sample: Sample) -> int:

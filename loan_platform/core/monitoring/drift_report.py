@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal, Self
 
-from loan_platform.core.monitoring.psi import DriftTable, Status, VariableDrift
+from loan_platform.core.monitoring.psi import DriftTable, Remedy, Status, VariableDrift
 from loan_platform.core.report import Report
 
 MAX_NAMED = 5
@@ -23,6 +23,7 @@ class VariableReport(Report):
     """Drift of the score or of one feature; `warning` and `critical` are the thresholds at this batch's size.
 
     `shift` is the rank shift, from -1 to 1: above 0 where values are higher than in development.
+    `share` is the feature's share of the model, 0 to 1.
     """
 
     name: str
@@ -33,17 +34,23 @@ class VariableReport(Report):
     warning: float
     critical: float
     shift: float | None = None
+    share: float | None = None
     bins: tuple[BinReport, ...]
 
 
 class DriftReport(Report):
-    """Drift of one batch against the development loans, and the reason of its verdict."""
+    """Drift of one batch against the development loans, the reason of its verdict, and what would mend it.
+
+    `remedy` is None in a report of an earlier release.
+    """
 
     batch: str
     reason: str
     rows: int
     reference_rows: int
     verdict: Status
+    remedy: Remedy | None = None
+    remedy_reason: str = ""
     variables: tuple[VariableReport, ...]
 
     @classmethod
@@ -55,6 +62,8 @@ class DriftReport(Report):
             rows=table.rows,
             reference_rows=table.reference_rows,
             verdict=table.verdict,
+            remedy=table.remedy,
+            remedy_reason=table.remedy_reason,
             variables=tuple(_variable(variable) for variable in table.variables),
         )
 
@@ -95,5 +104,6 @@ def _variable(variable: VariableDrift) -> VariableReport:
         warning=variable.warning,
         critical=variable.critical,
         shift=variable.shift,
+        share=variable.share,
         bins=tuple(BinReport(bin=label, reference=q, batch=p) for label, q, p in bins),
     )

@@ -1,6 +1,6 @@
 """Drift of a scored batch against the champion's development sample, by the population stability index (PSI)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from loan_platform.core.monitoring.reference import (
 LEAST_SHARE = 0.0005  # of a bin
 
 Status = Literal["ok", "warning", "critical", "unknown"]
+Remedy = Literal["none", "recalibrate", "retrain", "map_values", "refer"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class VariableDrift:
     """PSI of one variable, its thresholds at this batch's size, and the share of each bin (0 to 1).
 
     `chance` is the PSI that sampling alone may give. Both thresholds include it. `shift` is that of `rank_shift`.
+    `share` is the feature's share of the model, 0 to 1; None for the score, and where it is not known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class VariableDrift:
     reference: tuple[float, ...]
     batch: tuple[float, ...]
     shift: float | None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,15 @@ class DriftTable:
     """Drift of the score (first) and of every feature of one batch, and the verdict on the batch.
 
     A batch without rows has no variables. Below the policy's number of rows every status is `unknown`.
+    `remedy` says what would mend the drift, with its reason; `none` where nothing drifts or retraining would not help.
     """
 
     rows: int
     reference_rows: int
     verdict: Status
     variables: tuple[VariableDrift, ...]
+    remedy: Remedy = "none"
+    remedy_reason: str = ""
 
     def with_status(self, status: Status) -> tuple[VariableDrift, ...]:
         """Variables with this status, largest PSI first."""
@@ -83,17 +89,25 @@ _FRAME = {
 }
 
 
-def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, policy: DriftPolicy) -> DriftTable:
+def drift_table(
+    reference: Reference,
+    features: pl.DataFrame,
+    scores: Floats,
+    policy: DriftPolicy,
+    shares: Mapping[str, float] | None = None,
+) -> DriftTable:
     """Compare a scored batch with the development sample.
 
     A variable drifts if its PSI reaches the policy's threshold plus the PSI that sampling alone gives at this size
-    (`chance_psi`). The verdict is the worst status of the score and the features.
+    (`chance_psi`). The verdict is the worst status of the score and the features. Critical features make it critical
+    only if they carry the policy's share of the model together; otherwise they warn.
 
     Args:
         reference: Frozen at training.
         features: The batch's features, one row per loan; it has every feature of the reference.
         scores: Probability of default, shape (rows,).
         policy: Thresholds, quantile of chance, smallest batch that gets a verdict.
+        shares: Share of the model of each feature; without it each feature counts in full.
 
     Raises:
         ValueError: a feature of the reference is not there, or lengths differ.
@@ -103,11 +117,15 @@ def drift_table(reference: Reference, features: pl.DataFrame, scores: Floats, po
     rows = len(features)
     frame = with_scores(features, scores)
     counts = count(reference.variables, frame) if rows else []
-    return table_of_counts(reference, counts, rows, policy)
+    return table_of_counts(reference, counts, rows, policy, shares)
 
 
 def table_of_counts(
-    reference: Reference, counts: Sequence[Sequence[int]], rows: int, policy: DriftPolicy
+    reference: Reference,
+    counts: Sequence[Sequence[int]],
+    rows: int,
+    policy: DriftPolicy,
+    shares: Mapping[str, float] | None = None,
 ) -> DriftTable:
     """The drift table of a batch, from its counts per bin.
 
@@ -115,10 +133,11 @@ def table_of_counts(
         reference: Frozen at training.
         counts: Rows per bin of each of `reference.variables`; none of a batch without rows.
         rows: Of the batch.
-        policy: As for `drift_table`.
+        policy, shares: As for `drift_table`.
     """
     variables = tuple(
-        _drift(variable, np.array(batch), policy) for variable, batch in zip(reference.variables, counts, strict=False)
+        _drift(variable, np.array(batch), policy, shares)
+        for variable, batch in zip(reference.variables, counts, strict=False)
     )
     return DriftTable(rows, reference.rows, _verdict(variables, rows, policy), variables)
 
@@ -182,7 +201,9 @@ def chance_psi(bins: int, rows: int, reference_rows: int, quantile: float) -> fl
     return float(chdtri(bins - 1, 1 - quantile)) * (1 / rows + 1 / reference_rows)
 
 
-def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftPolicy) -> VariableDrift:
+def _drift(
+    variable: VariableReference, batch: NDArray[np.int64], policy: DriftPolicy, shares: Mapping[str, float] | None
+) -> VariableDrift:
     reference = np.array(variable.counts)
     rows, reference_rows = int(batch.sum()), int(reference.sum())
     chance = chance_psi(int((reference > 0).sum()), rows, reference_rows, policy.null_quantile)
@@ -201,6 +222,7 @@ def _drift(variable: VariableReference, batch: NDArray[np.int64], policy: DriftP
         reference=tuple((reference / reference_rows).tolist()),
         batch=tuple((batch / rows).tolist()),
         shift=rank_shift(variable, batch),
+        share=None if is_score or shares is None else shares.get(variable.name, 0.0),
     )
 
 
@@ -224,4 +246,7 @@ def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: DriftPolic
     if rows < policy.min_rows:
         return "unknown"
     found = {variable.status for variable in variables}
-    return "critical" if "critical" in found else "warning" if "warning" in found else "ok"
+    carried = sum(1.0 if v.share is None else v.share for v in variables if v.status == "critical")
+    if carried >= policy.min_feature_share:
+        return "critical"
+    return "warning" if found & {"warning", "critical"} else "ok"

@@ -150,7 +150,9 @@ def _edges(ordered: Floats) -> list[float]:
         return cuts
     others = ordered[~np.isin(ordered, masses)]
     bins = _QUANTILE_BINS if 2 * len(others) > len(ordered) else _FEW_BINS
-    return sorted({*masses, *_quantiles(others, bins)})
+    firsts = ordered.searchsorted(masses)  # the next smaller value ends the bin below, so that the mass is alone
+    below = ordered[firsts[firsts > 0] - 1].tolist()
+    return sorted({*masses, *below, *_quantiles(others, bins)})
 
 
 def _quantiles(ordered: Floats, bins: int) -> list[float]:

@@ -33,6 +33,7 @@ from loan_platform.core.scoring.manifest import (
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 PARTS = ("contract.json", "model.json", "calibration.json", "reference.json", "policy.json", "golden.json")
+POLICY_OF = "policy_of"  # key of the metadata
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,32 @@ def bundle_files(
     }
     files = {name: encode(name, value) for name, value in values.items()}
     return {**files, MANIFEST: manifest_bytes(files, meta)}
+
+
+def write_policy_bundle(directory: Path, trained: Path, bundle: Bundle, policy: AnswerPolicy) -> str:
+    """Write a bundle that has the files of another one byte for byte, and another answer policy.
+
+    Args:
+        directory: where to write, new.
+        trained: directory of the other bundle.
+        bundle: the other bundle, verified.
+        policy: the other policy.
+
+    Returns:
+        The bundle's SHA-256. Its `meta` names the model that it is a policy version of.
+    """
+    files = {name: (trained / name).read_bytes() for name in PARTS}
+    files["policy.json"] = encode("policy.json", policy.model_dump(mode="json"))
+    files[MANIFEST] = manifest_bytes(files, {**bundle.meta, POLICY_OF: trained_sha256(bundle)})
+    directory.mkdir(parents=True)
+    for name in (*PARTS, MANIFEST):
+        (directory / name).write_bytes(files[name])
+    return load_bundle(directory, sha256(files[MANIFEST])).sha256
+
+
+def trained_sha256(bundle: Bundle) -> str:
+    """SHA-256 of the bundle that training made: that of the bundle itself unless it is a policy version."""
+    return str(bundle.meta.get(POLICY_OF, bundle.sha256))
 
 
 def load_bundle(directory: Path, expected_sha256: str | None = None, threads: int = 2) -> Bundle:

@@ -102,10 +102,14 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibrated model, and the profit curve of the calibration window."""
+    """A calibrated model, and the profit curve of the calibration window.
+
+    `window` has `probability`, `target` and `exposure` of the loans of that window.
+    """
 
     model: ScoringModel
     profit: ProfitCurve
+    window: pl.DataFrame
 
 
 def fit_calibrated(
@@ -145,7 +149,8 @@ def _calibrated(book: Portfolio, data: TrainingData, name: str, model: FittedMod
         policy=AnswerPolicy(scorecard=book.scorecard, decision=decision_rule(book.decision, profit)),
         threads=book.training.threads,
     )
-    return Calibrated(scoring, profit)
+    window = pl.DataFrame({"probability": probability, TARGET: target, EXPOSURE: data.calibration_exposure})
+    return Calibrated(scoring, profit, window)
 
 
 def _exposure(contract: Contract, loans: pl.DataFrame) -> pl.Series:

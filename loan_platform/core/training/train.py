@@ -70,6 +70,7 @@ class TrainingResult:
     Attributes:
         model: the chosen one.
         profit: profit of each cut-off on the calibration window.
+        calibration_loans: `probability`, `target` and `exposure` of the loans of that window.
         choice: the chosen family, and why.
         candidates: every trained family.
         not_trained: the reason for each family that cannot be chosen.
@@ -81,6 +82,7 @@ class TrainingResult:
 
     model: ScoringModel
     profit: ProfitCurve
+    calibration_loans: pl.DataFrame
     choice: Choice
     candidates: tuple[Candidate, ...]
     not_trained: dict[str, str]
@@ -147,6 +149,7 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
         not_trained=ineligible,
         left_out=data.left_out,
         profit=fitted[choice.family].profit,
+        calibration_loans=fitted[choice.family].window,
         choice=choice,
         candidates=tuple(
             _candidate(name, models[name], tuned[name], choice, evaluate(data.test_target, probability[name]))

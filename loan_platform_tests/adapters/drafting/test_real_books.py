@@ -8,6 +8,7 @@ from loan_platform.adapters.drafting.book_folder import create_book, read_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.drafting.judging.draft import Draft
+from loan_platform.core.drafting.writing.screen_text import screen_text
 from loan_platform.settings.platform import PlatformSettings
 
 pytestmark = pytest.mark.real_data
@@ -76,6 +77,8 @@ def test_a_legitimately_strong_feature_is_kept_and_told(loan_data: Path, tmp_pat
     assert book.contract.entity_key == "index"
     assert {feature.name for feature in book.contract.features} == {"employed", "bank_balance", "annual_salary"}
     assert draft.policies.strength.feature == "bank_balance"
-    assert book.promotion.max_feature_auc > 0.95
+    assert names(draft, "after_origination") == set()
+    assert (book.promotion.max_auc, book.promotion.max_feature_auc) == (0.90, 0.85)
+    assert "TOO GOOD TO BE TRUE: a model above promotion.max_auc (0.9)" in screen_text(draft, [])
     text = (tmp_path / "pack" / "defs" / "b" / "contract.yaml").read_text()
     assert "# STRONG: alone it has an AUC of 0.95. Make sure that it is known when the lender decides." in text

@@ -8,16 +8,16 @@ import mlflow
 import pytest
 from mlflow.entities import Run
 
-from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.adapters.tracking.tracked_run import tracked_run
 from loan_platform.settings.platform import PlatformSettings
+from loan_platform_tests.support.processes.homes import ready_home
 
 
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     settings = PlatformSettings.from_environment({"LOAN_PLATFORM_HOME": str(tmp_path_factory.mktemp("home"))})
-    ensure_home(settings)
+    ready_home(settings.home)
     return Tracking(settings.tracking_uri, settings.mlartifacts)
 
 

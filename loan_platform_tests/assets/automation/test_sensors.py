@@ -74,6 +74,21 @@ def test_reports_without_drift_are_counted_in_the_reason(instance: dg.DagsterIns
     assert result.skip_reason.skip_message == "2 new drift report(s), none critical"
 
 
+def test_a_report_that_training_would_not_mend_is_told(instance: dg.DagsterInstance) -> None:
+    told = {"verdict": "critical", "reason": "PSI of region 0.9", "remedy_reason": "region has new values."}
+    for remedy, sha in (("map_values", "a" * 64), ("recalibrate", "b" * 64), ("refer", "c" * 64)):
+        metadata = {**told, "remedy": remedy, "report_sha256": sha}
+        instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata=metadata))
+    result = tick(instance, None)
+    assert [request.tags["drift_report"] for request in result.run_requests or []] == ["b" * 16]
+    metadata = {**told, "remedy": "none", "report_sha256": "d" * 64}
+    instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata=metadata))
+    skipped = tick(instance, result.cursor).skip_reason
+    assert skipped is not None
+    expected = "1 new drift report(s), none asks for training. all: none. region has new values."
+    assert skipped.skip_message == expected
+
+
 def test_the_same_report_again_has_the_same_run_key(instance: dg.DagsterInstance) -> None:
     report(instance, "critical", "a" * 64)
     first = tick(instance, None)

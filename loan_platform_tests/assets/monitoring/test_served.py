@@ -32,6 +32,7 @@ from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import car_loans
 from loan_platform_tests.support.bundles import every_type, make_bundle, typed_rows
 from loan_platform_tests.support.evaluations import evaluation
+from loan_platform_tests.support.processes.homes import ready_home
 from loan_platform_tests.support.service.running import BOOK, Home, bodies
 
 DEVELOPMENT = pl.concat([typed_rows(seed) for seed in range(0, 400, 40)])
@@ -43,7 +44,7 @@ SERVED = ("served_predictions", "quarantined_records", "served_drift_report")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(tmp_path)
     home.promote(0.1, make=lambda folder, slope: make_bundle(folder, slope, DEVELOPMENT))
-    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
+    monkeypatch.setenv("LOAN_PLATFORM_HOME", str(ready_home(tmp_path)))
     monkeypatch.setenv("LOAN_AUDIT_INPUTS", "encrypted")
     AuditKey.create(AuditSettings.for_portfolio(BOOK).key)
     return home

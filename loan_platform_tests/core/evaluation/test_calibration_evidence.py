@@ -45,6 +45,15 @@ def test_chance_is_the_error_of_right_probabilities() -> None:
     assert np.mean(errors > found.chance_high) < 0.04
 
 
+def test_equal_probabilities_share_a_bin_of_chance_too() -> None:
+    p = np.where(np.arange(1_000) < 500, 0.05, 0.15)
+    rng = np.random.default_rng(5)
+    errors = np.array([ece(rng.random(1_000) < p, p) for _ in range(400)])
+    found = calibration_evidence(rng.random(1_000) < p, p)
+    assert found.chance == pytest.approx(errors.mean(), rel=0.1)
+    assert found.chance < 0.013  # 0.0226 with ten bins through the ties
+
+
 def test_many_loans_have_the_same_chance_by_a_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     y, p = _loans(5_000)
     drawn = calibration_evidence(y, p)

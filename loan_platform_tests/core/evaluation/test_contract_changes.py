@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.evaluation.gates.contract_changes import reason_to_withdraw, was_edited
+from loan_platform.core.evaluation.gates.contract_changes import meaning_sha256, reason_to_withdraw, was_edited
 from loan_platform_tests.support.books import CONTRACT
 
 
@@ -26,6 +26,12 @@ def _without(column: str, features: tuple[str, ...], **change: Any) -> Contract:
     return Contract.model_validate(values)
 
 
+def _forbidding(column: str, feature: str) -> Contract:
+    values: dict[str, Any] = copy.deepcopy(CONTRACT) | {"forbidden_features": [column]}
+    values["features"] = [f for f in values["features"] if f["name"] != feature]
+    return Contract.model_validate(values)
+
+
 def _reason(present: Contract, use_pricing: bool = False) -> str | None:
     champion = Contract.model_validate(CONTRACT)
     inputs = champion.application_columns(use_pricing=True)
@@ -41,6 +47,7 @@ def _reason(present: Contract, use_pricing: bool = False) -> str | None:
             "debt, which the contract now says is known after the decision only",
         ),
         (_without("region", ("region",), protected=True), "region, which the contract now protects"),
+        (_forbidding("debt", "debt_to_salary"), "debt, which the contract now forbids for features"),
         (
             _without("debt", ("debt_to_salary",), available_at="pricing"),
             "debt, which is the lender's pricing and may not be used now",
@@ -68,3 +75,11 @@ def test_other_words_are_no_other_model() -> None:
     assert not was_edited(before, _edited(column="sex", sql='"Gender"'))  # no feature reads it
     assert was_edited(before, _edited(feature="log_salary", sql="ln(salary + 2)"))
     assert was_edited(before, _edited(column="debt", sql='"Open Debts"'))
+
+
+def test_the_meaning_of_a_contract_does_not_depend_on_the_data() -> None:
+    """A bundle lacks features that one training could not use, such as a constant one; the contract has them."""
+    whole = Contract.model_validate(CONTRACT)
+    assert meaning_sha256(whole, True) == meaning_sha256(_edited(feature="region", reason="Other words."), True)
+    assert meaning_sha256(whole, True) != meaning_sha256(_edited(feature="log_salary", sql="ln(salary + 2)"), True)
+    assert meaning_sha256(whole, True) != meaning_sha256(_without("debt", ("debt_to_salary",)), True)

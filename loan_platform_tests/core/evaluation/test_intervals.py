@@ -56,6 +56,13 @@ def test_a_perfect_ranking_of_few_loans_is_not_certain() -> None:
     assert (reversed_.low, reversed_.high) == pytest.approx((0, 1 - perfect.low), abs=1e-9)
 
 
+@pytest.mark.parametrize("area", [1 - 1e-8, 1 - 1e-11, 1e-8])
+def test_a_nearly_perfect_area_has_an_interval(area: float) -> None:
+    found = auc_interval_of_counts(area, Counts(2_000, 100_000))
+    assert 0 <= found.low <= area <= found.high <= 1
+    assert found.high - found.low < 0.001
+
+
 def test_the_auc_interval_by_hand() -> None:
     # an AUC of 0.5 has the variance (m + n + 1) / (12 m n) of Mann and Whitney
     edge = 0.5 + 1.959964 * (101 / (12 * 20 * 80)) ** 0.5

@@ -10,7 +10,7 @@ from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger, absolute_rules, challenger_of, ece_limit
 from loan_platform.core.evaluation.gates.calibration_evidence import CalibrationEvidence
 from loan_platform.core.evaluation.gates.champion_rules import ChampionComparison, Gain, compare
-from loan_platform.core.evaluation.promotion import Verdict, decide
+from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 
 POLICY = PromotionPolicy()  # AUC 0.6 to 0.75, one feature 0.7, ECE 0.03, twice as many defaults, gain above 0
@@ -259,3 +259,22 @@ def test_low_probabilities_of_rare_defaults_are_rejected() -> None:
         assert "default_rate" in failed(decide(PromotionPolicy(max_auc=0.99), found, None))
         right = challenger_of("new", y, p, Interval(0.6, 0.5, 0.7), "fico")
         assert decide(PromotionPolicy(max_auc=0.99), right, None).promote
+
+
+def test_equal_probabilities_of_another_model_are_no_policy() -> None:
+    """Test loans do not say what an edit of a missing value's treatment does to other loans."""
+    rng = np.random.default_rng(3)
+    p = rng.beta(2, 8, 400)
+    y, unseen = (rng.random(400) < p).astype(float), np.zeros(400, bool)
+    assert compare("old", y, p, p, unseen).same_probabilities
+    other = compare("old", y, p, p, unseen, other_answers=("the contract",), same_model=False)
+    assert not other.same_probabilities
+    assert decide(POLICY, GOOD, other).kind == "model"
+
+
+def test_what_the_contract_forbids_is_rejected_with_the_reason() -> None:
+    verdict = forbidden_verdict("the version reads debt, which the contract no longer has.")
+    assert (verdict.promote, verdict.kind) == (False, "model")
+    assert verdict.summary == (
+        "Rejected, 1 of 1 rules failed: the version reads debt, which the contract no longer has."
+    )

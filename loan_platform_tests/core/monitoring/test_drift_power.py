@@ -69,6 +69,14 @@ def test_zero_has_a_bin_of_its_own() -> None:
     assert found.reference[1:-1] == pytest.approx([0.08] * 5, abs=0.002)
 
 
+def test_a_common_value_between_others_has_a_bin_of_its_own() -> None:
+    draw = np.random.default_rng(4)
+    terms = [np.where(draw.random(rows) < 0.6, 36.0, draw.uniform(10, 60, rows)) for rows in (20_000, 5_000)]
+    assert drift(*terms).status == "ok"
+    moved = np.where(terms[1] == 36, 25.0, terms[1])
+    assert drift(terms[0], moved).status == "critical"
+
+
 def test_a_shift_has_a_direction() -> None:
     draw = np.random.default_rng(1)
     before, after = draw.normal(size=20_000), draw.normal(size=5_000)

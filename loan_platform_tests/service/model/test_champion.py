@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from loan_platform.adapters.storage.model_store import StoredModel
+from loan_platform.core.scoring.bundle import write_policy_bundle
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.paths import REPOSITORY
@@ -73,6 +75,28 @@ def test_a_promotion_is_seen_and_a_damaged_model_refused(tmp_path: Path) -> None
         answers = asked_until(client, lambda data: data["model_version"] == 4)
         assert answers[-1]["probability"] == by_version[1]
         assert client.get("/api/v1/model/info").json()["last_refusal"] is None
+
+
+def test_new_cut_offs_are_swapped_in_with_the_same_model(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    model, _ = home.promote(slope=0.1)
+    with serving(home, LOAN_ENV="development") as client:
+        before = asked_until(client, lambda data: data["model_version"] == 1)[-1]
+        trained = StoredModel(next(path.parent for path in home.settings.models.glob("*/bundle")))
+        strict = model.policy.decision.model_copy(update={"approve_below": 0.0, "decline_from": 0.0})
+        policy = model.policy.model_copy(update={"decision": strict})
+        draft = tmp_path / "policy"
+        sha256 = write_policy_bundle(draft, trained.path / "bundle", trained.bundle(), policy)
+        home.promote(slope=0.1, make=lambda *_: (model, sha256), draft=draft)
+        after = asked_until(client, lambda data: data["model_version"] == 2)[-1]
+        assert after["probability"] == before["probability"]
+        assert after["decision"] == "decline"
+        assert (before["policy_version"], after["policy_version"]) == (model.policy.version, policy.version)
+        info = client.get("/api/v1/model/info").json()
+        assert (info["version"], info["policy_version"]) == (2, policy.version)
+        assert info["decision_policy"]["decision"]["decline_from"] == 0.0
+    files = [home.settings.models / name / "bundle" / "model.json" for name in (trained.sha256, sha256)]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path) -> None:

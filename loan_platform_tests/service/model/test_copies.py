@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bento.model.champion import ChampionRef, Champions, Serving
+from bento.model.champion import Champions, Serving
+from bento.model.champion_ref import ChampionRef
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.core.scoring.bundle import write_bundle

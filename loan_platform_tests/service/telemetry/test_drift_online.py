@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bento.model.champion import ChampionRef, Champions, Serving
+from bento.model.champion import Champions, Serving
+from bento.model.champion_ref import ChampionRef
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.drift_window import SharedCounts
 from loan_platform.core.book.monitoring_policies import DriftPolicy

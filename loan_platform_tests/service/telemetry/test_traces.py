@@ -121,7 +121,7 @@ def _is_open(connection: socket.socket) -> bool:
 def test_without_a_collector_no_exporter_is_loaded(tmp_path: Path) -> None:
     import subprocess
 
-    code = "import sys, bento.service; print('opentelemetry.exporter.otlp.proto.http.trace_exporter' in sys.modules)"
+    code = "import sys, bento.worker; print('opentelemetry.exporter.otlp.proto.http.trace_exporter' in sys.modules)"
     environment = {"LOAN_PORTFOLIO": "a", "LOAN_ENV": "development", "LOAN_PLATFORM_HOME": str(tmp_path), "PATH": ""}
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY, env=environment

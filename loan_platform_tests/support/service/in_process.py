@@ -13,7 +13,8 @@ from bento.endpoints import Endpoints
 from bento.http.drain import Drain
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter
-from bento.model.champion import ChampionRef, Champions
+from bento.model.champion import Champions
+from bento.model.champion_ref import ChampionRef
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints

@@ -59,9 +59,10 @@ class Home:
         *,
         damage: bool = False,
         make: Callable[[Path, float], tuple[ScoringModel, str]] = make_bundle,
+        draft: Path | None = None,
     ) -> tuple[ScoringModel, int]:
-        """Make a model the champion; its version."""
-        draft = self.root / f"draft-{slope}"
+        """Make a model the champion; its version. `draft`: where `make` finds or writes the bundle."""
+        draft = draft or self.root / f"draft-{slope}"
         model, sha256 = make(draft, slope)
         bundle = self.settings.models / sha256 / "bundle"
         if not bundle.exists():

@@ -1,7 +1,7 @@
 """Judges one typed column: role, range, and the comments above it in the contract."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,6 +18,7 @@ CERTAIN_LEAK_AUC = 0.95  # also of a column that a lender looks at, such as a ba
 STRONG_AUC = 0.80
 MOSTLY = 0.5
 MAX_SHOWN = 8
+MAKE_SURE = "Make sure that it is known when the lender decides."
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,16 @@ class JudgedColumn:
         stats: of its typed values.
         leak: why it is probably known only after origination, or None.
         protected: the word that makes it protected, or None.
+        evidence: what its values show of that, or None where its name or its dates alone say it.
+        strong: so strong that a person should look at it.
     """
 
     draft: DraftColumn
     stats: Statistics
     leak: str | None = None
     protected: str | None = None
+    evidence: str | None = None
+    strong: bool = False
 
     @property
     def column(self) -> Column:
@@ -50,6 +55,7 @@ def judge(
     event: pl.Series | None,
     nulled: int,
     leak: str | None = None,
+    evidence: str | None = None,
 ) -> JudgedColumn:
     """One column with role, range and comments.
 
@@ -60,10 +66,12 @@ def judge(
         values: typed.
         event: dates of the decision, None where there are none or this is the column.
         nulled: number of values that are invalid for the type.
-        leak: why the column that this one is made from is a leak.
+        leak: why it is one by what it is made from, or what it follows.
+        evidence: why it is one by its values, as `late_evidence` gives it.
     """
-    late = _later_than(values, event)
-    leak, protected = leak or _leak(source, stats, late), is_protected(source)
+    late, protected = _later_than(values, event), is_protected(source)
+    evidence = evidence or _too_good(source, stats)
+    leak = leak or _leak(source, late) or evidence
     available_at = "after_origination" if leak else "pricing" if is_pricing(source) else "application"
     low, high = (0.0, 1.0) if source.code else _range(column, stats)
     changes = {
@@ -72,9 +80,16 @@ def judge(
         "minimum": low,
         "maximum": high,
     }
-    comments = [*_comments(column, source, stats, nulled), *_warnings(source, stats, leak, protected, late)]
+    comments = [*_comments(column, source, stats, nulled), *_warnings(source, stats, leak, protected, late, evidence)]
     drafted = column.model_copy(update=changes)
-    return JudgedColumn(DraftColumn(drafted, source, tuple(comments)), stats, leak, protected)
+    strong = not leak and not protected and stats.auc >= STRONG_AUC
+    return JudgedColumn(DraftColumn(drafted, source, tuple(comments)), stats, leak, protected, evidence, strong)
+
+
+def called_strong(item: JudgedColumn) -> JudgedColumn:
+    """The column with the comment that it is far above all others."""
+    comment = f"STRONG: alone it has an AUC of {item.stats.auc:.2f}, far above all others. {MAKE_SURE}"
+    return replace(item, draft=replace(item.draft, comments=(*item.draft.comments, comment)), strong=True)
 
 
 def event_column(column: Column, source: RawColumn, values: pl.Series) -> DraftColumn:
@@ -94,11 +109,15 @@ def _later_than(values: pl.Series, event: pl.Series | None) -> float:
     return int(later.sum()) / len(later) if len(later) else 0.0
 
 
-def _leak(source: RawColumn, stats: Statistics, late: float) -> str | None:
+def _leak(source: RawColumn, late: float) -> str | None:
     if words := sounds_later(source):
         return f"its name speaks of what comes after ({words})"
     if late > MOSTLY:
         return f"it is later than the decision in {late:.0%} of the rows"
+    return None
+
+
+def _too_good(source: RawColumn, stats: Statistics) -> str | None:
     limit = CERTAIN_LEAK_AUC if set(source.words) & ORDINARY else LEAK_AUC
     if stats.auc >= limit:
         return f"alone it tells the outcome with an AUC of {stats.auc:.2f}, too good to be known at application"
@@ -162,16 +181,19 @@ def _trend(stats: Statistics) -> str:
     return "" if stats.rises is None else f", risk {'rises' if stats.rises else 'falls'} with it"
 
 
-def _warnings(source: RawColumn, stats: Statistics, leak: str | None, protected: str | None, late: float) -> list[str]:
+def _warnings(
+    source: RawColumn, stats: Statistics, leak: str | None, protected: str | None, late: float, evidence: str | None
+) -> list[str]:
     if leak:
         return [
             f"POSSIBLE LEAK: {leak}.",
+            *([f"TOO GOOD TO BE TRUE: {evidence}."] if evidence and evidence != leak else []),
             "If the lender has it when it decides, change `available_at` and add a feature.",
         ]
     if protected:
         return [f"Its name speaks of a protected attribute ({protected}): never a feature; used to test fairness."]
     if stats.auc >= STRONG_AUC:
-        return [f"STRONG: alone it has an AUC of {stats.auc:.2f}. Make sure that it is known when the lender decides."]
+        return [f"STRONG: alone it has an AUC of {stats.auc:.2f}. {MAKE_SURE}"]
     if is_place(source):
         return ["Where people live can stand for a protected attribute, so no feature is drafted from it."]
     return [f"later than the decision in {late:.1%} of the rows"] if late else []

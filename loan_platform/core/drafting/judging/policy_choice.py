@@ -1,9 +1,9 @@
 """Chooses policies by the number of loans and the strength of the features."""
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 
-from loan_platform.core.book.decision_policies import PromotionPolicy
+from loan_platform.core.book.decision_policies import USUAL_CEILINGS, PromotionPolicy
 from loan_platform.core.book.monitoring_policies import PartitionPolicy
 from loan_platform.core.book.training_policies import Family, TrainingPolicy
 from loan_platform.core.drafting.judging.strength import Strength
@@ -42,17 +42,17 @@ def training_for(rows: int, defaults: int) -> TrainingPolicy:
 
 
 def promotion_for(found: Strength, split: ChosenSplit) -> PromotionPolicy:
-    """Floors and ceilings around what a quick model and the strongest feature reached.
+    """A floor below what a quick model reached, and the usual ceilings, whatever it reached: a leak reaches much.
 
-    The quick model was judged on the calibration set, so the doubt of both sets is allowed for. A ceiling is never
-    below the platform's own. The gate of the calibration error allows itself for what chance gives in a test set.
+    The quick model was judged on the calibration set, so the doubt of both sets is allowed for. The gate of the
+    calibration error allows itself for what chance gives in a test set.
     """
     test, judged = split.rows.parts["test"], split.rows.parts["calibration"]
     doubt = 3 * sqrt(_variance(test) + _variance(judged))
     return PromotionPolicy(
         min_auc=_floor(found.auc - doubt - AUC_TOLERANCE),
-        max_auc=_ceiling(found.auc + doubt + AUC_TOLERANCE, DEFAULT_PROMOTION.max_auc),
-        max_feature_auc=_ceiling(found.feature_auc + doubt, DEFAULT_PROMOTION.max_feature_auc),
+        max_auc=USUAL_CEILINGS["max_auc"],
+        max_feature_auc=USUAL_CEILINGS["max_feature_auc"],
     )
 
 
@@ -63,7 +63,3 @@ def _variance(part: Part) -> float:
 
 def _floor(value: float) -> float:
     return min(DEFAULT_PROMOTION.min_auc, max(MIN_FLOOR, int(value * 100) / 100))
-
-
-def _ceiling(value: float, usual: float) -> float:
-    return min(0.99, max(usual, ceil(value * 100) / 100))

@@ -94,11 +94,22 @@ KEY_WORDS = phrases("""
 """)
 
 EVENT_WORDS = phrases("""
-    issue, issued, application, applied, decision, decided, origination, originated, booking, booked, disbursal,
-    disbursement, disbursed, approval, approved, grant, granted, contract date, loan date, start, opened, open date,
+    issue, issued, application, applied, decision, decided, approval, approved, origination, originated, booking,
+    booked, disbursal, disbursement, disbursed, grant, granted, contract date, loan date, start, opened, open date,
     funded, signing, signed, antrag, antragsdatum, antragstag, abschluss, abschlussdatum, auszahlung,
     auszahlungsdatum, vertragsdatum, vergabe, entscheidung, octroi, demande, decaissement, solicitud, otorgamiento,
     desembolso, concesion, richiesta, erogazione, aanvraag, date, datum, fecha, data
+""")
+
+DECIDED = phrases("""
+    application, applied, decision, decided, approval, approved, antrag, antragsdatum, antragstag, entscheidung,
+    demande, solicitud, richiesta, aanvraag
+""")
+
+# What follows the decision, if only by days.
+PAID_OUT = phrases("""
+    booking, booked, disbursal, disbursement, disbursed, paid out, payout, auszahlung, auszahlungsdatum, decaissement,
+    desembolso, erogazione
 """)
 
 NOT_EVENT = word_set(
@@ -153,6 +164,7 @@ SYNONYMS = {
     **dict.fromkeys(("pymnt", "pymnts", "pmt", "pmnt", "pmts", "payement"), "payment"),
     **dict.fromkeys(("prncp", "prin", "princ"), "principal"),
     **{"rcvd": "received", "recov": "recovery", "outst": "outstanding", "mos": "months", "installm": "installment"},
+    **{"chg": "charge"},
     **{"writtenoff": "written", "loanid": "id", "appl": "application", "disb": "disbursed", "nbr": "number"},
 }
 

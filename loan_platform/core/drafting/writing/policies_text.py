@@ -78,8 +78,9 @@ def _promotion(draft: Draft) -> Iterator[str]:
     yield "  promotion:"
     yield from comment(
         f"A quick model reached an AUC of {found.auc:.2f}, {found.feature} alone {found.feature_auc:.2f}. "
-        "Above max_auc or max_feature_auc a model is rejected as a leak. Raise them if such values are plausible. "
-        "Lower them when you know the usual values of these loans.",
+        "Above max_auc or max_feature_auc a model is rejected as a leak, whatever the draft saw. To raise them, write "
+        "under `reason` why the strong columns are known when the lender decides. Lower them when you know the usual "
+        "values of these loans.",
         4,
     )
     yield from _values(promotion, ("min_auc", "max_auc", "max_feature_auc", "max_ece"))

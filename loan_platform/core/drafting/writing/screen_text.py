@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from loan_platform.core.drafting.judging.draft import Draft, describe_reasons
-from loan_platform.core.drafting.judging.judged_columns import STRONG_AUC
 from loan_platform.core.drafting.judging.roles import UNREAD_DATE
 from loan_platform.core.drafting.writing.policies_text import granted_share
 
 WIDTH = 108
 MARGIN = 13
 FLOOR = 0.6
+MAX_SHOWN = 5
 
 
 def screen_text(draft: Draft, files: Iterable[str]) -> str:
@@ -100,7 +100,7 @@ def _columns(draft: Draft) -> Iterator[str]:
     kinds = ((numbers, "numeric"), (categories, "categorical"), (flags, "whether a value is missing"))
     told = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
     yield from _row("Features", f"{len(draft.features)}: {told}")
-    strong = [j for j in draft.judged if not j.leak and not j.protected and j.stats.auc >= STRONG_AUC]
+    strong = [j for j in draft.judged if j.strong]
     if strong:
         told = ", ".join(f"{j.column.name} (AUC {j.stats.auc:.2f} alone)" for j in strong)
         yield from _row("Strong", f"{told}: make sure that they are known when the lender decides")
@@ -112,8 +112,24 @@ def _columns(draft: Draft) -> Iterator[str]:
     ):
         if names:
             yield from _row(title, f"{len(names)}, {told}: {', '.join(names)}")
+        if title == "Leaks?":
+            yield from _too_good(draft)
     if draft.left_out:
         yield from _row("Left out", f"{len(draft.left_out)}: {_reasons(draft)}")
+
+
+def _too_good(draft: Draft) -> Iterator[str]:
+    """The columns whose values show a leak, with the evidence."""
+    found = sorted((item for item in draft.judged if item.leak and item.evidence), key=lambda i: i.leak != i.evidence)
+    if not found:
+        return
+    yield from _row(
+        "", "TOO GOOD TO BE TRUE, so in no model. Edit `available_at` if the lender has it when it decides:"
+    )
+    for item in found[:MAX_SHOWN]:
+        yield from _row("", f"- {item.column.name}: {item.evidence}")
+    if len(found) > MAX_SHOWN:
+        yield from _row("", f"- and {len(found) - MAX_SHOWN} more, see POSSIBLE LEAK in contract.yaml")
 
 
 def _codes(draft: Draft) -> Iterator[str]:
@@ -138,6 +154,15 @@ def _strength(draft: Draft) -> Iterator[str]:
         "Quick model",
         f"AUC {found.auc:.2f} on loans it had not seen; strongest alone {found.feature} {found.feature_auc:.2f}",
     )
+    promotion = draft.policies.promotion
+    if found.auc > promotion.auc_ceiling or found.feature_auc > promotion.feature_auc_ceiling:
+        carriers = ", ".join(f"{name} (AUC {area:.2f} alone)" for name, area in found.carriers)
+        yield from _row(
+            "",
+            f"TOO GOOD TO BE TRUE: a model above promotion.max_auc ({promotion.max_auc:g}), or with a feature above "
+            f"max_feature_auc ({promotion.max_feature_auc:g}), is rejected. Carried by {carriers}",
+            "Remove what the lender does not have when it decides, or raise the ceilings with a `reason`",
+        )
     if found.auc < FLOOR:
         floor = draft.policies.promotion.min_auc
         yield from _row(

@@ -74,8 +74,8 @@ def ranking_rules(policy: PromotionPolicy, challenger: Challenger) -> tuple[Crit
     return (
         _above_chance(area),
         at_least("auc_floor", "Test AUC", area.estimate, policy.min_auc),
-        _no_leak("auc_ceiling", "Test AUC", area, policy.max_auc),
-        _no_leak("feature_auc_ceiling", f"AUC of {challenger.max_feature} alone", alone, policy.max_feature_auc),
+        _no_leak("auc_ceiling", "Test AUC", area, policy),
+        _no_leak("feature_auc_ceiling", f"AUC of {challenger.max_feature} alone", alone, policy),
         CriterionResult(
             "beats_base_rate",
             better,
@@ -113,12 +113,17 @@ def _above_chance(area: Interval) -> CriterionResult:
     return CriterionResult("auc_above_chance", passed, area.low, CHANCE, sentence)
 
 
-def _no_leak(rule: str, what: str, area: Interval, ceiling: float) -> CriterionResult:
+def _no_leak(rule: str, what: str, area: Interval, policy: PromotionPolicy) -> CriterionResult:
+    name, ceiling = {
+        "auc_ceiling": ("max_auc", policy.auc_ceiling),
+        "feature_auc_ceiling": ("max_feature_auc", policy.feature_auc_ceiling),
+    }[rule]
     passed = area.low <= ceiling
     alarm = "; this much is a leak, not a success" if not passed else ""
     keeps = "keeps" if passed else "is above"
     sentence = f"{what} {area.estimate:.4f} (at least {area.low:.4f}) {keeps} the ceiling {ceiling:.4f}{alarm}."
-    return CriterionResult(rule, passed, area.low, ceiling, sentence)
+    why = f" The ceiling was raised: {policy.reason}" if policy.reason and name in policy.raised else ""
+    return CriterionResult(rule, passed, area.low, ceiling, sentence + why)
 
 
 def _rate(found: CalibrationEvidence) -> CriterionResult:

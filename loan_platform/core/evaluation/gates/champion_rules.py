@@ -45,7 +45,7 @@ class ChampionComparison:
         rows: test loans that the champion was not trained on, `defaults` of them defaulted; `of_rows`: all test loans.
         gain: None where too few of them are left.
         calibration: of the champion on them, or on all test loans where too few are left.
-        same_probabilities: the two give every test loan the same probability, to the bit.
+        same_probabilities: the two are the same model, and give every test loan the same probability, to the bit.
         other_answers: what else differs in their answers, such as `the cut-offs`.
         edited: the contract was edited since the champion was trained.
     """
@@ -69,6 +69,7 @@ def compare(
     seen: ArrayLike,
     other_answers: tuple[str, ...] = (),
     edited: bool = False,
+    same_model: bool = True,
 ) -> ChampionComparison:
     """Compare two models on test loans.
 
@@ -81,6 +82,8 @@ def compare(
         seen: whether the champion was trained or calibrated on the loan, shape [n].
         other_answers: what else differs in the two models' answers.
         edited: whether the contract was edited since the champion was trained.
+        same_model: whether features, model and calibration are the same. Equal probabilities of the test loans alone
+            do not say what other loans get.
 
     Raises:
         ValueError: only one class in `target`.
@@ -98,7 +101,7 @@ def compare(
         of_rows=len(y),
         gain=_gain(y[used], new[used], old[used], before) if enough else None,
         calibration=before,
-        same_probabilities=bool(np.array_equal(new, old)),
+        same_probabilities=same_model and bool(np.array_equal(new, old)),
         other_answers=other_answers,
         edited=edited,
     )
@@ -154,9 +157,10 @@ def _as_good(policy: PromotionPolicy, champion: ChampionComparison, gain: Gain, 
     low, limit = gain.interval.low, -max(gain.error, -policy.min_auc_gain)
     passed = low > limit
     reason = "the champion's probabilities no longer hold" if repairs else "the contract was edited"
+    allowed = "one standard error of the champion's AUC" if gain.error >= -policy.min_auc_gain else "min_auc_gain"
     sentence = (
         f"{_differs(champion, gain)}; {reason}, so it must be as good: the lower end {'is' if passed else 'is not'} "
-        f"above {limit:+.4f}, one standard error of the champion's AUC."
+        f"above {limit:+.4f}, {allowed}."
     )
     return CriterionResult("auc_not_worse", passed, low, limit, sentence)
 

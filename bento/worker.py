@@ -1,0 +1,116 @@
+"""One worker of the service: its model, its endpoints and its application."""
+
+import gc
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY
+from starlette.types import ASGIApp
+
+from bento.app import Checks, Dispatcher, ServiceApp
+from bento.batch.endpoints import BatchEndpoints
+from bento.endpoints import Endpoints
+from bento.http.drain import Drain
+from bento.http.keep_alive import set_keep_alive
+from bento.http.overload import InFlightLimit
+from bento.http.rate_limit import Limiter, storage_for
+from bento.model.champion import Champions
+from bento.model.champion_ref import ChampionRef
+from bento.model.current import CurrentModel
+from bento.model.records import Records
+from bento.pages.endpoints import PageEndpoints
+from bento.routes import ROUTES
+from bento.scoring import ScoringEndpoints
+from bento.status import StatusEndpoints
+from bento.supervisor import end_with_supervisor
+from bento.telemetry.drift import OnlineDrift
+from bento.telemetry.metrics import Metrics
+from bento.telemetry.middleware import Telemetry
+from bento.worker_setup import WorkerSetup
+from loan_platform.settings.service import UNLIMITED, ServiceSettings
+
+if TYPE_CHECKING:
+    from loan_platform.adapters.ledger.ledger import Ledger
+
+
+class Worker:
+    """What BentoML's service object and its application share.
+
+    Args:
+        setup: settings and keys.
+    """
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self._setup = setup
+        self._drain, self._dispatcher = Drain(), Dispatcher(ROUTES)
+
+    def app(self, bentoml_app: ASGIApp) -> ServiceApp:
+        """The application of this worker, around BentoML's own."""
+        setup, limits = self._setup, self._setup.limits
+        limiter = None
+        if limits.rate != UNLIMITED or setup.keys is not None:
+            limiter = Limiter(limits.rate, storage_for(limits.workers, setup.service.cache / "limits.db"))
+        in_flight, upload_bytes = InFlightLimit(limits.max_in_flight), limits.batch_megabytes * 1_000_000
+        checks = Checks(setup.keys, limiter, in_flight, upload_bytes, self._drain, setup.http.cors_origins)
+        telemetry = Telemetry.from_settings(setup.telemetry, setup.service.portfolio, REGISTRY)
+        return ServiceApp(self._dispatcher, bentoml_app, telemetry, checks)
+
+    def start(self) -> None:
+        """Load the champion and connect the endpoints. BentoML calls it in the worker's event loop."""
+        service, baked = self._setup.service, self._setup.baked
+        champions = Champions(_find_champion(service, baked), service.cache, service.poll_seconds, baked)
+        champions.start()
+        endpoints = self._start_endpoints(CurrentModel(service.portfolio, champions))
+        self._dispatcher.connect(endpoints)
+        endpoints.batch.start()
+        set_keep_alive(self._setup.http.keep_alive_seconds)
+        self._drain.install()
+        end_with_supervisor()
+        # Requests create no reference cycles. So the collector need not search the objects that exist now.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 10)
+
+    def _start_endpoints(self, model: CurrentModel) -> Endpoints:
+        """The endpoints, with online drift and audit log started."""
+        portfolio, champions, cache_folder = model.portfolio, model.champions, self._setup.service.cache
+        window, sample = self._setup.telemetry.drift_window, self._setup.telemetry.drift_sample
+        drift = OnlineDrift(portfolio, champions, cache_folder / "drift.db", window, sample, REGISTRY)
+        drift.start()
+        limits = self._setup.limits
+        batch = BatchEndpoints(portfolio, cache_folder / "jobs", limits.batch_megabytes, limits.batch_days, champions)
+        records = Records(portfolio, self._setup.audit, REGISTRY)
+        records.start()
+        metrics = Metrics(portfolio, champions, REGISTRY)
+        metrics.count_jobs(batch.counts, batch.store.rows)
+        return Endpoints(
+            scoring=ScoringEndpoints(model, metrics, drift, records),
+            status=StatusEndpoints(model, self._drain, drift, records, metrics),
+            pages=PageEndpoints(model, ROUTES),
+            batch=batch,
+        )
+
+
+@cache
+def worker(setup: WorkerSetup) -> Worker:
+    """The worker of this process."""
+    return Worker(setup)
+
+
+def _champion_of(settings: ServiceSettings, ledger: "Ledger") -> ChampionRef | None:
+    """The champion in the promotion ledger."""
+    champion = ledger.champion(settings.portfolio)
+    if champion is None:
+        return None
+    bundle = settings.models / champion.model_sha256 / "bundle"
+    return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(settings.portfolio))
+
+
+def _find_champion(settings: ServiceSettings, baked: ChampionRef | None) -> Callable[[], ChampionRef | None]:
+    """What asks for the champion: a ledger, or the Bento's own model if no ledger is configured."""
+    if baked is not None and not settings.follows_ledger:
+        return lambda: baked
+    from loan_platform.adapters.ledger.ledger import Ledger  # not at the top: the small image has no SQLAlchemy
+
+    return partial(_champion_of, settings, Ledger(settings.ledger_url))

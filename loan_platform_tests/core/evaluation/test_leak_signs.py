@@ -1,0 +1,90 @@
+"""Planted leaks of five kinds are refused with the column named, and honest columns are not."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
+from loan_platform.core.evaluation.leak_signs.made_from import made_from
+from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
+from loan_platform.core.evaluation.leaks import places, sign_alarms
+from loan_platform_tests.support.small_books.leaky_loans import LEAKS, honest_loans, leaky_loans
+
+CEILING = 0.85
+
+
+def alarms(frame: pl.DataFrame, ceiling: float = CEILING) -> list[str]:
+    return sign_alarms(frame.drop(TARGET), frame[TARGET], ceiling, np.arange(frame.height))
+
+
+@pytest.mark.parametrize("rows", [1_000, 4_000])
+@pytest.mark.parametrize("kind", LEAKS)
+def test_a_planted_leak_is_refused_by_name(kind: str, rows: int) -> None:
+    frame, column = leaky_loans(kind, rows)
+    (told,) = alarms(frame)
+    assert told.startswith(f"feature {column!r} knows the outcome: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [("after_the_event", "pure_value"), ("rewriting", "rewritten"), ("missingness", "absence"), ("join", "absence")],
+)
+def test_the_plainest_sign_is_told(kind: str, sign: str) -> None:
+    frame, column = leaky_loans(kind)
+    assert column_signs(frame[column], frame[TARGET], CEILING)[0].kind == sign
+
+
+@pytest.mark.parametrize("rate", [-4.5, -2.1, 0.0])
+def test_honest_columns_are_not_refused(rate: float) -> None:
+    assert alarms(honest_loans(rate=rate)) == []
+
+
+def test_a_strong_number_is_below_a_ceiling_that_was_raised() -> None:
+    """A balance with an AUC of .95 shows no other sign than its AUC."""
+    rng = np.random.default_rng(2)
+    balance = rng.normal(10_000, 4_000, 8_000).clip(0).round(2)
+    y = (rng.random(8_000) < 1 / (1 + np.exp(9 - balance / 2_000))).astype(float)
+    assert [sign.kind for sign in column_signs(pl.Series(balance), y, CEILING)] == ["value"]
+    assert column_signs(pl.Series(balance), y, 0.97) == ()
+
+
+def test_a_ceiling_of_one_accepts_every_sign() -> None:
+    assert alarms(leaky_loans("join")[0], 1.0) == []
+
+
+def test_a_counter_in_an_order_without_outcome_is_kept() -> None:
+    frame = honest_loans().with_columns(ticket=pl.int_range(pl.len()) * 3)
+    assert alarms(frame) == []
+
+
+def test_places_follow_file_and_line() -> None:
+    rows = pl.DataFrame({"source_file": ["b", "a", "b"], "source_line": [2, 9, 1]})
+    found = places(rows)
+    assert found is not None
+    assert found.tolist() == [3.0, 1.0, 2.0]
+    assert places(rows.drop("source_line")) is None
+
+
+def test_columns_that_are_made_from_a_leak_are_found() -> None:
+    frame, rng = leaky_loans("rewriting")[0], np.random.default_rng(1)
+    started = pl.Series(rng.integers(12_000, 15_000, frame.height))
+    columns = {name: frame[name] for name in frame.columns if name != TARGET}
+    columns |= {"started": started, "ends": started + 30 * frame["term"]}
+    columns |= {"days": 30 * frame["term"], "is_long": (frame["term"] >= 120).cast(pl.Int64)}
+    leak = frozenset({"term"})
+    assert made_from(columns, leak, leak) == {"ends": "term", "days": "term", "is_long": "term"}
+
+
+def test_open_loans_show_what_was_written_after_default() -> None:
+    """Of open loans some will default, so an honest column is among them as among all loans."""
+    frame, rng = honest_loans(6_000, rate=-1.3), np.random.default_rng(4)
+    bad = frame[TARGET].to_numpy() == 1
+    pending = rng.random(frame.height) < 0.3
+    target = pl.Series(np.where(pending, np.nan, bad * 1.0)).fill_nan(None)
+    honest = bad * 1.2 + rng.normal(size=frame.height)
+    rewritten = (bad & ~pending) * 1.2 + rng.normal(size=frame.height)
+    assert open_loans_sign(pl.Series(honest), target, None) is None
+    found = open_loans_sign(pl.Series(rewritten), target, None)
+    assert found is not None
+    assert found.kind == "after_default"
