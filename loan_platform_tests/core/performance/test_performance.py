@@ -178,7 +178,7 @@ def test_chance_alone_degrades_few_sound_models(rate: float, loans: int) -> None
 @pytest.mark.thorough
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_a_model_without_ranking_is_found(rate: float) -> None:
-    """Of 100 books with two years of good months and two windows of useless ones, 70 at least are degraded."""
+    """Of 100 books with two years of good months and four of useless ones, 70 at least are degraded."""
     of_test, months = reference(rate), 4
     found = list[str]()
     for i in range(100):
