@@ -11,7 +11,8 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.decision_policies import ScorecardPolicy
 from loan_platform.core.book.parts.columns import Column, Target
 from loan_platform.core.book.parts.features import Feature
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.monitoring.reference import Reference

@@ -10,7 +10,7 @@ from loan_platform.adapters.sources.resolve import resolve
 from loan_platform.adapters.sources.rule_check import engine_issues
 from loan_platform.adapters.sources.sample import Sample, read_sample
 from loan_platform.adapters.sources.sql_check import sql_issues
-from loan_platform.adapters.sources.target_check import check_target
+from loan_platform.adapters.sources.target_check import check_target, default_rate
 from loan_platform.adapters.sources.unit_check import sample_unit_issues
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.key_paths import path_parts
@@ -90,7 +90,7 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
         _add(found, check, find_missing_columns(contract, table, path.name, sample.names))
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))
-        least = check.attributes.training.min_state_rows
+        least = check.attributes.training.needed_rows(default_rate(contract, samples))
         _add(found, check, find_seldom_missing(contract, samples, least))
 
 

@@ -28,8 +28,7 @@ def check_target(contract: Contract, samples: list[Sample]) -> Findings:
         samples: the first rows of each file of the loans.
     """
     found = Findings()
-    table = replace(Table.from_contract(contract), columns=())
-    rows = pl.concat([sample.rows.select(sorted(table.raw_columns & {*sample.rows.columns})) for sample in samples])
+    table, rows = _target_rows(contract, samples)
     values = _values(table, rows)
     if values is None or not rows.height:
         return found
@@ -48,6 +47,20 @@ def check_target(contract: Contract, samples: list[Sample]) -> Findings:
         message = f"for {values['wrong']:,} of {seen} the target is neither 0 nor 1 nor null: they would be quarantined"
         found.notes.append(Issue("target.sql", message, _HINT, "target_invalid"))
     return found
+
+
+def default_rate(contract: Contract, samples: list[Sample]) -> float | None:
+    """Share of defaults among the loans of the samples whose outcome is known; None if none is."""
+    values = _values(*_target_rows(contract, samples))
+    known = values["1"] + values["0"] if values else 0
+    return values["1"] / known if values and known else None
+
+
+def _target_rows(contract: Contract, samples: list[Sample]) -> tuple[Table, pl.DataFrame]:
+    """The target as a table, and the rows of the samples that it reads."""
+    table = replace(Table.from_contract(contract), columns=())
+    rows = pl.concat([sample.rows.select(sorted(table.raw_columns & {*sample.rows.columns})) for sample in samples])
+    return table, rows
 
 
 def _values(table: Table, rows: pl.DataFrame) -> Counter[str] | None:

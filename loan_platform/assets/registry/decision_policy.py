@@ -157,9 +157,10 @@ def _write_evidence(book: Portfolio, reports: ReportsResource, found: PolicyVers
     evaluation = files.read(book.name, f"evaluation/{found.before.sha256}.json", Evaluation)
     loans = after.frame("test_predictions")
     target, probability = loans[TARGET].to_numpy(), loans[evaluation.chosen].to_numpy()
-    rule = after.bundle().model.policy.decision
-    decisions = {name: DecisionReport(**row) for name, row in decision_table(rule, target, probability).items()}
-    approved = approved_loans(rule, target, probability)
+    scoring = after.bundle().model
+    decided = scoring.decisions(scoring.features(after.frame("test_rows")), probability)
+    decisions = {name: DecisionReport(**row) for name, row in decision_table(decided, target, probability).items()}
+    approved = approved_loans(decided, target, probability)
     changed = {"sha256": after.sha256, "decisions": decisions, "approved": approved}
     files.write(book.name, f"evaluation/{after.sha256}.json", evaluation.model_copy(update=changed))
     for name in (f"policy/{after.sha256}.json", "policy.json"):

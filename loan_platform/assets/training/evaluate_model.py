@@ -39,7 +39,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     told = [str(alarm) for alarm in alarms]
     unknown = features.drop([alarm.feature for alarm in alarms if alarm.feature is not None])
     told += sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows))
-    decisions = decision_table(scoring.policy.decision, target, probability)
+    decisions = decision_table(scoring.decisions(features, probability), target, probability)
     return Evaluation(
         sha256=model.sha256,
         chosen=training.chosen,
@@ -49,6 +49,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         intervals=intervals(target, probability),
         candidates=tuple(_candidate(predictions, candidate) for candidate in training.candidates),
         not_trained=training.not_trained,
+        left_out=training.left_out,
         strongest_feature=best,
         strongest_feature_auc=alone[best].estimate,
         strongest_feature_interval=alone[best],
@@ -65,10 +66,12 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
 
 
 def approved_of(model: StoredModel) -> ApprovedReport:
-    """The test loans that a stored model approves."""
+    """The test loans that a stored model approves. One that it refers for a missing value is not approved."""
     predictions = model.frame("test_predictions")
     target, probability = predictions[TARGET].to_numpy(), predictions[model.training().chosen].to_numpy()
-    return approved_loans(model.bundle().model.policy.decision, target, probability)
+    scoring = model.bundle().model
+    decisions = scoring.decisions(scoring.features(model.frame("test_rows")), probability)
+    return approved_loans(decisions, target, probability)
 
 
 def _candidate(predictions: pl.DataFrame, candidate: TrainedCandidate) -> CandidateReport:

@@ -1,5 +1,6 @@
 """Policies of training: how loans are split, and which model families compete."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
@@ -87,7 +88,8 @@ class TrainingPolicy(Strict):
         ge=1,
         exclude_if=_usual_rows,
         description="Number of training loans with a missing value, or with a category, from which a model learns what "
-        "it means. With fewer, `when_missing` of the feature decides.",
+        "it means. The categories with fewer are learned as one, if they have as many together. Otherwise "
+        "`when_missing` of the feature decides.",
     )
     min_state_defaults: int = Field(
         default=MIN_STATE_DEFAULTS,
@@ -106,6 +108,11 @@ class TrainingPolicy(Strict):
     threads: int = Field(
         default=2, ge=1, description="Number of CPU cores for training. The model does not depend on it."
     )
+
+    def needed_rows(self, default_rate: float | None) -> int:
+        """Number of loans from which a model learns a state, at the default rate of all loans; None: not known."""
+        rarer = min(default_rate, 1 - default_rate) if default_rate is not None else 0.0
+        return max(self.min_state_rows, math.ceil(self.min_state_defaults / rarer)) if rarer else self.min_state_rows
 
     @model_validator(mode="after")
     def _blend_has_parts(self) -> Self:

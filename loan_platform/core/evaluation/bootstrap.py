@@ -27,33 +27,27 @@ class Interval:
     high: float
 
 
-def auc_difference(
-    target: ArrayLike, challenger: ArrayLike, champion: ArrayLike, seed: int, resamples: int = RESAMPLES
+def mean_auc_difference(
+    folds: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], seed: int, resamples: int = RESAMPLES
 ) -> Interval:
-    """AUC of the challenger minus the champion's on the same loans, with a paired 95 % interval.
+    """AUC of the challenger minus the champion's on the same loans, with a paired 95 % interval: the mean over folds.
 
     Up to 50,000 loans the interval is a paired Poisson bootstrap. Above, the distribution is practically normal, and
     the interval is that of DeLong, DeLong and Clarke-Pearson (1988), which costs two sorts.
 
-    Raises:
-        ValueError: empty, of different lengths, or only one class.
-    """
-    return mean_auc_difference([(target, challenger, champion)], seed, resamples)
-
-
-def mean_auc_difference(
-    folds: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], seed: int, resamples: int = RESAMPLES
-) -> Interval:
-    """Mean of `auc_difference` over folds (target, challenger, champion) that share no loan.
+    Args:
+        folds: target, challenger and champion of each fold. No loan is in two.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
 
     Raises:
-        ValueError: as `auc_difference`, in any fold.
+        ValueError: a fold is empty, has arrays of different lengths, or only one class.
     """
     sets = [tuple(np.asarray(values, np.float64) for values in fold) for fold in folds]
     estimates = [evaluation.auc(y, a) - evaluation.auc(y, b) for y, a, b in sets]
     estimate = float(np.mean(estimates))
     if sum(len(y) for y, _, _ in sets) > EXACT_ROWS:
-        half = Z * float(np.sqrt(sum(_delong_variance(y, a, b) for y, a, b in sets))) / len(sets)
+        half = Z * float(np.sqrt(sum(_variance(y, a, b) for y, a, b in sets))) / len(sets)
         return Interval(estimate, estimate - half, estimate + half)
     rng = np.random.default_rng(seed)
     drawn = np.zeros(resamples)
@@ -71,6 +65,11 @@ def placements(bad: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
         return (np.searchsorted(among, of, "left") + np.searchsorted(among, of, "right")) / (2 * len(among))
 
     return share(scores[bad], goods), 1 - share(scores[~bad], bads)
+
+
+def delong_variance(on_bad: Floats, on_good: Floats) -> float:
+    """Variance of an AUC from its `placements`, or of the difference of two from the differences of theirs."""
+    return float(on_bad.var(ddof=1) / len(on_bad) + on_good.var(ddof=1) / len(on_good))
 
 
 def _interval(estimate: float, deviations: Floats) -> Interval:
@@ -94,9 +93,8 @@ def _weighted_auc(y: Floats, score: Floats, weights: Floats) -> Floats:
     return areas
 
 
-def _delong_variance(y: Floats, a: Floats, b: Floats) -> float:
+def _variance(y: Floats, a: Floats, b: Floats) -> float:
     """Variance of the difference of two AUCs on the same loans."""
     bad = y == 1
     (bad_a, good_a), (bad_b, good_b) = placements(bad, a), placements(bad, b)
-    on_bad, on_good = bad_a - bad_b, good_a - good_b
-    return float(on_bad.var(ddof=1) / len(on_bad) + on_good.var(ddof=1) / len(on_good))
+    return delong_variance(bad_a - bad_b, good_a - good_b)

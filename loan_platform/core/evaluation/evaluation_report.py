@@ -104,6 +104,7 @@ class Evaluation(Report):
         test: metrics on the test set, with their 95 % `intervals` by name.
         candidates: all families that were trained.
         not_trained: the reason for each family that cannot be chosen.
+        left_out: a sentence for each feature that the model does not read, or of which it learned some levels together.
         strongest_feature: the feature with the highest AUC alone, by the lower end of its interval.
         leak_alarms: one sentence for each AUC above its ceiling, and for each other feature that shows a leak.
         ceiling_reason: why the policy has a ceiling above the usual one; None where it has none.
@@ -122,6 +123,7 @@ class Evaluation(Report):
     intervals: dict[str, Interval]
     candidates: tuple[CandidateReport, ...]
     not_trained: dict[str, str] = Field(default_factory=dict)
+    left_out: dict[str, str] = Field(default_factory=dict)
     strongest_feature: str
     strongest_feature_auc: float
     strongest_feature_interval: Interval | None = None

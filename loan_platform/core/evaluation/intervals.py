@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loan_platform.core.evaluation import metrics
-from loan_platform.core.evaluation.bootstrap import Interval, Z, placements
+from loan_platform.core.evaluation.bootstrap import Interval, Z, delong_variance, placements
 
 Floats = NDArray[np.float64]
 
@@ -65,8 +65,8 @@ def auc_interval(target: ArrayLike, score: ArrayLike) -> Interval:
     found = auc_interval_of_counts(area, Counts(len(on_bad), len(on_good)))
     if not 0 < area < 1 or min(len(on_bad), len(on_good)) < 2:
         return found
-    variance = float(on_bad.var(ddof=1) / len(on_bad) + on_good.var(ddof=1) / len(on_good))
-    logit, half = np.log(area / (1 - area)), Z * variance**0.5 / (area * (1 - area))
+    error = delong_variance(on_bad, on_good) ** 0.5
+    logit, half = np.log(area / (1 - area)), Z * error / (area * (1 - area))
     low, high = (float(1 / (1 + np.exp(-end))) for end in (logit - half, logit + half))
     return Interval(area, min(found.low, low), max(found.high, high))
 

@@ -33,7 +33,7 @@ def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
                 "## Out-of-time performance\n\n" + _metrics(found) + _ceilings(book, found),
                 *forward_sections(found.calibration, found.ages),
                 "## Decisions\n\n" + _decisions(model.policy.decision, found.decisions),
-                "## Inputs\n\n" + _inputs(model),
+                "## Inputs\n\n" + _inputs(model) + _left_out(found),
                 "## Limits\n\n" + _limits(book),
             ]
         )
@@ -130,6 +130,15 @@ def _stand_ins(model: ScoringModel) -> str:
         return ""
     told = "Too few development loans lack these inputs to learn what that means. A loan without one is scored as if:"
     return "\n".join(["", "", told, "", "| input | when missing | scored as |", "| --- | --- | --- |", *rows])
+
+
+def _left_out(found: Evaluation) -> str:
+    """Features and levels that training left out."""
+    if not found.left_out:
+        return ""
+    rows = [f"| {name} | {sentence} |" for name, sentence in found.left_out.items()]
+    told = "The model was not given these inputs as the contract has them:"
+    return "\n".join(["", "", told, "", "| input | left out |", "| --- | --- |", *rows])
 
 
 def _limits(book: Portfolio) -> str:

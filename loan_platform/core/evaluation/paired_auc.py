@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from loan_platform.core.evaluation.bootstrap import Interval, Z, placements
+from loan_platform.core.evaluation.bootstrap import Interval, Z, delong_variance, placements
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def paired_auc_interval(target: ArrayLike, score_a: ArrayLike, score_b: ArrayLik
     (y, a), (_, b) = _arrays(target, score_a), _arrays(target, score_b)
     (bad_a, good_a), (bad_b, good_b) = placements(y == 1, a), placements(y == 1, b)
     gain = float(bad_a.mean() - bad_b.mean())
-    half = Z * _error(bad_a - bad_b, good_a - good_b)
+    half = Z * math.sqrt(delong_variance(bad_a - bad_b, good_a - good_b))
     return Interval(gain, gain - half, gain + half)
 
 
@@ -39,11 +39,7 @@ def auc_standard_error(target: ArrayLike, score: ArrayLike) -> float:
         ValueError: as `paired_auc_interval`.
     """
     y, s = _arrays(target, score)
-    return _error(*placements(y == 1, s))
-
-
-def _error(on_bad: Floats, on_good: Floats) -> float:
-    return math.sqrt(on_bad.var(ddof=1) / len(on_bad) + on_good.var(ddof=1) / len(on_good))
+    return math.sqrt(delong_variance(*placements(y == 1, s)))
 
 
 def _arrays(target: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:

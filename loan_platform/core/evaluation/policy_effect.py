@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from loan_platform.core.evaluation.evaluation_report import ApprovedReport
 from loan_platform.core.evaluation.intervals import auc_interval, gini_of
 from loan_platform.core.report import Report
-from loan_platform.core.scoring.decisions import APPROVED, DECISIONS, DecisionRule
+from loan_platform.core.scoring.decisions import APPROVED, DECISIONS
 
 Floats = NDArray[np.float64]
 
@@ -74,9 +74,9 @@ def policy_effect(target: Iterable[float], before: Iterable[str], after: Iterabl
     )
 
 
-def approved_loans(rule: DecisionRule, target: Floats, probability: Floats) -> ApprovedReport:
-    """The loans that a policy approves, and the model's Gini on them."""
-    chosen = (rule.decisions(probability) == APPROVED).to_numpy()
+def approved_loans(decisions: pl.Series, target: Floats, probability: Floats) -> ApprovedReport:
+    """The loans that a version approves, and its Gini on them."""
+    chosen = (decisions == APPROVED).to_numpy()
     rows, defaults = int(chosen.sum()), int(target[chosen].sum())
     both = 0 < defaults < rows
     gini = gini_of(auc_interval(target[chosen], probability[chosen])) if both else None

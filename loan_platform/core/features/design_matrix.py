@@ -7,45 +7,16 @@ from typing import Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field
 
 from loan_platform.core.book.parts.features import Feature
-from loan_platform.core.book.parts.strict import Strict
-from loan_platform.core.features.rare_states import Development, counts
-from loan_platform.core.features.undefined import LARGEST, TAIL, undefined_end
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.learned_columns import category_columns, number_columns
+from loan_platform.core.features.rare_states import Development
 
 Matrix = NDArray[np.float32]
 
 CHUNK_ROWS = 65_536
 MAX_ROWS_IN_PYTHON = 16
-MAX_LEVELS = 200
-
-
-def _is_none(value: float | None) -> bool:
-    """Bundles of designs without the key have the same bytes as before it existed."""
-    return value is None
-
-
-class DesignColumn(Strict):
-    """One column of the matrix: a number, or one level of a category (1 where the loan has it, else 0).
-
-    Numbers below `low` count as `low`, numbers above `high` as `high`. One of the two is set where an undefined value
-    of the feature counts as an end, and is then the value of that end.
-
-    `missing` stands for a missing value that training saw too seldom, `unseen` for a category without a column.
-    """
-
-    feature: str
-    level: str | None = None
-    low: float | None = None
-    high: float | None = None
-    missing: float | None = Field(default=None, exclude_if=_is_none)
-    unseen: float | None = Field(default=None, exclude_if=_is_none)
-
-    @property
-    def name(self) -> str:
-        """`feature` or `feature=level`."""
-        return self.feature if self.level is None else f"{self.feature}={self.level}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +24,8 @@ class Design:
     """How features become a float32 matrix: first the numbers, then one column per level of each category.
 
     A missing number is NaN, and a missing category 0 in every column, if training saw enough of them. Another value of
-    the feature stands in for what training saw too seldom.
+    the feature stands in for what training saw too seldom. Levels that are enough only together share
+    a column.
     """
 
     columns: tuple[DesignColumn, ...]
@@ -73,12 +45,12 @@ class Design:
             loans: their values.
             rows: the loans of the development sample.
             development: the outcomes of these loans, and how many a state needs. A category keeps its 200 most
-                frequent levels that have so many.
+                frequent levels that have so many. Its other levels share a column if they have so many together.
         """
         known = development or Development()
         values = {f.name: loans[f.name].gather(rows) for f in features}
-        numbers = [column for f in features if f.kind == "number" for column in _number(f, values[f.name], known)]
-        levels = [column for f in features if f.kind == "category" for column in _levels(f, values[f.name], known)]
+        numbers = [c for f in features if f.kind == "number" for c in number_columns(f, values[f.name], known)]
+        levels = [c for f in features if f.kind == "category" for c in category_columns(f, values[f.name], known)]
         return cls((*numbers, *levels))
 
     @cached_property
@@ -98,11 +70,19 @@ class Design:
 
     @cached_property
     def levels(self) -> dict[str, tuple[str, ...]]:
-        """Levels of each category."""
-        found: dict[str, tuple[str, ...]] = {}
+        """Levels of each category that have a column of their own."""
+        return {
+            name: tuple(c.level for c in columns if c.level is not None and not c.rare)
+            for name, columns in self._categories.items()
+        }
+
+    @cached_property
+    def _categories(self) -> dict[str, tuple[DesignColumn, ...]]:
+        """The columns of each category, in the order of the matrix."""
+        found: dict[str, tuple[DesignColumn, ...]] = {}
         for column in self.columns:
             if column.level is not None:
-                found[column.feature] = (*found.get(column.feature, ()), column.level)
+                found[column.feature] = (*found.get(column.feature, ()), column)
         return found
 
     @cached_property
@@ -121,7 +101,8 @@ class Design:
         )
         if all(column.unseen is None for column in columns):
             return missing
-        return missing | ~values.is_in([c.level for c in columns if c.level is not None]).fill_null(True)
+        seen = [level for column in columns for level in column.taken]
+        return missing | ~values.is_in(seen).fill_null(True)
 
     def matrix(self, features: pl.DataFrame, rows: NDArray[np.int64] | None = None) -> Matrix:
         """The matrix of a features frame, or of the given rows of it in their order.
@@ -168,9 +149,9 @@ class Design:
             matrix[:, : len(self.numbers)] = features.select(self.numbers).to_numpy()
         for name, category in self._encoders.items():
             values = features.get_column(name)
-            codes = values.cast(pl.Enum(list(category.codes)), strict=False).to_physical()
+            codes = values.cast(category.names, strict=False).to_physical()
             rows = np.flatnonzero(codes.is_not_null().to_numpy())
-            matrix[rows, category.first + codes.drop_nulls().to_numpy().astype(np.int64)] = 1
+            matrix[rows, category.places[codes.drop_nulls().to_numpy()]] = 1
             if len(rows) < len(values):
                 missing = values.is_null().to_numpy()
                 matrix[missing, category.columns] = category.missing
@@ -193,16 +174,15 @@ class Design:
         """How each category is encoded."""
         found: dict[str, _Category] = {}
         first = len(self.numbers)
-        for name, levels in self.levels.items():
-            own = self.columns[first : first + len(levels)]
+        for name, own in self._categories.items():
             missing, unseen = (
                 [value or 0.0 for value in values]
                 for values in zip(*((column.missing, column.unseen) for column in own), strict=True)
             )
-            codes = {level: code for code, level in enumerate(levels)}
-            columns = slice(first, first + len(levels))
+            codes = {level: code for code, column in enumerate(own) for level in column.taken}
+            columns = slice(first, first + len(own))
             found[name] = _Category(first, columns, codes, np.array(missing, np.float32), np.array(unseen, np.float32))
-            first += len(levels)
+            first += len(own)
         return found
 
 
@@ -216,44 +196,12 @@ class _Category:
     missing: NDArray[np.float32]
     unseen: NDArray[np.float32]
 
+    @cached_property
+    def names(self) -> pl.Enum:
+        """The levels as a type whose codes are the places in `places`."""
+        return pl.Enum(list(self.codes))
 
-def _number(feature: Feature, values: pl.Series, development: Development) -> list[DesignColumn]:
-    """The column of a number; none if it does not vary."""
-    missing = values.null_count()
-    learned = missing == len(values) or development.saw_enough(missing)
-    if missing == len(values) or (values.min() == values.max() and not (missing and learned)):
-        return []
-    column = _limited(feature, values)
-    return [column if learned else column.model_copy(update={"missing": development.number(feature, values)})]
-
-
-def _limited(feature: Feature, values: pl.Series) -> DesignColumn:
-    """The column of a number. The value of an undefined one is that of a training loan."""
-    end = undefined_end(feature)
-    if end is None:
-        return DesignColumn(feature=feature.name)
-    known = values.filter(values.abs() < LARGEST)
-    share = 1 - TAIL if end > 0 else TAIL
-    value = known.quantile(share, "nearest") if len(known) else 0.0
-    limit = float(np.float32(value if value is not None else 0.0))
-    if end > 0:
-        return DesignColumn(feature=feature.name, high=limit)
-    return DesignColumn(feature=feature.name, low=limit)
-
-
-def _levels(feature: Feature, values: pl.Series, development: Development) -> list[DesignColumn]:
-    """The columns of a category's levels; none if it does not vary."""
-    common = [level for level, rows in counts(values).items() if development.saw_enough(rows)][:MAX_LEVELS]
-    learned = development.saw_enough(values.null_count())
-    if not common or (len(common) == 1 and not learned):
-        return []
-    chosen = development.level(feature, values, sorted(common))
-    return [
-        DesignColumn(
-            feature=feature.name,
-            level=level,
-            missing=None if learned else float(level == chosen),
-            unseen=float(level == chosen),
-        )
-        for level in sorted(common)
-    ]
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """The column of the matrix of each level."""
+        return self.first + np.array(list(self.codes.values()), np.int64)

@@ -1,7 +1,8 @@
 """States of a feature that training saw too seldom to learn: a missing value, a rare category, one never seen.
 
 A model that has not seen a state would give it an accidental PD: trees send it down the branch of the largest values.
-So a value whose loans default about as often as all stands in for it, in training and in scoring (decision 27).
+So a value whose loans default about as often as all stands in for it, in training and in scoring (decision 27). Rare
+categories that are frequent enough together are one state, which is learned.
 """
 
 from collections.abc import Mapping

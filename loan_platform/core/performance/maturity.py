@@ -7,7 +7,8 @@ import polars as pl
 
 from loan_platform.core.training.matured_months import Month, pooled_share
 
-MONTH, EXPECTED = "month", "expected"
+MONTH, EXPECTED, NOT_TAKEN = "month", "expected", "not_taken_up"
+LISTED = 0.5  # share of the approved applications of a month that a lender reports who lists open loans
 
 
 def with_expected(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -16,21 +17,30 @@ def with_expected(predictions: pl.DataFrame) -> pl.DataFrame:
     A loan is what the lender reports on. An approved application that it does not report on may be an offer that was
     never taken up, or a loan of which the lender says nothing before it ends. The reports tell the two apart: a lender
     who reports on an open loan lists open loans. So up to the newest month of which an open loan was reported, only
-    reported applications are loans. After it, and where no open loan was ever reported, every approved application is
+    reported applications are loans. One row may be a slip, so this holds for months with reports on half of the
+    approved applications. In other months, and where no open loan was ever reported, every approved application is
     waited for too. Without dates the book is one month.
 
     Args:
         predictions: as for `performance`.
 
     Returns:
-        The same rows with the columns `month` (first day; null without dates) and `expected`.
+        The same rows with the columns `month` (first day; null without dates), `expected` and `not_taken_up`.
     """
     dated = predictions.with_columns(pl.col("vintage").cast(pl.Date).dt.truncate("1mo").alias(MONTH))
-    listed = dated.filter(pl.col("reported") & pl.col("outcome").is_null())[MONTH]
-    newest = listed.max()
-    is_listed = pl.lit(len(listed) > 0) if newest is None else (pl.col(MONTH) <= newest).fill_null(False)
-    expected = pl.col("reported") | (pl.col("approved") & ~is_listed)
-    return dated.with_columns(expected.alias(EXPECTED))
+    unreported = pl.col("approved") & ~pl.col("reported")
+    is_listed = _is_listed(dated)
+    expected = pl.col("reported") | (unreported & ~is_listed)
+    return dated.with_columns(expected.alias(EXPECTED), (unreported & is_listed).alias(NOT_TAKEN))
+
+
+def _is_listed(dated: pl.DataFrame) -> pl.Expr:
+    """Whether the lender lists the open loans of a row's month."""
+    is_open = dated.filter(pl.col("reported") & pl.col("outcome").is_null())[MONTH]
+    newest = is_open.max()
+    until = pl.lit(len(is_open) > 0) if newest is None else (pl.col(MONTH) <= newest).fill_null(False)
+    reported = (pl.col("approved") & pl.col("reported")).sum().over(MONTH)
+    return until & (reported >= LISTED * pl.col("approved").sum().over(MONTH))
 
 
 def matured(loans: pl.DataFrame, min_resolved: float) -> list[date | None]:

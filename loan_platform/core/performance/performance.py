@@ -9,7 +9,7 @@ import polars as pl
 from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
-from loan_platform.core.performance.maturity import EXPECTED, MONTH, matured, of_months, with_expected
+from loan_platform.core.performance.maturity import EXPECTED, MONTH, NOT_TAKEN, matured, of_months, with_expected
 from loan_platform.core.performance.same_model import AnsweringModel, loans_of_model
 from loan_platform.core.performance.verdict import GiniReference, Judge, Verdict, trend
 from loan_platform.core.performance.window import Population, Window, change, newest_window
@@ -157,9 +157,10 @@ def _of_version(
     judged = scored if population == "scored" else scored.filter("approved")
     judge = Judge(policy, population, reference.of(population))
     loans = judged.filter(EXPECTED)
-    window, before = newest_window(loans, months, policy.min_outcomes, judge.floor or 0.0)
+    window, before = newest_window(loans, months, policy.min_outcomes, judge.floor)
     early = _too_early(loans, policy.min_outcomes, min_resolved)
     verdict, reason = judge.verdict(window) if months else ("unknown", early)
+    reason += _never_taken_up(judged, window) if months else ""
     change_of_gini = change(window, before)
     others = tuple(int(other) for other in scored["model_version"].unique().sort() if other != version)
     return VersionPerformance(
@@ -205,12 +206,19 @@ def _too_early(loans: pl.DataFrame, min_outcomes: int, min_resolved: float) -> s
         f"{known / len(loans):.1%} of the outcomes are known, and split.min_resolved needs {min_resolved:.1%} of a "
         "month: those known first are mostly defaults"
     )
-    if (loans["reported"] & loans["outcome"].is_null()).any():
+    if (loans["reported"] & loans["outcome"].is_null()).sum() >= (~loans["reported"]).sum():
         return reason
     return (
-        f"{reason}. No file of outcomes lists an open loan, so approved offers that were never taken up are waited "
+        f"{reason}. Most open loans are in no file of outcomes, so approved offers that were never taken up are waited "
         "for: list open loans, with an empty outcome"
     )
+
+
+def _never_taken_up(judged: pl.DataFrame, window: Window) -> str:
+    """How many approved applications are no loans, as the end of a sentence; empty if none."""
+    inside = pl.lit(True) if window.first is None else pl.col(MONTH).is_between(window.first, window.last)
+    rows = judged.filter(inside & pl.col(NOT_TAKEN)).height
+    return f"; {rows:,} approved applications that no file lists count as never taken up" if rows else ""
 
 
 def _counts(scored: pl.DataFrame) -> LoanCounts:

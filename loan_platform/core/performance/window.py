@@ -15,6 +15,7 @@ from loan_platform.core.performance.maturity import MONTH, of_months
 Population = Literal["scored", "approved"]
 
 COMPARED = 20  # loans of a side, from which known loans are compared with open ones
+MIN_FLOOR = 0.1  # of a Gini; a lower one often cannot be told from no ranking by all loans of the past
 POWER = 0.8416212335729143  # 80 % quantile of the normal distribution
 
 
@@ -43,23 +44,27 @@ class Window:
 
 
 def newest_window(
-    loans: pl.DataFrame, months: Sequence[date | None], min_outcomes: int, floor: float
+    loans: pl.DataFrame, months: Sequence[date | None], min_outcomes: int, floor: float | None
 ) -> tuple[Window, Window | None]:
     """The newest months with enough known outcomes, as few as possible, and all months before them.
 
     Enough are `min_outcomes`, and so many of both kinds that a model without ranking would be told from the floor in
-    80 % of cases. If all months have too few, the window is all of them.
+    80 % of cases. If all months have too few, the window is all of them. The floor is left aside where it is not known,
+    is not above 0, or is so low that all months could not tell it: old months would hide a wrong default rate.
 
     Args:
         loans: rows of `with_expected` of which an outcome is expected.
         months: the mature ones, oldest first.
         min_outcomes: known outcomes that a verdict needs.
-        floor: of the Gini.
+        floor: of the Gini; None where it is not known.
     """
     known = loans.drop_nulls("outcome").group_by(MONTH).agg(pl.len().alias("rows"), pl.col("outcome").sum())
     counted = {month: (rows, defaults) for month, rows, defaults in known.iter_rows()}
     start, rows, defaults = len(months), 0, 0
-    while start and not (rows >= min_outcomes and can_tell(defaults, rows - defaults, floor)):
+    all_rows, all_defaults = (sum(counted.get(month, (0, 0))[of] for month in months) for of in (0, 1))
+    is_useful = floor is not None and (floor >= MIN_FLOOR or can_tell(all_defaults, all_rows - all_defaults, floor))
+    told = floor if is_useful else None
+    while start and not (rows >= min_outcomes and (told is None or can_tell(defaults, rows - defaults, told))):
         start -= 1
         more, bad = counted.get(months[start], (0, 0))
         rows, defaults = rows + more, defaults + bad

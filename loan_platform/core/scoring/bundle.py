@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.calibration import calibration_from_json
 from loan_platform.core.models.families import model_from_json
 from loan_platform.core.scoring.decisions import AnswerPolicy

@@ -140,9 +140,9 @@ def decision_rule(policy: DecisionPolicy, curve: ProfitCurve) -> DecisionRule:
     )
 
 
-def decision_table(rule: DecisionRule, target: Floats, probability: Floats) -> dict[str, Mapping[str, float]]:
+def decision_table(decisions: pl.Series, target: Floats, probability: Floats) -> dict[str, Mapping[str, float]]:
     """For each decision: share of the loans, their default rate and mean probability of default; 0 without loans."""
-    table = pl.DataFrame({"decision": rule.decisions(probability), "target": target, "probability": probability})
+    table = pl.DataFrame({"decision": decisions, "target": target, "probability": probability})
     found = table.group_by("decision").agg(
         (pl.len() / table.height).alias("share"),
         pl.col("target").mean().alias("default_rate"),

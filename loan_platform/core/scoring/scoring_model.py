@@ -111,6 +111,15 @@ class ScoringModel:
         """For each feature of `referring`: whether its value refers the row to a person."""
         return pl.DataFrame({name: self.design.not_seen(features[name]) for name in self.referring})
 
+    def decisions(self, features: pl.DataFrame, probability: Floats) -> pl.Series:
+        """The decision on each row of a features frame, given its probability of default."""
+        decisions = self.policy.decision.decisions(probability)
+        if not self.referring:
+            return decisions
+        referred = self.referred(features).select(pl.any_horizontal(pl.all())).to_series()
+        referrals = referred.replace_strict({True: REFERRED, False: None}, return_dtype=decisions.dtype)
+        return referrals.zip_with(referred, decisions)
+
     def _in_chunks(self, frame: pl.DataFrame, answers: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         if frame.height <= CHUNK_ROWS:
             return answers(frame)
@@ -121,18 +130,12 @@ class ScoringModel:
     def _answers(self, features: pl.DataFrame) -> pl.DataFrame:
         log_odds, rule = self.log_odds(features), self.policy.decision
         probability = sigmoid(log_odds)
-        decisions = rule.decisions(probability)
-        if self.referring:
-            referred = self.referred(features).select(pl.any_horizontal(pl.all())).to_series()
-            decisions = referred.replace_strict({True: REFERRED, False: None}, return_dtype=decisions.dtype).zip_with(
-                referred, decisions
-            )
         return pl.DataFrame(
             {
                 "probability": probability,
                 "score": points(log_odds, self.policy.scorecard),
                 "risk": rule.risks(probability),
-                "decision": decisions,
+                "decision": self.decisions(features, probability),
                 "expected_loss": rule.expected_loss(probability, self.exposure(features)),
             }
         )

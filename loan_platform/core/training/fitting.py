@@ -15,6 +15,7 @@ from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.forward_report import CalibrationReport
 from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.left_out import left_out
 from loan_platform.core.features.rare_states import Development
 from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Sample, margins
 from loan_platform.core.models.blend import blend, blended
@@ -38,10 +39,12 @@ class TrainingData:
     """The loans as arrays in the order fit, calibration, test. So each part is a slice, not a copy.
 
     `months` and `crosswise` are of the training loans: see `crosswise_loans`.
+    `left_out` has a sentence for each feature that the design leaves out, or some levels of it.
     """
 
     split: LoanSplit
     design: Design
+    left_out: dict[str, str]
     contract: Contract
     context: FitContext
     matrix: Matrix
@@ -67,6 +70,7 @@ class TrainingData:
         return cls(
             split=split,
             design=design,
+            left_out=left_out(design, features, loans, split.training),
             contract=reduced_contract(contract, design),
             context=FitContext(design.names, _directions(design, features), policy.seed, policy.threads),
             matrix=design.matrix(loans, order),

@@ -35,6 +35,8 @@ class TrainingReport(Report):
 
     `not_trained` has the reason for each family that cannot be chosen. `forward` and `ages` are None and empty in
     reports of an earlier version.
+    `left_out` has a sentence for each feature that the model does not read, or of which it learned some levels only
+    together.
     """
 
     chosen: str
@@ -46,3 +48,4 @@ class TrainingReport(Report):
     not_trained: dict[str, str] = Field(default_factory=dict)
     forward: CalibrationReport | None = None
     ages: tuple[AgeReport, ...] = ()
+    left_out: dict[str, str] = Field(default_factory=dict)

@@ -76,6 +76,7 @@ class TrainingResult:
         choice: the chosen family, and why.
         candidates: every trained family.
         not_trained: the reason for each family that cannot be chosen.
+        left_out: a sentence for each feature that the model does not read as the contract has it.
         split: which loans trained, calibrated and tested.
         calibration: how the calibration of the chosen model was chosen.
         ages: AUC of the chosen family's fold models by months ahead; empty without dates.
@@ -89,6 +90,7 @@ class TrainingResult:
     choice: Choice
     candidates: tuple[Candidate, ...]
     not_trained: dict[str, str]
+    left_out: dict[str, str]
     split: LoanSplit
     calibration: CalibrationReport
     ages: tuple[AgeReport, ...]
@@ -106,6 +108,7 @@ class TrainingResult:
             not_trained=self.not_trained,
             forward=self.calibration,
             ages=self.ages,
+            left_out=self.left_out,
         )
 
 
@@ -135,6 +138,8 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     policy = book.training
     data = TrainingData.prepare(book, loans)
     log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")
+    for name, sentence in data.left_out.items():
+        log(f"feature {name}: {sentence}")
     ineligible = _ineligible_families(policy.families, data.context)
     for name, reason in ineligible.items():
         log(f"{name}: not trained: {reason}")
@@ -150,6 +155,7 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     return TrainingResult(
         model=models[choice.family],
         not_trained=ineligible,
+        left_out=data.left_out,
         profit=fitted[choice.family].profit,
         calibration_loans=fitted[choice.family].window,
         choice=choice,

@@ -7,6 +7,7 @@ import pytest
 
 from loan_platform.adapters.sources.book_check import check_sources
 from loan_platform.adapters.sources.findings import Findings
+from loan_platform.core.book.training_policies import TrainingPolicy
 from loan_platform.core.checking.book_check import check_book
 from loan_platform_tests.support.books import write_loans
 from loan_platform_tests.support.planted import book_in, edited, line_of
@@ -85,6 +86,18 @@ def test_features_that_loans_seldom_lack_are_told(book: Path, tmp_path: Path, lo
     later = [note for note in found(book, tmp_path).notes if note.code == "seldom_missing"]
     named = {feature.name for feature in features for note in later if f"{feature.name} (" in note.message}
     assert named < told
+
+
+def test_few_defaults_need_more_loans_that_lack_a_value(book: Path, tmp_path: Path, loans: Path) -> None:
+    frame = pl.read_csv(loans, separator=";", infer_schema_length=0)
+    paid = pl.when(pl.int_range(pl.len()) < 10).then(pl.lit("no")).otherwise(pl.lit("yes")).alias("Paid back")
+    some = pl.when(pl.int_range(pl.len()) % 4 > 2).then("Region").alias("Region")
+    frame.with_columns(paid, some).write_csv(loans, separator=";")
+    (note,) = [note for note in found(book, tmp_path).notes if note.code == "seldom_missing"]
+    assert "fewer than 200 lack" in note.message
+    assert "region (average)" in note.message  # 150 of 200 loans lack it, and 7 or 8 of them default
+    policy = TrainingPolicy()
+    assert [policy.needed_rows(rate) for rate in (None, 0.0, 0.02, 0.2, 0.98)] == [100, 100, 500, 100, 500]
 
 
 def test_the_environment_names_another_file(book: Path, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.features import Feature
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform_tests.support.bundles import scoring_model
 from loan_platform_tests.support.ingest import ingest
 

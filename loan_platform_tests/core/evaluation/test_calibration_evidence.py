@@ -66,3 +66,19 @@ def test_many_loans_have_the_same_chance_by_a_formula(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("p", [[0.2, 0.2, 0.2, 0.2], [0.1, 0.2, 0.8, 0.9]], ids=["one value", "separated"])
 def test_a_slope_that_is_not_defined_is_no_number(p: list[float]) -> None:
     assert np.isnan(calibration_evidence([0, 0, 1, 1], p).slope.estimate)
+
+
+@pytest.mark.parametrize(
+    ("levels", "exact"), [((0.05, 0.15), True), ((0.02, 0.04, 0.08, 0.2), True), ((0.05, 0.15), False)]
+)
+def test_chance_keeps_equal_probabilities_in_one_bin(
+    levels: tuple[float, ...], exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not exact:
+        monkeypatch.setattr("loan_platform.core.evaluation.gates.calibration_evidence.EXACT_ROWS", 1)
+    rng = np.random.default_rng(2)
+    p = rng.choice(levels, 1_000)
+    errors = np.array([ece(rng.random(1_000) < p, p) for _ in range(400)])
+    found = calibration_evidence(rng.random(1_000) < p, p)
+    assert found.chance == pytest.approx(errors.mean(), rel=0.1)
+    assert found.chance_high == pytest.approx(np.quantile(errors, 0.99), rel=0.2)

@@ -109,3 +109,22 @@ def test_intervals_cover_the_truth(rows: int, rate: float, ranks: bool) -> None:
     }
     assert min(covered.values()) >= 0.935, covered
     assert covered["auc"] <= 0.98
+
+
+@pytest.mark.parametrize(("defaults", "repaid"), [(2_000, 100_000), (4_000, 46_000), (1_000, 9_000), (1, 10**13)])
+def test_one_pair_from_a_perfect_ranking_has_an_interval(defaults: int, repaid: int) -> None:
+    wrong = 1 / (defaults * repaid)
+    high = auc_interval_of_counts(1 - wrong, Counts(defaults, repaid))
+    assert 0.0 < high.low < high.estimate <= high.high
+    low = auc_interval_of_counts(wrong, Counts(defaults, repaid))
+    assert low.low <= low.estimate < low.high
+    assert (low.low, low.high) == pytest.approx((1 - high.high, 1 - high.low), abs=1e-9)
+
+
+def test_a_nearly_perfect_leak_has_an_auc() -> None:
+    y = np.repeat([1.0, 0.0], [2_000, 100_000])
+    score = np.arange(len(y), 0.0, -1.0)
+    score[[1_999, 2_000]] = score[[2_000, 1_999]]
+    found, mirror = auc_interval(y, score), auc_interval(y, -score)
+    assert 0.999 < found.low < found.estimate < found.high <= 1.0
+    assert (mirror.low, mirror.high) == pytest.approx((1 - found.high, 1 - found.low), abs=1e-9)

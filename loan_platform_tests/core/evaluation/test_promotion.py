@@ -30,7 +30,7 @@ GOOD = Challenger(
     auc=Interval(0.70, 0.65, 0.75),
     calibration=CALIBRATED,
     brier=0.085,
-    brier_base=0.09,
+    brier_of_others=0.09,
     max_feature_auc=Interval(0.62, 0.57, 0.67),
     max_feature="fico",
 )
@@ -245,7 +245,7 @@ def test_the_evidence_is_that_of_the_test_loans() -> None:
     rate = y.mean()
     others = (y.sum() - y) / 999  # default rate of the other loans
     assert found.brier == pytest.approx(np.mean((p - y) ** 2))
-    assert found.brier_base == pytest.approx(np.mean((others - y) ** 2))
+    assert found.brier_of_others == pytest.approx(np.mean((others - y) ** 2))
     assert found.calibration.observed_rate == pytest.approx(rate)
     assert [rule.rule for rule in absolute_rules(POLICY, found)] == ABSOLUTE
 

@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.parts.features import Feature
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.left_out import left_out
 from loan_platform.core.features.rare_states import Development
 from loan_platform.core.features.undefined import LARGEST
 
@@ -128,3 +130,78 @@ def test_a_design_of_an_older_bundle_reads_as_before():
     assert np.isnan(design.matrix(frame)[0, 0])
     assert design.matrix(frame)[:, 1].tolist() == [0, 0]
     assert not design.not_seen(frame["purpose"]).any()
+
+
+def _dealers(loans: int) -> tuple[list[str], np.ndarray]:
+    """35 % each of A and B, of which 5 % default, and 60 dealers, of which 15 % do."""
+    rng = np.random.default_rng(0)
+    at = rng.choice(62, loans, p=[0.35, 0.35] + [0.3 / 60] * 60)
+    names = np.array(["A", "B", *(f"d{dealer}" for dealer in range(60))])
+    return names[at].tolist(), (rng.random(loans) < np.where(at < 2, 0.05, 0.15)).astype(float)
+
+
+def test_rare_levels_that_are_enough_together_are_one_state():
+    values, y = _dealers(ROWS)
+    feature = _feature("dealer", kind="category")
+    design = _learn(feature, values, y)
+    assert design.names == ("dealer=A", "dealer=B", "dealer=(rare)")
+    assert design.levels == {"dealer": ("A", "B")}
+    frame = pl.DataFrame({"dealer": ["A", "B", "d0", "d59", "moon", None]})
+    matrix = design.matrix(frame)
+    assert matrix[:4].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+    assert matrix[4].tolist() == matrix[5].tolist()  # never seen: as a missing value
+    assert design.not_seen(frame["dealer"]).to_list() == [False, False, False, False, True, True]
+    assert np.array_equal(design.matrix(pl.concat([frame] * 9)), np.tile(matrix, (9, 1)))
+    stored = [DesignColumn.model_validate(column.model_dump(mode="json")) for column in design.columns]
+    assert Design(tuple(stored)) == design
+    assert "rare" not in stored[0].model_dump()
+
+
+def test_rare_levels_below_the_limit_count_as_the_stand_in():
+    values, y = _purposes(missing=0, rare=40)
+    values[:80] = [f"boat {row}" for row in range(80)]  # 120 loans in 81 levels
+    design = _learn(_feature("purpose", kind="category"), values, y, min_rows=121)
+    assert design.names == ("purpose=car", "purpose=debt", "purpose=home")
+    design = _learn(_feature("purpose", kind="category"), values, y, min_rows=120)
+    assert design.columns[-1].rare == ("boat", *sorted(f"boat {row}" for row in range(80)))
+
+
+def test_a_level_called_rare_is_one_of_the_rare_levels():
+    values, y = _dealers(ROWS)
+    renamed = ["(rare)" if value == "B" else value for value in values]
+    design = _learn(_feature("dealer", kind="category"), renamed, y)
+    assert design.names == ("dealer=A", "dealer=(rare)")
+    assert design.matrix(pl.DataFrame({"dealer": ["(rare)", "d3"]})).tolist() == [[0, 1], [0, 1]]
+
+
+def test_missing_and_rare_levels_are_two_states():
+    values: list[str | None] = [f"d{row % 60}" for row in range(ROWS)]
+    values[:400] = [None] * 400
+    design = _learn(_feature("dealer", kind="category"), values, (np.arange(ROWS) % 5 == 0).astype(float))
+    assert design.matrix(pl.DataFrame({"dealer": [None, "d1"]})).tolist() == [[0], [1]]
+
+
+def _left_out(feature: Feature, values: Sequence[float | str | None], target: np.ndarray) -> dict[str, str]:
+    loans, rows = pl.DataFrame({feature.name: values}), np.arange(len(values))
+    return left_out(_learn(feature, values, target), (feature,), loans, rows)
+
+
+def test_what_was_left_out_is_told():
+    feature, values = _feature("dealer", kind="category"), _dealers(ROWS)
+    rows = sum(value.startswith("d") for value in values[0])
+    told = f"60 levels with {rows:,} loans together are learned as one, (rare)"
+    assert _left_out(feature, *values) == {"dealer": told}
+    regions = [f"region {row % 8}" for row in range(700)]
+    unread = "the model does not read it: "
+    told = f"{unread}too few of its 8 levels can be learned. The most frequent has 88 of 700 development loans"
+    assert _left_out(feature, regions, (np.arange(700) % 6 == 0).astype(float)) == {"dealer": told}
+    few = _purposes(missing=0, rare=40)
+    told = "1 level with 40 loans counts as 'home', because so few cannot be learned"
+    assert _left_out(feature, *few) == {"dealer": told}
+    y = few[1]
+    assert _left_out(feature, ["car", "home"] * (ROWS // 2), y) == {}
+    number, same = _feature("x"), f"{unread}all development loans have the same value"
+    assert _left_out(number, [2.0] * ROWS, y) == {"x": same}
+    assert _left_out(number, [None, *[2.0] * (ROWS - 1)], y) == {"x": f"{same}, and too few (1) lack it"}
+    assert _left_out(feature, ["car"] * ROWS, y) == {"dealer": same}
+    assert _left_out(number, _rising()[0], y) == {}

@@ -62,6 +62,26 @@ def test_a_lender_who_lists_no_open_loan_is_waited_for() -> None:
     assert mature(month_of(JANUARY, 250, 1, unreported=150)) == [JANUARY]
 
 
+def test_one_listed_open_loan_is_no_list_of_open_loans() -> None:
+    """The early defaults of three months are reported, and one row without an outcome."""
+    frame = predictions(6_000, rate=0.1).with_columns(approved=pl.lit(True))
+    early = frame.with_columns(pl.when(pl.col("outcome") == 1).then("outcome"), reported=pl.col("outcome") == 1)
+    slip = early.with_columns(reported=pl.col("reported") | (pl.int_range(pl.len()) == frame["outcome"].arg_min()))
+    for found in (one(early), one(slip)):
+        assert (found.verdict, found.counts.expected, found.window) == ("unknown", 6_000, None)
+        assert found.reason.endswith("list open loans, with an empty outcome")
+
+
+def test_offers_never_taken_up_are_counted_in_the_reason() -> None:
+    row = pl.int_range(pl.len())
+    frame = predictions(6_000).with_columns(approved=pl.lit(True), reported=row % 4 > 0)
+    told = frame.with_columns(pl.when(pl.col("reported") & (row < 5_970)).then("outcome"))
+    found = one(told)
+    assert found.verdict == "ok"
+    rows = told.filter(~pl.col("reported") & (pl.col("vintage").dt.month() == 3)).height
+    assert f"; {rows:,} approved applications that no file lists count as never taken up" in found.reason
+
+
 def test_without_dates_the_book_is_one_month() -> None:
     undated = month_of(JANUARY, 250, 10, not_taken=100).with_columns(vintage=pl.lit(None, pl.Date))
     assert mature(undated) == [None]

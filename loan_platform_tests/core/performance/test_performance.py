@@ -4,9 +4,11 @@ from datetime import date
 import polars as pl
 import pytest
 
+from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import evaluate
 from loan_platform.core.performance.performance import performance
 from loan_platform.core.performance.performance_report import PerformanceReport
+from loan_platform.core.performance.verdict import GiniReference
 from loan_platform_tests.support.small_books.past_loans import (
     FEW,
     POLICY,
@@ -97,6 +99,16 @@ def test_without_a_reference_there_is_no_verdict() -> None:
     assert "its Gini on the test loans is not known" in found.reason
 
 
+@pytest.mark.parametrize("known", [None, Interval(-0.01, -0.1, 0.08), Interval(0.02, -0.05, 0.09)])
+def test_a_wrong_rate_shows_without_a_useful_reference(known: Interval | None) -> None:
+    """Old months do not hide it: where no floor can be told, the window is the newest loans."""
+    good = predictions(30 * 300, months=30, rate=0.1)
+    wrong = after(predictions(4 * 300, months=4, rate=0.1, seed=4), 30).with_columns(pl.col("probability") / 2.2)
+    found = performance(pl.concat([good, wrong]), {1: GiniReference(known, known)}, 1, POLICY).of_champion
+    assert (found.verdict, found.window.first > date(2020, 1, 1)) == ("degraded", True)
+    assert "were predicted: a factor of" in found.reason
+
+
 def test_before_maturity_it_is_unknown() -> None:
     frame = predictions().with_columns(outcome=pl.lit(None, pl.Int8), approved=pl.lit(True))
     found = one(frame)
@@ -166,7 +178,7 @@ def test_chance_alone_degrades_few_sound_models(rate: float, loans: int) -> None
 @pytest.mark.thorough
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_a_model_without_ranking_is_found(rate: float) -> None:
-    """Of 100 books with two years of good months and two windows of useless ones, 70 at least are degraded."""
+    """Of 100 books with two years of good months and four of useless ones, 70 at least are degraded."""
     of_test, months = reference(rate), 4
     found = list[str]()
     for i in range(100):

@@ -101,7 +101,8 @@ def test_a_loan_without_an_exposure_counts_for_nothing():
 
 
 def test_the_table_tells_of_every_decision():
-    table = decision_table(RULE, np.array([0.0, 1.0, 1.0, 0.0]), np.array([0.01, 0.5, 0.6, 0.4]))
+    probability = np.array([0.01, 0.5, 0.6, 0.4])
+    table = decision_table(RULE.decisions(probability), np.array([0.0, 1.0, 1.0, 0.0]), probability)
     assert table["approve"] == {"share": 0.25, "default_rate": 0.0, "mean_probability": 0.01}
     assert table["refer"] == {"share": 0.0, "default_rate": 0.0, "mean_probability": 0.0}
     assert table["decline"]["default_rate"] == pytest.approx(2 / 3)

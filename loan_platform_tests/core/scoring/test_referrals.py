@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from loan_platform.core.audit.replay import differences
 from loan_platform.core.scoring.answer import answer_rows, recorded_answer
 from loan_platform.core.scoring.bundle import load_bundle, write_bundle
+from loan_platform.core.scoring.decisions import decision_table
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.small_books.complete_loans import complete, model_of
@@ -55,6 +57,16 @@ def test_an_application_without_the_value_is_referred():
         assert {reason["points"] for reason in row["reasons"]} == {0.0}
         assert [reason["value"] for reason in row["reasons"]] == ["moon" if c == "purpose" else None for c in wanted]
     assert {"approve", "decline"} <= set(plain.filter(rows["inquiries"].is_null())["decision"])
+
+
+def test_referred_loans_are_not_counted_as_approved():
+    model, rows = _model(), _rows()
+    features, answers = model.features(rows), model.score(rows)
+    decisions = model.decisions(features, answers["probability"].to_numpy())
+    assert decisions.equals(answers["decision"])
+    table = decision_table(decisions, np.zeros(rows.height), answers["probability"].to_numpy())
+    by_cut_offs = model.policy.decision.decisions(answers["probability"].to_numpy())
+    assert table["approve"]["share"] == (answers["decision"] == "approve").mean() < (by_cut_offs == "approve").mean()
 
 
 def test_batch_one_row_bundle_and_replay_give_the_same_answer(tmp_path: Path):

@@ -129,8 +129,12 @@ def test_a_book_without_dates_is_split_by_hash():
 
 def test_progress_is_told():
     lines: list[str] = []
-    train(book(families=("scorecard",), trials=1), feature_frame(loans(1_500)), lines.append)
+    same = feature_frame(loans(1_500)).with_columns(purpose=pl.lit("car"))
+    result = train(book(families=("scorecard",), trials=1), same, lines.append)
     assert lines[0].startswith("split: fit ")
+    told = "the model does not read it: all development loans have the same value"
+    assert f"feature purpose: {told}" in lines
+    assert result.report().left_out["purpose"] == told
     assert any(line.startswith("scorecard: mean AUC ") for line in lines)
     assert any(line.startswith("choice: ") for line in lines)
 

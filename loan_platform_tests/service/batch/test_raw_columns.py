@@ -18,7 +18,8 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import Source
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.core.scoring.scoring_model import ScoringModel, reduced_contract

@@ -6,7 +6,8 @@ from typing import Any
 from loan_platform.cli.books import book_folder
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.checking.contract_check import load_contract
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.scoring.bundle import write_bundle

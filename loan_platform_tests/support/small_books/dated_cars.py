@@ -9,7 +9,8 @@ import polars as pl
 
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.features.design_matrix import Design, DesignColumn
+from loan_platform.core.features.design_column import DesignColumn
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.calibration import Platt
 from loan_platform.core.models.scorecard import ScorecardModel, Term
 from loan_platform.core.scoring.bundle import write_bundle

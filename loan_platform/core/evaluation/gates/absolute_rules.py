@@ -23,14 +23,14 @@ class Challenger:
 
     Attributes:
         auc: with its 95 % interval; `max_feature_auc` is that of the strongest feature alone.
-        brier_base: Brier score of a model that gives each loan the default rate of the others.
+        brier_of_others: Brier score of a model that gives each loan the default rate of the others.
     """
 
     sha256: str
     auc: Interval
     calibration: CalibrationEvidence
     brier: float
-    brier_base: float
+    brier_of_others: float
     max_feature_auc: Interval
     max_feature: str = "one feature"
 
@@ -56,7 +56,7 @@ def challenger_of(
         auc=auc_interval(y, p),
         calibration=calibration_evidence(y, p),
         brier=float(np.mean((p - y) ** 2)),
-        brier_base=rate * (1 - rate) * (len(y) / (len(y) - 1)) ** 2,
+        brier_of_others=rate * (1 - rate) * (len(y) / (len(y) - 1)) ** 2,
         max_feature_auc=max_feature_auc,
         max_feature=max_feature,
     )
@@ -70,7 +70,7 @@ def absolute_rules(policy: PromotionPolicy, challenger: Challenger) -> tuple[Cri
 def ranking_rules(policy: PromotionPolicy, challenger: Challenger) -> tuple[CriterionResult, ...]:
     """The rules of the AUC and of the Brier score. A version that breaks one is not registered."""
     area, alone = challenger.auc, challenger.max_feature_auc
-    better = challenger.brier < challenger.brier_base
+    better = challenger.brier < challenger.brier_of_others
     return (
         _above_chance(area),
         at_least("auc_floor", "Test AUC", area.estimate, policy.min_auc),
@@ -80,8 +80,9 @@ def ranking_rules(policy: PromotionPolicy, challenger: Challenger) -> tuple[Crit
             "beats_base_rate",
             better,
             challenger.brier,
-            challenger.brier_base,
-            f"Brier score {challenger.brier:.4f} is {'below' if better else 'not below'} {challenger.brier_base:.4f}, "
+            challenger.brier_of_others,
+            f"Brier score {challenger.brier:.4f} is {'below' if better else 'not below'} "
+            f"{challenger.brier_of_others:.4f}, "
             "which the default rate alone gives.",
         ),
     )
