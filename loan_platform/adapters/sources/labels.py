@@ -43,7 +43,7 @@ def source_labels(files: list[Path], max_bytes: int, encoding: str = UTF_8) -> d
 def _parquet_names(path: Path) -> list[str]:
     try:
         return [name.strip() for name in pl.read_parquet_schema(path)]
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
 
 
