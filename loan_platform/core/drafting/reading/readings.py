@@ -24,6 +24,7 @@ from loan_platform.core.staging.unit_evidence import SHARE
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
 
 TRUE, FALSE = frozenset({"y", "yes", "true", "t"}), frozenset({"n", "no", "false", "f"})
+MIN_SIGNED = 0.01  # of the rows have a % sign; fewer are slips
 DIGITS = frozenset({"0", "1", "0.0", "1.0"})
 # Texts that mean a missing value in columns of numbers and dates.
 MARKERS = word_set(
@@ -199,8 +200,9 @@ def _is_boolean(low: set[str], words: Words) -> bool:
 
 
 def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type:
+    signed = stated.filter(pl.col("text").str.contains("%", literal=True))
     if (
-        _sign(stated) == "%"
+        int(signed["count"].sum()) >= MIN_SIGNED * int(stated["count"].sum())
         or set(words) & PERCENT_WORDS
         or {"interest", "rate"} <= set(words)
         or {"int", "rate"} <= set(words)
