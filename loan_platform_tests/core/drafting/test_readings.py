@@ -223,3 +223,13 @@ def test_percent_signs_beside_fractions_are_a_percent_column() -> None:
     table = pl.DataFrame(list(counts.items()), schema=["text", "count"], orient="row")
     found = readings({"ltv": table}, {"ltv": ("ltv",)})["ltv"]
     assert (found.type, found.written_as) == ("percent", "fraction")
+
+
+@pytest.mark.parametrize(("unit", "told"), [(1, "to_timestamp"), (1000, "epoch_ms")])
+def test_unix_times_are_told(unit: int, told: str) -> None:
+    found = read(created_at=[str((1_609_459_200 + 86_400 * n) * unit) for n in range(9)])["created_at"]
+    assert found.type == "integer"
+    assert (
+        f"look like Unix times, and are read as numbers. If they are, set `type: date` and use {told}"
+        in found.doubts[0]
+    )

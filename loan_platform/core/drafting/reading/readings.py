@@ -169,6 +169,7 @@ def _reading(texts: _Texts, words: Words, style: NumberStyle | None, dates: Date
         return Reading("boolean", markers=markers, codes=codes)
     kind = _number_type(values, words, style)
     written = _percent_style(values, style) if kind == "percent" else None
+    doubts += _unix_doubts(values) if kind == "integer" else ()
     return Reading(kind, style, None, markers, _sign(values), written, unread, doubts, codes)
 
 
@@ -197,6 +198,18 @@ def _is_boolean(low: set[str], words: Words) -> bool:
         return True
     both = bool(low & {"0", "0.0"}) and bool(low & {"1", "1.0"})
     return low <= DIGITS and both and not set(words) & COUNT_WORDS
+
+
+def _unix_doubts(values: pl.DataFrame) -> tuple[str, ...]:
+    """A sentence if all numbers are seconds or milliseconds from 1970 to a time between 2001 and 2036."""
+    number = values["text"].cast(pl.Float64, strict=False)
+    for unit, sql in ((1e9, "to_timestamp"), (1e12, "epoch_ms")):
+        if len(number) > 2 and (number.is_between(unit, 2.1 * unit)).all() and not number.has_nulls():
+            return (
+                "The values look like Unix times, and are read as numbers. If they are, set `type: date` and use "
+                f"{sql} in `sql`",
+            )
+    return ()
 
 
 def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type:
