@@ -112,10 +112,9 @@ class RawColumns:
         source = Source(path=path.name, max_rows=MAX_ROWS, max_bytes=max_bytes)
         (file,) = warehouse.read_raw([path], self._table, source, raw, rejects).files
         staged = warehouse.stage(raw, self._table, accepted, quarantined, rejects=rejects)
-        first = file.header_line or 0
-        rejected = _rejections(pl.read_parquet(quarantined), first, self._broken_rules())
+        rejected = _rejections(pl.read_parquet(quarantined), file.rows_after, self._broken_rules())
         rejected.write_parquet(folder / "rejected.parquet")
-        (folder / "header").write_text(str(first))
+        (folder / "header").write_text(str(file.rows_after))
         return staged.accepted
 
     def read(self, folder: Path, first: int, count: int) -> ReadRows:
@@ -156,7 +155,7 @@ def _rejections(quarantined: pl.DataFrame, header: int, broken: pl.DataFrame) ->
 
     Args:
         quarantined: rows that `Warehouse.stage` wrote.
-        header: line of the header. Row 1 is the line below it.
+        header: last line of the header. Row 1 is the line below it.
         broken: field and detail of each column of each row rule, by its message.
     """
     faults = quarantined.select(pl.col("source_line") - header, "faults").explode("faults").unnest("faults")

@@ -34,6 +34,7 @@ LIBRARY_DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": LibraryDefault("WARNING", "Plain logs."),
     "GIT_PYTHON_REFRESH": LibraryDefault("quiet", "MLflow warns on machines without git."),
     "OTEL_PROPAGATORS": LibraryDefault("tracecontext", "The other propagator, baggage, logs what callers send."),
+    "POLARS_IGNORE_TIMEZONE_PARSE_ERROR": LibraryDefault("1", "Polars panics on times with a zone such as +05:30."),
     "OMP_WAIT_POLICY": LibraryDefault("passive", "Spinning threads made training 14 times slower on a busy machine."),
 }
 QUIET = {name: default.value for name, default in LIBRARY_DEFAULTS.items()}

@@ -74,5 +74,9 @@ def test_a_wide_file_of_rare_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
     assert book.contract.event_date is None
     assert (book.split.kind, book.partitions.every) == ("hash", "none")
     assert (draft.counts.defaults, draft.counts.repaid) == (80, 7_920)
-    assert draft.target.sql == "CASE WHEN trim(\"bad_flag\") = '1' THEN 1 WHEN trim(\"bad_flag\") = '0' THEN 0 END"
+    flag = 'TRY_CAST(trim("bad_flag") AS DOUBLE)'
+    assert (
+        draft.target.sql
+        == f"CASE WHEN {flag} = 1 THEN 1 WHEN {flag} = 0 THEN 0 WHEN trim(\"bad_flag\") <> '' THEN -1 END"
+    )
     assert len(book.contract.features) >= 58

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
@@ -58,10 +58,12 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
     Raises:
         SourceError: no line names a column of the contract, or two columns are the same one of the contract.
     """
+    first = [*islice(lines, SEARCHED_LINES)]
     candidates = [
         Header(number, delimiter, tuple(_names(line, delimiter)), more_lines=line.count(b"\n"))
-        for number, line in _records([*islice(lines, SEARCHED_LINES)])
+        for number in range(1, len(first) + 1)
         for delimiter in DELIMITERS
+        for line in [_record(first[number - 1 :], delimiter)]
     ]
     wanted = table.raw_columns
     # max keeps the first of equals
@@ -147,16 +149,26 @@ def one_line(name: str) -> str:
     return " ".join(name.split()) if "\n" in name else name.strip()
 
 
-def _records(lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, and each record of several lines whose quotes are closed on the last one."""
-    for number, line in enumerate(lines, start=1):
-        yield number, line
-        quotes = line.count(b'"')
-        for more, other in enumerate(lines[number:], start=1) if quotes % 2 else ():
-            quotes += other.count(b'"')
-            if quotes % 2 == 0:
-                yield number, b"\n".join(lines[number - 1 : number + more])
-                break
+def _record(lines: list[bytes], delimiter: str) -> bytes:
+    """The first line, or the record of several lines whose quotes are closed on the last one."""
+    quotes = lines[0].count(b'"')
+    if quotes % 2 == 0:
+        return lines[0]
+    for more, line in enumerate(lines[1:], start=2):
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            record = b"\n".join(lines[:more])
+            return record if _is_one(record, delimiter) else lines[0]
+    return lines[0]
+
+
+def _is_one(record: bytes, delimiter: str) -> bool:
+    """Whether lines are one record: a quote inside a name, as in `size 5"`, opens nothing."""
+    text = record.decode("utf-8", "replace").splitlines(keepends=True)
+    try:
+        return len(list(csv.reader(text, delimiter=delimiter))) == 1
+    except csv.Error:
+        return False
 
 
 def _closest(column: str, raw: frozenset[str], names: Sequence[str]) -> str:

@@ -36,7 +36,16 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
         splitter.split(blocks(path, source.max_bytes, source.encoding))
     names = frozenset(header.names)
     form, missing = table.layout_of(header.written), table.missing_optional(names)
-    file = RawFile(label, splitter.rows, splitter.rejected, missing, header.line, header.delimiter, form and form.name)
+    file = RawFile(
+        label,
+        splitter.rows,
+        splitter.rejected,
+        missing,
+        header.line,
+        header.delimiter,
+        form and form.name,
+        header.last_line,
+    )
     layout = file_layout(label, header.written, table)
     return Relation(file, layout, _query(Path(clean), label, header, table), rejects if splitter.rejected else None)
 

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -43,16 +44,25 @@ def source_labels(files: list[Path], max_bytes: int, encoding: str = UTF_8) -> d
 def _parquet_names(path: Path) -> list[str]:
     try:
         return [name.strip() for name in pl.read_parquet_schema(path)]
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
 
 
 def _csv_names(path: Path, max_bytes: int, encoding: str) -> list[str]:
     first = [line.decode("utf-8", "replace") for line in islice(lines(path, max_bytes, encoding), SEARCHED_LINES)]
-    header = max((_header(first, delimiter) for delimiter in DELIMITERS), key=lambda found: found[0])[1]
+    found = max((_header(first, delimiter) for delimiter in DELIMITERS), key=lambda found: found.fields)
+    header = found.names
     if len(header) < 2:
         raise SourceError(
             path.name, "has only one column", f"Separate the columns by one of {' '.join(map(repr, DELIMITERS))}."
+        )
+    if found.other is not None:
+        line, width = found.other
+        raise SourceError(
+            path.name,
+            f"has a header of {width} fields on line {line}, and rows of {len(header)}",
+            "Give every column a name. A row that ends in a separator has one field too many. Quote a value that has a "
+            "separator in it. Write a file of R without the names of its rows: row.names = FALSE.",
         )
     if not _are_names(header):
         likely = next((i for i, line in enumerate(first, start=1) if _look_like_header(line)), None)
@@ -75,16 +85,43 @@ def _look_like_header(line: str) -> bool:
     return len(cells) > 1 and len(words) == len(cells) and all(re.match(r"[^\W\d]", word) for word in words)
 
 
-def _header(lines: list[str], delimiter: str) -> tuple[int, list[str]]:
-    """The first record with the most common number of fields, and the number of fields of all such records."""
+@dataclass(frozen=True)
+class _Header:
+    """The first record with the most common number of fields.
+
+    Attributes:
+        fields: of all such records.
+        names: its fields.
+        other: line and number of fields of a record above it that looks like the header, or None.
+    """
+
+    fields: int = 0
+    names: list[str] = field(default_factory=list[str])
+    other: tuple[int, int] | None = None
+
+
+def _header(lines: list[str], delimiter: str) -> _Header:
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    records: list[tuple[int, list[str]]] = []
     try:
-        records = list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter))
+        for record in reader:
+            records.append((reader.line_num, [one_line(name) for name in record]))
     except csv.Error:
-        return 0, []
-    counts = Counter(len(record) for record in records if len(record) > 1)
+        return _Header()
+    counts = Counter(len(record) for _, record in records if len(record) > 1)
     if not counts:
-        return 0, []
+        return _Header()
     fields, rows = max(counts.items(), key=lambda item: (item[1] * item[0], item[0]))
-    names = [[one_line(name) for name in record] for record in records if len(record) == fields]
+    same = [(line, record) for line, record in records if len(record) == fields]
     # A title above the header fills one cell or two.
-    return fields * rows, next((record for record in names if sum(map(bool, record)) > fields / 2), names[0])
+    line, names = next((found for found in same if sum(map(bool, found[1])) > fields / 2), same[0])
+    above = [(other, record) for other, record in records if other < line and len(record) > fields / 2]
+    likely = next(((other, len(record)) for other, record in above if _are_only_names(record)), None)
+    return _Header(fields * rows, names, likely)
+
+
+def _are_only_names(record: list[str]) -> bool:
+    """Whether all stated cells differ and none is a number or a date, and most are stated."""
+    stated = [cell for cell in record if cell]
+    different = len({*stated}) == len(stated) and not any(map(_VALUE.fullmatch, stated))
+    return different and len(stated) > len(record) / 2

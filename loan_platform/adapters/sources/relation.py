@@ -19,6 +19,7 @@ class RawFile:
         rejected: number of structural rejects, which are no records.
         missing: optional contract columns that the file lacks.
         header_line: physical line of the header, from 1; None for Parquet.
+        rows_after: physical line above the first row: the last one of the header; 0 for Parquet.
         delimiter: of the fields; None for Parquet.
         layout: of the contract that its header fits; None: the file is written as the columns say.
     """
@@ -30,6 +31,7 @@ class RawFile:
     header_line: int | None = None
     delimiter: str | None = None
     layout: str | None = None
+    rows_after: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ import csv
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import duckdb
 import polars as pl
 
 from loan_platform.adapters.csv_files.blocks import is_parquet, lines
 from loan_platform.adapters.csv_files.header import canonical_names, check_unique, likely_header
-from loan_platform.core.book.parts.columns import plain_name
+from loan_platform.adapters.sources.parquet_relation import read_rows
 from loan_platform.core.book.policies import Source
-from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table
 
 SAMPLE_ROWS = 20_000
@@ -73,12 +74,8 @@ def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tu
 
 
 def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
-    try:
-        frame = pl.read_parquet(path, n_rows=SAMPLE_ROWS + 1, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(path.name, "is no readable Parquet file", "Write it again.") from error
-    written = [plain_name(name) for name in frame.columns]
-    names = canonical_names(path.name, written, table)
-    kept = {actual: name for actual, name in zip(frame.columns, names, strict=True) if name in wanted}
-    texts = frame.head(SAMPLE_ROWS).select(pl.col(actual).cast(pl.String).alias(name) for actual, name in kept.items())
-    return written, texts, frame.height <= SAMPLE_ROWS
+    with TemporaryDirectory() as folder, duckdb.connect() as connection:
+        link = Path(folder) / "sample.parquet"  # the file's name may have glob characters
+        link.symlink_to(path.absolute())
+        written, rows = read_rows(connection, link, path.name, table, wanted, SAMPLE_ROWS + 1)
+    return written, rows.head(SAMPLE_ROWS), rows.height <= SAMPLE_ROWS

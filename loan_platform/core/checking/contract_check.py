@@ -15,7 +15,7 @@ from loan_platform.core.errors import Issue
 from loan_platform.core.features.feature_set import input_schema
 from loan_platform.core.features.feature_sql import feature_issues
 from loan_platform.core.features.row_rules import rule_issues
-from loan_platform.core.features.undefined import divisors
+from loan_platform.core.features.undefined import divisors, undefined_at
 from loan_platform.core.rule_sql.kinds import unlike_issue
 
 COLUMN_NAME = re.compile(r"\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b")
@@ -72,7 +72,9 @@ def _check_features(check: FileCheck[Contract], contract: Contract) -> None:
     empty = pl.DataFrame(schema=input_schema(features, contract))
     found = list(feature_issues(features, empty))
     check.add(issue._replace(path=f"{paths[sound[i]]}.{issue.path}") for i, issue in found)
+    runs = [i for k, i in enumerate(sound) if k not in dict(found)]
     check.add(issue for i in sound if (issue := _silent(paths[i], computed[i])))
+    check.add(issue for i in runs if (issue := _silent_at(paths[i], computed[i], contract)))
     named = zip(contract.features, paths, strict=False)
     check.add(issue for feature, path in named if path not in wrong and (issue := _names_a_column(path, feature)))
 
@@ -100,6 +102,18 @@ def _silent(path: str, feature: Feature) -> Issue | None:
     message = f"{feature.name!r} divides by {' and '.join(found)}, and does not say what it is when that is 0"
     end = "highest_risk" if feature.monotone == "increasing" else "lowest_risk"
     hint = f"Write `when_undefined: {end}` if the feature grows as the divisor nears 0, or another end."
+    return Issue(f"{path}.monotone", message, hint, "undefined_not_stated")
+
+
+def _silent_at(path: str, feature: Feature, contract: Contract) -> Issue | None:
+    """An issue if a monotone feature is not finite at some value, as `ln(income)` at 0; only for files."""
+    if feature.monotone is None or feature.when_undefined is not None or divisors(feature):
+        return None
+    if (at := undefined_at(feature, contract.by_name)) is None:
+        return None
+    values = " and ".join(f"{name} is {value:g}" for name, value in at.items())
+    message = f"{feature.name!r} has no value where {values}, and does not say what it is there"
+    hint = "Write `when_undefined: highest_risk`, or another end, or state the `minimum` of the column."
     return Issue(f"{path}.monotone", message, hint, "undefined_not_stated")
 
 

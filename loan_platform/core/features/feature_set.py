@@ -200,6 +200,8 @@ def _cast(column: Column, found: pl.DataType | None, wanted: type[pl.DataType]) 
         raise FeatureError(f"column {column.name!r} is {column.type} in the contract and holds {found}")
     if wanted == pl.Int64 and found.is_float():
         return _whole(value, column.name)
+    if isinstance(found, pl.Datetime) and found.time_zone is not None:
+        value = value.dt.replace_time_zone(None)  # the day of its own clock, not of UTC
     return value.cast(wanted)
 
 

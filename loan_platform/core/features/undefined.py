@@ -4,15 +4,19 @@
 loans. So an undefined value counts as an extreme one, in a batch and alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import product
 
 import polars as pl
 from sqlglot import exp
 
+from loan_platform.core.book.column_types import NUMBERS
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.book.sql import parsed
 
 LARGEST = 3.4e38  # of single precision, the type of the models' inputs
+MOST_TRIED = 4  # columns of one feature
 TAIL = 0.005  # share of the training loans beyond the value of an undefined feature
 
 _DIVISIONS = (exp.Div, exp.IntDiv, exp.Mod)
@@ -50,6 +54,27 @@ def divisors(feature: Feature) -> tuple[str, ...]:
     """SQL of everything with a column that the feature divides by."""
     found = [node.expression for node in parsed(feature.sql).find_all(*_DIVISIONS)]
     return tuple(dict.fromkeys(divisor.sql("duckdb") for divisor in found if divisor.find(exp.Column)))
+
+
+def undefined_at(feature: Feature, columns: Mapping[str, Column]) -> dict[str, float] | None:
+    """Numbers within the ranges of its columns at which the feature has no finite result, such as `ln(income)` at 0.
+
+    Zero and both bounds are tried, in every combination of up to four columns. None where all results are finite or
+    null, or where a column is no number.
+
+    Args:
+        feature: whose SQL runs.
+        columns: of the contract, by name.
+    """
+    read = [columns[name] for name in feature.columns if name in columns]
+    if not 1 <= len(read) <= MOST_TRIED or any(column.type not in NUMBERS for column in read):
+        return None
+    ends = [sorted({column.minimum or 0.0, 0.0, column.maximum or 1.0}) for column in read]
+    allowed = [[x for x in tried if (c.minimum or 0.0) <= x] for c, tried in zip(read, ends, strict=True)]
+    frame = pl.DataFrame(list(product(*allowed)), dict.fromkeys((c.name for c in read), pl.Float64), orient="row")
+    value = pl.sql_expr(never_raising(feature.sql)).cast(pl.Float64)
+    found = frame.filter((value.is_infinite() | value.is_nan()).fill_null(False))
+    return found.row(0, named=True) if found.height else None
 
 
 def computed_sql(feature: Feature) -> str:

@@ -12,6 +12,7 @@ from loan_platform.core.book.date_formats import (
 )
 from loan_platform.core.book.sql import quote_literal
 
+_FULL_YEAR = "(^|[^0-9])[0-9]{4}([^0-9]|$)"  # as in 5.1.2021, which strftime writes 05.01.2021
 # Excel counts a 29 February 1900 that was none, so earlier days are not read.
 _EXCEL = {"excel_days": ("DATE '1899-12-30'", 61), "excel_days_1904": ("DATE '1904-01-01'", 0)}  # start, first day
 
@@ -30,7 +31,8 @@ def read_date(form: str, text: str) -> str:
         return date
     whole = f"TRY_CAST(try_strptime({text}, {quote_literal(full)}) AS DATE)"
     as_written = f"lower(strftime({whole}, {quote_literal(full)})) = lower(trim({text}))"
-    return f"coalesce({date}, CASE WHEN {as_written} THEN {whole} END)"
+    parted = f"(year({whole}) > 999 AND regexp_matches({text}, {quote_literal(_FULL_YEAR)}))"
+    return f"coalesce({date}, CASE WHEN {parted} OR {as_written} THEN {whole} END)"
 
 
 def read_strptime(text: str, formats: tuple[str, ...], short: bool = False) -> str:

@@ -54,6 +54,14 @@ def test_crlf_on_the_border_of_two_chunks_is_one_line_end(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize("name", ['"internal\nuse"', '"internal\n\nuse",more', 'size 5"'])
+def test_a_header_may_end_in_a_name_of_several_lines(tmp_path: Path, name: str) -> None:
+    more = "," * name.count(",")
+    rows = [f"{GOOD.format(id=i)},a{more}" for i in range(3)]
+    done = ingest([write(tmp_path / "a.csv", rows, f"{HEADER},{name}")], tmp_path / "out")
+    assert (done.accepted["number"].to_list(), done.reasons) == (["0", "1", "2"], [])
+
+
 def test_a_value_may_hold_line_ends_quotes_and_delimiters(tmp_path: Path) -> None:
     rows = [
         GOOD.format(id=1),

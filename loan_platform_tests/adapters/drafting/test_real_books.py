@@ -60,7 +60,7 @@ def test_credit_cards(loan_data: Path, tmp_path: Path) -> None:
     draft, book = drafted(loan_data / "uci_credit_card" / "UCI_Credit_Card.csv.gz", tmp_path)
     contract = book.contract
     assert contract.entity_key == "id"
-    assert contract.target.description == "default.payment.next.month is '1'."
+    assert contract.target.description == "default.payment.next.month is '1'; repaid: '0'."
     assert draft.counts.base_rate == pytest.approx(0.2223, abs=1e-4)
     assert {item.column.name for item in draft.judged if item.protected} == {"sex", "marriage", "age"}
     assert {contract.by_name[name].type for name in ("pay_0", "pay_6", "bill_amt1", "pay_amt6")} <= {

@@ -218,3 +218,11 @@ def test_titles_above_the_header_are_skipped(tmp_path: Path) -> None:
 def test_a_line_that_looks_like_the_header_is_named(tmp_path: Path) -> None:
     told = refused(tmp_path, ["2026,5,1", *rows()])
     assert "has no header: its first line holds values. Line 2 looks like the header" in told
+
+
+@pytest.mark.parametrize("number", ["{},", "7,{}"])  # an export with a separator at the end; row names of R
+def test_a_header_of_another_width_is_refused(tmp_path: Path, number: str) -> None:
+    header, *loans = rows()
+    told = refused(tmp_path, [header, *(number.format(line) for line in loans)])
+    assert "has a header of 3 fields on line 1, and rows of 4. Give every column a name." in told
+    assert loans[0].split(",")[0] not in told.split()

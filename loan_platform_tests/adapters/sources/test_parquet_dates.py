@@ -11,8 +11,10 @@ import duckdb
 import polars as pl
 import pytest
 
+from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.adapters.warehouse.warehouse import Warehouse
+from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.ingest import book, ingest
 
 DAY = date(2015, 3, 1)
@@ -58,16 +60,30 @@ def test_a_typed_date_is_the_day_of_its_own_zone(tmp_path: Path, zone: str, kind
     assert issued(tmp_path, COLUMNS[kind], date_format="%d.%m.%Y") == ("01.03.2015", DAY)
 
 
-def test_a_zone_as_an_offset_is_that_zone(tmp_path: Path, zone: str) -> None:
+def zoned(path: Path, instant: datetime, name: str) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path, instant = tmp_path / "a.parquet", datetime(2015, 2, 28, 22, 30, tzinfo=UTC)
-    times = pa.array([instant], pa.timestamp("us", "+02:00"))
+    times = pa.array([instant], pa.timestamp("us", name))
     pq.write_table(pa.table({"id": ["1"], "income": ["5"], "status": ["bad"], "issued": times}), path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["+02:00", "+05:30", "+0530", "+05:30:00", "GMT+5"])
+def test_a_zone_as_an_offset_is_that_zone(tmp_path: Path, zone: str, name: str) -> None:
+    path = zoned(tmp_path / "a.parquet", datetime(2015, 2, 28, 22, 30, tzinfo=UTC), name)
     assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(1,)]
     done = ingest([path], tmp_path / "out", warehouse=Warehouse(DuckDbSession(threads=1)))
     assert done.accepted["issued"].to_list() == [DAY], zone
+    assert source_labels([path], 10**6)["issued"] == "issued"
+
+
+def test_z_is_utc_and_an_unknown_zone_is_refused(tmp_path: Path) -> None:
+    instant = datetime(2015, 3, 1, 23, 30, tzinfo=UTC)
+    done = ingest([zoned(tmp_path / "z.parquet", instant, "Z")], tmp_path / "out")
+    assert done.accepted["issued"].to_list() == [DAY]
+    with pytest.raises(SourceError, match="has times in 'issued' with the time zone 'Foo/Bar', which is not known"):
+        ingest([zoned(tmp_path / "foo.parquet", instant, "Foo/Bar")], tmp_path / "foo")
 
 
 @pytest.mark.parametrize(

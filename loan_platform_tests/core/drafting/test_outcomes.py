@@ -1,5 +1,6 @@
 """Which values of a column mean default: by their own words, or by the column's name."""
 
+import duckdb
 import pytest
 
 from loan_platform.core.drafting.judging.errors import DraftError
@@ -64,7 +65,9 @@ def test_a_count_or_a_history_is_no_outcome(name: str) -> None:
     [
         *("Not performing", "Not completed", "Not good", "No longer paid", "non remboursé", "no pagado"),
         *("nicht getilgt", "nicht mehr bezahlt", "Never been fully completed", "Paid late", "No longer in default"),
-        *("not in default", "kein Ausfall", "nao quitado", "niet afgelost"),
+        *("not in default", "kein Ausfall", "nao quitado", "niet afgelost", "In good standing", "Good standing"),
+        *("Paid to date", "Paid up to date", "Being paid", "Half paid", "Paid 50%", "Repaid short", "Default cured"),
+        *("Default avoided", "Bad debt recovered", "Pre-default", "Default notice", "Technical default", "Zero loss"),
     ],
 )
 def test_a_denied_state_beside_others_is_told_and_not_known(value: str) -> None:
@@ -91,6 +94,35 @@ def test_two_states_that_are_opposites(bad: str, good: str) -> None:
     found = read("status", bad, good)
     assert found is not None
     assert (found.bad, found.good, found.by_name) == ((bad,), (good,), False)
+
+
+def test_the_number_1_is_a_yes_in_every_spelling() -> None:
+    found = read_outcome(("default",), {"1.0": 100, "0.0": 900})
+    assert found is not None
+    assert (found.bad, found.good) == (("1.0",), ("0.0",))
+    target = target_from_column("default", {"1": 100, "0": 900}, 2, "default").sql
+    assert outcomes_of(target, "default", ["1.0", "0.0", " 1 ", "0", "", None, "2", "x"]) == [
+        1,
+        0,
+        1,
+        0,
+        None,
+        None,
+        -1,
+        -1,
+    ]
+
+
+def test_a_state_that_the_draft_did_not_see_is_no_open_outcome() -> None:
+    found = target_from_column("s", {"Charged Off": 100, "Fully Paid": 900, "Current": 50}, 3, "s")
+    assert found.description == "s is 'Charged Off'; repaid: 'Fully Paid'; not known yet: 'Current'."
+    values = ["charged off", "FULLY PAID ", "current", "Sold", None]
+    assert outcomes_of(found.sql, "s", values) == [1, 0, None, -1, None]
+
+
+def outcomes_of(sql: str, name: str, values: list[str | None]) -> list[int | None]:
+    rows = duckdb.execute(f'SELECT {sql} FROM (SELECT unnest(?::VARCHAR[]) AS "{name}")', [values]).fetchall()
+    return [row[0] for row in rows]
 
 
 def test_a_rate_above_half_by_the_name_alone_is_asked() -> None:

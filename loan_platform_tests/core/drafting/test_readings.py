@@ -216,3 +216,20 @@ def test_a_number_that_other_columns_decide_is_told() -> None:
     found = read(a=["1,234", "2,500"], b=["0,5", "1,75"])
     assert "It is read as a number with decimals" in found["a"].doubts[0]
     assert found["b"].doubts == ()
+
+
+def test_percent_signs_beside_fractions_are_a_percent_column() -> None:
+    counts = {f"0.{n}": 10 for n in range(11, 60)} | {f"{n}%": 5 for n in range(11, 40)}
+    table = pl.DataFrame(list(counts.items()), schema=["text", "count"], orient="row")
+    found = readings({"ltv": table}, {"ltv": ("ltv",)})["ltv"]
+    assert (found.type, found.written_as) == ("percent", "fraction")
+
+
+@pytest.mark.parametrize(("unit", "told"), [(1, "to_timestamp"), (1000, "epoch_ms")])
+def test_unix_times_are_told(unit: int, told: str) -> None:
+    found = read(created_at=[str((1_609_459_200 + 86_400 * n) * unit) for n in range(9)])["created_at"]
+    assert found.type == "integer"
+    assert (
+        f"look like Unix times, and are read as numbers. If they are, set `type: date` and use {told}"
+        in found.doubts[0]
+    )

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +7,11 @@ import pytest
 from polars import selectors
 
 import loan_platform
+from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.parts.features import Feature
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.features.feature_set import FeatureError, FeatureSet
-from loan_platform.core.features.undefined import LARGEST
+from loan_platform.core.features.undefined import LARGEST, undefined_at
 from loan_platform_tests.support.lending import contract, odd_rows
 from loan_platform_tests.support.random_loans import random_rows
 
@@ -236,3 +237,27 @@ def test_shipped_features_have_the_same_bits_alone(book: str):
     assert alone.select(~numbers).equals(bulk.select(~numbers))
     one, all_ = (frame.select(numbers.fill_null(-1.5)).to_numpy().view(np.int64) for frame in (alone, bulk))
     assert np.array_equal(one, all_)
+
+
+@pytest.mark.parametrize(
+    ("sql", "minimum", "at"),
+    [
+        ("ln(income)", 0.0, {"income": 0.0}),
+        ("ln(income)", 1.0, None),
+        ("ln(income + 1)", 0.0, None),
+        ("sqrt(income - 5)", None, {"income": 0.0}),
+        ("power(income, -1)", 0.0, {"income": 0.0}),
+        ("CASE WHEN income > 0 THEN ln(income) ELSE 0 END", 0.0, None),
+    ],
+)
+def test_a_number_without_a_finite_result_is_found(sql: str, minimum: float | None, at: dict[str, float] | None):
+    column = Column(name="income", type="number", description="Income.", minimum=minimum, maximum=100)
+    feature = Feature(name="x", sql=sql, description="x", reason="x", monotone="decreasing")
+    assert undefined_at(feature, {"income": column}) == at
+
+
+def test_a_time_with_a_zone_is_the_day_of_its_own_clock():
+    late = pl.Series([datetime(2021, 12, 31, 23, 30)]).dt.replace_time_zone("America/New_York")
+    frame = odd_rows(1).with_columns(pl.lit(date(2021, 12, 31)).alias("opened"))
+    features = FeatureSet(contract(year="EXTRACT(year FROM opened)"))
+    assert features.compute(frame.with_columns(late.alias("opened"))).equals(features.compute(frame))

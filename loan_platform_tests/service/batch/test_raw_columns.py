@@ -71,7 +71,7 @@ def make_raw_bundle(directory: Path, slope: float) -> tuple[ScoringModel, str]:
 
 
 def nightly(contract: Contract, path: Path, folder: Path) -> pl.DataFrame:
-    """The accepted rows of a file, as the asset `applications` stages them."""
+    """The accepted rows of a file, staged as in the night; of one key the first row counts."""
     table, warehouse = Table.from_contract(contract), Warehouse()
     raw, rejects, accepted, quarantined = (folder / f"{name}.parquet" for name in ("raw", "rejects", "yes", "no"))
     warehouse.read_raw([path], table, Source(path="x"), raw, rejects)
@@ -213,6 +213,18 @@ def test_a_duplicate_is_told_by_the_number_of_its_row(tmp_path: Path) -> None:
     raw.stage(tmp_path / "input", tmp_path, 1_000_000)
     rejected = raw.read(tmp_path, 0, 100).rejected
     assert rejected.filter(pl.col("code") == "duplicate_key").rows() == [
+        (6, "loan_id", "duplicate_key", "an earlier row has the same loan_id: row 1")
+    ]
+
+
+def test_rows_are_counted_below_a_header_of_several_lines(tmp_path: Path) -> None:
+    lines = [HEADER.replace("Note", '"No\nte"'), *LINES]
+    (tmp_path / "input").write_text("\n".join(lines))
+    raw = reading(raw_model())
+    raw.stage(tmp_path / "input", tmp_path, 1_000_000)
+    found = raw.read(tmp_path, 0, 100)
+    assert found.rows.to_list() == [1, 2, 3, 8]
+    assert found.rejected.filter(pl.col("code") == "duplicate_key").rows() == [
         (6, "loan_id", "duplicate_key", "an earlier row has the same loan_id: row 1")
     ]
 

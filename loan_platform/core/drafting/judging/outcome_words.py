@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from loan_platform.core.drafting.reading.names import fold
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _PAUSE = r"[ '\u2019-]+"  # other signs begin another clause
 _NEGATION = (
     r"(?:not|no|non|never|nor|without|isnt|wasnt|hasnt|free (?:of|from)|kein|keine|keinen|keiner|nicht|nie|niemals|"
@@ -83,6 +84,11 @@ def speaks_of_default(text: str) -> bool:
 def speaks_of_repayment(text: str) -> bool:
     """Whether a name has a word for repayment, denied or not."""
     return _GOOD_NAME.search(plain_words(text)) is not None
+
+
+def number(text: str) -> float | None:
+    """The number that a value is, such as `1.0`, or None."""
+    return float(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
 def plain_words(text: str) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from loan_platform.core.drafting.judging.outcome_words import (
     name_means,
+    number,
     plain_words,
     said_by_value,
     speaks_of_default,
@@ -15,11 +16,13 @@ from loan_platform.core.drafting.reading.vocabulary import Words, word_set
 
 MAX_VALUES = 20  # a column with more is no outcome
 
-# A limited repayment is no repayment: whether such a loan defaulted is for the lender to say.
+# A limited repayment is no repayment, and a limited default is no default: the lender says what became of the loan.
 _LIMITED = (
     r"\bpart(ial(ly)?|ly)?\b|\bteil|\bparci|\bpartiel|\bparzial|\bgedeeltelijk|"
     r"\bnot yet\b|\bnoch nicht|\bpas encore|\baun no\b|\bto be (re)?paid|\b(will|shall|should) (be|pay)|\bpromised?\b|"
     r"\bno longer\b|\bnot any ?more\b|\bnicht mehr\b|\bya no\b|\bnon piu\b|\bnao mais\b|\bniet meer\b|"
+    r"\b(up )?to date\b|\bso far\b|\bbeing\b|\bhalf\b|%|\bpercent|\bprozent|\bshort\b|"
+    r"\bpre[ -]+default|\bcured?\b|\bavoided\b|\baverted\b|\brecovered\b|\bnotice\b|\btechnical\b|\bzero\b|"
     r"\bexpected\b|\bpaid by\b|\bguarant|\bbuerg|\bcollateral|\binsur|\bsettled (for|below)|\brestructur|\brenegotiat"
 )
 _OPEN = (
@@ -27,8 +30,9 @@ _OPEN = (
     r"\bpending|"
     r"\bin process|\bdelinquent|\boverdue|\blaufend|\boffen\b|\bactivo|\bvigente|\bin corso|\blopend|\ben cours"
 )
-_YES = frozenset({"1", "1.0", "y", "yes", "true", "t", "ja", "j", "oui", "o", "si", "s", "sim"})
-_NO = frozenset({"0", "0.0", "n", "no", "false", "f", "nein", "non", "nao", "nee"})
+_STANDING = re.compile(r"\bstanding\b")  # the loan may be running
+_YES = frozenset({"1", "y", "yes", "true", "t", "ja", "j", "oui", "o", "si", "s", "sim"})
+_NO = frozenset({"0", "n", "no", "false", "f", "nein", "non", "nao", "nee"})
 
 _NEUTRAL = word_set("target label outcome y class response result flag event ziel zielgroesse cible objetivo")
 _STATUS = word_set("status state stand statut estado situacao stato")
@@ -64,7 +68,7 @@ def read_outcome(words: Words, counts: dict[str, int], named: bool = False) -> O
     """
     if not 2 <= len(counts) <= MAX_VALUES:
         return None
-    low = {value: plain_words(value) for value in counts}
+    low = {value: _plain_value(value) for value in counts}
     if set(low.values()) <= _YES | _NO:
         return _yes_or_no(words, low, named)
     return _status(words, low, named)
@@ -85,6 +89,12 @@ def name_score(words: Words) -> int:
     return score
 
 
+def _plain_value(text: str) -> str:
+    """The words of a value. `1.0` is the number 1, and `not.paid` two words."""
+    value = number(text)
+    return f"{value:g}" if value is not None else plain_words(text)
+
+
 def _yes_or_no(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
     yes = tuple(value for value, text in low.items() if text in _YES)
     no = tuple(value for value, text in low.items() if text in _NO)
@@ -98,7 +108,7 @@ def _yes_or_no(words: Words, low: dict[str, str], named: bool) -> Outcome | None
         return Outcome(yes, no, (), score, "its name says that a yes means default", by_name=True)
     if speaks_of_default(text) or speaks_of_repayment(text):
         return None  # both, such as `good_bad`
-    numeric = {low[value] for value in yes} <= {"1", "1.0"}
+    numeric = {low[value] for value in yes} == {"1"}
     if (score > 0 and numeric) or named:
         score = max(score, 1) if named else score
         return Outcome(yes, no, (), score, "a yes (1) is taken for default", by_name=True)
@@ -115,15 +125,15 @@ def _status(words: Words, low: dict[str, str], named: bool) -> Outcome | None:
             bad.append(value)
         elif said.not_good:
             limited.append(value)
-        elif said.good:
+        elif said.good and not _STANDING.search(text):
             good.append(value)
-        elif said.not_bad:
+        elif said.not_bad or said.good:
             denied.append(value)
         elif re.search(_OPEN, text):
             unresolved.append(value)
         else:
             unknown.append(value)
-    # Beside `repaid`, `not in default` says too little: the loan may be running.
+    # Beside `repaid`, `not in default` and `in good standing` say too little: the loan may be running.
     good, limited = (good, limited + denied) if good else (denied, limited)
     if not bad or not good or ((unknown or limited) and named):
         return None

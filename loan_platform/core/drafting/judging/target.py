@@ -9,11 +9,13 @@ from sqlglot import exp
 
 from loan_platform.core.book.sql import SqlError, columns_read, quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError
+from loan_platform.core.drafting.judging.outcome_words import number
 from loan_platform.core.drafting.judging.outcomes import Outcome, name_score, read_outcome
 from loan_platform.core.drafting.reading.names import split_words
 
 MAX_SHOWN = 12
 MAX_RATE_BY_NAME = 0.5
+UNREAD = -1  # of a value that the draft did not see
 
 
 @dataclass(frozen=True)
@@ -175,24 +177,40 @@ def _condition(raw: str, values: tuple[str, ...]) -> str:
 
 
 def _from_outcome(raw: str, outcome: Outcome, label: str, guessed: bool, others: tuple[str, ...]) -> TargetChoice:
-    column = quote_identifier(raw)
-    bad, good = (" ".join(["WHEN", _one_of(column, values)]) for values in (outcome.bad, outcome.good))
-    told = ", ".join(repr(value) for value in outcome.bad)
-    unresolved = f"; not known yet: {', '.join(map(repr, outcome.unresolved))}" if outcome.unresolved else ""
+    told, repaid, open_ = (", ".join(map(repr, v)) for v in (outcome.bad, outcome.good, outcome.unresolved))
+    unresolved = f"; not known yet: {open_}" if open_ else ""
     return TargetChoice(
-        sql=f"CASE {bad} THEN 1 {good} THEN 0 END",
+        sql=_sql(quote_identifier(raw), outcome),
         columns=frozenset({raw}),
         why=outcome.why,
-        description=f"{label} is {told}{unresolved}.",
+        description=f"{label} is {told}; repaid: {repaid}{unresolved}.",
         guessed=guessed,
         others=others,
         by_name=outcome.by_name,
     )
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> str:
-    texts = ", ".join(quote_literal(value) for value in values)
-    return f"trim({column}) = {texts}" if len(values) == 1 else f"trim({column}) IN ({texts})"
+def _sql(column: str, outcome: Outcome) -> str:
+    """The target by the values of a column, in any case; numbers in any spelling, so that 1.0 is 1.
+
+    Another value is neither 0 nor 1, so its row is quarantined: it is not taken for an outcome not known yet.
+    """
+    text, groups = f"trim({column})", (outcome.bad, outcome.good, outcome.unresolved)
+    lower = [sorted({value.lower() for value in values}) for values in groups]
+    every = [value for values in lower for value in values]
+    read = [[quote_literal(value) for value in values] for values in groups]
+    if all(number(value) is not None for value in every):
+        text = f"TRY_CAST({text} AS DOUBLE)"
+        read = [sorted({f"{float(value):g}" for value in values}) for values in groups]
+    elif len(every) == len({*every}):  # no case tells a default from a repaid loan
+        text, read = f"lower({text})", [[quote_literal(value) for value in values] for values in lower]
+    thens = zip(read, ("1", "0", "NULL"), strict=True)
+    cases = " ".join(f"WHEN {_one_of(text, values)} THEN {then}" for values, then in thens if values)
+    return f"CASE {cases} WHEN trim({column}) <> '' THEN {UNREAD} END"
+
+
+def _one_of(column: str, values: list[str]) -> str:
+    return f"{column} = {values[0]}" if len(values) == 1 else f"{column} IN ({', '.join(values)})"
 
 
 def _with_raw_names(text: str, renamed: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """Turns raw columns into columns of the contract."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from loan_platform.core.book.column_types import spelling
@@ -10,8 +10,10 @@ from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.reading.names import MAX_LENGTH, display_name, identifiers
 from loan_platform.core.drafting.reading.numbers import find_unit
 from loan_platform.core.drafting.reading.readings import Reading
+from loan_platform.core.drafting.reading.special_codes import SpecialCode
 from loan_platform.core.drafting.reading.survey import RawColumn
 from loan_platform.core.drafting.reading.vocabulary import UNIT_WORDS
+from loan_platform.core.staging.parsing import plain_number_sql
 
 NO_KEY_COLUMN = "Outcomes in a second file cannot be joined by this key: it holds the file and the line of the loan."
 MIN_CODE_ROWS = 20  # of a special code with a column of its own
@@ -38,7 +40,7 @@ def plain_column(source: RawColumn) -> Column:
     reading = source.reading
     style = reading.style
     quoted = quote_identifier(source.raw)
-    raw = _without(quoted, (*source.own_marks, *(text for code in reading.codes for text in code.texts)))
+    raw = _without(quoted, source, reading.codes)
     sql = style.sql(raw) if style else None
     return Column(
         name=source.name,
@@ -69,12 +71,11 @@ def code_columns(source: RawColumn, taken: Iterable[str]) -> Iterator[tuple[Colu
         name = f"{source.name[: MAX_LENGTH - len(code.suffix) - 4]}_is_{code.suffix}"
         name = identifiers([*used, name])[name]
         used.append(name)
-        texts = ", ".join(map(quote_literal, code.texts))
         column = Column(
             name=name,
             description=f"1 where {source.name} is the special code {code.value}, 0 elsewhere.",
             type="integer",
-            sql=f"CASE WHEN trim({quote_identifier(source.raw)}) IN ({texts}) THEN '1' ELSE '0' END",
+            sql=f"CASE WHEN {_is_code(quote_identifier(source.raw), source, [code])} THEN '1' ELSE '0' END",
             on_invalid="null",
             severity="warning",
         )
@@ -124,14 +125,25 @@ def category_counts(source: RawColumn) -> dict[str, int]:
     return {word: rows for word, rows in _spellings(source).items() if word in kept}
 
 
-def _without(raw: str, texts: tuple[str, ...]) -> str:
-    """SQL of the raw column, null where it is one of the texts."""
-    if not texts:
-        return raw
-    sql = f"trim({raw})"
-    for text in texts:
+def _without(raw: str, source: RawColumn, codes: Sequence[SpecialCode]) -> str:
+    """SQL of the raw column, null where it is a special code or a mark of its own."""
+    if codes:
+        sql = f"CASE WHEN NOT ({_is_code(raw, source, codes)}) THEN trim({raw}) END"
+    else:
+        sql = f"trim({raw})" if source.own_marks else raw
+    for text in source.own_marks:
         sql = f"nullif({sql}, {quote_literal(text)})"
     return sql
+
+
+def _is_code(raw: str, source: RawColumn, codes: Sequence[SpecialCode]) -> str:
+    """SQL of whether the raw column is one of the codes, in any spelling: 9999.0 is 9999."""
+    number, style = f"TRY_CAST(trim({raw}) AS DOUBLE)", source.reading.style
+    if style is not None and style.decimal == ",":
+        number = plain_number_sql(Column(name="x", description="-", type="number", decimal=","), f"trim({raw})")
+    found = f"coalesce({number} IN ({', '.join(str(code.value) for code in codes)}), false)"
+    texts = sorted({text for code in codes for text in code.texts if text != str(code.value)})
+    return f"{found} OR trim({raw}) IN ({', '.join(map(quote_literal, texts))})" if texts else found
 
 
 def _categories(source: RawColumn) -> tuple[str, ...] | None:

@@ -24,6 +24,7 @@ from loan_platform.core.staging.unit_evidence import SHARE
 Type = Literal["number", "integer", "percent", "boolean", "date", "text"]
 
 TRUE, FALSE = frozenset({"y", "yes", "true", "t"}), frozenset({"n", "no", "false", "f"})
+MIN_SIGNED = 0.01  # of the rows have a % sign; fewer are slips
 DIGITS = frozenset({"0", "1", "0.0", "1.0"})
 # Texts that mean a missing value in columns of numbers and dates.
 MARKERS = word_set(
@@ -168,6 +169,7 @@ def _reading(texts: _Texts, words: Words, style: NumberStyle | None, dates: Date
         return Reading("boolean", markers=markers, codes=codes)
     kind = _number_type(values, words, style)
     written = _percent_style(values, style) if kind == "percent" else None
+    doubts += _unix_doubts(values) if kind == "integer" else ()
     return Reading(kind, style, None, markers, _sign(values), written, unread, doubts, codes)
 
 
@@ -198,9 +200,22 @@ def _is_boolean(low: set[str], words: Words) -> bool:
     return low <= DIGITS and both and not set(words) & COUNT_WORDS
 
 
+def _unix_doubts(values: pl.DataFrame) -> tuple[str, ...]:
+    """A sentence if all numbers are seconds or milliseconds from 1970 to a time between 2001 and 2036."""
+    number = values["text"].cast(pl.Float64, strict=False)
+    for unit, sql in ((1e9, "to_timestamp"), (1e12, "epoch_ms")):
+        if len(number) > 2 and (number.is_between(unit, 2.1 * unit)).all() and not number.has_nulls():
+            return (
+                "The values look like Unix times, and are read as numbers. If they are, set `type: date` and use "
+                f"{sql} in `sql`",
+            )
+    return ()
+
+
 def _number_type(stated: pl.DataFrame, words: Words, style: NumberStyle) -> Type:
+    signed = stated.filter(pl.col("text").str.contains("%", literal=True))
     if (
-        _sign(stated) == "%"
+        int(signed["count"].sum()) >= MIN_SIGNED * int(stated["count"].sum())
         or set(words) & PERCENT_WORDS
         or {"interest", "rate"} <= set(words)
         or {"int", "rate"} <= set(words)
