@@ -66,11 +66,16 @@ def _fitted(family: str, name: str, missing: int, seed: int) -> tuple[Design, Fi
     return design, fit(family, Sample(design.matrix(loans), y), FitContext(design.names, (0, 0, 0), 0, 1))
 
 
-def _blank(family: str, name: str, missing: int, seeds: range) -> float:
-    """Mean PD of other loans that all lack the feature."""
-    frame = _draw(1_234)[0].with_columns(pl.lit(None, pl.Float64).alias(name))
+def _mean_pds(family: str, name: str, missing: int, seeds: range) -> tuple[float, float]:
+    """Mean PD of other loans that all lack the feature, and of the same loans with it."""
+    complete = _draw(1_234)[0]
+    blank = complete.with_columns(pl.lit(None, pl.Float64).alias(name))
     found = [_fitted(family, name, missing, seed) for seed in seeds]
-    return float(np.mean([sigmoid(model.margin(design.matrix(frame))).mean() for design, model in found]))
+    pds = [
+        [sigmoid(model.margin(design.matrix(loans))).mean() for loans in (blank, complete)] for design, model in found
+    ]
+    lacking, having = np.mean(pds, axis=0)
+    return float(lacking), float(having)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +88,9 @@ def _blank(family: str, name: str, missing: int, seeds: range) -> float:
     ],
 )
 def test_values_missing_at_random_get_the_default_rate_of_all(family: str, name: str, missing: int):
-    truth = _draw(1_234)[1].mean()
-    assert _blank(family, name, missing, range(1)) == pytest.approx(truth, rel=0.2)
+    lacking, having = _mean_pds(family, name, missing, range(1))
+    assert lacking == pytest.approx(having, rel=0.2)
+    assert having == pytest.approx(_draw(1_234)[1].mean(), rel=0.1)
 
 
 @pytest.mark.thorough
@@ -92,8 +98,9 @@ def test_values_missing_at_random_get_the_default_rate_of_all(family: str, name:
 @pytest.mark.parametrize("name", ["up", "down", "bow"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_known_truth_of_values_missing_at_random(family: str, name: str, missing: int):
-    truth = _draw(1_234)[1].mean()
-    assert _blank(family, name, missing, range(2)) == pytest.approx(truth, rel=0.22)
+    """The model's own mean is the measure: a forest is calibrated later, and its raw PDs are too high by a sixth."""
+    lacking, having = _mean_pds(family, name, missing, range(2))
+    assert lacking == pytest.approx(having, rel=0.22)
 
 
 @pytest.mark.thorough
