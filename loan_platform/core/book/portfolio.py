@@ -94,6 +94,11 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         what = f"{' and '.join(policies.training.families)} cannot keep the contract's monotone constraints"
         hint = "Add scorecard, or remove `monotone` from the contract's features."
         yield Issue("training.families", f"{what}: no model could be chosen", hint, "no_monotone_family")
+    matures = policies.split.mature_by
+    if matures is not None and matures not in {f.name for f in contract.features_for(policies.training.use_pricing)}:
+        names = [f.name for f in contract.features_for(policies.training.use_pricing)]
+        hint = did_you_mean(matures, names) or "Write the name of a feature, such as that of the term."
+        yield Issue("split.mature_by", f"{matures!r} is no feature that the model may read", hint, "unknown_feature")
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"

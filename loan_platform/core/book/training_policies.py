@@ -55,6 +55,12 @@ class SplitPolicy(Strict):
         "time and the performance report use mature vintages only. In training no vintage counts from where all later "
         "ones are immature, judged on 200 loans of neighbouring months.",
     )
+    mature_by: str | None = Field(
+        default=None,
+        description="`out_of_time` only: name of a feature whose values have a maturity of their own, such as the term "
+        "of the loan. Each value then has its own mature vintages. Without it, long loans among short ones count with "
+        "their early defaults alone.",
+    )
     test_share: float = Field(
         default=0.25, gt=0, lt=1, description="`hash` only: share of all loans in the test set. 0.25 means 25 %."
     )

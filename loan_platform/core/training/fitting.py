@@ -58,7 +58,8 @@ class TrainingData:
         """Split the loans of a features frame and build the matrix. The design is learned without the test set."""
         contract, policy = book.contract, book.training
         date = loans[contract.event_date] if contract.event_date else None
-        split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split)
+        kind = loans[book.split.mature_by] if book.split.mature_by else None
+        split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split, kind)
         features = contract.features_for(policy.use_pricing)
         outcomes = loans[TARGET].gather(split.training).cast(pl.Float64).to_numpy()
         development = Development(outcomes, policy.min_state_rows, policy.min_state_defaults)

@@ -73,6 +73,47 @@ def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -
     )
 
 
+class MatureLoans(NamedTuple):
+    """The loans of mature months.
+
+    Attributes:
+        months: first days of the mature months, oldest first.
+        is_mature: of each loan, whether the month is mature for loans like it.
+        why: what is left out, as the end of a sentence; empty if nothing is.
+    """
+
+    months: tuple[date, ...]
+    is_mature: pl.Series
+    why: str
+
+
+def mature_loans(vintage: pl.Series, target: pl.Series, min_resolved: float, kind: pl.Series | None) -> MatureLoans:
+    """The loans of mature months, judged for each kind of loan by itself.
+
+    Loans of 60 months resolve later than those of 36. In a month of which nearly all short loans are known, the known
+    long ones are mostly defaults. So a long loan counts from months that are mature among long loans.
+
+    Args:
+        vintage: as for `matured_months`.
+        target: as for `matured_months`.
+        min_resolved: as for `matured_months`.
+        kind: of each loan, such as its term; None: all loans are of one kind.
+    """
+    if kind is None:
+        found = matured_months(vintage, target, min_resolved)
+        return MatureLoans(found.months, vintage.is_in(found.months), found.why)
+    text = kind.cast(pl.String).fill_null("missing")
+    is_mature = pl.repeat(False, len(vintage), eager=True)
+    months, told = set[date](), list[str]()
+    for value in text.unique().sort():
+        of_kind = text == value
+        found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
+        is_mature |= of_kind & vintage.is_in(found.months)
+        months |= set(found.months)
+        told += [f"{kind.name} {value}{found.why}"] if found.why else []
+    return MatureLoans(tuple(sorted(months)), is_mature, f" ({'; '.join(told)})" if told else "")
+
+
 def pooled_share(months: Sequence[Month], at: int) -> float:
     """Share of known outcomes of a month and its nearest neighbours, the earlier first, that have `POOL` loans.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
-from loan_platform.core.training.matured_months import matured_months
+from loan_platform.core.training.matured_months import mature_loans
 
 Rows = NDArray[np.int64]
 
@@ -77,7 +77,13 @@ class LoanSplit:
         )
 
 
-def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None, policy: SplitPolicy) -> LoanSplit:
+def split_loans(
+    key: pl.Series,
+    target: pl.Series,
+    event_date: pl.Series | None,
+    policy: SplitPolicy,
+    kind: pl.Series | None = None,
+) -> LoanSplit:
     """Split by the policy: out of time on the vintages of `event_date`, or by a hash of the key.
 
     Args:
@@ -85,6 +91,7 @@ def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None,
         target: 1 default, 0 repaid, null if the outcome is unknown.
         event_date: date of each loan; needed for `out_of_time`.
         policy: sizes of the parts.
+        kind: values of the feature `mature_by`; None without it.
 
     Raises:
         SplitError: too few matured vintages, no known outcome, or a part with one class only.
@@ -101,7 +108,7 @@ def split_loans(key: pl.Series, target: pl.Series, event_date: pl.Series | None,
         raise SplitError("split.kind is out_of_time, which needs the contract's event_date; set it to hash")
     else:
         dated = loans.with_columns(vintage=event_date.dt.truncate("1mo"))
-        ordered, left_out = _out_of_time(dated, policy)
+        ordered, left_out = _out_of_time(dated, policy, kind)
     return _assemble(ordered, policy, loans.height, loans.height - known.height, left_out)
 
 
@@ -151,12 +158,14 @@ def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
     return rank.sort("row")["share"].to_numpy()
 
 
-def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame, dict[str, int]]:
+def _out_of_time(
+    loans: pl.DataFrame, policy: SplitPolicy, kind: pl.Series | None
+) -> tuple[pl.DataFrame, dict[str, int]]:
     """Loans of matured vintages with known outcome and their part; known loans left out, by immature month."""
-    found = matured_months(loans["vintage"], loans["target"], policy.min_resolved)
+    found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kind)
     matured = found.months
-    known = loans.filter(pl.col("target").is_not_null())
-    kept = known.filter(pl.col("vintage").is_in(matured))
+    known = loans.with_columns(mature=found.is_mature.fill_null(False)).filter(pl.col("target").is_not_null())
+    kept = known.filter("mature")
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:
         raise SplitError(
@@ -167,9 +176,7 @@ def _out_of_time(loans: pl.DataFrame, policy: SplitPolicy) -> tuple[pl.DataFrame
     test_from, calibration_from = matured[-policy.test_months], matured[-held_out]
     part = pl.when(pl.col("vintage") >= test_from).then(2).when(pl.col("vintage") >= calibration_from).then(1)
     ordered = kept.with_columns(part=part.otherwise(0).cast(pl.Int8)).sort("vintage", "key")
-    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), _by_month(
-        known.filter(~pl.col("vintage").is_in(matured))
-    )
+    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), _by_month(known.filter(~pl.col("mature")))
 
 
 def _by_month(loans: pl.DataFrame) -> dict[str, int]:

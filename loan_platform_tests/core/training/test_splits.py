@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.training_policies import SplitPolicy
-from loan_platform.core.training.matured_months import matured_months
+from loan_platform.core.training.matured_months import mature_loans, matured_months
 from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
 
 
@@ -193,3 +193,38 @@ def test_too_few_months_are_told_with_the_month_that_ended_them():
     with pytest.raises(SplitError) as caught:
         _split(frame)
     assert "2 matured vintages (from 2010-03 on, with " in str(caught.value)
+
+
+def _mixed_terms() -> pl.DataFrame:
+    """120 months of loans, seen at their end: one in ten runs 60 months, the others 24, and each may end earlier."""
+    draw = np.random.default_rng(7)
+    month = np.repeat(np.arange(120), 200)
+    term = np.where(draw.random(len(month)) < 0.1, 60, 24)
+    bad = draw.random(len(month)) < np.where(term == 60, 0.24, 0.12)
+    ends_early = bad | (draw.random(len(month)) < 0.2)
+    known = month + np.where(ends_early, draw.uniform(0, term), term) <= 120
+    target = pl.Series([int(b) if k else None for b, k in zip(bad, known, strict=True)], dtype=pl.Int8)
+    dates = [date(2010 + int(m) // 12, int(m) % 12 + 1, 1) for m in month]
+    return pl.DataFrame({"key": [f"k{i}" for i in range(len(month))], "date": dates, "target": target, "term": term})
+
+
+def test_long_loans_count_from_months_in_which_they_are_mature():
+    loans, policy = _mixed_terms(), SplitPolicy(min_resolved=0.9)
+    pooled = split_loans(loans["key"], loans["target"], loans["date"], policy)
+    apart = split_loans(loans["key"], loans["target"], loans["date"], policy, loans["term"])
+
+    def rate(rows: np.ndarray) -> float:
+        long = loans[rows.tolist()].filter(pl.col("term") == 60)
+        return float(long["target"].cast(pl.Float64).mean() or 0.0)
+
+    assert rate(pooled.test) > 0.45  # of early ends, more than half of the known loans; the truth is 0.24
+    assert rate(apart.training) == pytest.approx(0.24, abs=0.03)
+    assert loans[apart.test.tolist()]["term"].unique().to_list() == [24]
+    assert set(loans[apart.fit.tolist()]["term"]) == {24, 60}
+
+
+def test_each_kind_of_loan_that_is_still_open_is_told():
+    loans = _mixed_terms()
+    found = mature_loans(loans["date"].dt.truncate("1mo"), loans["target"], 0.9, loans["term"])
+    assert "term 24 (from 2018-0" in found.why
+    assert "term 60 (from 2015-0" in found.why
