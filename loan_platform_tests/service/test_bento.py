@@ -26,6 +26,7 @@ from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.paths import REPOSITORY
 from loan_platform_tests.support.processes.homes import ready_home
+from loan_platform_tests.support.service.club import make_club_bundle
 from loan_platform_tests.support.service.running import BOOK
 
 pytestmark = pytest.mark.slow
@@ -125,13 +126,12 @@ def test_a_small_image_names_what_it_lacks_for_a_ledger(tmp_path: Path) -> None:
     assert "secret" not in ran.stderr
 
 
-def test_the_asset_builds_the_champion_and_its_check_asks_it(
-    tmp_path: Path, bundle: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_asset_builds_the_champion_and_its_check_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAN_PLATFORM_HOME", str(tmp_path))
     settings, log = PlatformSettings.from_environment(), RunLog()
     ready_home(settings.home)
-    directory, sha256 = bundle
+    directory = tmp_path / "bundle"
+    _, sha256 = make_club_bundle(directory)
     model = settings.lake / "lending_club" / "trained_model" / sha256
     model.mkdir(parents=True)
     (model / "bundle").symlink_to(directory)

@@ -151,8 +151,8 @@ def test_no_directory_is_a_bundle_error(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "change", "reason"),
     [
-        ("calibration.json", {"slope": 1.0000001}, "golden.json: golden row 1 scores differently"),
-        ("calibration.json", {"slope": float("nan")}, "calibration.json"),
+        ("calibration.json", {"intercept": 1.0000001}, "golden.json: golden row 1 scores differently"),
+        ("calibration.json", {"intercept": float("nan")}, "calibration.json"),
         ("calibration.json", {"pickle": "x"}, "calibration.json"),
         ("model.json", {"model": {}}, "model.json"),
         ("model.json", {"design": []}, "model.json"),
