@@ -50,22 +50,49 @@ def plain_number_sql(column: Column, text: str) -> str:
     return f"CASE WHEN {plain} THEN TRY_CAST(replace({text}, ',', '.') AS DOUBLE) END"
 
 
-def value_sql(column: Column, text: str, first: str, clean: bool) -> str:
-    """SQL of the typed value; null where the text is not of the type.
+def trims_own_text(column: Column) -> bool:
+    """Whether `value_sql` cuts white space itself. For other types see `trimmed_again_sql`."""
+    return column.type in ("text", "boolean")
+
+
+def trimmed_again_sql(text: str, first: str) -> str:
+    """SQL of the text, without white space around it where the first try failed.
+
+    DuckDB's own casts cut ASCII white space only. Few texts fail, so the others cost nothing.
+    """
+    blank = f"{first} IS NULL AND regexp_matches({text}, {quote_literal(_ENDS)})"
+    return f"CASE WHEN {blank} THEN {trimmed_sql(text)} ELSE {text} END"
+
+
+def value_sql(column: Column, text: str, first: str, clean: bool, rare: bool = True) -> str:
+    """SQL of the typed value, for `integer` of the number that `whole_sql` checks; null where the text is none.
 
     Args:
         column: of the contract.
         text: SQL of the text to parse.
         first: SQL of the result of `first_try_sql`.
         clean: `first` is known to be right for every text of the column.
+        rare: also read texts that the first try does not read.
     """
-    value = _value(column, text, first, clean)
-    if clean or column.type in ("text", "boolean"):
-        return value
-    plain = trimmed_sql(text)  # DuckDB's own casts cut ASCII white space only
-    again = _value(column, plain, first_try_sql(column, plain), clean)
-    blank = f"{first} IS NULL AND regexp_matches({text}, {quote_literal(_ENDS)})"
-    return f"CASE WHEN {blank} THEN {again} ELSE {value} END"
+    match column.type:
+        case "text":
+            return _category(column, text)
+        case "boolean":
+            return _boolean(text)
+        case "date":
+            return first if clean else _date(first, text, rare and column.date_format is None)
+        case "integer":
+            return first if clean else _number(column, first, text, clean, rare)
+        case "number" | "percent":
+            return _number(column, first, text, clean, rare)
+
+
+def whole_sql(number: str, clean: bool) -> str:
+    """SQL of a number as an integer; null for numbers with a fraction and too large ones."""
+    if clean:
+        return f"CAST({number} AS BIGINT)"
+    whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < {_INTEGER.largest:g} THEN {number} END"
+    return f"CAST({whole} AS BIGINT)"
 
 
 def trimmed_sql(text: str) -> str:
@@ -73,27 +100,15 @@ def trimmed_sql(text: str) -> str:
     return f"regexp_replace({text}, {quote_literal(f'^[{BLANKS}]+|[{BLANKS}]+$')}, '', 'g')"
 
 
-def _value(column: Column, text: str, first: str, clean: bool) -> str:
-    match column.type:
-        case "text":
-            return _category(column, text)
-        case "boolean":
-            return _boolean(text)
-        case "date":
-            return first if clean else _date(first, text, rare=column.date_format is None)
-        case "integer":
-            return f"CAST({first} AS BIGINT)" if clean else _integer(column, first, text)
-        case "number" | "percent":
-            return _number(column, first, text, clean)
-
-
-def _number(column: Column, first: str, text: str, clean: bool) -> str:
+def _number(column: Column, first: str, text: str, clean: bool, rare: bool) -> str:
     value = _in_percent(column, first, text)
     if clean:
         return value
-    rare = f"{first} IS NULL AND {text} IS NOT NULL"
-    formatted = _in_percent(column, _formatted(column, text), text)
-    return f"CASE WHEN isfinite({first}) THEN {value} WHEN {rare} THEN {formatted} END"
+    others = ""
+    if rare:
+        formatted = _in_percent(column, _formatted(column, text), text)
+        others = f" WHEN {first} IS NULL AND {text} IS NOT NULL THEN {formatted}"
+    return f"CASE WHEN isfinite({first}) THEN {value}{others} END"
 
 
 def _in_percent(column: Column, number: str, text: str) -> str:
@@ -102,12 +117,6 @@ def _in_percent(column: Column, number: str, text: str) -> str:
         return f"({number} + 0.0)"
     # Rounded, so that 0.1122 becomes 11.22 and not 11.219999999999999.
     return f"(CASE WHEN contains({text}, '%') THEN {number} ELSE round({number} * 100, 10) END + 0.0)"
-
-
-def _integer(column: Column, first: str, text: str) -> str:
-    number = _number(column, first, text, clean=False)
-    whole = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < {_INTEGER.largest:g} THEN {number} END"
-    return f"CAST({whole} AS BIGINT)"
 
 
 def _formatted(column: Column, text: str) -> str:

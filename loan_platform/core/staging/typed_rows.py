@@ -6,7 +6,14 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.staging.keys import key_value_sql
-from loan_platform.core.staging.parsing import first_try_sql, trimmed_sql, value_sql
+from loan_platform.core.staging.parsing import (
+    first_try_sql,
+    trimmed_again_sql,
+    trimmed_sql,
+    trims_own_text,
+    value_sql,
+    whole_sql,
+)
 from loan_platform.core.staging.quarantine_reasons import (
     broken_sql,
     clean_aggregate,
@@ -20,7 +27,12 @@ from loan_platform.core.staging.table import LayoutFiles, Table
 
 
 def typed_sql(
-    table: Table, raw: str, files: LayoutFiles, clean: frozenset[str] = frozenset(), rows: str = "true"
+    table: Table,
+    raw: str,
+    files: LayoutFiles,
+    clean: frozenset[str] = frozenset(),
+    rows: str = "true",
+    rare: bool = True,
 ) -> str:
     """A query for every typed value of the raw rows, before ranges are checked.
 
@@ -36,26 +48,35 @@ def typed_sql(
         files: of each layout.
         clean: columns of which the first parse reads every text, see `profile_sql`.
         rows: SQL condition on the raw rows.
+        rare: also read texts that the first parse does not read; without, their values are null.
     """
+    columns = tuple(enumerate(table.columns))
+    slow = [(i, c) for i, c in columns if rare and not (c.name in clean or trims_own_text(c))]
     # Raw columns end in the innermost SELECT: one of them may be called `target` or `key`.
-    raws = [f"{own_text_sql(c)} AS s{i}" for i, c in enumerate(table.columns)]
-    target = table.target.sql if table.target else "NULL"
-    raws = ["__row", "source_file", "source_line", *raws, f"TRY({{'x': ({target})}}) AS target_own"]
-    texts = [f"{_text(table, c, i)} AS t{i}" for i, c in enumerate(table.columns)]
-    texts += [f"s{i} IS NULL AS e{i}" for i, c in enumerate(table.columns) if c.sql is not None]
-    firsts = [f"{_first(table, c, i, files)} AS n{i}" for i, c in enumerate(table.columns)]
-    values = [f"{_value(table, c, i, files, c.name in clean)} AS v{i}" for i, c in enumerate(table.columns)]
-    # No WITH: DuckDB would materialize its whole result. TRY gives null for an error, and a struct otherwise.
-    return f"""
-    SELECT {", ".join(["*", *values])},
-        CASE WHEN target_value IN (0, 1) THEN CAST(target_value AS INTEGER) END AS {TARGET},
-        target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1))
-            AS target_failed
-    FROM (
-        SELECT {", ".join(["*", *firsts])}, {target_value_sql("target_own.x")} AS target_value FROM (
-            SELECT {", ".join(["*", *texts])} FROM (SELECT {", ".join(raws)} FROM {raw} WHERE {rows})
-        )
-    )"""
+    raws = ["__row", "source_file", "source_line", *(f"{own_text_sql(c)} AS s{i}" for i, c in columns)]
+    # TRY gives null for an error, and a struct otherwise.
+    raws.append(f"TRY({{'x': ({table.target.sql if table.target else 'NULL'})}}) AS target_own")
+    texts = [f"{_text(table, c, i)} AS t{i}" for i, c in columns]
+    texts += [f"s{i} IS NULL AS e{i}" for i, c in columns if c.sql is not None]
+    firsts = [f"{_first(table, c, f't{i}', files)} AS n{i}" for i, c in columns]
+    again = [f"{trimmed_again_sql(f't{i}', f'n{i}')} AS u{i}" for i, _ in slow]
+    seconds = [f"coalesce(n{i}, {_first(table, c, f'u{i}', files)}) AS m{i}" for i, c in slow]
+    numbers = list[str]()
+    for i, c in columns:
+        text, first = (f"u{i}", f"m{i}") if (i, c) in slow else (f"t{i}", f"n{i}")
+        numbers.append(f"{_parsed(table, c, text, first, files, c.name in clean, rare)} AS w{i}")
+    values = [f"{_value(table, c, i, c.name in clean)} AS v{i}" for i, c in columns]
+    values += [
+        f"CASE WHEN target_value IN (0, 1) THEN CAST(target_value AS INTEGER) END AS {TARGET}",
+        "target_own IS NULL OR (target_own.x IS NOT NULL AND coalesce(target_value, 2) NOT IN (0, 1)) AS target_failed",
+    ]
+    # No WITH: DuckDB would materialize its whole result. One level for each step: with the steps inside each other,
+    # planning the query of a wide table takes seconds.
+    query = f"SELECT {', '.join(raws)} FROM {raw} WHERE {rows}"
+    for level in (texts, [*firsts, f"{target_value_sql('target_own.x')} AS target_value"], again, seconds, numbers):
+        if level:
+            query = f"SELECT *, {', '.join(level)} FROM ({query})"
+    return f"SELECT *, {', '.join(values)} FROM ({query})"
 
 
 def target_value_sql(given: str) -> str:
@@ -81,7 +102,7 @@ def profile_sql(table: Table, raw: str, files: LayoutFiles) -> str:
     """
     checks = [f"coalesce({clean_aggregate(table, c, i)}, false)" for i, c in enumerate(table.columns)]
     checks.append("coalesce(NOT bool_or(target_failed), true)")
-    return f"SELECT {', '.join(checks)} FROM ({typed_sql(table, raw, files)})"
+    return f"SELECT {', '.join(checks)} FROM ({typed_sql(table, raw, files, rare=False)})"
 
 
 def suspect_sql(table: Table) -> str:
@@ -136,10 +157,14 @@ def _text(table: Table, column: Column, i: int) -> str:
     return f"CASE WHEN {plain} NOT IN ({marks}) THEN {plain} END"
 
 
-def _first(table: Table, column: Column, i: int, files: LayoutFiles) -> str:
-    return table.by_layout(column, files, lambda written: first_try_sql(written, f"t{i}"))
+def _first(table: Table, column: Column, text: str, files: LayoutFiles) -> str:
+    return table.by_layout(column, files, lambda written: first_try_sql(written, text))
 
 
-def _value(table: Table, column: Column, i: int, files: LayoutFiles, clean: bool) -> str:
-    value = table.by_layout(column, files, lambda written: value_sql(written, f"t{i}", f"n{i}", clean))
+def _parsed(table: Table, column: Column, text: str, first: str, files: LayoutFiles, clean: bool, rare: bool) -> str:
+    return table.by_layout(column, files, lambda written: value_sql(written, text, first, clean, rare))
+
+
+def _value(table: Table, column: Column, i: int, clean: bool) -> str:
+    value = whole_sql(f"w{i}", clean) if column.type == "integer" else f"w{i}"
     return key_value_sql(column, f"t{i}", value) if table.is_key(column) else value
