@@ -29,7 +29,7 @@ TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo book score dev serve bento key key-name audit-key audit mlflow data check
-.PHONY: test test-end-to-end test-fast coverage integration thorough faults wheel-check lint format typecheck lock docs clean
+.PHONY: test test-packages test-fast coverage integration thorough faults wheel-check lint format typecheck lock docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18 \
@@ -48,11 +48,11 @@ book: $(READY) ## Draft a book from a file of loans: make book NAME=my_book SOUR
 	@test -n "$$SOURCE" || { echo "SOURCE is missing: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
 	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"} $${ENCODING:+--encoding "$$ENCODING"}
 
-test: $(READY) ## Run the tests of every package, without whole jobs
-	@$(PYTEST) -m "not end_to_end and not integration and not thorough"
+test: $(READY) ## Run all tests except those of make thorough and make integration
+	@$(PYTEST) -m "not integration and not thorough"
 
-test-end-to-end: $(READY) ## Run the tests of whole jobs, Bentos and service starts
-	@$(PYTEST) -m "end_to_end and not integration and not thorough"
+test-packages: $(READY) ## Run the tests of every package, without whole jobs and service starts
+	@$(PYTEST) -m "not end_to_end and not integration and not thorough"
 
 test-fast: $(READY) ## Run the quick tests of core, settings and layering
 	@$(PYTEST) -m "not slow and not thorough and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
