@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -62,6 +63,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     monkeypatch.setenv("DATED_CARS_APPLICATIONS", "")  # the command sets it
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # scoring needs none
+    # On disk each of a thousand events waits for the disk twice, minutes in all where other tests write too.
+    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
     settings = PlatformSettings.from_environment()
     ready_home(settings.home)
     promote_by_hand(settings)
