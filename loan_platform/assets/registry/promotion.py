@@ -39,7 +39,7 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
         mlflow: MlflowResource,
         ledger: LedgerResource,
     ) -> dg.MaterializeResult:
-        """The champion: the version that scores applications. No other asset moves the alias `production`.
+        """The champion: the version that scores applications, with the alias `production` in MLflow.
 
         The newest version is compared with the champion on test loans that neither was trained on. A rejected version
         changes nothing. A champion that the contract no longer allows is withdrawn. The ledger keeps every verdict with
