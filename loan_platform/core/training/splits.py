@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
-from loan_platform.core.training.matured_months import mature_loans
+from loan_platform.core.training.matured_months import kind_text, mature_loans
 
 Rows = NDArray[np.int64]
 
@@ -162,9 +162,10 @@ def _out_of_time(
     loans: pl.DataFrame, policy: SplitPolicy, kind: pl.Series | None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Loans of matured vintages with known outcome and their part; known loans left out, by immature month."""
-    found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kind)
+    kinds = None if kind is None else kind_text(kind)
+    found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kinds)
     matured = found.months
-    known = loans.with_columns(mature=found.is_mature.fill_null(False)).filter(pl.col("target").is_not_null())
+    known = loans.with_columns(mature=found.is_mature).filter(pl.col("target").is_not_null())
     kept = known.filter("mature")
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:
