@@ -11,10 +11,10 @@ from loan_platform.core.evaluation.bootstrap import Interval, Z
 from loan_platform.core.evaluation.intervals import auc_interval, difference, gini_of
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
 from loan_platform.core.performance.maturity import MONTH
+from loan_platform.core.training.open_loans import MIN_COMPARED
 
 Population = Literal["scored", "approved"]
 
-COMPARED = 20  # loans of a side, from which known loans are compared with open ones
 MIN_FLOOR = 0.1  # of a Gini; a lower one often cannot be told from no ranking by all loans of the past
 POWER = 0.8416212335729143  # 80 % quantile of the normal distribution
 
@@ -93,7 +93,7 @@ def _window(loans: pl.DataFrame, months: Sequence[date | None]) -> Window:
     known, unknown = inside.drop_nulls("outcome"), inside.filter(pl.col("outcome").is_null())
     outcome, probability = known["outcome"].to_numpy(), known["probability"].to_numpy()
     both = known["outcome"].n_unique() == 2
-    compared = len(unknown) >= COMPARED and len(known) >= COMPARED
+    compared = len(unknown) >= MIN_COMPARED and len(known) >= MIN_COMPARED
     return Window(
         first=months[0] if months else None,
         last=months[-1] if months else None,

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.training_policies import SplitPolicy
+from loan_platform.core.training.hash_split import stable_hash
 from loan_platform.core.training.matured_months import kind_text, mature_loans, matured_months
-from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
+from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
 
 
 def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:
