@@ -24,9 +24,9 @@ class LoanKinds:
 
     @classmethod
     def of_book(cls, book: Portfolio) -> Self | None:
-        """None without `split.mature_by`."""
+        """None without `split.mature_by`, and where the split has no months."""
         name = book.split.mature_by
-        if name is None:
+        if name is None or book.split.kind != "out_of_time":
             return None
         stated = book.contract.model_dump()
         stated |= {"features": [f for f in stated["features"] if f["name"] == name], "exposure": None}

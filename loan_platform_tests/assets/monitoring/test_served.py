@@ -56,7 +56,7 @@ def book() -> Portfolio:
     applications = car_loans().sources["applications"]
     sources = {**car_loans().sources, "outcomes": applications}
     partitions = car_loans().partitions.model_copy(update={"every": "none"})
-    split = car_loans().split.model_copy(update={"mature_by": "term"})
+    split = car_loans().split.model_copy(update={"kind": "out_of_time", "mature_by": "term"})
     changed = {"name": BOOK, "contract": every_type(), "sources": sources, "partitions": partitions, "split": split}
     return car_loans().model_copy(update=changed)
 

@@ -62,7 +62,10 @@ def test_a_term_whose_longer_loans_are_known_later_is_proposed() -> None:
     [
         (loans(seen=100), contract("tenor")),  # all outcomes are known
         (loans(long=12), contract("tenor")),  # one term
-        (loans().with_columns((48 - pl.col("tenor")).alias("tenor")), contract("tenor")),  # the longer loans are known earlier
+        (
+            loans().with_columns((48 - pl.col("tenor")).alias("tenor")),
+            contract("tenor"),
+        ),  # the longer loans are known earlier
         (loans(), contract("bureau_inquiries")),  # no term by its name or unit
         (loans().with_columns(pl.col("tenor") + 0.5), contract("tenor")),
         (loans().gather_every(20), contract("tenor")),  # 75 loans of the long term
