@@ -61,7 +61,8 @@ def _data(split: SplitReport) -> str:
     )
     months = ", ".join(f"{month}: {rows:,}" for month, rows in split.immature_by_month.items())
     left_out += f" ({months})." if months else "."
-    return "\n".join(table) + "\n\n" + left_out
+    unlike = "".join(f"\n\nIn {sentence}." for sentence in split.unlike)
+    return "\n".join(table) + "\n\n" + left_out + unlike
 
 
 def _choice(found: Evaluation) -> str:
