@@ -2,13 +2,14 @@
 
     python benchmarks/forward_calibration.py --data ../shared/data
 
-Reads the public files of `public_books.py`. Each origin is the first of the test
-months: families are fitted with their default parameters on the months before it. Books without dates have one row.
+Reads the public files of `public_books.py`. Each origin is the first of the test months: families are fitted with their
+default parameters on the months before it. Books without dates have one row. The last two columns are floors: the ECE
+of the new map moved to the default rate of the test months, and the mean ECE that chance gives right probabilities.
 """
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from public_books import FILES, first_months, public_loans
 from threadpoolctl import threadpool_limits
 
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.evaluation.gates.calibration_evidence import calibration_evidence
 from loan_platform.core.evaluation.metrics import auc, ece
 from loan_platform.core.models.base import margins
 from loan_platform.core.models.blend import blended
@@ -32,13 +34,38 @@ ORIGINS = {"lending_club": first_months(2009, 9, 2, 9), "retail_loans": first_mo
 FAMILIES = ("scorecard", "gradient_boosting", "blend")
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A family on the months after an origin. `before` and `after` are mean PD and ECE."""
+
+    family: str
+    auc: float
+    observed: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+    method: str
+    known_rate: float
+    chance: float
+
+    @property
+    def errors(self) -> tuple[float, float, float, float]:
+        """ECE before, after, with the default rate known, and by chance."""
+        return self.before[1], self.after[1], self.known_rate, self.chance
+
+    def __str__(self) -> str:
+        told = " | ".join(f"{mean:.4f}, {error:.4f}" for mean, error in (self.before, self.after))
+        about = f"{self.family} | {self.auc:.4f} | {self.observed:.4f}"
+        return f"{about} | {told} | {self.method} | {self.known_rate:.4f} | {self.chance:.4f} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--books", nargs="+", default=list(FILES))
     parsed = parser.parse_args()
-    print("| book | origin | family | AUC | observed | before: mean PD, ECE | after: mean PD, ECE | method |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
+    names = "book", "origin", "family", "AUC", "observed", "before: mean PD, ECE", "after: mean PD, ECE", "method"
+    print("| " + " | ".join((*names, "ECE, rate known", "ECE by chance")) + " |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |")
     with threadpool_limits(1, user_api="blas"):
         for name in parsed.books:
             for line in rows_of(*public_loans(name, parsed.data)):
@@ -47,26 +74,22 @@ def main() -> None:
 
 def rows_of(book: Portfolio, loans: pl.DataFrame) -> Iterator[str]:
     """A row for each origin and family, then the means over the origins."""
-    found = list[tuple[str, float, float]]()
+    found = list[Compared]()
     month = pl.col(book.contract.event_date or "")
     ahead = f"{book.split.test_months}mo"
     for origin in ORIGINS.get(book.name, (None,)):
         known = loans if origin is None else loans.filter(month < pl.lit(origin).dt.offset_by(ahead))
-        data = TrainingData.prepare(book, known)
-        for family, before, after, method, rest in compared(book, data):
-            found.append((family, before[1], after[1]))
-            told = " | ".join(f"{mean:.4f}, {error:.4f}" for mean, error in (before, after))
-            yield f"| {book.name} | {origin or '-'} | {family} | {rest} | {told} | {method} |"
+        for row in compared(book, TrainingData.prepare(book, known)):
+            found.append(row)
+            yield f"| {book.name} | {origin or '-'} | {row}"
     for family in FAMILIES:
-        errors = np.array([row[1:] for row in found if row[0] == family])
-        means = " | ".join(f"{error:.4f}" for error in errors.mean(axis=0))
-        yield f"| {book.name} | mean | {family} | | | {means} | |"
+        errors = np.mean([row.errors for row in found if row.family == family], axis=0)
+        before, after, known_rate, chance = (f"{error:.4f}" for error in errors)
+        yield f"| {book.name} | mean | {family} | | | {before} | {after} | | {known_rate} | {chance} |"
 
 
-def compared(
-    book: Portfolio, data: TrainingData
-) -> Iterator[tuple[str, tuple[float, float], tuple[float, float], str, str]]:
-    """Family, (mean PD, ECE) before and after, chosen method, AUC and observed rate."""
+def compared(book: Portfolio, data: TrainingData) -> Iterator[Compared]:
+    """The families on the test months."""
     start, end = len(data.split.fit), len(data.split.training)
     landed = replace(data, crosswise=np.arange(start, end))
     old, new = cross_margins(landed), cross_margins(data)
@@ -77,9 +100,18 @@ def compared(
         before = next(
             fit for m in ("isotonic", "platt") if (fit := fit_calibration(m, old[family][0], window, halfway=dated))
         )
-        told = f"{choice.report.method}, {choice.report.months or 'all'}"
-        rest = f"{auc(target, ahead):.4f} | {target.mean():.4f}"
-        yield family, measured(before, ahead, target), measured(choice.calibration, ahead, target), told, rest
+        log_odds = choice.calibration.log_odds(ahead)
+        known_rate = sigmoid(log_odds + calibration_evidence(target, sigmoid(log_odds)).intercept)
+        yield Compared(
+            family=family,
+            auc=auc(target, ahead),
+            observed=float(target.mean()),
+            before=measured(before, ahead, target),
+            after=measured(choice.calibration, ahead, target),
+            method=f"{choice.report.method}, {choice.report.months or 'all'}",
+            known_rate=ece(target, known_rate),
+            chance=calibration_evidence(target, known_rate).chance,
+        )
 
 
 def cross_margins(data: TrainingData) -> dict[str, tuple[np.ndarray, np.ndarray]]:

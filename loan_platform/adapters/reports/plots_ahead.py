@@ -25,6 +25,8 @@ def calibration_ahead_plot(origins: Sequence[OriginReport]) -> bytes:
     low = np.array([row.rate_ratio.low for row in origins]) * predicted
     high = np.array([row.rate_ratio.high for row in origins]) * predicted
 
+    lowest, highest = float(min(low.min(), predicted.min())), float(max(high.max(), predicted.max()))
+
     def content(axes: "Axes") -> None:
         at, every = np.arange(len(origins)), -(-len(origins) // _MOST_LABELS)
         error = np.vstack([observed - low, high - observed]).clip(0)
@@ -32,7 +34,7 @@ def calibration_ahead_plot(origins: Sequence[OriginReport]) -> bytes:
         axes.errorbar(at, observed, error, fmt="o", color=BLUE, capsize=3, markersize=5, label=label)
         axes.plot(at, predicted, "D", color=RED, markersize=5, label="mean probability of default")
         axes.set_xticks(at[::every], [row.first for row in origins[::every]], rotation=45, ha="right")
-        axes.set(xlabel="First of the months ahead", ylim=(0, 1.25 * float(max(high.max(), predicted.max()))))
+        axes.set(xlabel="First of the months ahead", ylim=(0.85 * lowest, 1.15 * highest))
         format_percent(axes, "y")
         axes.legend(loc="upper center", ncols=2)
 
@@ -56,6 +58,6 @@ def ageing_plot(ages: Sequence[AgeReport]) -> bytes:
         axes.set_xticks(at, [f"{age.first} to {age.last}" for age in ages])
         axes.set(xlabel="Months since the end of the training loans", ylabel="AUC")
         axes.margins(x=0.08)
-        axes.set_ylim(min(*values, 0.5) - 0.02, max(values) + 0.05)
+        axes.set_ylim(min(values) - 0.02, max(values) + 0.02)
 
     return draw("AUC by age of the model", content)

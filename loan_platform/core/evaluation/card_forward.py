@@ -41,7 +41,7 @@ def _calibration(found: CalibrationReport, plot: str) -> Iterator[str]:
         yield "\n".join(["| candidate | mean ECE ahead |", "| --- | --- |", *rows])
     if found.origins:
         yield (
-            "Each row is fitted on the loans before its months. "
+            "Each origin is fitted on the loans before its months. "
             "The ratio is the default rate over the mean probability, with its 95 % interval."
         )
         if plot:
