@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bento.batch.jobs import OPEN, JobStore
@@ -27,9 +28,13 @@ class BatchWorker:
         store: of the jobs.
         max_bytes: of an input.
         days: after which a finished job is deleted.
+        withdrawn: whether the model was withdrawn, so that no job may go on.
     """
 
-    def __init__(self, portfolio: str, store: JobStore, max_bytes: int, days: int) -> None:
+    def __init__(
+        self, portfolio: str, store: JobStore, max_bytes: int, days: int, withdrawn: Callable[[], bool]
+    ) -> None:
+        self._withdrawn = withdrawn
         self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._poll_always, name="batches", daemon=True)
@@ -46,6 +51,8 @@ class BatchWorker:
                 if time.monotonic() - cleared > CLEAN_UP_SECONDS:
                     self._store.clear(self._days)
                     cleared = time.monotonic()
+                if self._withdrawn():
+                    self._store.withdraw()
                 self._start_process()
             except Exception as error:  # such as a full process table: keep polling for later jobs
                 log.error("batch jobs: %s at %s", type(error).__name__, places(error))

@@ -14,6 +14,7 @@ class ChampionRef(NamedTuple):
 
 
 class Withdrawn(NamedTuple):
-    """There is no champion, because the last one was withdrawn."""
+    """There is no champion, because the last one was withdrawn: its version, and a sentence with the reason."""
 
+    version: int
     reason: str
