@@ -188,9 +188,7 @@ class JobStore:
         for job in self.all():
             if job.status in OPEN:
                 continue
-            if (
-                job.finished or job.created
-            ) < before:  # a job may be ended before it starts
+            if (job.finished or job.created) < before:  # a job may be ended before it starts
                 self.delete(job)
             elif job.finished or not job.starts:  # its process may have been killed at the end
                 self.delete_inputs(job)

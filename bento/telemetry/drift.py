@@ -107,7 +107,7 @@ class OnlineDrift:
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """Whether the verdict is critical, rows of the window, and variables over their limit. None: nothing to compare.
+        """Whether the verdict is critical, rows, and variables over their limit. None: nothing to compare.
 
         Features over their limit that carry little of the model together make no verdict critical.
         """

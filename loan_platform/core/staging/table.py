@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loan_platform.core.book.constants import LATEST_BY, SOURCE_LOCATION, TARGET
+from loan_platform.core.book.constants import LATEST_BY, MAIN_TABLE, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.columns import Column, Layout, Target, plain_name
 from loan_platform.core.book.parts.contract_parts import SourceTable
@@ -80,8 +80,12 @@ class Table:
             source: one of its tables.
             needs_target: a file must have the columns that the target is computed from. Applications have none.
         """
+        columns = source.columns
+        if source.name == MAIN_TABLE:  # also where the key has other columns: a row without a loan is in no join
+            identified = {"required": True}
+            columns = tuple(c.model_copy(update=identified) if c.name == contract.entity_key else c for c in columns)
         return cls(
-            columns=source.columns,
+            columns=columns,
             key=source.key,
             event_date=source.as_of,
             target=None,

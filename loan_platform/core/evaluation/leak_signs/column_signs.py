@@ -22,6 +22,7 @@ from loan_platform.core.evaluation.leak_signs.cells import (
     value_cells,
 )
 from loan_platform.core.evaluation.level_rates import other_half_rates
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 SignKind = Literal["value", "absence", "pure_value", "rewritten", "after_default", "file_order", "made_from"]
 
@@ -61,8 +62,8 @@ def column_signs(values: pl.Series, target: ArrayLike, max_auc: float) -> tuple[
         ValueError: fewer than two loans of a class.
     """
     y = np.asarray(target, np.float64)
-    step = -(-len(values) // MAX_ROWS)
-    values, y = values.gather_every(step), y[::step]
+    rows = sampled_rows(len(values), MAX_ROWS)
+    values, y = values[rows], y[rows]
     found = (_rewritten(values, y), _absence(values, y), _pure(values, y), _value(values, y, max_auc))
     return tuple(sign for sign in found if sign is not None)
 
