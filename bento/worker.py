@@ -105,7 +105,8 @@ def _champion_of(settings: ServiceSettings, ledger: "Ledger") -> ChampionRef | W
         withdrawal = ledger.withdrawal(settings.portfolio)
         return Withdrawn(withdrawal.version, withdrawal.told) if withdrawal else None
     bundle = settings.models / champion.model_sha256 / "bundle"
-    return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(settings.portfolio))
+    challenger, withdrawn = ledger.challenger(settings.portfolio), ledger.withdrawn_versions(settings.portfolio)
+    return ChampionRef(champion.version, champion.model_sha256, bundle, challenger, withdrawn)
 
 
 def _find_champion(

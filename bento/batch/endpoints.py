@@ -129,12 +129,12 @@ class BatchEndpoints:
             total=total,
             columns=columns,
         )
-        if self._is_withdrawn():
-            await asyncio.to_thread(self.store.withdraw)
+        await asyncio.to_thread(self.store.withdraw, self._is_withdrawn)
         return job
 
-    def _is_withdrawn(self) -> bool:
-        return self._model.champions.withdrawn is not None
+    def _is_withdrawn(self, job: Job) -> bool:
+        champions = self._model.champions
+        return champions.withdrawn is not None or job.version in champions.withdrawn_versions
 
 
 def _media(request: Request) -> str:

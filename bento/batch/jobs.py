@@ -17,7 +17,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -137,10 +137,10 @@ class JobStore:
         else:
             self.delete(job)
 
-    def withdraw(self) -> None:
-        """Fail all open jobs, because their model may not answer any more. They end before their next piece."""
+    def withdraw(self, forbidden: Callable[[Job], bool]) -> None:
+        """Fail the open jobs whose model may not answer any more. They end before their next piece."""
         for job in self.all():
-            if job.status in OPEN:
+            if job.status in OPEN and forbidden(job):
                 with contextlib.suppress(FileNotFoundError):  # it may be deleted at the same time
                     (self.path(job.id) / WITHDRAWN).touch()
 

@@ -71,6 +71,7 @@ class Champions:
     Attributes:
         serving: the model in force, replaced in one assignment. None before there is one, and after its withdrawal.
         withdrawn: why there is none, after a withdrawal.
+        withdrawn_versions: earlier versions that may not answer any more, as batch jobs would let them.
         refusal: why the last candidate was rejected. None if it was not.
         swaps, refusals: their numbers since the start.
         challenger: the last version that the policy rejected since the champion was promoted.
@@ -85,6 +86,7 @@ class Champions:
     ) -> None:
         self.serving: Serving | None = None
         self.withdrawn: str | None = None
+        self.withdrawn_versions: frozenset[int] = frozenset()
         self.refusal: str | None = None
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
@@ -127,6 +129,7 @@ class Champions:
             self._withdraw(ref)
             return
         self.challenger = ref.challenger if ref else None
+        self.withdrawn_versions = ref.withdrawn_versions if ref else frozenset()
         if ref is None or self._is_serving(ref) or self._was_rejected(ref):
             return
         self._take(ref)

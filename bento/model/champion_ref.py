@@ -11,6 +11,7 @@ class ChampionRef(NamedTuple):
     sha256: str
     bundle: Path
     challenger: dict[str, Any] | None = None  # the last version that was rejected since it became champion
+    withdrawn_versions: frozenset[int] = frozenset()  # earlier ones, which may not answer any more
 
 
 class Withdrawn(NamedTuple):

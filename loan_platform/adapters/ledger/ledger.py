@@ -218,6 +218,15 @@ class Ledger:
         reason = str(json.loads(row.verdict).get("summary")).removeprefix("Withdrawn: ")
         return Withdrawal(row.version, f"version {row.version} was withdrawn: {reason}")
 
+    def withdrawn_versions(self, portfolio: str) -> frozenset[int]:
+        """Versions that were withdrawn, and not promoted again since."""
+        changes = promotions.c.action.in_(("promoted", "withdrawn"))
+        query = sa.select(promotions.c.version, promotions.c.action).where(promotions.c.portfolio == portfolio, changes)
+        with begin_read(self._engine) as connection:
+            rows = connection.execute(query.order_by(promotions.c.sequence)).all()
+        last = {row.version: row.action for row in rows}
+        return frozenset(version for version, action in last.items() if action == "withdrawn")
+
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
 

@@ -86,6 +86,8 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     with pytest.raises(StalePromotionError, match="champion is none, epoch 1"):
         ledger.promote("book", 3, "ccc", expected_epoch=0, **WHO)
     again = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
+    assert ledger.withdrawn_versions("book") == {1}
+    assert ledger.withdrawn_versions("other") == set()
     assert (ledger.champion("book"), ledger.withdrawal("book"), ledger.why_none("book")) == (again, None, None)
     rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
     assert rows == [
@@ -96,6 +98,8 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     ]
     assert not ledger.withdraw(first, actor="contract", run_id="run-4", reason="it is not the champion.")
     assert ledger.verify() == ledger.history()[-1].hash
+    ledger.promote("book", 1, "aaa", expected_epoch=2, **WHO)
+    assert ledger.withdrawn_versions("book") == set()
 
 
 def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:

@@ -88,14 +88,18 @@ def test_a_withdrawn_model_of_a_bento_answers_no_more(tmp_path: Path) -> None:
 def test_a_promotion_after_a_withdrawal_is_a_swap(tmp_path: Path) -> None:
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
     champion = ChampionRef(1, sha256, tmp_path / "lake" / "bundle", {"version": 2})
-    answers = [champion, Withdrawn(1, "version 1 was withdrawn."), champion._replace(version=3, challenger=None)]
+    answers = [
+        champion,
+        Withdrawn(1, "version 1 was withdrawn."),
+        champion._replace(version=3, challenger=None, withdrawn_versions=frozenset({1})),
+    ]
     champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
     champions.poll()
     assert (champions.swaps, champions.challenger) == (0, {"version": 2})
     champions.poll()
     assert (champions.swaps, champions.challenger) == (0, None)
     champions.poll()
-    assert (champions.swaps, champions.withdrawn) == (1, None)
+    assert (champions.swaps, champions.withdrawn, champions.withdrawn_versions) == (1, None, {1})
 
 
 def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
