@@ -1,5 +1,6 @@
 """Numbers of a Parquet file: the same values, missing values and categories as in CSV."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.columns import Column, Target
 from loan_platform.core.book.policies import Source
 from loan_platform.core.errors import SourceError
+from loan_platform.core.staging.number_spellings import number_spellings
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.ingest import ingest
 
@@ -95,6 +97,15 @@ def test_a_number_has_the_spelling_of_the_contract(tmp_path: Path) -> None:
     assert scores(tmp_path, compared, score=WHOLE) == [("9999", 1), ("1.0", 0), (None, None)]
     codes = book(sql="CASE WHEN score IN ('9999', '9999.0') THEN 'code' WHEN score = '01' THEN '1' END")
     assert scores(tmp_path, codes, score=WHOLE) == [("code", 1), (None, 0), (None, None)]
+
+
+def test_a_join_and_a_decimal_comma_have_spellings_too() -> None:
+    code = Column(name="code", type="text", sql='"Code"', description="Code.")
+    comma = Column(name="rate", type="number", decimal=",", sql="nullif(rate, '99,50')", description="Rate.")
+    join = "WITH a AS (SELECT * FROM loans WHERE code = '1.0') SELECT a.* FROM a JOIN people ON a.code IN ('2', '2.0')"
+    table = replace(Table.from_contract(BOOK), columns=(code, comma), target=None, read_by=(join, "code = '3.00'"))
+    assert number_spellings("f", "code", table, [code]) == {"1": "1.0", "3": "3.00"}
+    assert number_spellings("f", "rate", table, [comma]) == {"99.5": "99,50"}
 
 
 def test_two_spellings_of_one_number_are_refused(tmp_path: Path) -> None:
