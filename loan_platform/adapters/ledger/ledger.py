@@ -51,6 +51,14 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Withdrawal:
+    """The version that was withdrawn, and a sentence that says so with the reason."""
+
+    version: int
+    told: str
+
+
+@dataclass(frozen=True)
 class Decision:
     """One row of the ledger. `epoch` of a rejection or withdrawal is the number of promotions so far."""
 
@@ -190,19 +198,34 @@ class Ledger:
 
     def why_none(self, portfolio: str) -> str | None:
         """Why a portfolio has no champion: the last withdrawal, and the last rejection since; None without either."""
-        rows: dict[str, Decision] = {}
-        for row in self.history(portfolio):
-            rows = {**(rows if row.action == "rejected" else {}), row.action: row}
-        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows.values()]
-        return " ".join(told) or None
+        table = promotions.c
+        own = sa.select(table.action, table.version, table.verdict).where(table.portfolio == portfolio)
+        last = sa.select(sa.func.max(table.sequence)).where(table.portfolio == portfolio, table.action == "promoted")
+        since = own.where(table.sequence > sa.func.coalesce(last.scalar_subquery(), 0)).order_by(table.sequence)
+        told: dict[str, str] = {}
+        with begin_read(self._engine) as connection:
+            for action, version, verdict in connection.execute(since):
+                why = f"version {version}: {json.loads(verdict).get('summary')}"
+                told = {**(told if action == "rejected" else {}), action: why}
+        return " ".join(told.values()) or None
 
-    def withdrawal(self, portfolio: str) -> str | None:
-        """Which version was withdrawn since the last promotion, and why; None where none was."""
-        rows = [row for row in self.history(portfolio) if row.action in ("promoted", "withdrawn")]
-        if not rows or rows[-1].action == "promoted":
+    def withdrawal(self, portfolio: str) -> Withdrawal | None:
+        """The withdrawal since the last promotion; None where there was none."""
+        with begin_read(self._engine) as connection:
+            row = _last_change(connection, portfolio)
+        if row is None or row.action == "promoted":
             return None
-        reason = str(json.loads(rows[-1].verdict).get("summary")).removeprefix("Withdrawn: ")
-        return f"version {rows[-1].version} was withdrawn: {reason}"
+        reason = str(json.loads(row.verdict).get("summary")).removeprefix("Withdrawn: ")
+        return Withdrawal(row.version, f"version {row.version} was withdrawn: {reason}")
+
+    def withdrawn_versions(self, portfolio: str) -> frozenset[int]:
+        """Versions that were withdrawn, and not promoted again since."""
+        changes = promotions.c.action.in_(("promoted", "withdrawn"))
+        query = sa.select(promotions.c.version, promotions.c.action).where(promotions.c.portfolio == portfolio, changes)
+        with begin_read(self._engine) as connection:
+            rows = connection.execute(query.order_by(promotions.c.sequence)).all()
+        last = {row.version: row.action for row in rows}
+        return frozenset(version for version, action in last.items() if action == "withdrawn")
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
@@ -263,15 +286,16 @@ class Ledger:
         return Decision(**row)
 
 
+def _last_change(connection: sa.Connection, portfolio: str) -> sa.Row[Any] | None:
+    """The last promotion or withdrawal."""
+    changes = promotions.c.action.in_(("promoted", "withdrawn"))
+    newest = sa.select(promotions).where(promotions.c.portfolio == portfolio, changes)
+    order = (promotions.c.epoch.desc(), promotions.c.sequence.desc())
+    return connection.execute(newest.order_by(*order).limit(1)).first()
+
+
 def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
-    table = promotions.c
-    query = (
-        sa.select(table.portfolio, table.epoch, table.version, table.model_sha256, table.action)
-        .where(table.portfolio == portfolio, table.action.in_(("promoted", "withdrawn")))
-        .order_by(table.epoch.desc(), table.sequence.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
+    row = _last_change(connection, portfolio)
     if row is None or row.action == "withdrawn":
         return None
     return Champion(row.portfolio, row.epoch, row.version, row.model_sha256)

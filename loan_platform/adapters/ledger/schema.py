@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 
 from loan_platform.core.errors import ExplainedError
 
@@ -35,7 +35,7 @@ promotions = sa.Table(
     sa.CheckConstraint(ACTIONS, name="known_action"),
 )
 # The database itself rejects a second champion of one epoch.
-sa.Index(
+_ONE_CHAMPION = sa.Index(
     "one_champion_per_epoch",
     promotions.c.portfolio,
     promotions.c.epoch,
@@ -58,7 +58,14 @@ _APPEND_ONLY = {
         "EXECUTE FUNCTION promotions_append_only()",
     ],
 }
-_UNKNOWN_TABLE = ("no such table", "UndefinedTable")
+_UNAVAILABLE = (OperationalError, DatabaseError, InternalError, InterfaceError)
+_REMEDIES = {
+    ("no such table", "UndefinedTable"): "Run `loan-platform init`, which creates it",
+    ("is locked", "LockNotAvailable", "QueryCanceled"): "Another process writes to it. Run this again when it is done",
+    ("readonly", "read-only"): "Use a database, file and folder that this user may write to",
+    ("not a database", "malformed"): "The file is damaged or no database. Restore it from a backup",
+    ("is full", "I/O error", "DiskFull"): "Check the disk of the database",
+}
 _SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database uses as a lock
 
 
@@ -97,7 +104,8 @@ def is_current(engine: sa.Engine) -> bool:
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").is_file():
         return False
     with begin_read(engine) as connection:
-        return sa.inspect(connection).has_table(promotions.name) and _knows_withdrawals(connection)
+        known = sa.inspect(connection).has_table(promotions.name) and _knows_withdrawals(connection)
+        return known and _is_guarded(connection)
 
 
 def create_schema(engine: sa.Engine) -> None:
@@ -142,14 +150,14 @@ def begin_write(engine: sa.Engine) -> Iterator[sa.Connection]:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         reason = " ".join(str(error.orig).split())
-        absent = any(text in f"{type(error.orig).__name__} {reason}" for text in _UNKNOWN_TABLE)
-        if not absent and type(error) not in (OperationalError, DatabaseError):
-            raise  # a row that the database refuses, or a defect
-        remedy = (
-            "Run `loan-platform init`, which creates it" if absent else "Start its database, or correct LOAN_LEDGER_URL"
-        )
+        told = f"{type(error.orig).__name__} {reason}"
+        remedy = next((remedy for texts, remedy in _REMEDIES.items() if any(text in told for text in texts)), None)
+        if remedy is None:
+            if type(error) not in _UNAVAILABLE:
+                raise  # a row that the database refuses, or a defect
+            remedy = "Start its database, or correct LOAN_LEDGER_URL"
         raise LedgerUnavailableError(f"The promotion ledger cannot be used ({reason}). {remedy}.") from error
 
 
@@ -164,8 +172,21 @@ def _create(connection: sa.Connection) -> None:
         metadata.create_all(connection)
     elif not _knows_withdrawals(connection):
         _allow_withdrawals(connection)
+    _ONE_CHAMPION.create(connection, checkfirst=True)
     for statement in _APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
+
+
+def _is_guarded(connection: sa.Connection) -> bool:
+    """Whether index and append-only triggers are there. A table that was restored alone has neither."""
+    if connection.dialect.name == "postgresql":
+        query = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{promotions.name}'::regclass AND tgenabled <> 'D'"
+        triggers = {"promotions_append_only"}
+    else:
+        query = f"SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{promotions.name}'"
+        triggers = {"promotions_no_update", "promotions_no_delete"}
+    indexes = {index["name"] for index in sa.inspect(connection).get_indexes(promotions.name)}
+    return _ONE_CHAMPION.name in indexes and triggers <= {*connection.exec_driver_sql(query).scalars()}
 
 
 def _knows_withdrawals(connection: sa.Connection) -> bool:
@@ -180,7 +201,7 @@ def _allow_withdrawals(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT known_action")
         connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT known_action CHECK ({ACTIONS})")
         return
-    connection.exec_driver_sql("DROP INDEX one_champion_per_epoch")
+    connection.exec_driver_sql(f"DROP INDEX IF EXISTS {_ONE_CHAMPION.name}")
     connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {name}_before")
     metadata.create_all(connection)
     columns = ", ".join(column.name for column in promotions.columns)

@@ -25,6 +25,7 @@ from loan_platform.core.scoring.policy_change import changed_answers, restated_p
 if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.ledger import Champion, Ledger
 
+CUT_OFFS_STAY = "The cut-offs stay: a model of an earlier release has no loans to derive them from. Train again."
 NOTHING_TO_APPLY = "The champion answers by the present policies."
 CALIBRATION_LOANS = "calibration_loans"
 
@@ -38,11 +39,15 @@ class PolicyConfig(dg.Config):
 
 @dataclass(frozen=True)
 class PolicyVersion:
-    """The champion as it is, and with the present policies."""
+    """The champion as it is, and with the present policies.
+
+    `cut_offs_stay`: they were to be derived, and nothing is left that they can be derived from.
+    """
 
     champion: "Champion"
     before: StoredModel
     after: StoredModel
+    cut_offs_stay: bool = False
 
     @property
     def changed(self) -> list[str]:
@@ -111,7 +116,7 @@ def _policy_version(book: Portfolio, models: ModelStore, ledger: "Ledger") -> Po
     loans = trained.frame(CALIBRATION_LOANS) if trained.has_frame(CALIBRATION_LOANS) else None
     stated, profit = restated_policy(book.decision, book.scorecard, policy, before.training().profit, loans)
     after = before if stated == policy else models.with_policy(trained, stated, profit)
-    return PolicyVersion(champion, before, after)
+    return PolicyVersion(champion, before, after, loans is None and book.decision.approve_below is None)
 
 
 def _register(book: Portfolio, mlflow: MlflowResource, found: PolicyVersion) -> int:
@@ -137,7 +142,7 @@ def _report(found: PolicyVersion, version: int, config: PolicyConfig) -> PolicyR
     changed = found.changed
     return PolicyReport(
         summary=f"Policies applied to version {found.champion.version}, which is version {version} now. Changed: "
-        f"{', '.join(changed)}. {effect.sentence}",
+        f"{', '.join(changed)}. {effect.sentence}{f' {CUT_OFFS_STAY}' if found.cut_offs_stay else ''}",
         decided_by=config.decided_by,
         why=config.why,
         changed=tuple(changed),
@@ -177,6 +182,8 @@ def _metadata(found: PolicyVersion, summary: str, report: PolicyReport | None = 
         "approve_below": rule.decision.approve_below,
         "decline_from": rule.decision.decline_from,
     }
+    if found.cut_offs_stay:
+        stated["cut_offs"] = CUT_OFFS_STAY
     return stated | ({"test_loans": dg.MarkdownMetadataValue(_table(report.effect))} if report else {})
 
 

@@ -54,10 +54,11 @@ class AllowedChampion:
         while (champion := ledger.champion(name)) and (reason := self._why(champion)):
             if ledger.withdraw(champion, actor="contract", run_id=self.run_id, reason=reason):
                 break  # otherwise another run replaced it: look at the present one
-        told = ledger.withdrawal(name)
-        if told is not None:
-            self._tell(ledger, told)
-        return told
+        withdrawal = ledger.withdrawal(name)
+        if withdrawal is None:
+            return None
+        self._tell(ledger, withdrawal.told)
+        return withdrawal.told
 
     def _why(self, champion: "Champion") -> str | None:
         return why_withdraw(self.book, self.lake.models(self.book), champion)

@@ -12,7 +12,7 @@ from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.assets.training.evaluate_model import evaluate_model
-from loan_platform.assets.training.evaluation_plots import evaluation_plots
+from loan_platform.assets.training.evaluation_plots import card_plots, evaluation_plots
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.model_card import model_card
@@ -115,7 +115,7 @@ def _model_card(book: Portfolio) -> dg.AssetsDefinition:
         """The model's page for risk and compliance: data, choice, metrics, inputs with their reasons, and limits."""
         bundle, files = lake.models(book).newest().bundle(), reports.open()
         found = files.read(book.name, f"evaluation/{bundle.sha256}.json", Evaluation)
-        page = model_card(book, bundle.model, found)
+        page = model_card(book, bundle.model, found, card_plots(found))
         path = files.write(book.name, "model_card.md", page)
         return dg.MaterializeResult(
             metadata={"card": dg.MarkdownMetadataValue(page), "path": dg.PathMetadataValue(str(path))}

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
-from loan_platform.adapters.ledger.schema import LedgerUnavailableError, promotions
+from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError, Withdrawal
+from loan_platform.adapters.ledger.schema import LedgerUnavailableError, begin_write, open_engine, promotions
 from loan_platform_tests.support.processes.crashes import start
 from loan_platform_tests.support.processes.postgres import postgres
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
@@ -80,13 +80,15 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     assert ledger.withdraw(first, actor="contract", run_id="run-2", reason="the champion reads term.")
     assert not ledger.withdraw(first, actor="contract", run_id="run-2", reason="once is enough.")
     assert (ledger.champion("book"), ledger.epoch("book")) == (None, 1)
-    assert ledger.withdrawal("book") == "version 1 was withdrawn: the champion reads term."
+    assert ledger.withdrawal("book") == Withdrawal(1, "version 1 was withdrawn: the champion reads term.")
     ledger.reject("book", 2, "bbb", actor="policy", run_id="run-3", verdict={"summary": "Rejected: ECE."})
     assert ledger.why_none("book") == "version 1: Withdrawn: the champion reads term. version 2: Rejected: ECE."
     with pytest.raises(StalePromotionError, match="champion is none, epoch 1"):
         ledger.promote("book", 3, "ccc", expected_epoch=0, **WHO)
     again = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
-    assert (ledger.champion("book"), ledger.withdrawal("book")) == (again, None)
+    assert ledger.withdrawn_versions("book") == {1}
+    assert ledger.withdrawn_versions("other") == set()
+    assert (ledger.champion("book"), ledger.withdrawal("book"), ledger.why_none("book")) == (again, None, None)
     rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
     assert rows == [
         (1, 1, None, "promoted"),
@@ -96,6 +98,8 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     ]
     assert not ledger.withdraw(first, actor="contract", run_id="run-4", reason="it is not the champion.")
     assert ledger.verify() == ledger.history()[-1].hash
+    ledger.promote("book", 1, "aaa", expected_epoch=2, **WHO)
+    assert ledger.withdrawn_versions("book") == set()
 
 
 def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:
@@ -115,6 +119,48 @@ def test_a_database_without_a_ledger_says_how_to_make_one(url: str) -> None:
     with pytest.raises(LedgerUnavailableError, match="loan-platform init"):
         Ledger(url).champion("book")
     assert not Ledger(url).is_current()
+
+
+def test_a_ledger_without_its_guards_is_not_complete(ledger: Ledger, url: str) -> None:
+    ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    engine = sa.create_engine(url)
+    sqlite = url.startswith("sqlite")
+    triggers = ["promotions_no_update", "promotions_no_delete"] if sqlite else ["promotions_append_only"]
+    drops = [f"DROP TRIGGER {name}{'' if sqlite else ' ON promotions'}" for name in triggers]
+    for drop in (*drops, "DROP INDEX one_champion_per_epoch"):
+        with engine.begin() as connection:
+            connection.execute(sa.text(drop))
+        assert not ledger.is_current()
+        ledger.create()
+        assert ledger.is_current()
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM promotions"))
+    engine.dispose()
+
+
+def test_an_error_of_the_database_has_its_own_remedy(tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerUnavailableError, match="Restore it from a backup"):
+        Ledger(f"sqlite:///{tmp_path}/none.db").is_current()
+    Ledger(f"sqlite:///{tmp_path}/ledger.db").create()
+    read_only = Ledger(f"sqlite:///file:{tmp_path}/ledger.db?mode=ro&uri=true")
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        read_only.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    waits_short = Ledger(f"sqlite:///{tmp_path}/ledger.db?timeout=0")
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailableError, match="Another process writes to it"):
+            waits_short.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+
+
+def test_a_read_only_postgres_is_told(postgres_url: str) -> None:
+    def write() -> None:
+        with begin_write(open_engine(postgres_url)) as connection:
+            connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+            connection.execute(sa.text("CREATE TABLE read_only (x INT)"))
+
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        write()
 
 
 def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
