@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loan_platform.adapters.ledger.ledger import Champion, Ledger
+from loan_platform.adapters.ledger.entries import Champion
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.tracking.model_format import FORMAT_TAG, MODEL_FORMAT, require_format
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.errors import ExplainedError
