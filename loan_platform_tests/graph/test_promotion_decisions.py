@@ -298,9 +298,9 @@ def test_each_decision_has_its_record_and_its_reason(tmp_path: Path, monkeypatch
         assert report(settings)["summary"] == "Promoted: all 9 rules passed."
         last = ledger.history()[-3:]
         assert [(row.action, row.version, row.epoch) for row in last] == [
-            ("withdrawn", 2, 2),
-            ("rejected", 3, 2),
-            ("promoted", 4, 3),
+            ("withdrawn", 2, 3),
+            ("rejected", 3, 3),
+            ("promoted", 4, 4),
         ]
         assert json.loads(last[0].verdict)["summary"] == f"Withdrawn: the champion reads {why}"
         assert ledger.verify() == last[2].hash

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from loan_platform.adapters.ledger.connections import LedgerUnavailableError, remedy_of
@@ -191,12 +192,12 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
     def small(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA max_page_count=2")  # stands for a full disk: SQLite gives the same error
 
-    sa.event.listen(sa.Engine, "connect", small)
+    event.listen(sa.Engine, "connect", small)
     try:
         with pytest.raises(DiskFullError, match=rf"{tmp_path}/ledger.db was not written: no space left on its disk"):
             Ledger(f"sqlite:///{tmp_path}/ledger.db").create()
     finally:
-        sa.event.remove(sa.Engine, "connect", small)
+        event.remove(sa.Engine, "connect", small)
 
 
 def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
