@@ -22,12 +22,14 @@ _LOCK_SECONDS = 60
 _REMEDIES = (
     ("no such table|UndefinedTable", "Run `loan-platform init`, which creates it"),
     ("database or disk is full|no space left|could not extend", "Free some space on its disk, and run again"),
-    ("is locked|lock timeout|LockNotAvailable", "Another process writes to it, such as a backup. Run again after it"),
     (
-        "readonly|read-only|permission denied|unable to open",
-        "Give this user the rights to it and to its folder, or correct LOAN_LEDGER_URL",
+        "is locked|lock timeout|LockNotAvailable|QueryCanceled",
+        "Another process writes to it, such as a backup. Run this again when it is done",
     ),
-    ("malformed|not a database|disk I/O", "Restore its backup, or correct LOAN_LEDGER_URL"),
+    ("readonly|read-only|permission denied", "Use a database, file and folder that this user may write to"),
+    ("unable to open", "Give this user the rights to its folder, or correct LOAN_LEDGER_URL"),
+    ("malformed|not a database", "The file is damaged or no database. Restore it from a backup"),
+    ("I/O error", "Check the disk of the database"),
     (
         "no such column|no column named|UndefinedColumn",
         "Its table is that of something else: restore the ledger's backup, or correct LOAN_LEDGER_URL",

@@ -35,6 +35,14 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Withdrawal:
+    """The version that was withdrawn, and a sentence that says so with the reason."""
+
+    version: int
+    told: str
+
+
+@dataclass(frozen=True)
 class Decision:
     """One row of the ledger.
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from loan_platform.adapters.ledger.connections import begin_read, begin_write, exclusively, lock_for_append, open_engine
-from loan_platform.adapters.ledger.entries import Champion, Decision, Standing
+from loan_platform.adapters.ledger.entries import Champion, Decision, Standing, Withdrawal
 from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_problem, row_hash
 from loan_platform.adapters.ledger.schema import create_schema, is_current, promotions
 from loan_platform.core.errors import ExplainedError
@@ -167,19 +167,34 @@ class Ledger:
 
     def why_none(self, portfolio: str) -> str | None:
         """Why a portfolio has no champion: the last withdrawal, and the last rejection since; None without either."""
-        rows: dict[str, Decision] = {}
-        for row in self.history(portfolio):
-            rows = {**(rows if row.action == "rejected" else {}), row.action: row}
-        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows.values()]
-        return " ".join(told) or None
+        table = promotions.c
+        own = sa.select(table.action, table.version, table.verdict).where(table.portfolio == portfolio)
+        last = sa.select(sa.func.max(table.sequence)).where(table.portfolio == portfolio, table.action == "promoted")
+        since = own.where(table.sequence > sa.func.coalesce(last.scalar_subquery(), 0)).order_by(table.sequence)
+        told: dict[str, str] = {}
+        with begin_read(self._engine) as connection:
+            for action, version, verdict in connection.execute(since):
+                why = f"version {version}: {json.loads(verdict).get('summary')}"
+                told = {**(told if action == "rejected" else {}), action: why}
+        return " ".join(told.values()) or None
 
-    def withdrawal(self, portfolio: str) -> str | None:
-        """Which version was withdrawn since the last promotion, and why; None where none was."""
-        rows = [row for row in self.history(portfolio) if row.action in ("promoted", "withdrawn")]
-        if not rows or rows[-1].action == "promoted":
+    def withdrawal(self, portfolio: str) -> Withdrawal | None:
+        """The withdrawal since the last promotion; None where there was none."""
+        with begin_read(self._engine) as connection:
+            row = _last_change(connection, portfolio)
+        if row is None or row.action == "promoted":
             return None
-        reason = str(json.loads(rows[-1].verdict).get("summary")).removeprefix("Withdrawn: ")
-        return f"version {rows[-1].version} was withdrawn: {reason}"
+        reason = str(json.loads(row.verdict).get("summary")).removeprefix("Withdrawn: ")
+        return Withdrawal(row.version, f"version {row.version} was withdrawn: {reason}")
+
+    def withdrawn_versions(self, portfolio: str) -> frozenset[int]:
+        """Versions that were withdrawn, and not promoted again since."""
+        changes = promotions.c.action.in_(("promoted", "withdrawn"))
+        query = sa.select(promotions.c.version, promotions.c.action).where(promotions.c.portfolio == portfolio, changes)
+        with begin_read(self._engine) as connection:
+            rows = connection.execute(query.order_by(promotions.c.sequence)).all()
+        last = {row.version: row.action for row in rows}
+        return frozenset(version for version, action in last.items() if action == "withdrawn")
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
@@ -240,12 +255,17 @@ class Ledger:
         return Decision(**row)
 
 
+def _last_change(connection: sa.Connection, portfolio: str) -> sa.Row[Any] | None:
+    """The last promotion or withdrawal."""
+    changes = promotions.c.action.in_(("promoted", "withdrawn"))
+    newest = sa.select(promotions).where(promotions.c.portfolio == portfolio, changes)
+    order = (promotions.c.epoch.desc(), promotions.c.sequence.desc())
+    return connection.execute(newest.order_by(*order).limit(1)).first()
+
+
 def _standing(connection: sa.Connection, portfolio: str) -> Standing:
-    """Both from one row, the last change of the champion."""
-    table = promotions.c
-    changes = (table.portfolio == portfolio, table.action.in_(("promoted", "withdrawn")))
-    query = sa.select(promotions).where(*changes).order_by(table.epoch.desc(), table.sequence.desc()).limit(1)
-    row = connection.execute(query).first()
+    """Both from one row."""
+    row = _last_change(connection, portfolio)
     if row is None:
         return Standing(0, None)
     promoted = row.action == "promoted"

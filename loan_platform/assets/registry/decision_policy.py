@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from loan_platform.adapters.reports.card_plots import card_plots
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.assets.registry.ledger_mirror import card_name
 from loan_platform.assets.registry.withdrawal import AllowedChampion
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # imports SQLAlchemy
     from loan_platform.adapters.ledger.entries import Champion
     from loan_platform.adapters.ledger.ledger import Ledger
 
+CUT_OFFS_STAY = "The cut-offs stay: a model of an earlier release has no loans to derive them from. Train again."
 NOTHING_TO_APPLY = "The champion answers by the present policies."
 CALIBRATION_LOANS = "calibration_loans"
 
@@ -41,11 +43,15 @@ class PolicyConfig(dg.Config):
 
 @dataclass(frozen=True)
 class PolicyVersion:
-    """The champion as it is, and with the present policies."""
+    """The champion as it is, and with the present policies.
+
+    `cut_offs_stay`: they were to be derived, and nothing is left that they can be derived from.
+    """
 
     champion: "Champion"
     before: StoredModel
     after: StoredModel
+    cut_offs_stay: bool = False
 
     @property
     def changed(self) -> list[str]:
@@ -109,7 +115,7 @@ def _policy_version(book: Portfolio, models: ModelStore, champion: "Champion") -
     loans = trained.frame(CALIBRATION_LOANS) if trained.has_frame(CALIBRATION_LOANS) else None
     stated, profit = restated_policy(book.decision, book.scorecard, policy, before.training().profit, loans)
     after = before if stated == policy else models.with_policy(trained, stated, profit)
-    return PolicyVersion(champion, before, after)
+    return PolicyVersion(champion, before, after, loans is None and book.decision.approve_below is None)
 
 
 def _register(book: Portfolio, mlflow: MlflowResource, found: PolicyVersion, dagster_run: str) -> int:
@@ -153,7 +159,7 @@ def _report(found: PolicyVersion, version: int, config: PolicyConfig) -> PolicyR
     changed = found.changed
     return PolicyReport(
         summary=f"Policies applied to version {found.champion.version}, which is version {version} now. Changed: "
-        f"{', '.join(changed)}. {effect.sentence}",
+        f"{', '.join(changed)}. {effect.sentence}{f' {CUT_OFFS_STAY}' if found.cut_offs_stay else ''}",
         decided_by=config.decided_by,
         why=config.why,
         changed=tuple(changed),
@@ -180,7 +186,7 @@ def _write_evidence(book: Portfolio, reports: ReportsResource, found: PolicyVers
     changed = {"sha256": after.sha256, "decisions": decisions, "approved": approved}
     evaluation = evaluation.model_copy(update=changed)
     files.write(book.name, f"evaluation/{after.sha256}.json", evaluation)
-    files.write(book.name, card_name(after.sha256), model_card(book, scoring, evaluation))
+    files.write(book.name, card_name(after.sha256), model_card(book, scoring, evaluation, card_plots(evaluation)))
 
 
 def _metadata(found: PolicyVersion, summary: str, report: PolicyReport | None = None) -> dict[str, Any]:
@@ -193,6 +199,8 @@ def _metadata(found: PolicyVersion, summary: str, report: PolicyReport | None = 
         "approve_below": rule.decision.approve_below,
         "decline_from": rule.decision.decline_from,
     }
+    if found.cut_offs_stay:
+        stated["cut_offs"] = CUT_OFFS_STAY
     return stated | ({"test_loans": dg.MarkdownMetadataValue(_table(report.effect))} if report else {})
 
 

@@ -14,7 +14,7 @@ from loan_platform.core.evaluation.promotion import withdrawn_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 
 if TYPE_CHECKING:  # import SQLAlchemy and MLflow
-    from loan_platform.adapters.ledger.entries import Champion, Decision
+    from loan_platform.adapters.ledger.entries import Champion, Decision, Withdrawal
     from loan_platform.adapters.tracking.registry import Registry
 
 REPORT, POLICY, CARD = "promotion.json", "policy.json", "champion_card.md"
@@ -64,15 +64,15 @@ class LedgerMirror:
         if registry.version(champion.portfolio, champion.version).tags.get("verdict") != why:
             registry.tag(champion.portfolio, champion.version, {"verdict": why})
 
-    def _reports(self, rows: "Sequence[Decision]", withdrawn: str | None) -> None:
+    def _reports(self, rows: "Sequence[Decision]", withdrawal: "Withdrawal | None") -> None:
         last = [row for row in rows if row.action != "rejected"][-1:]
         changes = [(row.model_sha256, found) for row in rows if (found := _policy(row))]
         self._keep(POLICY, _text(changes[-1][1]) if changes else None)
         for sha256, found in dict(changes).items():
             self._keep(policy_name(sha256), _text(found))
         self._keep(CARD, self._card(last[0].model_sha256) if last and last[0].action == "promoted" else None)
-        if withdrawn is not None:
-            self._tell(withdrawn)
+        if withdrawal is not None:
+            self._tell(withdrawal.told)
 
     def _card(self, sha256: str) -> str | None:
         card = self.reports.open().path(self.book.name, card_name(sha256))

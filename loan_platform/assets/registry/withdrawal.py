@@ -85,6 +85,8 @@ class AllowedChampion:
                 return Judged(standing.epoch, standing.champion)
             # Where another run replaced it meanwhile, nothing is recorded, and the present one is looked at.
             ledger.withdraw(standing.champion, actor="contract", run_id=self.run_id, reason=reason)
-        if withdrawn := ledger.withdrawal(name):
-            self.mirror.reconcile()
-        return Judged(standing.epoch, None, withdrawn)
+        withdrawal = ledger.withdrawal(name)
+        if withdrawal is None:
+            return Judged(standing.epoch, None)
+        self.mirror.reconcile()
+        return Judged(standing.epoch, None, withdrawal.told)

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from loan_platform.adapters.reports.card_plots import card_plots
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.assets.registry.ledger_mirror import card_name
 from loan_platform.assets.resources.lake import LakeResource
@@ -119,7 +120,7 @@ def _model_card(book: Portfolio) -> dg.AssetsDefinition:
         """
         bundle, files = lake.models(book).newest().bundle(), reports.open()
         found = files.read(book.name, f"evaluation/{bundle.sha256}.json", Evaluation)
-        page = model_card(book, bundle.model, found)
+        page = model_card(book, bundle.model, found, card_plots(found))
         files.write(book.name, card_name(bundle.sha256), page)
         path = files.write(book.name, "model_card.md", page)
         return dg.MaterializeResult(

@@ -9,6 +9,7 @@ import polars as pl
 
 POOL = 200  # loans; the share of fewer is noise: one open loan of eight is 12 %
 MOST_NAMED = 6
+MAX_WHOLE = 1e15  # larger numbers are written as they are
 
 
 class Month(NamedTuple):
@@ -27,11 +28,13 @@ class MaturedMonths:
         months: their first days.
         ended_by: the month from which on loans are still open; None: there is none.
         gaps: months before it that have too many open loans.
+        small_gaps: first days of those that have few enough together with their neighbours, up to `POOL` loans.
     """
 
     months: tuple[date, ...]
     ended_by: Month | None
     gaps: tuple[Month, ...]
+    small_gaps: tuple[date, ...]
 
     @property
     def why(self) -> str:
@@ -70,6 +73,7 @@ def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -
         months=tuple(month.first_day for month, out in zip(months[:end], immature, strict=False) if not out),
         ended_by=months[end] if end < len(months) else None,
         gaps=tuple(month for month, out in zip(months[:end], immature, strict=False) if out),
+        small_gaps=tuple(months[at].first_day for at in range(end) if immature[at] and pooled[at]),
     )
 
 
@@ -87,31 +91,52 @@ class MatureLoans(NamedTuple):
     why: str
 
 
-def mature_loans(vintage: pl.Series, target: pl.Series, min_resolved: float, kind: pl.Series | None) -> MatureLoans:
+def mature_loans(
+    vintage: pl.Series,
+    target: pl.Series,
+    min_resolved: float,
+    kind: pl.Series | None = None,
+    *,
+    with_small_gaps: bool = False,
+) -> MatureLoans:
     """The loans of mature months, judged for each kind of loan by itself.
 
     Loans of 60 months resolve later than those of 36. In a month of which nearly all short loans are known, the known
-    long ones are mostly defaults. So a long loan counts from months that are mature among long loans.
+    long ones are mostly defaults. So a long loan counts from months that are mature among long loans. Training and the
+    performance report ask this function alone.
 
     Args:
         vintage: as for `matured_months`.
         target: as for `matured_months`.
         min_resolved: as for `matured_months`.
-        kind: of each loan, such as its term; None: all loans are of one kind.
+        kind: of each loan, as `kind_text` gives it; None: all loans are of one kind.
+        with_small_gaps: small months with too many open loans count where they are mature with their neighbours.
+            Training leaves them out. The performance report takes them, because its newest loans are few.
     """
-    if kind is None:
-        found = matured_months(vintage, target, min_resolved)
-        return MatureLoans(found.months, vintage.is_in(found.months), found.why)
-    text = kind.cast(pl.String).fill_null("missing")
     is_mature = pl.repeat(False, len(vintage), eager=True)
     months, told = set[date](), list[str]()
-    for value in text.unique().sort():
-        of_kind = text == value
+    for value in [None] if kind is None else kind.unique().sort():
+        of_kind = pl.repeat(True, len(vintage), eager=True) if kind is None else kind == value
         found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
-        is_mature |= of_kind & vintage.is_in(found.months)
-        months |= set(found.months)
-        told += [f"{kind.name} {value}{found.why}"] if found.why else []
+        counted = found.months + (found.small_gaps if with_small_gaps else ())
+        is_mature |= of_kind & vintage.is_in(counted).fill_null(False)
+        months |= set(counted)
+        told += [found.why if value is None else f"{value}{found.why}"] if found.why else []
+    if kind is None:
+        return MatureLoans(tuple(sorted(months)), is_mature, "".join(told))
     return MatureLoans(tuple(sorted(months)), is_mature, f" ({'; '.join(told)})" if told else "")
+
+
+def kind_text(values: pl.Series) -> pl.Series:
+    """The kind of each loan in words, such as `term 36`. A missing value is a kind of its own.
+
+    Args:
+        values: of the feature `split.mature_by`.
+    """
+    stated = values.drop_nulls()
+    whole = values.dtype.is_float() and bool(((stated.round() == stated) & (stated.abs() < MAX_WHOLE)).all())
+    text = (values.cast(pl.Int64) if whole else values).cast(pl.String).fill_null("missing")
+    return (f"{values.name} " + text).alias(values.name)
 
 
 def pooled_share(months: Sequence[Month], at: int) -> float:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
-from loan_platform.adapters.ledger.connections import LedgerUnavailableError, remedy_of
-from loan_platform.adapters.ledger.entries import Standing
+from loan_platform.adapters.ledger.connections import LedgerUnavailableError, begin_write, open_engine, remedy_of
+from loan_platform.adapters.ledger.entries import Standing, Withdrawal
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
 from loan_platform.adapters.ledger.schema import promotions
 from loan_platform.adapters.storage.atomic_files import DiskFullError
@@ -84,7 +84,7 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     assert ledger.withdraw(first, actor="contract", run_id="run-2", reason="the champion reads term.")
     assert not ledger.withdraw(first, actor="contract", run_id="run-2", reason="once is enough.")
     assert ledger.standing("book") == Standing(2, None)
-    assert ledger.withdrawal("book") == "version 1 was withdrawn: the champion reads term."
+    assert ledger.withdrawal("book") == Withdrawal(1, "version 1 was withdrawn: the champion reads term.")
     ledger.reject("book", 2, "bbb", actor="policy", run_id="run-3", verdict={"summary": "Rejected: ECE."})
     assert ledger.why_none("book") == "version 1: Withdrawn: the champion reads term. version 2: Rejected: ECE."
     with pytest.raises(StalePromotionError, match=r"champion is none, epoch 2. Materialize decision_policy again"):
@@ -92,7 +92,9 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     with pytest.raises(StalePromotionError, match="Materialize promoted_model again"):
         ledger.reject("book", 3, "ccc", expected_epoch=first.epoch, **WHO)
     again = ledger.promote("book", 3, "ccc", expected_epoch=2, **WHO)
-    assert (ledger.champion("book"), ledger.withdrawal("book")) == (again, None)
+    assert ledger.withdrawn_versions("book") == {1}
+    assert ledger.withdrawn_versions("other") == set()
+    assert (ledger.champion("book"), ledger.withdrawal("book"), ledger.why_none("book")) == (again, None, None)
     rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
     assert rows == [
         (1, 1, None, "promoted"),
@@ -102,6 +104,8 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     ]
     assert not ledger.withdraw(first, actor="contract", run_id="run-4", reason="it is not the champion.")
     assert ledger.verify() == ledger.history()[-1].hash
+    ledger.promote("book", 1, "aaa", expected_epoch=3, **WHO)
+    assert ledger.withdrawn_versions("book") == set()
 
 
 def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:
@@ -163,10 +167,29 @@ def test_a_table_of_something_else_is_not_taken_for_a_ledger(url: str) -> None:
         ledger.champion("book")
 
 
-def test_a_file_that_is_no_database_is_told_as_that(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_text("no database, but long enough to be read as the header of one" * 20)
-    with pytest.raises(LedgerUnavailableError, match=r"not a database\)\. Restore its backup"):
-        Ledger(f"sqlite:///{tmp_path}/ledger.db").is_current()
+def test_an_error_of_the_database_has_its_own_remedy(tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerUnavailableError, match="Restore it from a backup"):
+        Ledger(f"sqlite:///{tmp_path}/none.db").is_current()
+    Ledger(f"sqlite:///{tmp_path}/ledger.db").create()
+    read_only = Ledger(f"sqlite:///file:{tmp_path}/ledger.db?mode=ro&uri=true")
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        read_only.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    waits_short = Ledger(f"sqlite:///{tmp_path}/ledger.db?timeout=0")
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailableError, match="Another process writes to it"):
+            waits_short.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+
+
+def test_a_read_only_postgres_is_told(postgres_url: str) -> None:
+    def write() -> None:
+        with begin_write(open_engine(postgres_url)) as connection:
+            connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+            connection.execute(sa.text("CREATE TABLE read_only (x INT)"))
+
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        write()
 
 
 @pytest.mark.parametrize(
@@ -176,9 +199,9 @@ def test_a_file_that_is_no_database_is_told_as_that(tmp_path: Path) -> None:
         ("DiskFull could not extend file: No space left on device", "Free some space"),
         ("OperationalError database is locked", "Another process writes to it"),
         ("LockNotAvailable canceling statement due to lock timeout", "Another process writes to it"),
-        ("OperationalError attempt to write a readonly database", "Give this user the rights"),
-        ("ReadOnlySqlTransaction cannot execute INSERT in a read-only transaction", "Give this user the rights"),
-        ("InsufficientPrivilege permission denied for table promotions", "Give this user the rights"),
+        ("OperationalError attempt to write a readonly database", "Use a database"),
+        ("ReadOnlySqlTransaction cannot execute INSERT in a read-only transaction", "Use a database"),
+        ("InsufficientPrivilege permission denied for table promotions", "Use a database"),
         ("OperationalError no such table: promotions", "Run `loan-platform init`"),
         ("OperationalError connection refused", None),
     ],
