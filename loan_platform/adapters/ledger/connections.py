@@ -28,7 +28,10 @@ _REMEDIES = (
     ),
     ("readonly|read-only|permission denied", "Use a database, file and folder that this user may write to"),
     ("unable to open", "Give this user the rights to its folder, or correct LOAN_LEDGER_URL"),
-    ("malformed|not a database", "The file is damaged or no database. Restore it from a backup"),
+    (
+        "malformed|not a database",
+        "The file is damaged or no database. Restore it from a backup, or correct LOAN_LEDGER_URL",
+    ),
     ("I/O error", "Check the disk of the database"),
     (
         "no such column|no column named|UndefinedColumn",
