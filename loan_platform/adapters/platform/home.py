@@ -68,8 +68,7 @@ def ensure_ledger(settings: LedgerSettings) -> None:
     with _explained(settings.home):
         ledger = Ledger(settings.ledger_url)
         if not ledger.is_current():
-            with explained_disk_full(settings.home / "ledger.db"):
-                ledger.create()
+            ledger.create()
 
 
 @contextmanager

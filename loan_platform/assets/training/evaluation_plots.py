@@ -1,10 +1,9 @@
-"""The plots of an evaluation and of the model card."""
+"""The plots of an evaluation."""
 
 import polars as pl
 
 from loan_platform.adapters.storage.model_store import StoredModel
 from loan_platform.core.book.constants import TARGET
-from loan_platform.core.evaluation.card_forward import AGEING, CALIBRATION_AHEAD
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 
 
@@ -27,18 +26,4 @@ def evaluation_plots(model: StoredModel, found: Evaluation) -> dict[str, bytes]:
     if found.vintages:
         months = pl.DataFrame([vintage.model_dump() for vintage in found.vintages])
         drawn["auc_by_vintage"] = plots.vintage_plot(months.with_columns(pl.col("vintage").str.to_date("%Y-%m")))
-    return drawn
-
-
-def card_plots(found: Evaluation) -> dict[str, str]:
-    """Markdown image of each plot of the model card, by name. Books without dates have none."""
-    from loan_platform.adapters.reports.canvas import markdown_image
-    from loan_platform.adapters.reports.plots_ahead import ageing_plot, calibration_ahead_plot
-
-    drawn: dict[str, str] = {}
-    if found.calibration and found.calibration.origins:
-        png = calibration_ahead_plot(found.calibration.origins)
-        drawn[CALIBRATION_AHEAD] = markdown_image(png, "Default rate and mean probability of default by origin")
-    if found.ages:
-        drawn[AGEING] = markdown_image(ageing_plot(found.ages), "AUC by months ahead")
     return drawn

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from loan_platform.adapters.ledger.connections import LedgerUnavailableError
 from loan_platform.adapters.ledger.ledger import Ledger
-from loan_platform.adapters.ledger.schema import LedgerUnavailableError
 from loan_platform.adapters.platform.home import HomeError, ensure_home, ensure_ledger, ensure_run_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings.checkout import checkout_root
