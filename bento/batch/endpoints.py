@@ -1,6 +1,8 @@
 """The endpoints of batch jobs: upload a file of applications, then fetch the answers."""
 
 import asyncio
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +43,29 @@ class BatchEndpoints:
         megabytes: limit of an upload.
         days: after which a finished job is deleted.
         champions: gives the model in force.
+        environment: of the process that scores.
     """
 
-    def __init__(self, portfolio: str, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
+    def __init__(
+        self,
+        portfolio: str,
+        folder: Path,
+        megabytes: int,
+        days: int,
+        champions: Champions,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
         self._champions, self._uploads = champions, 0
-        self._worker = BatchWorker(portfolio, self.store, megabytes * 1_000_000, days)
+        self._worker = BatchWorker(portfolio, self.store, megabytes * 1_000_000, days, environment)
 
     def start(self) -> None:
         """Resume open jobs, and delete old ones."""
         self._worker.start()
+
+    def stop(self) -> None:
+        """End the process that scores. Open jobs wait for the next start."""
+        self._worker.stop()
 
     def counts(self) -> tuple[int, int]:
         """The numbers of pending and of running jobs."""
