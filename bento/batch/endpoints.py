@@ -69,7 +69,7 @@ class BatchEndpoints:
 
     def counts(self) -> tuple[int, int]:
         """The numbers of pending and of running jobs."""
-        states = [job.status for job in self.store.all()]
+        states = [job.status for job in self.store.open()]
         return states.count("PENDING"), states.count("RUNNING")
 
     async def create(self, request: Request) -> Response:

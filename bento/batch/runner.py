@@ -27,7 +27,7 @@ import polars as pl  # noqa: E402
 from filelock import FileLock, Timeout  # noqa: E402
 
 from bento.batch.input import PIECE_ROWS, ROW, Pieces, UnreadableFileError  # noqa: E402
-from bento.batch.jobs import MAX_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
+from bento.batch.jobs import MAX_STARTS, Job, JobStore, Status  # noqa: E402
 from bento.batch.raw_columns import RawColumns  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.http.problems import places  # noqa: E402
@@ -96,7 +96,7 @@ def _work_while_jobs_come(store: JobStore, records: JobRecords, max_bytes: int, 
 
 
 def _open_job(store: JobStore) -> Job | None:
-    return next((job for job in store.all() if job.status in OPEN), None)
+    return next(iter(store.open()), None)
 
 
 def _limit_memory() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bento.batch.jobs import OPEN, JobStore
+from bento.batch.jobs import JobStore
 from bento.http.problems import places
 
 log = logging.getLogger("loan_platform.service")
@@ -70,7 +70,7 @@ class BatchWorker:
         if self._process is not None and self._process.poll() is None:
             return
         self._process = None
-        if any(job.status in OPEN for job in self._store.all()):
+        if self._store.open():
             arguments = map(str, (self._portfolio, self._store.folder, self._max_bytes, os.getpid()))
             command = [sys.executable, "-m", "bento.batch.runner", *arguments]
             root = Path(__file__).resolve().parents[2]

@@ -56,3 +56,19 @@ def test_inputs_are_removed_with_a_job_whose_process_was_killed(tmp_path: Path) 
     left = [job.id for job in store.all() if (store.path(job.id) / "input").exists()]
     assert left == [waiting.id]
     assert len(list(store.all())) == 3
+
+
+def test_open_jobs_are_the_oldest_first_and_ended_ones_left_out(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    assert store.open() == []
+    late, early, cancelled, ended = (replace(made(store), created=created) for created in (3.0, 2.0, 1.0, 0.0))
+    for job in (late, early, cancelled):
+        store.save(job)
+    store.save(replace(ended, status="FAILED"))
+    for _ in range(2):  # what has ended is remembered
+        store.cancel(cancelled)
+        assert [job.id for job in store.open()] == [early.id, late.id]
+    store.save(replace(early, status="SUCCEEDED"))
+    store.delete(ended)
+    new = made(store)
+    assert [job.id for job in store.open()] == [late.id, new.id]
