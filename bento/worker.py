@@ -1,11 +1,12 @@
 """One worker of the service: its model, its endpoints and its application."""
 
 import gc
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.types import ASGIApp
 
 from bento.app import Checks, Dispatcher, ServiceApp
@@ -39,11 +40,24 @@ class Worker:
 
     Args:
         setup: settings and keys.
+        registry: gets the metrics.
+        environment: of the process that works on batch jobs.
     """
 
-    def __init__(self, setup: WorkerSetup) -> None:
-        self._setup = setup
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        registry: CollectorRegistry = REGISTRY,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._setup, self._registry = setup, registry
         self._drain, self._dispatcher = Drain(), Dispatcher(ROUTES)
+        service, baked = setup.service, setup.baked
+        self._records = Records(service.portfolio, setup.audit, registry)
+        self._champions = Champions(_find_champion(service, baked), service.cache, service.poll_seconds, baked)
+        self._model = CurrentModel(service.portfolio, self._champions)
+        limits, jobs = setup.limits, service.cache / "jobs"
+        self._batch = BatchEndpoints(self._model, jobs, limits.batch_megabytes, limits.batch_days, environment)
 
     def app(self, bentoml_app: ASGIApp) -> ServiceApp:
         """The application of this worker, around BentoML's own."""
@@ -53,17 +67,12 @@ class Worker:
             limiter = Limiter(limits.rate, storage_for(limits.workers, setup.service.cache / "limits.db"))
         in_flight, upload_bytes = InFlightLimit(limits.max_in_flight), limits.batch_megabytes * 1_000_000
         checks = Checks(setup.keys, limiter, in_flight, upload_bytes, self._drain, setup.http.cors_origins)
-        telemetry = Telemetry.from_settings(setup.telemetry, setup.service.portfolio, REGISTRY)
+        telemetry = Telemetry.from_settings(setup.telemetry, setup.service.portfolio, self._registry)
         return ServiceApp(self._dispatcher, bentoml_app, telemetry, checks)
 
     def start(self) -> None:
-        """Load the champion and connect the endpoints. BentoML calls it in the worker's event loop."""
-        service, baked = self._setup.service, self._setup.baked
-        champions = Champions(_find_champion(service, baked), service.cache, service.poll_seconds, baked)
-        champions.start()
-        endpoints = self._start_endpoints(CurrentModel(service.portfolio, champions))
-        self._dispatcher.connect(endpoints)
-        endpoints.batch.start()
+        """Answer, in a process that does nothing else. BentoML calls it in the worker's event loop."""
+        self.connect()
         set_keep_alive(self._setup.http.keep_alive_seconds)
         self._drain.install()
         end_with_supervisor()
@@ -72,21 +81,32 @@ class Worker:
         gc.freeze()
         gc.set_threshold(50_000, 20, 10)
 
-    def _start_endpoints(self, model: CurrentModel) -> Endpoints:
+    def connect(self) -> None:
+        """Load the champion, connect the endpoints and work on batch jobs."""
+        self._champions.start()
+        self._dispatcher.connect(self._start_endpoints())
+        self._batch.start()
+
+    def stop(self) -> None:
+        """End what `connect` has started, in a process that goes on."""
+        self._batch.stop()
+        self._champions.stop()
+        self._records.stop()
+
+    def _start_endpoints(self) -> Endpoints:
         """The endpoints, with online drift and audit log started."""
-        portfolio, champions, cache_folder = model.portfolio, model.champions, self._setup.service.cache
+        model, batch = self._model, self._batch
+        portfolio, champions = model.portfolio, model.champions
         window, sample = self._setup.telemetry.drift_window, self._setup.telemetry.drift_sample
-        drift = OnlineDrift(portfolio, champions, cache_folder / "drift.db", window, sample, REGISTRY)
+        drift_file = self._setup.service.cache / "drift.db"
+        drift = OnlineDrift(portfolio, champions, drift_file, window, sample, self._registry)
         drift.start()
-        limits = self._setup.limits
-        batch = BatchEndpoints(model, cache_folder / "jobs", limits.batch_megabytes, limits.batch_days)
-        records = Records(portfolio, self._setup.audit, REGISTRY)
-        records.start()
-        metrics = Metrics(portfolio, champions, REGISTRY)
+        self._records.start()
+        metrics = Metrics(portfolio, champions, self._registry)
         metrics.count_jobs(batch.counts, batch.store.rows)
         return Endpoints(
-            scoring=ScoringEndpoints(model, metrics, drift, records),
-            status=StatusEndpoints(model, self._drain, drift, records, metrics),
+            scoring=ScoringEndpoints(model, metrics, drift, self._records),
+            status=StatusEndpoints(model, self._drain, drift, self._records, metrics),
             pages=PageEndpoints(model, ROUTES),
             batch=batch,
         )

@@ -1,6 +1,8 @@
 """The endpoints of batch jobs: upload a file of applications, then fetch the answers."""
 
 import asyncio
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +42,28 @@ class BatchEndpoints:
         folder: of the jobs.
         megabytes: limit of an upload.
         days: after which a finished job is deleted.
+        environment: of the process that scores.
     """
 
-    def __init__(self, model: CurrentModel, folder: Path, megabytes: int, days: int) -> None:
+    def __init__(
+        self, model: CurrentModel, folder: Path, megabytes: int, days: int, environment: Mapping[str, str] = os.environ
+    ) -> None:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
         self._model, self._uploads = model, 0
-        self._worker = BatchWorker(model.portfolio, self.store, megabytes * 1_000_000, days, self._is_withdrawn)
+        limit = megabytes * 1_000_000
+        self._worker = BatchWorker(model.portfolio, self.store, limit, days, self._is_withdrawn, environment)
 
     def start(self) -> None:
         """Resume open jobs, and delete old ones."""
         self._worker.start()
 
+    def stop(self) -> None:
+        """End the process that scores. Open jobs wait for the next start."""
+        self._worker.stop()
+
     def counts(self) -> tuple[int, int]:
         """The numbers of pending and of running jobs."""
-        states = [job.status for job in self.store.all()]
+        states = [job.status for job in self.store.open()]
         return states.count("PENDING"), states.count("RUNNING")
 
     async def create(self, request: Request) -> Response:

@@ -85,6 +85,7 @@ class JobStore:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder, self._max_bytes = folder, max_bytes
+        self._ended = frozenset[str]()
 
     def draft(self) -> Path:
         """A folder for a job that is being uploaded."""
@@ -130,6 +131,13 @@ class JobStore:
             found = (self.get(path.name) for path in list(self.folder.iterdir()))
             yield from sorted((job for job in found if job), key=lambda job: job.created)
 
+    def open(self) -> list[Job]:
+        """The open jobs, oldest first. A job that has ended is read once: it stays ended, and this is asked often."""
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
+        found = [job for name in names - self._ended if (job := self.get(name))]
+        self._ended = frozenset(names & self._ended) | {job.id for job in found if job.status not in OPEN}
+        return sorted((job for job in found if job.status in OPEN), key=lambda job: job.created)
+
     def cancel(self, job: Job) -> None:
         """Cancel an open job, which ends before its next piece. Delete a finished one."""
         if job.status in OPEN:
@@ -139,8 +147,8 @@ class JobStore:
 
     def withdraw(self, forbidden: Callable[[Job], bool]) -> None:
         """Fail the open jobs whose model may not answer any more. They end before their next piece."""
-        for job in self.all():
-            if job.status in OPEN and forbidden(job):
+        for job in self.open():
+            if forbidden(job):
                 with contextlib.suppress(FileNotFoundError):  # it may be deleted at the same time
                     (self.path(job.id) / WITHDRAWN).touch()
 

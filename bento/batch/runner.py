@@ -26,8 +26,8 @@ quiet_environment()
 import polars as pl  # noqa: E402
 from filelock import FileLock, Timeout  # noqa: E402
 
-from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
-from bento.batch.jobs import CANCELLED, MAX_STARTS, MODEL_WITHDRAWN, OPEN, WITHDRAWN, Job, JobStore, Status  # noqa: E402
+from bento.batch.input import PIECE_ROWS, ROW, Pieces, UnreadableFileError  # noqa: E402
+from bento.batch.jobs import CANCELLED, MAX_STARTS, MODEL_WITHDRAWN, WITHDRAWN, Job, JobStore, Status  # noqa: E402
 from bento.batch.raw_columns import RawColumns  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.http.problems import places  # noqa: E402
@@ -83,12 +83,12 @@ def main() -> None:
 def _work_while_jobs_come(store: JobStore, records: JobRecords, max_bytes: int, parent: int) -> None:
     """Work on open jobs, and wait a while for more: a small job takes less time than the start of a process.
 
-    After a job that failed the process ends, and the next job gets a new one.
+    After a job that failed the process ends, and the next job gets a new one, unless only the file was to blame.
     """
     idle_since = time.monotonic()
     while os.getppid() == parent and time.monotonic() - idle_since < IDLE_SECONDS:
         if job := _open_job(store):
-            if work(store, records, job, max_bytes, parent).status == "FAILED":
+            if not work(store, records, job, max_bytes, parent):
                 return
             idle_since = time.monotonic()
         else:
@@ -96,7 +96,7 @@ def _work_while_jobs_come(store: JobStore, records: JobRecords, max_bytes: int, 
 
 
 def _open_job(store: JobStore) -> Job | None:
-    return next((job for job in store.all() if job.status in OPEN), None)
+    return next(iter(store.open()), None)
 
 
 def _limit_memory() -> None:
@@ -107,8 +107,13 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (maximum, hard))
 
 
-def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> Job:
-    """Work on one job until it ends. The result is in its state."""
+def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> bool:
+    """Work on one job until it ends. The result is in its state.
+
+    Returns:
+        Whether this process is as good as a new one: the job did not fail, or its file cannot be read.
+    """
+    unreadable = False
     try:
         if job.stuck >= MAX_STARTS:
             raise ExplainedError(f"The job ended its process {job.stuck} times.")
@@ -126,6 +131,7 @@ def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent:
     except MemoryError:
         job = _ended(store, job, "FAILED", "The job exceeds the memory limit.")
     except ExplainedError as error:
+        unreadable = isinstance(error, UnreadableFileError)
         job = _ended(store, job, "FAILED", str(error))
     except Exception as error:  # unexpected: its message may contain values, so only its type is stored
         log.error("job %s: %s at %s", job.id, type(error).__name__, places(error))
@@ -133,7 +139,7 @@ def work(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent:
     store.save(job)
     store.delete_inputs(job)
     log.info("job %s: %s, %s scored, %s rejected", job.id, job.status, job.scored, job.refused)
-    return job
+    return job.status != "FAILED" or unreadable
 
 
 def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) -> Job:

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bento.batch.jobs import OPEN, Job, JobStore
+from bento.batch.jobs import Job, JobStore
 from bento.http.problems import places
 
 log = logging.getLogger("loan_platform.service")
@@ -29,13 +29,21 @@ class BatchWorker:
         max_bytes: of an input.
         days: after which a finished job is deleted.
         withdrawn: whether the model of a job was withdrawn, so that it may not go on.
+        environment: of the process.
     """
 
     def __init__(
-        self, portfolio: str, store: JobStore, max_bytes: int, days: int, withdrawn: Callable[[Job], bool]
+        self,
+        portfolio: str,
+        store: JobStore,
+        max_bytes: int,
+        days: int,
+        withdrawn: Callable[[Job], bool],
+        environment: Mapping[str, str],
     ) -> None:
         self._withdrawn = withdrawn
         self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
+        self._environment, self._stopped = environment, threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._poll_always, name="batches", daemon=True)
 
@@ -44,9 +52,18 @@ class BatchWorker:
         self._thread.start()
         atexit.register(self._end)
 
+    def stop(self) -> None:
+        """End the process, and poll no more."""
+        self._stopped.set()
+        self._thread.join()
+        self._end()
+        if self._process is not None:
+            self._process.wait()
+        atexit.unregister(self._end)
+
     def _poll_always(self) -> None:
         cleared = -math.inf
-        while True:
+        while not self._stopped.is_set():
             try:
                 if time.monotonic() - cleared > CLEAN_UP_SECONDS:
                     self._store.clear(self._days)
@@ -55,19 +72,19 @@ class BatchWorker:
                 self._start_process()
             except Exception as error:  # such as a full process table: keep polling for later jobs
                 log.error("batch jobs: %s at %s", type(error).__name__, places(error))
-                time.sleep(10 * POLL_SECONDS)
-            time.sleep(POLL_SECONDS)
+                self._stopped.wait(10 * POLL_SECONDS)
+            self._stopped.wait(POLL_SECONDS)
 
     def _start_process(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return
         self._process = None
-        if any(job.status in OPEN for job in self._store.all()):
+        if self._store.open():
             arguments = map(str, (self._portfolio, self._store.folder, self._max_bytes, os.getpid()))
             command = [sys.executable, "-m", "bento.batch.runner", *arguments]
             root = Path(__file__).resolve().parents[2]
-            paths = [str(root), os.environ.get("PYTHONPATH", "")]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+            paths = [str(root), self._environment.get("PYTHONPATH", "")]
+            environment = {**self._environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
             self._process = subprocess.Popen(command, env=environment, cwd=root)
 
     def _end(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,10 +47,24 @@ def build(home: Path, bundle: tuple[Path, str], version: int = 3) -> Built:
     return BentoStore(home, REPOSITORY).build(BOOK, version, bundle[1], bundle[0])
 
 
-def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bundle: tuple[Path, str]) -> None:
-    built = build(tmp_path, bundle)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, bundle: tuple[Path, str]) -> Path:
+    """A store with version 3; a test that changes it takes a copy."""
+    home = tmp_path_factory.mktemp("store")
+    build(home, bundle)
+    return home
+
+
+@pytest.fixture
+def copied(store: Path, tmp_path: Path) -> Path:
+    """A copy of that store."""
+    return Path(shutil.copytree(store, tmp_path / "copied"))
+
+
+def test_a_bento_answers_like_the_batch_until_it_is_changed(copied: Path, bundle: tuple[Path, str]) -> None:
+    built = build(copied, bundle)
     assert built.tag == f"{BOOK}:3-{built.digest[:12]}"
-    answers = check_golden_rows(tmp_path, built, load_bundle(bundle[0]))
+    answers = check_golden_rows(copied, built, load_bundle(bundle[0]))
     assert (answers.different, answers.model_sha256) == ((), bundle[1])
     assert answers.rows >= 32
 
@@ -58,22 +73,22 @@ def test_a_bento_answers_like_the_batch_until_it_is_changed(tmp_path: Path, bund
     changed.write_text(text.replace("return scale.points - factor", "return scale.points + 1e-9 - factor"))
     assert changed.read_text() != text
     assert not built.is_intact()
-    assert len(check_golden_rows(tmp_path, built, load_bundle(bundle[0])).different) == answers.rows
-    assert build(tmp_path, bundle).is_intact()
+    assert len(check_golden_rows(copied, built, load_bundle(bundle[0])).different) == answers.rows
+    assert build(copied, bundle).is_intact()
 
 
-def test_the_same_champion_and_code_are_the_same_bento(tmp_path: Path, bundle: tuple[Path, str]) -> None:
-    first, elsewhere = build(tmp_path / "a", bundle), build(tmp_path / ".hidden" / "b", bundle)
+def test_the_same_champion_and_code_are_the_same_bento(copied: Path, tmp_path: Path, bundle: tuple[Path, str]) -> None:
+    first, elsewhere = build(copied, bundle), build(tmp_path / ".hidden" / "b", bundle)
     assert (first.tag, first.digest) == (elsewhere.tag, elsewhere.digest)
     assert digest_of(first.source) == digest_of(elsewhere.source)
     made = first.path.stat().st_mtime_ns
-    assert build(tmp_path / "a", bundle) == first
+    assert build(copied, bundle) == first
     assert first.path.stat().st_mtime_ns == made
-    assert build(tmp_path / "a", bundle, version=4).tag != first.tag
+    assert build(copied, bundle, version=4).tag != first.tag
 
 
-def test_a_bento_holds_what_it_serves_with_and_nothing_else(tmp_path: Path, bundle: tuple[Path, str]) -> None:
-    source = build(tmp_path, bundle).source
+def test_a_bento_holds_what_it_serves_with_and_nothing_else(store: Path, bundle: tuple[Path, str]) -> None:
+    source = build(store, bundle).source
     assert {path.name for path in source.iterdir()} == TOP
     assert {path.name for path in (source / "champion").iterdir()} == {"bundle", "champion.json"}
     modules = list(source.rglob("*.py"))
@@ -82,7 +97,7 @@ def test_a_bento_holds_what_it_serves_with_and_nothing_else(tmp_path: Path, bund
     with_duckdb = {path.parent.name for path in modules if DUCKDB.search(path.read_text())}
     assert with_duckdb == {"sources", "warehouse"}
     assert not list(source.rglob("*.db"))
-    assert str(tmp_path) not in "".join(
+    assert str(store) not in "".join(
         path.read_text() for path in source.rglob("*") if path.suffix in {".yaml", ".json"}
     )
 

@@ -10,9 +10,13 @@ import httpx
 import numpy as np
 import polars as pl
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from bento.batch.runner import MEMORY_BYTES_PER_CORE
 from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES
+from loan_platform.settings.platform import cores
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.running import Home, bodies, serving, worker
@@ -97,13 +101,24 @@ def test_each_line_that_is_too_long_is_a_refused_row(service: httpx.Client) -> N
     assert [(row["row"], row["code"]) for row in refused] == [(1, "malformed_line"), (2, "malformed_line")]
 
 
+def repeated_text(rows: int, text: str) -> bytes:
+    """Parquet of a few kB that holds the text so often, made without the memory that reading it takes."""
+    region = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([text]))
+    written = io.BytesIO()
+    pq.write_table(pa.table({"income": [1.0] * rows, "region": region}), written, store_schema=False)
+    return written.getvalue()
+
+
 def test_a_job_beyond_its_memory_fails_and_the_next_succeeds(service: httpx.Client) -> None:
-    texts = pl.DataFrame({"income": [1.0] * 50_000}).with_columns(region=pl.lit("x" * 60_000))  # 3 GB in 1.4 kB
+    limit = (1 << 30) + cores() * MEMORY_BYTES_PER_CORE
+    rows = 3 * limit // 2 // 60_000
     process = psutil.Process(worker(service))
     before = process.rlimit(psutil.RLIMIT_DATA)
     for limited in (process, *process.children()):  # a process that is to start keeps to the limit of its parent
-        limited.rlimit(psutil.RLIMIT_DATA, (2 << 30, before[1]))
-    told = ended(service, service.post(BATCH, content=parquet(texts), headers={"content-type": PARQUET}))
+        limited.rlimit(psutil.RLIMIT_DATA, (limit, before[1]))
+    told = ended(
+        service, service.post(BATCH, content=repeated_text(rows, "x" * 60_000), headers={"content-type": PARQUET})
+    )
     assert told["status"] == "FAILED"
     assert told["message"] in {"The job ended its process 3 times.", "The job exceeds the memory limit."}
     process.rlimit(psutil.RLIMIT_DATA, before)

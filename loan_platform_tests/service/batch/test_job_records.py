@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
@@ -12,6 +13,7 @@ from loan_platform.adapters.audit.job_records import ROW, STORED, job_file
 from loan_platform.adapters.audit.keys import AuditKey
 from loan_platform_tests.support.service.audited import CANARY, PERSONAL, ROWS, audit_of, command, records_of
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended
+from loan_platform_tests.support.service.in_thread import answering
 from loan_platform_tests.support.service.running import Home, serving
 
 pytestmark = pytest.mark.slow
@@ -25,19 +27,25 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def done(home: Home, **more: str) -> dict[str, Any]:
+def done(client: httpx.Client) -> dict[str, Any]:
     """A job of the rows, with one between them that is refused."""
-    with serving(home, LOAN_ENV="development", **more) as client:
-        return ended(client, client.post(BATCH, json=[*ROWS[:5], {"income": "none"}, *ROWS[5:]]))
+    return ended(client, client.post(BATCH, json=[*ROWS[:5], {"income": "none"}, *ROWS[5:]]))
+
+
+def done_with(home: Home, **more: str) -> dict[str, Any]:
+    """That job, worked on by the process of batch jobs, with these settings."""
+    with answering(home, **more) as client:
+        return done(client)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, dict[str, Any]]:
-    """A home after one job whose inputs are omitted, and the job's answer; tests that change it take a copy."""
+    """A home after one job of the running service, inputs omitted, and its answer; tests that change it take a copy."""
     home = Home(tmp_path_factory.mktemp("finished"))
     home.promote(0.1)
     AuditKey.create(audit_of(home).key)
-    return home, done(home)
+    with serving(home, LOAN_ENV="development") as client:
+        return home, done(client)
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def recorded_jobs(home: Home) -> list[tuple[dict[str, Any], pl.DataFrame]]:
 def test_each_answer_of_a_job_has_a_record_that_replays(
     home: Home, finished: tuple[Home, dict[str, Any]], inputs: str
 ) -> None:
-    home, told = finished if inputs == "omitted" else (home, done(home, LOAN_AUDIT_INPUTS=inputs))
+    home, told = finished if inputs == "omitted" else (home, done_with(home, LOAN_AUDIT_INPUTS=inputs))
     assert (told["status"], told["scored"], told["refused_rows"]) == ("SUCCEEDED", len(ROWS), 1)
     ((line, rows),) = recorded_jobs(home)
     assert (line["job"], line["scored"], line["refused"], line["inputs"]) == (told["job_id"], len(ROWS), 1, inputs)
@@ -99,7 +107,7 @@ def test_a_changed_or_missing_file_of_rows_is_found(copied: tuple[Home, str]) ->
 def test_an_unrecorded_job_gives_answers_only_if_it_may(home: Home, fail: str, status: str) -> None:
     audit_of(home).directory.mkdir(parents=True)
     job_file(audit_of(home).directory, "").parent.write_bytes(b"in the way")
-    told = done(home, LOAN_AUDIT_FAIL=fail)
+    told = done_with(home, LOAN_AUDIT_FAIL=fail)
     assert told["status"] == status
     assert ("answers" in told) == (fail == "open")
     verified = command(home, "verify")
@@ -112,7 +120,7 @@ def test_old_files_of_rows_go_and_the_chain_says_so(copied: tuple[Home, str]) ->
     home, job = copied
     path = job_file(audit_of(home).directory, job)
     os.utime(path, (0, 0))
-    later = done(home, LOAN_AUDIT_KEEP_DAYS="30")["job_id"]
+    later = done_with(home, LOAN_AUDIT_KEEP_DAYS="30")["job_id"]
     assert [found.stem for found in path.parent.iterdir()] == [later]
     assert command(home, "verify").returncode == 0
 

@@ -76,5 +76,23 @@ def test_open_jobs_of_a_withdrawn_model_fail(tmp_path: Path) -> None:
     assert states[running.id] == states[waiting.id] == ("FAILED", MODEL_WITHDRAWN)
     assert states[later.id] == ("PENDING", None)
     records = JobRecords("book", AuditSettings.for_portfolio("book", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
-    ended = work(store, records, running, 10**6, os.getppid())  # whose process had not seen it yet
+    assert not work(store, records, running, 10**6, os.getppid())  # whose process had not seen it yet
+    ended = store.get(running.id)
+    assert ended is not None
     assert (ended.status, ended.why, ended.scored) == ("FAILED", MODEL_WITHDRAWN, 0)
+
+
+def test_open_jobs_are_the_oldest_first_and_ended_ones_left_out(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    assert store.open() == []
+    late, early, cancelled, ended = (replace(made(store), created=created) for created in (3.0, 2.0, 1.0, 0.0))
+    for job in (late, early, cancelled):
+        store.save(job)
+    store.save(replace(ended, status="FAILED"))
+    for _ in range(2):  # what has ended is remembered
+        store.cancel(cancelled)
+        assert [job.id for job in store.open()] == [early.id, late.id]
+    store.save(replace(early, status="SUCCEEDED"))
+    store.delete(ended)
+    new = made(store)
+    assert [job.id for job in store.open()] == [late.id, new.id]

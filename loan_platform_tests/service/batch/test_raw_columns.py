@@ -28,7 +28,8 @@ from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.bundles import scoring_model, typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended, parquet
 from loan_platform_tests.support.service.club import APPLICATION, club_contract, club_model
-from loan_platform_tests.support.service.running import Home, serving
+from loan_platform_tests.support.service.in_thread import answering
+from loan_platform_tests.support.service.running import Home
 
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
 SQL = {
@@ -94,7 +95,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def service(home: Home) -> Iterator[httpx.Client]:
-    with serving(home, LOAN_ENV="development") as client:
+    with answering(home) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ from bento.http.bodies import FORMS
 from bento.http.content_encoding import PART_BYTES, Unpacked
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended
-from loan_platform_tests.support.service.running import bodies
+from loan_platform_tests.support.service.in_thread import answering
+from loan_platform_tests.support.service.running import Home, bodies
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +27,13 @@ TABLE = ROWS.write_csv().encode()
 LINES = b"\n".join(json.dumps(row).encode() for row in BODIES)
 
 Body = tuple[str, str, bytes]
+
+
+@pytest.fixture(scope="module")
+def service(home: Home) -> Iterator[httpx.Client]:
+    with answering(home) as client:
+        yield client
+
 
 SINGLE: dict[str, Body] = {
     "predict": ("/api/v1/predict", JSON, json.dumps(BODIES[0]).encode()),

@@ -9,13 +9,13 @@ from limits import parse
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from bento.http import shared_windows
 from bento.http.problems import HttpError
 from bento.http.rate_limit import Limiter, storage_for
 from bento.http.shared_windows import SharedWindows
 from loan_platform.settings.environment import SettingsError
 from loan_platform.settings.service import LimitSettings
 from loan_platform_tests.support.bundles import typed_rows
+from loan_platform_tests.support.service.asking import ask, passed
 from loan_platform_tests.support.service.running import Home, bodies, serving
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
@@ -25,14 +25,6 @@ BODY = bodies(typed_rows().head(1))[0]
 @pytest.fixture(params=["memory", "shared"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     return MemoryStorage() if request.param == "memory" else SharedWindows(tmp_path / "limits.db")
-
-
-def passed(limiter: Limiter, key: str, rate: str | None = None) -> bool:
-    try:
-        limiter.check(key, rate)
-    except HttpError:
-        return False
-    return True
 
 
 def test_a_window_lets_its_rate_pass_and_opens_as_announced(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,17 +64,11 @@ def test_several_at_once_fit_or_do_not(tmp_path: Path) -> None:
         assert window.get_window_stats(item, "a").remaining == 10
 
 
-def _ask(path: Path, times: int, found: "multiprocessing.Queue[int]") -> None:
-    shared_windows.BUSY_SECONDS = PATIENCE_SECONDS  # none is let through because another has the file
-    limiter = Limiter("500/hour", SharedWindows(path))
-    found.put(sum(passed(limiter, "a") for _ in range(times)))
-
-
 def test_the_limit_is_that_of_all_workers_together(tmp_path: Path) -> None:
     SharedWindows(tmp_path / "limits.db")
     context = multiprocessing.get_context("spawn")
     found: multiprocessing.Queue[int] = context.Queue()
-    ends = [context.Process(target=_ask, args=(tmp_path / "limits.db", 450, found)) for _ in range(3)]
+    ends = [context.Process(target=ask, args=(tmp_path / "limits.db", 450, found)) for _ in range(3)]
     for process in ends:
         process.start()
     counts = [found.get(timeout=PATIENCE_SECONDS) for _ in ends]

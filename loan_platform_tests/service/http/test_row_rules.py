@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bento.batch.raw_columns import RawColumns
 from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.applications.frame_reader import FrameReader
 from loan_platform.core.applications.reader import ApplicationReader
-from loan_platform_tests.support.ingest import ingest
+from loan_platform_tests.support.ingest import Ingested, ingest
 from loan_platform_tests.support.service.club import (
     APPLICATION,
     BREAKS,
@@ -30,9 +31,9 @@ CONTRACT = club_contract()
 Values = dict[str, Any]
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[ServiceApp]:
-    with worker_app(tmp_path, bundle=make_club_bundle) as app:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceApp]:
+    with worker_app(tmp_path_factory.mktemp("app"), bundle=make_club_bundle) as app:
         yield app
 
 
@@ -78,23 +79,43 @@ def test_one_application_is_refused_with_the_fields_of_the_rule(app: ServiceApp,
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_rows_of_mlflows_protocol_are_refused_alike(app: ServiceApp, rule: str, tmp_path: Path) -> None:
+def test_rows_of_mlflows_protocol_are_refused_alike(rule: str, tmp_path: Path) -> None:
     rows = [APPLICATION, {**APPLICATION, **BREAKS[rule]}]
-    (answer,) = post(app, "/invocations", {"dataframe_records": rows})
+    with worker_app(tmp_path, bundle=make_club_bundle) as app:
+        (answer,) = post(app, "/invocations", {"dataframe_records": rows})
     assert answer.status_code == 422
     assert answer.json()["errors"] == expected(rule, "rows[1].")
     assert [path for path in tmp_path.rglob("*.jsonl") if path.stat().st_size] == []  # no row was answered
 
 
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """A file with a sound row, and for each rule a row that breaks it before a sound one of the same key."""
+    folder = tmp_path_factory.mktemp("staged")
+    pairs = [
+        ({"id": rule, **APPLICATION, **broken}, {"id": rule, **APPLICATION, "annual_inc": 0})
+        for rule, broken in BREAKS.items()
+    ]
+    rows = [{"id": "a", **APPLICATION}, *chain.from_iterable(pairs)]
+    return ingest([csv_file(folder / "in.csv", rows)], folder / "out", CONTRACT)
+
+
 @pytest.mark.parametrize("rule", BREAKS)
-def test_rows_of_a_file_are_quarantined_alike(rule: str, tmp_path: Path) -> None:
-    rows = [{"id": "a", **APPLICATION}, {"id": "b", **APPLICATION, **BREAKS[rule]}, {"id": "b", **APPLICATION}]
-    done = ingest([csv_file(tmp_path / "in.csv", rows)], tmp_path / "out", CONTRACT)
-    assert done.accepted["loan_id"].to_list() == ["a", "b"]  # the broken row does not outrank the sound one
-    assert done.reasons == [(3, " and ".join(reads(rule)), "row_rule")]
+def test_rows_of_a_file_are_quarantined_alike(rule: str, staged: Ingested) -> None:
+    line = 3 + 2 * list(BREAKS).index(rule)
+    quarantined = staged.quarantined.filter(pl.col("source_line") == line)
+    told = quarantined.select("column", "reason").rows()
+    assert told == [(" and ".join(reads(rule)), "row_rule")]
     (found,) = [r for r in CONTRACT.row_rules if r.name == rule]
-    assert done.quarantined["message"].item() == f"{rule}: {found.message}"
-    assert done.staged.by_reason == {"row_rule": 1}
+    assert quarantined["message"].item() == f"{rule}: {found.message}"
+    # The broken row does not outrank the sound one of its key.
+    assert staged.accepted.filter(pl.col("loan_id") == rule)["annual_inc"].to_list() == [0]
+
+
+def test_no_other_row_of_the_file_is_quarantined(staged: Ingested) -> None:
+    assert staged.accepted["loan_id"].to_list() == ["a", *BREAKS]
+    assert [line for line, *_ in staged.reasons] == [3 + 2 * number for number in range(len(BREAKS))]
+    assert staged.staged.by_reason == {"row_rule": len(BREAKS)}
 
 
 @pytest.mark.parametrize(("media", "columns"), [(JSON, None), (CSV, None), (CSV, "raw")])

@@ -15,6 +15,7 @@ from loan_platform.core.scoring.bundle import write_policy_bundle
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.paths import REPOSITORY
+from loan_platform_tests.support.service.in_thread import answering
 from loan_platform_tests.support.service.running import BOOK, Home, bodies, serving
 from loan_platform_tests.support.waiting import until
 
@@ -80,7 +81,7 @@ def test_a_promotion_is_seen_and_a_damaged_model_refused(tmp_path: Path) -> None
 def test_new_cut_offs_are_swapped_in_with_the_same_model(tmp_path: Path) -> None:
     home = Home(tmp_path)
     model, _ = home.promote(slope=0.1)
-    with serving(home, LOAN_ENV="development") as client:
+    with answering(home) as client:
         before = asked_until(client, lambda data: data["model_version"] == 1)[-1]
         trained = StoredModel(next(path.parent for path in home.settings.models.glob("*/bundle")))
         strict = model.policy.decision.model_copy(update={"approve_below": 0.0, "decline_from": 0.0})
@@ -99,7 +100,7 @@ def test_new_cut_offs_are_swapped_in_with_the_same_model(tmp_path: Path) -> None
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path) -> None:
+def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     home = Home(tmp_path)
     model, _ = home.promote(slope=0.1)
     with serving(home, LOAN_ENV="development") as client:
@@ -109,16 +110,16 @@ def test_without_the_registry_the_copy_at_hand_answers(tmp_path: Path) -> None:
         (tmp_path / "ledger.db").unlink()
         until(lambda: len(warnings(home)) > before)  # the registry was asked, and did not answer
         assert client.post("/predict", json=BODY).json() == {"probability": probability(model)}
-    with serving(home, LOAN_ENV="development", LOAN_LEDGER_URL="postgresql://nobody@127.0.0.1:1/none") as client:
+    with answering(home, LOAN_LEDGER_URL="postgresql://nobody@127.0.0.1:1/none") as client:
         assert client.post("/predict", json=BODY).json() == {"probability": probability(model)}
         copy = next(home.settings.cache.glob("*/model.json"))
     copy.write_bytes(copy.read_bytes()[:-1])
-    with serving(home, LOAN_ENV="development") as client:
+    with answering(home) as client:
         waiting = client.get("/readyz")
         assert waiting.status_code == 503
         assert waiting.json()["code"] == "no_model"
         assert "the candidate was rejected" in waiting.json()["detail"]
-    assert "rejected the local copy: model.json: its bytes are not those" in (tmp_path / "service.log").read_text()
+    assert "rejected the local copy: model.json: its bytes are not those" in caplog.text
 
 
 def test_keys_are_asked_for_and_can_be_taken_away(tmp_path: Path) -> None:
