@@ -59,7 +59,7 @@ def test_cut_offs_reach_the_champion_without_a_training(tmp_path: Path, monkeypa
     write_loans(settings.data / "car_loans" / "loans.csv", 1_000, seed=1)
     write_loans(settings.data / "car_loans" / "applications.csv", 50, seed=2, outcomes=False)
     ledger, lake = Ledger(settings.ledger_url), settings.lake / "car_loans" / "trained_model"
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         book = Book(tmp_path, monkeypatch, instance)
         assert book.run("first", ["training", "promotion", "scoring"], CONTRACT, QUICK) == []
         first = ledger.champion("car_loans")
@@ -122,7 +122,7 @@ def test_each_decision_has_its_record_and_its_reason(tmp_path: Path, monkeypatch
     write_loans(settings.data / "car_loans" / "loans.csv", 1_500, seed=1)
     write_loans(settings.data / "car_loans" / "applications.csv", 50, seed=2, outcomes=False)
     ledger, strict = Ledger(settings.ledger_url), ATTRIBUTES["promotion"] | {"max_rate_factor": 1.01}
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         book = Book(tmp_path, monkeypatch, instance)
 
         # A first version that is refused says so wherever a champion is missing.
