@@ -28,6 +28,8 @@ from loan_platform_tests.support.small_books.dated_cars import (
 )
 
 pytestmark = pytest.mark.slow
+# A run tells every batch of the book of each asset: few months, few events.
+THREE_MONTHS = DATED_ATTRIBUTES | {"partitions": {"every": "month", "start": "2023-01", "end": "2023-03"}}
 JANUARY, FEBRUARY = month_rows("2023-01", 8), month_rows("2023-02", 5)
 
 
@@ -54,7 +56,7 @@ class Command:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    project = write_project(tmp_path, DATED, DATED_ATTRIBUTES, NAME)
+    project = write_project(tmp_path, DATED, THREE_MONTHS, NAME)
     monkeypatch.syspath_prepend(str(project))
     folder = project / "small_bank"
     monkeypatch.setattr(score, "book_folder", lambda name: book_folder(name, folder / "defs"))
@@ -87,7 +89,7 @@ def test_files_add_and_take_away_only_what_is_told(command: Command) -> None:
     assert command.months() == {"2023-01": 7, "2023-02": 6}
 
     wrong = command.score({}, code=1, replace="2023-13")
-    assert "'2023-13' is no batch of dated_cars: its batches are 2023-01 to 2023-12." in wrong
+    assert "'2023-13' is no batch of dated_cars: its batches are 2023-01 to 2023-03." in wrong
     assert "Traceback" not in wrong
     reversed_range = command.score({}, code=1, replace="2023-02..2023-01")
     assert "The range '2023-02..2023-01' ends before it starts. Write 2023-01..2023-02." in reversed_range

@@ -28,7 +28,7 @@ def test_a_column_that_is_filled_after_default_ends_the_training(
     contract["columns"].append({"name": "calls", "description": "Calls.", "type": "integer", "sql": '"Calls"'})
     contract["features"].append({"name": "calls", "sql": "calls", "description": "Calls.", "reason": "Calls."})
     monkeypatch.setattr(sys, "path", [str(write_project(tmp_path / "project", contract, QUICK)), *sys.path])
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         job = location(tmp_path / "project" / "small_bank").resolve_job_def("car_loans_training")
         result = job.execute_in_process(instance=instance, raise_on_error=False)
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]

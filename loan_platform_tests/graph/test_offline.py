@@ -41,7 +41,7 @@ import dagster as dg
 from loan_platform.assets.loan_portfolio import location
 
 job = location(Path(sys.argv[1])).resolve_job_def("car_loans_pipeline")
-with dg.instance_for_test() as instance:
+with dg.DagsterInstance.ephemeral() as instance:
     assert job.execute_in_process(instance=instance).success
 """
 

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platfor
         write_loans(settings.data / "car_loans" / "loans.csv", LOANS, seed=1)
         write_loans(settings.data / "car_loans" / "applications.csv", APPLICATIONS, seed=2, outcomes=False)
         job = location(folder / "small_bank").resolve_job_def("car_loans_pipeline")
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             yield settings, job.execute_in_process(instance=instance)
 
 
@@ -94,7 +94,7 @@ def test_later_files_and_a_later_model_leave_nothing_stale(
     definitions = location(settings.home.parent / "small_bank")
 
     def run(purpose: str) -> None:
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             assert definitions.resolve_job_def(f"car_loans_{purpose}").execute_in_process(instance=instance).success
 
     write_loans(data / "loans.csv", LOANS, seed=3)
@@ -129,7 +129,7 @@ def test_a_correction_not_scored_yet_leaves_the_drift_report(
     file = settings.data / "car_loans" / "applications.csv"
     write_loans(file, 120, seed=4, outcomes=False)
     file.write_text(file.read_text().replace(";west;", ";north;"))
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         scoring = definitions.resolve_job_def("car_loans_scoring")
         names = ("applications", "quarantined_applications", "replaced_applications")
         selection = [dg.AssetKey(["car_loans", name]) for name in names]

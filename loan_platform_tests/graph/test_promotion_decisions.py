@@ -93,7 +93,7 @@ def materialized(instance: dg.DagsterInstance, name: str) -> int:
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
     """A home with a champion, version 1."""
     folder = tmp_path_factory.mktemp("bank")
-    with pytest.MonkeyPatch.context() as patch, dg.instance_for_test() as instance:
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         ready_home(folder / "home")
         book = Book(folder, patch, instance)
         write_loans(book.settings.data / "car_loans" / "loans.csv", 1_000, seed=1)
@@ -248,7 +248,7 @@ def test_each_decision_has_its_record_and_its_reason(tmp_path: Path, monkeypatch
     write_loans(settings.data / "car_loans" / "loans.csv", 1_500, seed=1)
     write_loans(settings.data / "car_loans" / "applications.csv", 50, seed=2, outcomes=False)
     ledger, strict = Ledger(settings.ledger_url), ATTRIBUTES["promotion"] | {"max_rate_factor": 1.01}
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         book = Book(tmp_path, monkeypatch, instance)
 
         # A first version that is refused says so wherever a champion is missing.

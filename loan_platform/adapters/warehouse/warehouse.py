@@ -18,7 +18,7 @@ from loan_platform.adapters.warehouse.ordered_parquet import (
     write,
     write_in_order,
 )
-from loan_platform.adapters.warehouse.session import ContractSqlError, DuckDbSession, WarehouseError
+from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError, lists_in_place
 from loan_platform.adapters.warehouse.stage_steps import accepted_rows_sql, find_faults, quarantined_rows_sql
 from loan_platform.adapters.warehouse.stage_summary import StageSummary, summarize
 from loan_platform.core.book.policies import Source
@@ -116,33 +116,17 @@ class Warehouse:
                 They are added to `quarantined` and counted.
 
         Raises:
-            ContractSqlError: the contract's SQL failed on a row.
-            WarehouseError: the contract's SQL does not run, or memory or disk space ran out.
+            WarehouseError: the contract's SQL does not run or fails on a row, or memory or disk space ran out.
         """
-        outputs = (accepted, quarantined)
-        try:
-            return self._stage(raw, table, outputs, rejects, previously_quarantined)
-        except ContractSqlError:
-            return self._stage(raw, table, outputs, rejects, previously_quarantined, "common_subexpressions")
-
-    def _stage(
-        self,
-        raw: Path,
-        table: Table,
-        outputs: tuple[Path, Path],
-        rejects: Path | None,
-        previously_quarantined: tuple[Path, ...],
-        disabled_optimizers: str = "",
-    ) -> StageSummary:
-        accepted, quarantined = outputs
-        with self._session.connection(disabled_optimizers) as (connection, _):
+        with self._session.connection() as (connection, _):
             files = read_files_metadata(connection, raw)
-            findings = find_faults(connection, table, raw, layout_files(files))
+            with lists_in_place(connection):
+                findings = find_faults(connection, table, raw, layout_files(files))
             write_in_order(connection, accepted_rows_sql(table, findings), accepted)
             write(connection, quarantined_rows_sql(rejects, previously_quarantined), quarantined)
             rows_in = sum(file.rows + file.rejected for file in files)
             rows_in += sum(count_rows(connection, path) for path in previously_quarantined)
-            return summarize(connection, table, files, rows_in, findings, outputs)
+            return summarize(connection, table, files, rows_in, findings, (accepted, quarantined))
 
 
 def _combined(connection: duckdb.DuckDBPyConnection, relations: list[Relation], scratch: Path) -> str:
