@@ -16,13 +16,9 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 
+from loan_platform.adapters.platform.event_log_config import event_log_yaml
+
 BATCHES, ROUNDS = 160, 3
-OURS = """
-event_log_storage:
-  module: loan_platform.adapters.platform.event_log
-  class: EventLog
-  config: {base_dir: %s/history/runs}
-"""
 
 
 def job() -> dg.JobDefinition:
@@ -60,7 +56,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, measured in found.items():
             with TemporaryDirectory(dir=where) as folder:
-                measured.append(seconds("" if name == "Dagster's own" else OURS % folder, Path(folder)))
+                measured.append(seconds("" if name == "Dagster's own" else event_log_yaml(Path(folder)), Path(folder)))
     print(f"{4 * BATCHES} events of batches, medians of {ROUNDS}")
     for name, measured in found.items():
         wall, processor = (statistics.median(column) for column in zip(*measured, strict=True))

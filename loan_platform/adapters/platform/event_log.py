@@ -4,11 +4,9 @@ Dagster's own storage makes an engine and a connection for each statement, and w
 run of a large book writes over a thousand events. Decision 50 has the figures, and why Dagster's private API is used.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, Self, TypedDict
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -18,17 +16,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, create_engine
 from sqlalchemy.pool import QueuePool
 
-from loan_platform.core.errors import ExplainedError
-
 MOST_OPEN: Final = 8  # databases of one process; each run has one of its own, and all share one more
 
 
-class EventLogError(ExplainedError, ValueError):
-    """The folder of the event log is not known."""
-
-
 class EventLogConfig(TypedDict):
-    """The folder of the databases; it may name environment variables, as in `$DAGSTER_HOME/history/runs`."""
+    """The folder of the databases."""
 
     base_dir: str
 
@@ -46,18 +38,8 @@ class EventLog(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: EventLogConfig) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The storage that `dagster.yaml` configures.
-
-        Raises:
-            EventLogError: `base_dir` is no full path, as when it names an environment variable that is not set.
-        """
-        folder = os.path.expandvars(config_value["base_dir"])
-        if not Path(folder).is_absolute():
-            raise EventLogError(
-                f"event_log_storage in dagster.yaml: base_dir {folder!r} is not the full path of a folder. "
-                "Set DAGSTER_HOME to the full path of the folder of dagster.yaml, as `make dev` does."
-            )
-        return cls(folder, inst_data)
+        """The storage that the instance's `dagster.yaml` configures."""
+        return cls(config_value["base_dir"], inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -7,7 +7,6 @@ is in place is therefore complete, and a start that was killed is simply done ag
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import sqlite3
@@ -18,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from loan_platform.adapters.ledger.ledger import Ledger
+from loan_platform.adapters.platform.event_log_config import event_log_yaml
 from loan_platform.adapters.storage.atomic_files import atomic_write, explained_disk_full, fsync, fsync_tree, remove
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.checkout import checkout_root, code_root
@@ -170,8 +170,9 @@ def _dagster_yaml() -> Path:
 
 
 def _instance_yaml(dagster_home: Path) -> str:
-    """`dagster.yaml` with the folder itself, so that the instance opens also where DAGSTER_HOME is not set."""
-    return _dagster_yaml().read_text().replace("$DAGSTER_HOME", json.dumps(str(dagster_home), ensure_ascii=False)[1:-1])
+    """`dagster.yaml`, and the event log of the platform in this folder if the storage is SQLite."""
+    text = _dagster_yaml().read_text()
+    return text + event_log_yaml(dagster_home) if _dagster_on_sqlite() else text
 
 
 def _says(marker: Path, text: str) -> bool:

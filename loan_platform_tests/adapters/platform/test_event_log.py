@@ -6,11 +6,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
-import pytest
 import sqlalchemy as sa
 
-from loan_platform.adapters.platform.event_log import MOST_OPEN, EventLog, EventLogError
-from loan_platform.settings.checkout import checkout_root
+from loan_platform.adapters.platform.event_log import MOST_OPEN, EventLog
+from loan_platform.adapters.platform.event_log_config import event_log_yaml
 
 DAYS = dg.StaticPartitionsDefinition(["1", "2", "3"])
 RANGE = {"dagster/asset_partition_range_start": "1", "dagster/asset_partition_range_end": "3"}
@@ -29,17 +28,10 @@ def always() -> None:
     """An asset without partitions."""
 
 
-def platform_yaml() -> str:
-    root = checkout_root()
-    assert root is not None
-    return (root / "dagster.yaml").read_text()
-
-
 @contextmanager
-def instance_in(folder: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance_in(folder: Path, *, kept: bool = True) -> Iterator[dg.DagsterInstance]:
     folder.mkdir(exist_ok=True)
-    (folder / "dagster.yaml").write_text(yaml)
-    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    (folder / "dagster.yaml").write_text(DAGSTERS_OWN + (event_log_yaml(folder) if kept else ""))
     with dg.DagsterInstance.from_config(str(folder)) as instance:
         yield instance
 
@@ -61,10 +53,10 @@ def event_types(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return [event.event_type_value for event in events if event]
 
 
-def test_it_writes_the_events_of_dagsters_own_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_writes_the_events_of_dagsters_own_storage(tmp_path: Path) -> None:
     written = []
-    for name, yaml in (("ours", platform_yaml()), ("dagsters", DAGSTERS_OWN)):
-        with instance_in(tmp_path / name, yaml, monkeypatch) as instance:
+    for name, kept in (("ours", True), ("dagsters", False)):
+        with instance_in(tmp_path / name, kept=kept) as instance:
             types = [event_types(instance, run(instance, always)), event_types(instance, run(instance, by_day, RANGE))]
             days = instance.get_materialized_partitions(dg.AssetKey("by_day"))
             [check] = instance.event_log_storage.get_latest_asset_check_execution_by_key([FULL.key]).values()
@@ -73,17 +65,17 @@ def test_it_writes_the_events_of_dagsters_own_storage(tmp_path: Path, monkeypatc
     assert written[0][1] == {"1", "2", "3"}
 
 
-def test_a_home_may_change_between_the_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for yaml in (DAGSTERS_OWN, platform_yaml(), DAGSTERS_OWN):
-        with instance_in(tmp_path, yaml, monkeypatch) as instance:
+def test_a_home_may_change_between_the_two(tmp_path: Path) -> None:
+    for kept in (False, True, False):
+        with instance_in(tmp_path, kept=kept) as instance:
             run(instance, always)
-    with instance_in(tmp_path, platform_yaml(), monkeypatch) as instance:
+    with instance_in(tmp_path) as instance:
         records = instance.fetch_materializations(dg.AssetKey("always"), limit=10).records
     assert len({record.run_id for record in records}) == 3
 
 
-def test_many_runs_keep_few_databases_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with instance_in(tmp_path, platform_yaml(), monkeypatch) as instance:
+def test_many_runs_keep_few_databases_open(tmp_path: Path) -> None:
+    with instance_in(tmp_path) as instance:
         runs = [run(instance, always) for _ in range(MOST_OPEN + 2)]
         for run_id in runs:  # those that were closed are opened again
             assert instance.all_logs(run_id)
@@ -94,8 +86,8 @@ def test_many_runs_keep_few_databases_open(tmp_path: Path, monkeypatch: pytest.M
     assert not {path for path in open_files if path.suffix == ".db"}
 
 
-def test_a_wiped_log_takes_new_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with instance_in(tmp_path, platform_yaml(), monkeypatch) as instance:
+def test_a_wiped_log_takes_new_runs(tmp_path: Path) -> None:
+    with instance_in(tmp_path) as instance:
         run(instance, always)
         instance.wipe()
         assert instance.get_latest_materialization_event(dg.AssetKey("always")) is None
@@ -108,9 +100,3 @@ def test_a_commit_does_not_wait_for_the_disk(tmp_path: Path) -> None:
         modes = [connection.execute(sa.text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
     assert modes == ["wal", 1]
     log.dispose()
-
-
-def test_a_folder_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    with pytest.raises(EventLogError, match="DAGSTER_HOME"):
-        EventLog.from_config_value(None, {"base_dir": "$DAGSTER_HOME/history/runs"})
