@@ -105,6 +105,8 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         if policies.split.kind != "hash":
             message = f"{why} there are no vintages to split by"
             yield Issue("split.kind", message, f"Write 'hash', {remedy}.", "no_event_date")
+        if matures is not None:
+            yield Issue("split.mature_by", f"{why} no vintage can be mature", f"Remove it, {remedy}.", "no_event_date")
         if policies.partitions.every != "none":
             message = f"{why} applications cannot be divided by date"
             yield Issue("partitions.every", message, f"Write 'none', {remedy}.", "no_event_date")

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-POOL = 200  # loans; the share of fewer is noise: one open loan of eight is 12 %
+from loan_platform.core.training.loan_kinds import POOL, common_kinds
+
 MOST_NAMED = 6
+MIN_OF_MONTH = 0.1  # of the loans of a month
 
 
 class Month(NamedTuple):
@@ -77,7 +79,7 @@ class MatureLoans(NamedTuple):
     """The loans of mature months.
 
     Attributes:
-        months: first days of the mature months, oldest first.
+        months: first days of the mature months, oldest first. One in ten loans of each is mature at least.
         is_mature: of each loan, whether the month is mature for loans like it.
         why: what is left out, as the end of a sentence; empty if nothing is.
     """
@@ -91,7 +93,8 @@ def mature_loans(vintage: pl.Series, target: pl.Series, min_resolved: float, kin
     """The loans of mature months, judged for each kind of loan by itself.
 
     Loans of 60 months resolve later than those of 36. In a month of which nearly all short loans are known, the known
-    long ones are mostly defaults. So a long loan counts from months that are mature among long loans.
+    long ones are mostly defaults. So a long loan counts from months that are mature among long loans. Loans of a kind
+    with fewer than `POOL` loans count from months that are mature among all loans.
 
     Args:
         vintage: as for `matured_months`.
@@ -102,16 +105,22 @@ def mature_loans(vintage: pl.Series, target: pl.Series, min_resolved: float, kin
     if kind is None:
         found = matured_months(vintage, target, min_resolved)
         return MatureLoans(found.months, vintage.is_in(found.months), found.why)
-    text = kind.cast(pl.String).fill_null("missing")
-    is_mature = pl.repeat(False, len(vintage), eager=True)
-    months, told = set[date](), list[str]()
-    for value in text.unique().sort():
-        of_kind = text == value
+    text, of_all = common_kinds(kind), matured_months(vintage, target, min_resolved)
+    is_mature = (text.is_null() & vintage.is_in(of_all.months)).fill_null(False)
+    told = list[str]()
+    for value in text.drop_nulls().unique().sort():
+        of_kind = (text == value).fill_null(False)
         found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
-        is_mature |= of_kind & vintage.is_in(found.months)
-        months |= set(found.months)
+        is_mature |= (of_kind & vintage.is_in(found.months)).fill_null(False)
         told += [f"{kind.name} {value}{found.why}"] if found.why else []
-    return MatureLoans(tuple(sorted(months)), is_mature, f" ({'; '.join(told)})" if told else "")
+    return MatureLoans(_mostly(vintage, is_mature), is_mature, f" ({'; '.join(told)})" if told else "")
+
+
+def _mostly(vintage: pl.Series, is_mature: pl.Series) -> tuple[date, ...]:
+    """The months with enough mature loans. A few loans of a short kind make no month of the whole book."""
+    loans = pl.DataFrame({"vintage": vintage, "mature": is_mature}).drop_nulls("vintage")
+    counted = loans.group_by("vintage").agg(pl.col("mature").mean()).filter(pl.col("mature") >= MIN_OF_MONTH)
+    return tuple(counted["vintage"].sort())
 
 
 def pooled_share(months: Sequence[Month], at: int) -> float:

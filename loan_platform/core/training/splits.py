@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
+from loan_platform.core.training.loan_kinds import why_no_kind
 from loan_platform.core.training.matured_months import mature_loans
 
 Rows = NDArray[np.int64]
@@ -162,9 +163,12 @@ def _out_of_time(
     loans: pl.DataFrame, policy: SplitPolicy, kind: pl.Series | None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Loans of matured vintages with known outcome and their part; known loans left out, by immature month."""
+    if kind is not None and (why := why_no_kind(kind)):
+        raise SplitError(why)
     found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kind)
     matured = found.months
-    known = loans.with_columns(mature=found.is_mature.fill_null(False)).filter(pl.col("target").is_not_null())
+    mature = (found.is_mature & loans["vintage"].is_in(matured)).fill_null(False)
+    known = loans.with_columns(mature=mature).filter(pl.col("target").is_not_null())
     kept = known.filter("mature")
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:

@@ -139,6 +139,13 @@ CASES = [
         ("'hash'",),
     ),
     Planted(
+        "    kind: hash",
+        "    kind: hash\n    mature_by: region",
+        "mature_by:",
+        "attributes.split.mature_by",
+        "no_event_date",
+    ),
+    Planted(
         "    every: none",
         "    every: month",
         "every:",
