@@ -30,6 +30,8 @@ def _calibration(found: CalibrationReport) -> Iterator[str]:
             "Each row is fitted on the loans before its months. "
             "The ratio is the default rate over the mean probability, with its 95 % interval."
         )
+        if others := [row.first for row in found.origins if row.method not in ("", found.method)]:
+            yield f"Platt stood in for {found.method} where too few had defaulted, at {', '.join(others)}."
         heading = "| months | loans | mean probability | default rate | ratio | ECE |"
         yield "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *map(_origin, found.origins)])
 
