@@ -76,6 +76,26 @@ def test_columns_that_are_made_from_a_leak_are_found() -> None:
     assert made_from(columns, leak, leak) == {"ends": "term", "days": "term", "is_long": "term"}
 
 
+def test_what_follows_the_calendar_is_not_made_from_a_later_date() -> None:
+    draw = np.random.default_rng(0)
+    decided = np.sort(draw.integers(17_000, 18_400, 3_000))
+    days = {"decided": decided, "disbursed": decided + draw.integers(0, 6, 3_000)}
+    dates = {name: pl.Series(values).cast(pl.Int32).cast(pl.Date) for name, values in days.items()}
+    calendar = {
+        "policy_version": pl.Series(1 + (decided > 17_500) + (decided > 17_900)),
+        "scorecard": pl.Series(np.where(decided > 17_700, "v2", "v1")),
+        "price_index": pl.Series(100 + (decided - 17_000) // 30 * 0.2),
+        "days_open": pl.Series(decided - 12_000),
+    }
+    columns, late = {"disbursed": dates["disbursed"]} | calendar, frozenset({"disbursed"})
+    assert set(made_from(columns, late, frozenset())) == set(calendar)
+    assert made_from(columns, late, frozenset(), dates["decided"]) == {}
+    later = pl.Series(days["decided"] + draw.integers(30, 900, 3_000)).cast(pl.Int32).cast(pl.Date)
+    made = {"written_off": later, "year": later.dt.year()}
+    found = made_from(made, frozenset({"written_off"}), frozenset(), dates["decided"])
+    assert found == {"year": "written_off"}
+
+
 def test_open_loans_show_what_was_written_after_default() -> None:
     """Of open loans some will default, so an honest column is among them as among all loans."""
     frame, rng = honest_loans(6_000, rate=-1.3), np.random.default_rng(4)

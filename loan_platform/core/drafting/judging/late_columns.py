@@ -79,11 +79,12 @@ def paid_out_later(source: RawColumn, event: RawColumn | None) -> str | None:
     return f"it is the date of what follows the decision ({' '.join(phrase)})"
 
 
-def made_from_leaks(judged: Sequence[JudgedColumn], rows: pl.DataFrame) -> dict[str, str]:
+def made_from_leaks(judged: Sequence[JudgedColumn], loans: Loans) -> dict[str, str]:
     """The reason for each column that is made from a leak, by name."""
     leaks = frozenset(item.column.name for item in judged if item.leak)
     sure = frozenset(item.column.name for item in judged if item.evidence)
-    found = made_from({item.column.name: rows[item.column.name] for item in judged}, leaks, sure)
+    columns = {item.column.name: loans.rows[item.column.name] for item in judged}
+    found = made_from(columns, leaks, sure, loans.rows[loans.event] if loans.event else None)
     return {name: f"it is made from {leak!r}, which is probably known later" for name, leak in found.items()}
 
 
