@@ -112,6 +112,7 @@ class Ledger:
         actor: str,
         run_id: str,
         verdict: Mapping[str, Any],
+        replaces: Champion | None = None,
     ) -> Champion:
         """Make a version the champion, if no other promotion came first.
 
@@ -123,9 +124,10 @@ class Ledger:
             actor: who decided.
             run_id: Dagster run of the decision.
             verdict: the policy's verdict as JSON values.
+            replaces: the champion that the version is a copy of; a withdrawal forbids the copy too. None: it is none.
 
         Raises:
-            StalePromotionError: another promotion came first; nothing was changed.
+            StalePromotionError: another promotion came first, or `replaces` was withdrawn; nothing was changed.
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
@@ -135,6 +137,11 @@ class Ledger:
                 raise StalePromotionError(
                     f"{portfolio}: version {version} was compared at epoch {expected_epoch}, but the "
                     f"champion is {present}, epoch {epoch}. Materialize promoted_model again."
+                )
+            if replaces not in (None, champion):
+                raise StalePromotionError(
+                    f"{portfolio}: version {version} is version {replaces.version} with other policies, which was "
+                    "withdrawn. Materialize promoted_model again."
                 )
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
             given |= {"epoch": epoch + 1, "action": "promoted", "actor": actor, "run_id": run_id}

@@ -1,6 +1,7 @@
 """The champion answers by the policies that the book states now, without a training."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,17 +45,19 @@ class PolicyVersion:
     before: StoredModel
     after: StoredModel
 
-    @property
+    @cached_property
     def changed(self) -> list[str]:
         """What differs in the answers."""
         return changed_answers(self.before.bundle().model.policy, self.after.bundle().model.policy)
 
-    @property
+    @cached_property
     def effect(self) -> PolicyEffect:
-        """Decisions about the champion's test loans, before and after."""
-        rows = self.before.frame("test_rows")
-        decided = [one.bundle().model.score(rows)["decision"] for one in (self.before, self.after)]
-        return policy_effect(rows[TARGET], *decided)
+        """Decisions about the champion's test loans, before and after. The model is the same, so it scores once."""
+        rows, before = self.before.frame("test_rows"), self.before.bundle().model
+        features = before.features(rows)
+        scored = before.score_features(features)
+        now = self.after.bundle().model.decisions(features, scored["probability"].to_numpy())
+        return policy_effect(rows[TARGET], scored["decision"], now)
 
 
 def policy_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -89,7 +92,7 @@ def _decision_policy(book: Portfolio) -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata=_metadata(found, NOTHING_TO_APPLY))
         version = _register(book, mlflow, found)
         report = _report(found, version, config)
-        who = {"actor": config.decided_by or "policy", "run_id": context.run.run_id}
+        who = {"actor": config.decided_by or "policy", "run_id": context.run.run_id, "replaces": found.champion}
         verdict = policy_verdict(found.changed, found.effect.loans).as_dict()
         verdict |= {"summary": report.summary, "policy": report.model_dump(mode="json")}
         _write_evidence(book, reports, found, report)

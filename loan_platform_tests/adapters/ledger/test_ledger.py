@@ -98,6 +98,16 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     assert ledger.verify() == ledger.history()[-1].hash
 
 
+def test_a_copy_of_a_withdrawn_champion_is_not_promoted(ledger: Ledger) -> None:
+    first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    copy = ledger.promote("book", 2, "aab", expected_epoch=1, replaces=first, **WHO)
+    ledger.withdraw(copy, actor="contract", run_id="run-2", reason="it reads term.")
+    with pytest.raises(StalePromotionError, match="version 3 is version 2 with other policies, which was withdrawn"):
+        ledger.promote("book", 3, "aac", expected_epoch=2, replaces=copy, **WHO)
+    assert ledger.champion("book") is None
+    assert len(ledger.history()) == 3
+
+
 def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.create()
