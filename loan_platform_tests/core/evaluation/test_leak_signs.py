@@ -8,7 +8,7 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
-from loan_platform.core.evaluation.leaks import places, sign_alarms
+from loan_platform.core.evaluation.leaks import order_groups, places, sign_alarms
 from loan_platform_tests.support.small_books.leaky_loans import LEAKS, honest_loans, leaky_loans
 
 CEILING = 0.85
@@ -64,6 +64,27 @@ def test_places_follow_file_and_line() -> None:
     assert found is not None
     assert found.tolist() == [3.0, 1.0, 2.0]
     assert places(rows.drop("source_line")) is None
+
+
+def test_a_default_rate_that_falls_over_the_months_is_no_leak() -> None:
+    rng, rows = np.random.default_rng(3), 12_000
+    day = np.sort(rng.uniform(0, 240, rows))
+    y = (rng.random(rows) < 0.3 - 0.2 * day / 240).astype(float)
+    loans = pl.DataFrame({"age": day, "month": pl.Series(day // 30 * 30).cast(pl.Int32).cast(pl.Date)})
+    found = order_groups(loans, "month")
+    assert len(sign_alarms(loans.select("age"), y, CEILING, np.arange(rows))) == 1  # without dates it may be a leak
+    assert sign_alarms(loans.select("age"), y, CEILING, np.arange(rows), found) == []
+
+
+def test_names_of_files_do_not_hide_the_order_of_their_lines() -> None:
+    """The twelve files as they came; as text, 2020-10 comes before 2020-2."""
+    line, month = np.tile(np.arange(300), 12), np.repeat(np.arange(1, 13), 300)
+    loans = pl.DataFrame({"source_file": [f"2020-{m}.csv" for m in month], "source_line": line})
+    y = (line + np.random.default_rng(1).normal(0, 90, 3_600) > 250).astype(float)
+    ticket = pl.DataFrame({"ticket": pl.Series(np.arange(3_600) * 7.0)})
+    assert sign_alarms(ticket, y, CEILING, places(loans)) == []
+    (told,) = sign_alarms(ticket, y, CEILING, places(loans), order_groups(loans, None))
+    assert "it follows the order of the file" in told
 
 
 def test_columns_that_are_made_from_a_leak_are_found() -> None:

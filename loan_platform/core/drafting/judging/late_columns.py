@@ -16,7 +16,7 @@ from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
-from loan_platform.core.evaluation.leaks import places
+from loan_platform.core.evaluation.leaks import order_groups, places
 
 MAX_CELLS_AUC = 0.85  # lower end; what the gates accept of a feature
 MAX_ORDINARY_CELLS_AUC = 0.95  # of a column that a lender looks at, such as a balance
@@ -62,9 +62,10 @@ def late_evidence(name: str, source: RawColumn, loans: Loans) -> str | None:
     limit = MAX_ORDINARY_CELLS_AUC if set(source.words) & ORDINARY else MAX_CELLS_AUC
     found = list(column_signs(values.filter(known), y, limit))
     position = loans.position[::step][known.to_numpy()]
-    vintage = loans.vintage
+    vintage, groups = loans.vintage, order_groups(loans.rows, loans.event)
+    groups = None if groups is None else groups.gather_every(step).filter(known)
     for sign in (
-        order_sign(values.filter(known), y, position),
+        order_sign(values.filter(known), y, position, groups),
         open_loans_sign(values, target, None if vintage is None else vintage.gather_every(step)),
     ):
         found += [sign] if sign else []
