@@ -48,8 +48,8 @@ def sign_alarms(
     max_feature_auc: float,
     position: ArrayLike | None = None,
     group: pl.Series | None = None,
-) -> list[str]:
-    """One sentence for each feature that shows a leak in its values, in being filled, or in the order of the file.
+) -> dict[str, str]:
+    """A sentence for each feature, by name, that shows a leak in its values, in being filled, or in the file's order.
 
     Args:
         features: numbers and categories, shape [n, features].
@@ -61,7 +61,7 @@ def sign_alarms(
     Raises:
         ValueError: fewer than two loans of a class.
     """
-    y, found = np.asarray(target, np.float64), list[str]()
+    y, found = np.asarray(target, np.float64), dict[str, str]()
     if max_feature_auc >= NO_CEILING:
         return found
     for name in features.columns:
@@ -69,7 +69,7 @@ def sign_alarms(
         if position is not None and (sign := order_sign(features[name], y, position, group)):
             signs.append(sign)
         if signs:
-            found.append(f"feature {name!r} knows the outcome: {signs[0].evidence}")
+            found[name] = f"feature {name!r} knows the outcome: {signs[0].evidence}"
     return found
 
 

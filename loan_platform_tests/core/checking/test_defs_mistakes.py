@@ -171,6 +171,14 @@ CASES = [
     ),
     Planted(
         "    min_auc: 0.55",
+        "    min_auc: 0.55\n    accepted_signs:\n      regio: it is honest",
+        "regio:",
+        "attributes.promotion.accepted_signs.regio",
+        "unknown_feature",
+        ("'region'",),
+    ),
+    Planted(
+        "    min_auc: 0.55",
         "    min_auc: 0.96",
         "min_auc:",
         "attributes.promotion.min_auc",
