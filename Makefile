@@ -70,10 +70,12 @@ faults: $(READY) ## Run the fault tests at full size (about an hour)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
 	  loan_platform_tests/adapters
 
-# What removes applications is typed: nothing of the environment counts.
-typed = $(if $(filter command,$(origin $(1))),$${$(1):+$(2) "$$$(1)"})
+# What removes applications is typed: of the environment only BOOK counts, and the rest is told.
+told = $(if $(filter environment%,$(origin $(1))),$(warning $(1) of the environment is ignored: write make score $(1)=...))
+typed = $(call told,$(1))$(if $(filter command,$(origin $(1))),$${$(1):+$(2) "$$$(1)"})
+switch = $(if $(filter 1 yes true,$(1)),--ignore-quarantined,$(if $(filter-out 0 no false,$(1)),$(error IGNORE_QUARANTINED is '$(1)': write 1, yes, true, 0, no or false)))
 score: $(READY) ## Score a book's applications: make score BOOK=lending_club FILE=new.csv REPLACE=2018-01
-	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $(call typed,FILE,--file) $(call typed,REPLACE,--replace) $(call typed,MAY_SHRINK,--may-shrink) $(if $(filter command,$(origin IGNORE_QUARANTINED)),$(if $(filter 1 yes true,$(IGNORE_QUARANTINED)),--ignore-quarantined))
+	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $(call typed,FILE,--file) $(call typed,REPLACE,--replace) $(call typed,MAY_SHRINK,--may-shrink) $(call told,IGNORE_QUARANTINED)$(if $(filter command,$(origin IGNORE_QUARANTINED)),$(call switch,$(IGNORE_QUARANTINED)))
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init

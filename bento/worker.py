@@ -79,7 +79,7 @@ class Worker:
         drift = OnlineDrift(portfolio, champions, cache_folder / "drift.db", window, sample, REGISTRY)
         drift.start()
         limits = self._setup.limits
-        batch = BatchEndpoints(portfolio, cache_folder / "jobs", limits.batch_megabytes, limits.batch_days, champions)
+        batch = BatchEndpoints(model, cache_folder / "jobs", limits.batch_megabytes, limits.batch_days)
         records = Records(portfolio, self._setup.audit, REGISTRY)
         records.start()
         metrics = Metrics(portfolio, champions, REGISTRY)
@@ -102,10 +102,11 @@ def _champion_of(settings: ServiceSettings, ledger: "Ledger") -> ChampionRef | W
     """The champion in the promotion ledger."""
     champion = ledger.champion(settings.portfolio)
     if champion is None:
-        told = ledger.withdrawal(settings.portfolio)
-        return Withdrawn(told) if told else None
+        withdrawal = ledger.withdrawal(settings.portfolio)
+        return Withdrawn(withdrawal.version, withdrawal.told) if withdrawal else None
     bundle = settings.models / champion.model_sha256 / "bundle"
-    return ChampionRef(champion.version, champion.model_sha256, bundle, ledger.challenger(settings.portfolio))
+    challenger, withdrawn = ledger.challenger(settings.portfolio), ledger.withdrawn_versions(settings.portfolio)
+    return ChampionRef(champion.version, champion.model_sha256, bundle, challenger, withdrawn)
 
 
 def _find_champion(

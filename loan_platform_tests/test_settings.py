@@ -13,7 +13,7 @@ from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.catalogue import CLASSES, renamed_variables
 from loan_platform.settings.checkout import checkout_root
 from loan_platform.settings.environment import EnvironmentSettings, SettingsError
-from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.platform import LedgerSettings, PlatformSettings
 from loan_platform.settings.quiet import QUIET, quiet_environment
 from loan_platform.settings.reference import all_settings, settings_page
 from loan_platform.settings.service import LimitSettings, ServiceSettings
@@ -63,6 +63,9 @@ def test_settings_name_their_own_servers() -> None:
         ("LOAN_LEDGER_URL", "mysql://u:secret@db/x", "postgresql://"),
         ("LOAN_LEDGER_URL", "sqlite:///", "sqlite:///<file>"),
         ("LOAN_LEDGER_URL", "sqlite:///:memory:", "sqlite:///<file>"),
+        ("LOAN_LEDGER_URL", "sqlite:///file::memory:?uri=true", "sqlite:///<file>"),
+        ("LOAN_LEDGER_URL", "sqlite:////a/ledger.db?uri=true", "sqlite:///<file>"),
+        ("LOAN_LEDGER_URL", "sqlite:////", "sqlite:///<file>"),
         ("LOAN_PLATFORM_HOME", "/dev/null", "a folder"),
         ("LOAN_PLATFORM_HOME", "/tmp/50%", "without ?, # or %"),
         ("LOAN_POLL_SECONDS", "nan", "from 0.1 to 3600"),
@@ -90,6 +93,11 @@ def test_bad_value_names_variable_and_what_it_accepts(name: str, value: str, acc
     assert str(rejected.value).startswith(name)
     assert accepted in str(rejected.value)
     assert "secret" not in "".join(traceback.format_exception(rejected.value))
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a", "sqlite:////a b/x.db?timeout=3", "postgresql://u@h/ledger"])
+def test_a_ledger_is_a_file_or_a_server(url: str) -> None:
+    assert LedgerSettings.from_environment({"LOAN_LEDGER_URL": url}).ledger_url == url
 
 
 @pytest.mark.parametrize("value", ["", "Book", "a b"])

@@ -15,7 +15,7 @@ from bento.batch.worker import BatchWorker
 from bento.http.problems import HttpError
 from bento.http.request_info import request_info
 from bento.http.responses import json_response
-from bento.model.champion import Champions, Serving
+from bento.model.current import CurrentModel
 from loan_platform.adapters.storage.atomic_files import DiskFullError, explained_disk_full, remove
 
 PATH = "/api/v1/predict/batch"
@@ -36,17 +36,16 @@ class BatchEndpoints:
     """Takes batch jobs, reports on them and sends their answers. A separate process scores them.
 
     Args:
-        portfolio: of the service.
+        model: gives the model in force.
         folder: of the jobs.
         megabytes: limit of an upload.
         days: after which a finished job is deleted.
-        champions: gives the model in force.
     """
 
-    def __init__(self, portfolio: str, folder: Path, megabytes: int, days: int, champions: Champions) -> None:
+    def __init__(self, model: CurrentModel, folder: Path, megabytes: int, days: int) -> None:
         self.store = JobStore(folder, 10 * megabytes * 1_000_000)
-        self._champions, self._uploads = champions, 0
-        self._worker = BatchWorker(portfolio, self.store, megabytes * 1_000_000, days)
+        self._model, self._uploads = model, 0
+        self._worker = BatchWorker(model.portfolio, self.store, megabytes * 1_000_000, days, self._is_withdrawn)
 
     def start(self) -> None:
         """Resume open jobs, and delete old ones."""
@@ -101,26 +100,25 @@ class BatchEndpoints:
         return job
 
     async def _upload(self, request: Request, columns: str | None) -> Job:
-        serving = self._champions.serving
-        if serving is None:
-            raise HttpError(503, "no_model", "There is no model yet.", headers={"retry-after": "5"})
+        self._model.get()
         if await asyncio.to_thread(self.store.is_full):
             detail = "Finished jobs use all the space for jobs. Delete some, or wait until they expire."
             raise HttpError(507, "no_room", detail, headers={"retry-after": "3600"})
         draft = await asyncio.to_thread(self.store.draft)
         try:
             with explained_disk_full(draft):
-                return await self._received_job(request, serving, draft, columns)
+                return await self._received_job(request, draft, columns)
         except DiskFullError:
             detail = "The disk of the service is full."
             raise HttpError(507, "no_room", detail, headers={"connection": "close", "retry-after": "3600"}) from None
         finally:
             await asyncio.to_thread(remove, draft)
 
-    async def _received_job(self, request: Request, serving: Serving, draft: Path, columns: str | None) -> Job:
+    async def _received_job(self, request: Request, draft: Path, columns: str | None) -> Job:
         media = _media(request)
         total = await _receive(request, media, draft / "input")
-        return await asyncio.to_thread(
+        serving = self._model.get()  # now: an upload takes minutes, and the model may be withdrawn meanwhile
+        job = await asyncio.to_thread(
             self.store.add,
             draft,
             serving.directory,
@@ -131,6 +129,12 @@ class BatchEndpoints:
             total=total,
             columns=columns,
         )
+        await asyncio.to_thread(self.store.withdraw, self._is_withdrawn)
+        return job
+
+    def _is_withdrawn(self, job: Job) -> bool:
+        champions = self._model.champions
+        return champions.withdrawn is not None or job.version in champions.withdrawn_versions
 
 
 def _media(request: Request) -> str:

@@ -17,7 +17,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,8 @@ OPEN = frozenset({"PENDING", "RUNNING"})
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 MAX_STARTS = 3  # a job whose process ends this often at the same piece has failed
 ROWS = "rows.json"
+CANCELLED, WITHDRAWN = "cancelled", "withdrawn"  # files in the folder of an open job that is to end
+MODEL_WITHDRAWN = "The model of the job was withdrawn. Send the file again once a version is promoted."
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,10 @@ class JobStore:
             job = Job(**json.loads((self.path(job_id) / "job.json").read_bytes()))
         except FileNotFoundError:
             return None
-        if job.status in OPEN and (self.path(job_id) / "cancelled").exists():
+        if job.status in OPEN and (self.path(job_id) / CANCELLED).exists():
             return replace(job, status="CANCELLED")
+        if job.status in OPEN and (self.path(job_id) / WITHDRAWN).exists():
+            return replace(job, status="FAILED", why=MODEL_WITHDRAWN)
         return job
 
     def save(self, job: Job) -> None:
@@ -129,9 +133,16 @@ class JobStore:
     def cancel(self, job: Job) -> None:
         """Cancel an open job, which ends before its next piece. Delete a finished one."""
         if job.status in OPEN:
-            (self.path(job.id) / "cancelled").touch()
+            (self.path(job.id) / CANCELLED).touch()
         else:
             self.delete(job)
+
+    def withdraw(self, forbidden: Callable[[Job], bool]) -> None:
+        """Fail the open jobs whose model may not answer any more. They end before their next piece."""
+        for job in self.all():
+            if job.status in OPEN and forbidden(job):
+                with contextlib.suppress(FileNotFoundError):  # it may be deleted at the same time
+                    (self.path(job.id) / WITHDRAWN).touch()
 
     def delete(self, job: Job) -> None:
         """Delete a job with all its files."""
@@ -177,7 +188,7 @@ class JobStore:
         for job in self.all():
             if job.status in OPEN:
                 continue
-            if (job.finished or job.created) < before:  # a job may be cancelled before it starts
+            if (job.finished or job.created) < before:  # a job may be ended before it starts
                 self.delete(job)
             elif job.finished or not job.starts:  # its process may have been killed at the end
                 self.delete_inputs(job)

@@ -27,7 +27,7 @@ import polars as pl  # noqa: E402
 from filelock import FileLock, Timeout  # noqa: E402
 
 from bento.batch.input import PIECE_ROWS, ROW, Pieces  # noqa: E402
-from bento.batch.jobs import MAX_STARTS, OPEN, Job, JobStore, Status  # noqa: E402
+from bento.batch.jobs import CANCELLED, MAX_STARTS, MODEL_WITHDRAWN, OPEN, WITHDRAWN, Job, JobStore, Status  # noqa: E402
 from bento.batch.raw_columns import RawColumns  # noqa: E402
 from bento.batch.records import JobRecords  # noqa: E402
 from bento.http.problems import places  # noqa: E402
@@ -143,6 +143,7 @@ def _ended(store: JobStore, job: Job, status: Status, why: str | None = None) ->
 
 def _scored(store: JobStore, records: JobRecords, job: Job, max_bytes: int, parent: int) -> Job:
     folder = store.path(job.id)
+    _require_allowed(folder)
     try:
         serving = Serving.load(job.version, job.sha256, folder / "bundle", threads=cores())
     except BundleError as error:  # its message names folders
@@ -158,8 +159,7 @@ def _scored(store: JobStore, records: JobRecords, job: Job, max_bytes: int, pare
     for piece in range(count):
         summary = parts / f"{piece}.json"
         if not summary.exists():
-            if (folder / "cancelled").exists():
-                raise CancelledError
+            _require_allowed(folder)
             if os.getppid() != parent:
                 raise SystemExit
             counts = _score(serving, pieces, piece, parts, partial(records.rows, job, serving))
@@ -169,10 +169,24 @@ def _scored(store: JobStore, records: JobRecords, job: Job, max_bytes: int, pare
         done: dict[str, int] = json.loads(summary.read_bytes())
         job = replace(job, done=piece + 1, scored=job.scored + done["scored"], refused=job.refused + done["refused"])
         store.save(job)
+    _require_allowed(folder)
     for kind, schema in ("answers", ANSWERS), ("refused", REJECTIONS):
         _concatenate(parts, kind, count, schema, folder / f"{kind}.parquet")
     records.write(job, serving, partial(_concatenate, parts, "record", count, ROWS))
     return replace(job, status="SUCCEEDED", total=job.scored + job.refused, finished=time.time())
+
+
+def _require_allowed(folder: Path) -> None:
+    """Check that nobody has ended the job.
+
+    Raises:
+        CancelledError: its owner cancelled it.
+        ExplainedError: its model was withdrawn.
+    """
+    if (folder / CANCELLED).exists():
+        raise CancelledError
+    if (folder / WITHDRAWN).exists():
+        raise ExplainedError(MODEL_WITHDRAWN)
 
 
 def _score(serving: Serving, pieces: Pieces, piece: int, parts: Path, record: RecordRows) -> dict[str, int]:

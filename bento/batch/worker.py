@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bento.batch.jobs import OPEN, JobStore
+from bento.batch.jobs import OPEN, Job, JobStore
 from bento.http.problems import places
 
 log = logging.getLogger("loan_platform.service")
@@ -27,9 +28,13 @@ class BatchWorker:
         store: of the jobs.
         max_bytes: of an input.
         days: after which a finished job is deleted.
+        withdrawn: whether the model of a job was withdrawn, so that it may not go on.
     """
 
-    def __init__(self, portfolio: str, store: JobStore, max_bytes: int, days: int) -> None:
+    def __init__(
+        self, portfolio: str, store: JobStore, max_bytes: int, days: int, withdrawn: Callable[[Job], bool]
+    ) -> None:
+        self._withdrawn = withdrawn
         self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._poll_always, name="batches", daemon=True)
@@ -46,6 +51,7 @@ class BatchWorker:
                 if time.monotonic() - cleared > CLEAN_UP_SECONDS:
                     self._store.clear(self._days)
                     cleared = time.monotonic()
+                self._store.withdraw(self._withdrawn)
                 self._start_process()
             except Exception as error:  # such as a full process table: keep polling for later jobs
                 log.error("batch jobs: %s at %s", type(error).__name__, places(error))

@@ -23,6 +23,7 @@ from loan_platform.core.scoring.predictor import Predictor
 log = logging.getLogger("loan_platform.service")
 
 NEWEST = "newest.json"  # names the newest verified copy
+WITHDRAWN = "withdrawn.json"  # names the withdrawn version, until another is promoted
 _COPY = re.compile(r"[0-9a-f]{64}")
 KEPT = 3  # older copies that stay, for a rollback without the lake
 START_SECONDS = 3.0  # the start waits this long for the registry
@@ -64,11 +65,13 @@ class Champions:
             answer any more.
         cache: folder of verified copies. The newest copy answers if the registry is unavailable.
         seconds: between two polls of the registry.
-        baked: a champion whose bundle needs no copy, for a start without registry and copy.
+        baked: a champion whose bundle needs no copy, for a start without registry and copy. It does not answer if it,
+            or a later version, is known to be withdrawn.
 
     Attributes:
         serving: the model in force, replaced in one assignment. None before there is one, and after its withdrawal.
         withdrawn: why there is none, after a withdrawal.
+        withdrawn_versions: earlier versions that may not answer any more, as batch jobs would let them.
         refusal: why the last candidate was rejected. None if it was not.
         swaps, refusals: their numbers since the start.
         challenger: the last version that the policy rejected since the champion was promoted.
@@ -83,6 +86,7 @@ class Champions:
     ) -> None:
         self.serving: Serving | None = None
         self.withdrawn: str | None = None
+        self.withdrawn_versions: frozenset[int] = frozenset()
         self.refusal: str | None = None
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
@@ -92,6 +96,7 @@ class Champions:
         self._swapping = threading.Lock()
         self._rejected: tuple[int, str] | None = None
         self._rejected_at = 0.0
+        self._has_served = False
         self._thread = threading.Thread(target=self._poll_always, name="champion", daemon=True)
 
     def start(self) -> None:
@@ -100,8 +105,11 @@ class Champions:
         self._polled.wait(START_SECONDS)
         if self.serving is None and self.withdrawn is None:
             self._from_cache()
-        if self.serving is None and self.withdrawn is None and self._baked is not None:
-            self._take(self._baked)
+        if self.serving is None and self.withdrawn is None:
+            if known := self._known_withdrawn(self._baked.version if self._baked else 0):
+                self._withdraw(known)
+            elif self._baked is not None:
+                self._take(self._baked, only_first=True)
 
     def stop(self) -> None:
         """Stop following."""
@@ -118,26 +126,37 @@ class Champions:
             log.warning("the registry is unavailable (%s): the model in force keeps answering", type(error).__name__)
             return
         if isinstance(ref, Withdrawn):
-            self._withdraw(ref.reason)
+            self._withdraw(ref)
             return
         self.challenger = ref.challenger if ref else None
+        self.withdrawn_versions = ref.withdrawn_versions if ref else frozenset()
         if ref is None or self._is_serving(ref) or self._was_rejected(ref):
             return
         self._take(ref)
 
-    def _withdraw(self, reason: str) -> None:
+    def _withdraw(self, told: Withdrawn) -> None:
         """Stop answering, also after a restart without the registry."""
         with self._swapping:
-            known = self.serving is None and self.withdrawn == reason
-            self.serving, self.withdrawn = None, reason
+            known = self.serving is None and self.withdrawn == told.reason
+            self.serving, self.withdrawn, self.challenger = None, told.reason, None
         if not known:
-            with contextlib.suppress(OSError):  # of a folder that cannot be written: it stays a copy
+            with contextlib.suppress(ExplainedError, OSError):  # of a folder that cannot be written
+                self._cache.mkdir(parents=True, exist_ok=True)
+                atomic_write(self._cache / WITHDRAWN, json.dumps(told._asdict()) + "\n")
                 remove(self._cache / NEWEST)
-            log.error("no model answers: %s", reason)
+            log.error("no model answers: %s", told.reason)
 
-    def _take(self, ref: ChampionRef) -> None:
+    def _known_withdrawn(self, version: int) -> Withdrawn | None:
+        """What is known from an earlier process, if a version or a later one was withdrawn."""
         try:
-            self._swap(Serving.load(ref.version, ref.sha256, self._local_copy(ref)))
+            told = Withdrawn(**json.loads((self._cache / WITHDRAWN).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return told if version <= told.version else None
+
+    def _take(self, ref: ChampionRef, only_first: bool = False) -> None:
+        try:
+            self._swap(Serving.load(ref.version, ref.sha256, self._local_copy(ref)), only_first)
         except Exception as error:  # of any kind: the model in force keeps answering
             if isinstance(error, BundleError) and not self._is_baked(ref.sha256):
                 remove(self._cache / ref.sha256)
@@ -173,12 +192,18 @@ class Champions:
                 remove(partial)
         return copy
 
-    def _swap(self, serving: Serving) -> None:
+    def _swap(self, serving: Serving, only_first: bool) -> None:
+        """Let a model answer; with `only_first` not if the registry has answered meanwhile."""
         with self._swapping:
-            first = self.serving is None
+            if only_first and (self.serving is not None or self.withdrawn is not None):
+                return
             self.serving, self.withdrawn, self.refusal, self._rejected = serving, None, None, None
+            self.swaps += self._has_served
+            self._has_served = True
         self.swapped_at = time.time()
-        self.swaps += not first
+        if not only_first:
+            with contextlib.suppress(OSError):
+                remove(self._cache / WITHDRAWN)
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
         if self._is_baked(serving.sha256):
             return
@@ -210,6 +235,9 @@ class Champions:
     def _from_cache(self) -> None:
         try:
             newest: dict[str, Any] = json.loads((self._cache / NEWEST).read_bytes())
+            if known := self._known_withdrawn(newest["version"]):
+                self._withdraw(known)
+                return
             serving = Serving.load(newest["version"], newest["sha256"], self._cache / newest["sha256"])
         except FileNotFoundError:
             return
@@ -220,7 +248,7 @@ class Champions:
         with self._swapping:
             if self.serving is not None or self.withdrawn is not None:  # the registry has answered meanwhile
                 return
-            self.serving = serving
+            self.serving, self._has_served = serving, True
         log.info("version %s answers, from the local copy", serving.version)
 
     def _poll_always(self) -> None:

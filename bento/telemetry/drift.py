@@ -107,7 +107,10 @@ class OnlineDrift:
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """Whether there is drift, rows of the window, features over their limit. None: nothing to compare."""
+        """Whether the verdict is critical, rows, and variables over their limit. None: nothing to compare.
+
+        Features over their limit that carry little of the model together make no verdict critical.
+        """
         table = self._table
         if table is None:
             return None

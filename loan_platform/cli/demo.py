@@ -7,6 +7,8 @@ from typing import Any
 
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
+from loan_platform.adapters.reports.evidently_report import drift_report_process
+from loan_platform.adapters.reports.great_expectations import quality_process
 from loan_platform.adapters.reports.helper_process import peak_megabytes
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.cli.books import book_folder
@@ -29,6 +31,7 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
         UnknownBookError: there is no such book.
     """
     started = time.perf_counter()
+    _start_imports()
     ensure_home(settings)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     folder = book_folder(name)
@@ -42,6 +45,12 @@ def run_demo(settings: PlatformSettings, name: str, rows: int | None) -> int:
     atomic_write(settings.summary, summary.to_json())
     sys.stdout.write(screen(summary))
     return 0
+
+
+def _start_imports() -> None:
+    """Let the helpers import Great Expectations and Evidently on another core, before the first asset needs them."""
+    quality_process.start()
+    drift_report_process.start()
 
 
 def _run_jobs(settings: PlatformSettings, book: Portfolio, log: RunLog, generated: GeneratedFiles) -> bool:

@@ -45,10 +45,12 @@ def main() -> int:
 
             asked = (arguments.file, arguments.replace, arguments.may_shrink, arguments.ignore_quarantined)
             code = run_score(settings, ScoringRequest(arguments.book, *asked))
-        else:
+        elif arguments.command == "demo":
             from loan_platform.cli.demo import run_demo
 
             code = run_demo(settings, arguments.book, arguments.rows)
+        else:
+            raise AssertionError(f"the command {arguments.command} has no branch")
         # DuckDB's binding lists every object that is still alive at exit, three screens of them.
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,6 +8,8 @@ import dagster as dg
 
 from loan_platform.adapters.reports.helper_process import peak_megabytes
 
+STOPPED = "stopped by the checks above: the next steps do not run"
+
 
 @dataclass
 class RunLog:
@@ -51,7 +53,8 @@ class RunLog:
             yield f"✓ {step:<22} {seconds:6.1f} s"
         elif event.is_step_failure:
             message = _failure_message(event.step_failure_data)
-            self.errors.append(f"{step}: {message}")
+            if message != STOPPED:  # `refusals` says by which checks
+                self.errors.append(f"{step}: {message}")
             yield f"✗ {step:<22} {message}"
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             yield from self._add_check(event.asset_check_evaluation_data)
@@ -75,4 +78,7 @@ class RunLog:
 def _failure_message(failure: Any) -> str:
     if failure.user_failure_data is not None:
         return failure.user_failure_data.description
-    return (failure.error.cause or failure.error).message.strip() if failure.error else "failed"
+    if failure.error is None:
+        return "failed"
+    cause = failure.error.cause or failure.error
+    return STOPPED if cause.cls_name == "DagsterAssetCheckFailedError" else cause.message.strip()

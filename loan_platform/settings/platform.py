@@ -13,7 +13,9 @@ from loan_platform.settings.environment import EnvironmentSettings, UnusableValu
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 MAX_DEFAULT_THREADS = 8
-LEDGER_URL = r"(sqlite:///(?!:memory:)[^?\s]|postgresql(\+psycopg2)?://)(?s:.*)"
+# SQLite keeps `:memory:` and some `file:` addresses in memory, where the next step would find no ledger.
+_SQLITE_FILE = r"sqlite:///(?!:memory:|file:|\s)[^?]*[^?/]"
+LEDGER_URL = rf"(?s:{_SQLITE_FILE}(\?(?!.*\buri=).*)?|postgresql(\+psycopg2)?://.*)"
 
 
 def _usable_home(path: Path) -> Path:

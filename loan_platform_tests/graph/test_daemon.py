@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from loan_platform.adapters.ledger.ledger import Champion, Ledger
+from loan_platform.adapters.ledger.entries import Champion
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.home import ensure_home
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project

@@ -10,8 +10,14 @@ import pytest
 from loan_platform.adapters.storage.model_store import ModelStore
 from loan_platform.assets.loan_portfolio import LoanPortfolio, book_definitions
 from loan_platform.assets.resources.configured import platform_resources
+from loan_platform.core.book.constants import TARGET
+from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.contract_check import load_contract
+from loan_platform.core.evaluation.evaluation_report import Evaluation
+from loan_platform.core.performance.performance import Performance, performance
+from loan_platform.core.performance.verdict import GiniReference
+from loan_platform.core.scoring.decisions import APPROVED
 from loan_platform.definitions import defs
 from loan_platform.sample_data.lending_club.files import (
     Applications,
@@ -58,6 +64,29 @@ def test_real_loans_reach_the_figures(loan_data: Path, monkeypatch: pytest.Monke
     assert not pricing & {column.name for column in model.inputs}
 
 
+def of_own_test_loans(approved_alone: bool) -> Performance:
+    """The newest model judged by its own test loans as outcomes: of all, or of those that it approves alone."""
+    settings = PlatformSettings.from_environment()
+    model, found = (
+        ModelStore(settings.lake / BOOK / "trained_model").newest(),
+        Evaluation.model_validate(report("evaluation.json")),
+    )
+    scoring, predictions = model.bundle().model, model.frame("test_predictions")
+    probability = predictions[found.chosen].to_numpy()
+    approved = scoring.decisions(scoring.features(model.frame("test_rows")), probability) == APPROVED
+    known = pl.Series([not approved_alone] * len(approved)) | approved
+    loans = predictions.select(
+        vintage="issue_d",
+        model_version=pl.lit(1),
+        probability=found.chosen,
+        approved=approved,
+        reported=known,
+        in_sample=pl.lit(False),
+    ).with_columns(pl.when(known).then(predictions[TARGET]).alias("outcome"))
+    reference = GiniReference(found.intervals["gini"], found.approved.gini if found.approved else None)
+    return performance(loans, {1: reference}, 1, DriftPolicy())
+
+
 def quick_book() -> Portfolio:
     """The book with less to tune."""
     tree = dg.ComponentTree.for_project(REPOSITORY / "loan_platform")
@@ -101,6 +130,8 @@ def test_the_story_of_a_generated_book() -> None:
     assert verdicts["2018-08"] != "critical"
     assert verdicts["2018-12"] == "critical"
     assert report("performance.json")["verdict"] == "ok"
+    for alone in (False, True):
+        assert of_own_test_loans(approved_alone=alone).verdict == "ok"
     scored = pl.concat(
         pl.read_parquet(path) for path in (settings.lake / BOOK / "predictions").glob("*/part-0.parquet")
     )

@@ -74,6 +74,14 @@ def test_only_what_is_typed_removes_applications(checkout: Path, typed: list[str
     ran = _make(checkout, "score", *typed, **REMOVING)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == ["score", "--book", "lending_club", *passed]
+    ignored = {name for name in REMOVING if f"{name} of the environment is ignored" in ran.stderr}
+    assert ignored == {*REMOVING} - {argument.partition("=")[0] for argument in typed}
+
+
+def test_make_score_takes_no_other_word_for_yes(checkout: Path) -> None:
+    ran = _make(checkout, "-n", "score", "IGNORE_QUARANTINED=True")
+    assert ran.returncode == 2
+    assert "IGNORE_QUARANTINED is 'True': write 1, yes, true, 0, no or false" in ran.stderr
 
 
 @pytest.mark.slow

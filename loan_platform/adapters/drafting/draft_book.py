@@ -38,7 +38,7 @@ from loan_platform.core.drafting.proposed_rules import proposed_rules
 from loan_platform.core.drafting.reading.columns import NO_KEY_COLUMN, DraftColumn
 from loan_platform.core.drafting.reading.names import identifiers
 from loan_platform.core.drafting.reading.readings import Stated
-from loan_platform.core.drafting.reading.survey import RawColumn, survey
+from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS, RawColumn, survey
 
 Progress = Callable[[str], None]
 
@@ -112,7 +112,7 @@ class _Staging:
 
 def _stated(request: BookRequest, raw: RawSource) -> Stated:
     points = all(file.delimiter in (",", None) for file in raw.read.files)
-    return Stated(_date(request, raw), request.date_format, points, raw.every)
+    return Stated(_date(request, raw), request.date_format, points, raw.read.rows)
 
 
 def _date(request: BookRequest, raw: RawSource) -> str | None:
@@ -152,7 +152,7 @@ def _key(
         return key, "The key, as stated", ()
     unique = [key for key in key_candidates(columns, target.columns) if raw.distinct(key) == (0, raw.read.rows)]
     if not unique:
-        return None, why_hash(columns, target.columns, raw.every > 1), ()
+        return None, why_hash(columns, target.columns, raw.read.rows > SAMPLE_ROWS), ()
     others = tuple(columns[key].label for key in unique[1:])
     return unique[0], f"{columns[unique[0]].label!r} is complete and different in every row", others
 

@@ -20,6 +20,7 @@ from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.target import TargetChoice
 from loan_platform.core.drafting.reading.survey import SAMPLE_ROWS
+from loan_platform.core.evaluation.row_sample import sampled_rows
 from loan_platform.core.staging.keys import canonical_keys
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import target_value_sql
@@ -60,15 +61,12 @@ class RawSource:
     raw: Path
     rejects: Path
 
-    @property
-    def every(self) -> int:
-        """Rows from one row of `texts` to the next."""
-        return max(1, -(-self.read.rows // SAMPLE_ROWS))
-
     def texts(self) -> pl.DataFrame:
         """Every column as text, with at most about 200,000 rows."""
         columns = [raw for raw in self.labels if raw not in ("source_file", "source_line")]
-        frame = pl.scan_parquet(self.raw).select(columns).gather_every(self.every).collect()
+        rows = pl.Series(sampled_rows(self.read.rows, SAMPLE_ROWS))
+        chosen = pl.row_index("__row").cast(pl.Int64).is_in(rows.implode())
+        frame = pl.scan_parquet(self.raw).select(columns).filter(chosen).collect()
         absent = [pl.lit(None, pl.String).alias(raw) for raw in self.labels if raw not in columns]
         return frame.with_columns(absent).select(self.labels.keys())
 

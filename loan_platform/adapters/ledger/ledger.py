@@ -1,72 +1,32 @@
 """The promotion ledger: who made which model version the champion, when and why.
 
 The table is append-only. Each row has the hash of the previous row, so `verify` finds a changed or missing row. A
-promotion names the epoch that it was decided on. If another promotion came first, it is rejected.
+decision names the epoch that it was made at. If the champion changed since, by a promotion or a withdrawal, it is
+refused.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
+from loan_platform.adapters.ledger.connections import begin_read, begin_write, exclusively, lock_for_append, open_engine
+from loan_platform.adapters.ledger.entries import Champion, Decision, Standing, Withdrawal
 from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_problem, row_hash
-from loan_platform.adapters.ledger.schema import (
-    begin_read,
-    begin_write,
-    create_schema,
-    is_current,
-    lock_for_append,
-    open_engine,
-    promotions,
-)
+from loan_platform.adapters.ledger.schema import create_schema, is_current, promotions
 from loan_platform.core.errors import ExplainedError
 
 
 class StalePromotionError(ExplainedError, RuntimeError):
-    """Another promotion came first. Decide again against the present champion."""
+    """The champion changed since the decision. Decide again against the present one."""
 
 
 class BrokenLedgerError(RuntimeError):
     """The ledger was changed. The message names the first inconsistent row."""
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model version that serves a portfolio.
-
-    Attributes:
-        portfolio: its name.
-        epoch: number of the promotion, from 1.
-        version: number in MLflow's registry.
-        model_sha256: SHA-256 of its bundle.
-    """
-
-    portfolio: str
-    epoch: int
-    version: int
-    model_sha256: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One row of the ledger. `epoch` of a rejection or withdrawal is the number of promotions so far."""
-
-    sequence: int
-    portfolio: str
-    epoch: int
-    version: int
-    model_sha256: str
-    previous_version: int | None
-    action: Literal["promoted", "rejected", "withdrawn"]
-    actor: str
-    run_id: str
-    verdict: str
-    decided_at: str
-    previous_hash: str
-    hash: str
 
 
 class Ledger:
@@ -94,13 +54,23 @@ class Ledger:
 
     def champion(self, portfolio: str) -> Champion | None:
         """The present champion; None before the first promotion and after a withdrawal."""
-        with begin_read(self._engine) as connection:
-            return _champion(connection, portfolio)
+        return self.standing(portfolio).champion
 
     def epoch(self, portfolio: str) -> int:
-        """Number of promotions so far. A withdrawal does not change it."""
+        """Number of changes of the champion so far: promotions and withdrawals."""
+        return self.standing(portfolio).epoch
+
+    def standing(self, portfolio: str) -> Standing:
+        """The present champion, and the epoch that a decision about it must name."""
         with begin_read(self._engine) as connection:
-            return _epoch(connection, portfolio)
+            return _standing(connection, portfolio)
+
+    def exclusively(self, portfolio: str) -> AbstractContextManager[None]:
+        """Exclude other runs that copy what the ledger says of a portfolio, on any machine, until the block ends.
+
+        Read the ledger inside the block. Promotions and withdrawals do not wait; each is followed by a copy.
+        """
+        return exclusively(self._engine, portfolio)
 
     def promote(
         self,
@@ -112,41 +82,31 @@ class Ledger:
         actor: str,
         run_id: str,
         verdict: Mapping[str, Any],
-        replaces: Champion | None = None,
+        step: str = "promoted_model",
     ) -> Champion:
-        """Make a version the champion, if no other promotion came first.
+        """Make a version the champion, if the champion did not change since the decision.
 
         Args:
             portfolio: its name.
             version: number in MLflow's registry.
             model_sha256: SHA-256 of its bundle.
-            expected_epoch: `epoch` at which the version was compared, 0 before the first promotion.
+            expected_epoch: `epoch` at which it was decided, 0 before the first promotion.
             actor: who decided.
             run_id: Dagster run of the decision.
             verdict: the policy's verdict as JSON values.
-            replaces: the champion that the version is a copy of; a withdrawal forbids the copy too. None: it is none.
+            step: asset that decides again.
 
         Raises:
-            StalePromotionError: another promotion came first, or `replaces` was withdrawn; nothing was changed.
+            StalePromotionError: another promotion or a withdrawal came first; nothing was changed.
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            champion, epoch = _champion(connection, portfolio), _epoch(connection, portfolio)
-            if epoch != expected_epoch:
-                present = f"version {champion.version}" if champion else "none"
-                raise StalePromotionError(
-                    f"{portfolio}: version {version} was compared at epoch {expected_epoch}, but the "
-                    f"champion is {present}, epoch {epoch}. Materialize promoted_model again."
-                )
-            if replaces not in (None, champion):
-                raise StalePromotionError(
-                    f"{portfolio}: version {version} is version {replaces.version} with other policies, which was "
-                    "withdrawn. Materialize promoted_model again."
-                )
+            present = _standing(connection, portfolio)
+            _require_epoch(present, expected_epoch, f"{portfolio}: version {version}", step)
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
-            given |= {"epoch": epoch + 1, "action": "promoted", "actor": actor, "run_id": run_id}
-            self._append(connection, given, champion, verdict)
-        return Champion(portfolio, epoch + 1, version, model_sha256)
+            given |= {"epoch": present.epoch + 1, "action": "promoted", "actor": actor, "run_id": run_id}
+            self._append(connection, given, present.champion, verdict)
+        return Champion(portfolio, present.epoch + 1, version, model_sha256)
 
     def reject(
         self,
@@ -157,17 +117,26 @@ class Ledger:
         actor: str,
         run_id: str,
         verdict: Mapping[str, Any],
+        expected_epoch: int | None = None,
+        step: str = "promoted_model",
     ) -> Decision:
-        """Record that a version was rejected. The champion is unchanged. Arguments as of `promote`."""
+        """Record that a version was rejected. The champion is unchanged.
+
+        Arguments and errors as of `promote`. Without `expected_epoch` the rejection holds whatever the champion is.
+        """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            champion = _champion(connection, portfolio)
+            present = _standing(connection, portfolio)
+            if expected_epoch is not None:
+                _require_epoch(present, expected_epoch, f"{portfolio}: version {version}", step)
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
-            given |= {"epoch": _epoch(connection, portfolio), "action": "rejected"}
-            return self._append(connection, given | {"actor": actor, "run_id": run_id}, champion, verdict)
+            given |= {"epoch": present.epoch, "action": "rejected", "actor": actor, "run_id": run_id}
+            return self._append(connection, given, present.champion, verdict)
 
     def withdraw(self, champion: Champion, *, actor: str, run_id: str, reason: str) -> bool:
         """Record that a champion may not be used any more. The portfolio has none until the next promotion.
+
+        The epoch moves, so that no decision that was made about this champion is recorded after it.
 
         Args:
             champion: the one to withdraw.
@@ -180,9 +149,10 @@ class Ledger:
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            if _champion(connection, champion.portfolio) != champion:
+            present = _standing(connection, champion.portfolio)
+            if present.champion != champion:
                 return False
-            given = {"portfolio": champion.portfolio, "version": champion.version, "epoch": champion.epoch}
+            given = {"portfolio": champion.portfolio, "version": champion.version, "epoch": present.epoch + 1}
             given |= {"model_sha256": champion.model_sha256, "action": "withdrawn", "actor": actor, "run_id": run_id}
             self._append(connection, given, champion, {"promote": False, "summary": f"Withdrawn: {reason}"})
             return True
@@ -197,19 +167,34 @@ class Ledger:
 
     def why_none(self, portfolio: str) -> str | None:
         """Why a portfolio has no champion: the last withdrawal, and the last rejection since; None without either."""
-        rows: dict[str, Decision] = {}
-        for row in self.history(portfolio):
-            rows = {**(rows if row.action == "rejected" else {}), row.action: row}
-        told = [f"version {row.version}: {json.loads(row.verdict).get('summary')}" for row in rows.values()]
-        return " ".join(told) or None
+        table = promotions.c
+        own = sa.select(table.action, table.version, table.verdict).where(table.portfolio == portfolio)
+        last = sa.select(sa.func.max(table.sequence)).where(table.portfolio == portfolio, table.action == "promoted")
+        since = own.where(table.sequence > sa.func.coalesce(last.scalar_subquery(), 0)).order_by(table.sequence)
+        told: dict[str, str] = {}
+        with begin_read(self._engine) as connection:
+            for action, version, verdict in connection.execute(since):
+                why = f"version {version}: {json.loads(verdict).get('summary')}"
+                told = {**(told if action == "rejected" else {}), action: why}
+        return " ".join(told.values()) or None
 
-    def withdrawal(self, portfolio: str) -> str | None:
-        """Which version was withdrawn since the last promotion, and why; None where none was."""
-        rows = [row for row in self.history(portfolio) if row.action in ("promoted", "withdrawn")]
-        if not rows or rows[-1].action == "promoted":
+    def withdrawal(self, portfolio: str) -> Withdrawal | None:
+        """The withdrawal since the last promotion; None where there was none."""
+        with begin_read(self._engine) as connection:
+            row = _last_change(connection, portfolio)
+        if row is None or row.action == "promoted":
             return None
-        reason = str(json.loads(rows[-1].verdict).get("summary")).removeprefix("Withdrawn: ")
-        return f"version {rows[-1].version} was withdrawn: {reason}"
+        reason = str(json.loads(row.verdict).get("summary")).removeprefix("Withdrawn: ")
+        return Withdrawal(row.version, f"version {row.version} was withdrawn: {reason}")
+
+    def withdrawn_versions(self, portfolio: str) -> frozenset[int]:
+        """Versions that were withdrawn, and not promoted again since."""
+        changes = promotions.c.action.in_(("promoted", "withdrawn"))
+        query = sa.select(promotions.c.version, promotions.c.action).where(promotions.c.portfolio == portfolio, changes)
+        with begin_read(self._engine) as connection:
+            rows = connection.execute(query.order_by(promotions.c.sequence)).all()
+        last = {row.version: row.action for row in rows}
+        return frozenset(version for version, action in last.items() if action == "withdrawn")
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
@@ -270,25 +255,30 @@ class Ledger:
         return Decision(**row)
 
 
-def _champion(connection: sa.Connection, portfolio: str) -> Champion | None:
-    table = promotions.c
-    query = (
-        sa.select(table.portfolio, table.epoch, table.version, table.model_sha256, table.action)
-        .where(table.portfolio == portfolio, table.action.in_(("promoted", "withdrawn")))
-        .order_by(table.epoch.desc(), table.sequence.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    if row is None or row.action == "withdrawn":
-        return None
-    return Champion(row.portfolio, row.epoch, row.version, row.model_sha256)
+def _last_change(connection: sa.Connection, portfolio: str) -> sa.Row[Any] | None:
+    """The last promotion or withdrawal."""
+    changes = promotions.c.action.in_(("promoted", "withdrawn"))
+    newest = sa.select(promotions).where(promotions.c.portfolio == portfolio, changes)
+    order = (promotions.c.epoch.desc(), promotions.c.sequence.desc())
+    return connection.execute(newest.order_by(*order).limit(1)).first()
 
 
-def _epoch(connection: sa.Connection, portfolio: str) -> int:
-    promoted = (promotions.c.portfolio == portfolio, promotions.c.action == "promoted")
-    return connection.execute(
-        sa.select(sa.func.coalesce(sa.func.max(promotions.c.epoch), 0)).where(*promoted)
-    ).scalar_one()
+def _standing(connection: sa.Connection, portfolio: str) -> Standing:
+    """Both from one row."""
+    row = _last_change(connection, portfolio)
+    if row is None:
+        return Standing(0, None)
+    promoted = row.action == "promoted"
+    return Standing(row.epoch, Champion(portfolio, row.epoch, row.version, row.model_sha256) if promoted else None)
+
+
+def _require_epoch(present: Standing, expected: int, what: str, step: str) -> None:
+    if present.epoch != expected:
+        champion = f"version {present.champion.version}" if present.champion else "none"
+        raise StalePromotionError(
+            f"{what} was decided on at epoch {expected}, but the champion is {champion}, epoch {present.epoch}. "
+            f"Materialize {step} again."
+        )
 
 
 def _entry(row: sa.Row[Any]) -> Decision:

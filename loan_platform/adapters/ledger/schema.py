@@ -1,16 +1,10 @@
-"""The ledger's table, its append-only trigger and its connections, for SQLite and PostgreSQL."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+"""The ledger's table and its append-only trigger, for SQLite and PostgreSQL."""
 
 import sqlalchemy as sa
 from filelock import FileLock
-from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, OperationalError
 
-from loan_platform.core.errors import ExplainedError
+from loan_platform.adapters.ledger.connections import LedgerUnavailableError, begin_read, begin_write, sqlite_file
+from loan_platform.adapters.storage.atomic_files import explained_disk_full
 
 metadata = sa.MetaData()
 ACTIONS = "action in ('promoted', 'rejected', 'withdrawn')"
@@ -35,7 +29,7 @@ promotions = sa.Table(
     sa.CheckConstraint(ACTIONS, name="known_action"),
 )
 # The database itself rejects a second champion of one epoch.
-sa.Index(
+_ONE_CHAMPION = sa.Index(
     "one_champion_per_epoch",
     promotions.c.portfolio,
     promotions.c.epoch,
@@ -58,114 +52,94 @@ _APPEND_ONLY = {
         "EXECUTE FUNCTION promotions_append_only()",
     ],
 }
-_UNKNOWN_TABLE = ("no such table", "UndefinedTable")
+_TRIGGERS = {
+    "sqlite": sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'promotions'"),
+    "postgresql": sa.text(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'promotions'::regclass AND NOT tgisinternal AND tgenabled <> 'D'"
+    ),
+}
+_EXPECTED_TRIGGERS = {
+    "sqlite": {"promotions_no_update", "promotions_no_delete"},
+    "postgresql": {"promotions_append_only"},
+}
 _SCHEMA_LOCK = 5_150_317_001  # any number that nothing else in the database uses as a lock
 
 
-class LedgerUnavailableError(ExplainedError, RuntimeError):
-    """The ledger's database does not answer; the message says why and what to do."""
-
-
-def open_engine(url: str) -> sa.Engine:
-    """Engine without a connection pool: promotions are rare, and no connection survives a fork.
-
-    Raises:
-        ValueError: the database is neither SQLite nor PostgreSQL.
-    """
-    parsed = sa.make_url(url)
-    dialect = parsed.get_backend_name()
-    if dialect not in _APPEND_ONLY:
-        raise ValueError(f"The ledger does not support {dialect}. Use sqlite or postgresql.")
-    if dialect == "postgresql":
-        options = "-c lock_timeout=30s -c statement_timeout=60s"
-        arguments: dict[str, Any] = {"options": options, "connect_timeout": 10}
-        # Dagster installs this driver; SQLAlchemy's default may be missing.
-        installed = parsed.set(drivername="postgresql+psycopg2")
-        return sa.create_engine(installed, poolclass=sa.NullPool, connect_args=arguments)
-    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": 60})
-    event.listen(engine, "connect", _sqlite_connected)
-    event.listen(engine, "begin", _sqlite_begin)
-    return engine
-
-
 def is_current(engine: sa.Engine) -> bool:
-    """Whether the schema is complete and that of this release. Nothing is created, no SQLite file either.
+    """Whether `create_schema` would have nothing to do. Nothing is created, no SQLite file either.
 
     Raises:
         LedgerUnavailableError: the database does not answer.
     """
-    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").is_file():
+    if engine.dialect.name == "sqlite" and not sqlite_file(engine).is_file():
         return False
     with begin_read(engine) as connection:
-        return sa.inspect(connection).has_table(promotions.name) and _knows_withdrawals(connection)
+        return (
+            sa.inspect(connection).has_table(promotions.name)
+            and not _missing_columns(connection)
+            and _knows_withdrawals(connection)
+            and _has_index(connection)
+            and _has_triggers(connection)
+            and _writes_ahead(connection)
+        )
 
 
 def create_schema(engine: sa.Engine) -> None:
     """Create the missing parts: table, index and append-only trigger. Several processes may do this at once.
 
     Raises:
-        LedgerUnavailableError: the database does not answer.
+        LedgerUnavailableError: the database does not answer, or its table is not the ledger's.
+        DiskFullError: no space is left for the SQLite file.
     """
     if engine.dialect.name == "postgresql":
         with begin_write(engine) as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
             _create(connection)
         return
-    file = Path(engine.url.database or "")
+    file = sqlite_file(engine)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    with explained_disk_full(file), FileLock(f"{file}.lock"):
         with begin_read(engine) as connection:  # outside a transaction, and by one process only
             connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
         with begin_write(engine) as connection:
             _create(connection)
 
 
-@contextmanager
-def begin_read(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Connect for queries.
-
-    Raises:
-        LedgerUnavailableError: the database does not answer, or has no ledger.
-    """
-    with _explained(), engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def begin_write(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Begin a transaction that excludes other writers until it ends. Errors are those of `begin_read`."""
-    with _explained(), engine.execution_options(exclusive=True).begin() as connection:
-        yield connection
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        reason = " ".join(str(error.orig).split())
-        absent = any(text in f"{type(error.orig).__name__} {reason}" for text in _UNKNOWN_TABLE)
-        if not absent and type(error) not in (OperationalError, DatabaseError):
-            raise  # a row that the database refuses, or a defect
-        remedy = (
-            "Run `loan-platform init`, which creates it" if absent else "Start its database, or correct LOAN_LEDGER_URL"
-        )
-        raise LedgerUnavailableError(f"The promotion ledger cannot be used ({reason}). {remedy}.") from error
-
-
-def lock_for_append(connection: sa.Connection) -> None:
-    """Exclude other writers until the transaction ends. On SQLite, BEGIN IMMEDIATE already does."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
-
-
 def _create(connection: sa.Connection) -> None:
     if not sa.inspect(connection).has_table(promotions.name):
         metadata.create_all(connection)
+    elif missing := _missing_columns(connection):
+        raise LedgerUnavailableError(
+            f"The promotion ledger cannot be used: its table {promotions.name} lacks {', '.join(missing)}. Restore the "
+            "ledger's backup, or correct LOAN_LEDGER_URL."
+        )
     elif not _knows_withdrawals(connection):
         _allow_withdrawals(connection)
+    if not _has_index(connection):
+        _ONE_CHAMPION.create(connection)
     for statement in _APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
+
+
+def _missing_columns(connection: sa.Connection) -> list[str]:
+    found = {column["name"] for column in sa.inspect(connection).get_columns(promotions.name)}
+    return [column.name for column in promotions.columns if column.name not in found]
+
+
+def _has_index(connection: sa.Connection) -> bool:
+    return any(index["name"] == _ONE_CHAMPION.name for index in sa.inspect(connection).get_indexes(promotions.name))
+
+
+def _has_triggers(connection: sa.Connection) -> bool:
+    kind = connection.dialect.name
+    return set(connection.execute(_TRIGGERS[kind]).scalars()) >= _EXPECTED_TRIGGERS[kind]
+
+
+def _writes_ahead(connection: sa.Connection) -> bool:
+    """Whether readers of an SQLite file do not wait for a writer. A copy by VACUUM INTO has lost this mode."""
+    if connection.dialect.name != "sqlite":
+        return True
+    return connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
 def _knows_withdrawals(connection: sa.Connection) -> bool:
@@ -177,22 +151,12 @@ def _allow_withdrawals(connection: sa.Connection) -> None:
     """Widen the check of a ledger from before withdrawals. SQLite copies the table; the rows stay as they are."""
     name = promotions.name
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT known_action")
+        connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS known_action")
         connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT known_action CHECK ({ACTIONS})")
         return
-    connection.exec_driver_sql("DROP INDEX one_champion_per_epoch")
+    connection.exec_driver_sql("DROP INDEX IF EXISTS one_champion_per_epoch")
     connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {name}_before")
     metadata.create_all(connection)
     columns = ", ".join(column.name for column in promotions.columns)
     connection.exec_driver_sql(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {name}_before ORDER BY sequence")
     connection.exec_driver_sql(f"DROP TABLE {name}_before")  # with its triggers, which are created again
-
-
-def _sqlite_connected(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # the driver must not start transactions itself
-    connection.execute("PRAGMA synchronous=FULL")  # an acknowledged promotion survives a power failure
-
-
-def _sqlite_begin(connection: sa.Connection) -> None:
-    exclusive = connection.get_execution_options().get("exclusive", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")

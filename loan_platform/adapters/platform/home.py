@@ -7,6 +7,7 @@ is in place is therefore complete, and a start that was killed is simply done ag
 
 import errno
 import hashlib
+import json
 import logging
 import os
 import sqlite3
@@ -67,8 +68,7 @@ def ensure_ledger(settings: LedgerSettings) -> None:
     with _explained(settings.home):
         ledger = Ledger(settings.ledger_url)
         if not ledger.is_current():
-            with explained_disk_full(settings.home / "ledger.db"):
-                ledger.create()
+            ledger.create()
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def _is_ready(settings: TrackingSettings) -> bool:
     return (
         _says(settings.home / ".initialised", _hashed(settings.tracking_uri))
         and all(database.is_file() for database in databases)
-        and _same_text(settings.dagster_home / "dagster.yaml", _dagster_yaml())
+        and _says(settings.dagster_home / "dagster.yaml", _instance_yaml(settings.dagster_home))
     )
 
 
@@ -109,7 +109,7 @@ def _initialise(settings: TrackingSettings) -> None:
     with explained_disk_full(building):
         for folder in (settings.dagster_home, settings.lake, settings.reports, settings.data, settings.cache):
             folder.mkdir(exist_ok=True)
-        atomic_write(settings.dagster_home / "dagster.yaml", _dagster_yaml().read_text())
+        atomic_write(settings.dagster_home / "dagster.yaml", _instance_yaml(settings.dagster_home))
         if _dagster_on_sqlite():
             _build_dagster(building / "dagster", settings.dagster_home)
         if settings.embedded_tracking:
@@ -126,8 +126,7 @@ def _build_dagster(building: Path, home: Path) -> None:
     import dagster as dg
 
     building.mkdir(parents=True)
-    (building / "dagster.yaml").write_text(_dagster_yaml().read_text())
-    with dg.DagsterInstance.from_config(str(building)):
+    with dg.DagsterInstance.local_temp(str(building)):
         pass  # opening it creates the schema
     for part in parts:
         _move_in(building / part, home / part)
@@ -170,8 +169,9 @@ def _dagster_yaml() -> Path:
     return root / "dagster.yaml"
 
 
-def _same_text(one: Path, other: Path) -> bool:
-    return one.is_file() and one.read_bytes() == other.read_bytes()
+def _instance_yaml(dagster_home: Path) -> str:
+    """`dagster.yaml` with the folder itself, so that the instance opens also where DAGSTER_HOME is not set."""
+    return _dagster_yaml().read_text().replace("$DAGSTER_HOME", json.dumps(str(dagster_home), ensure_ascii=False)[1:-1])
 
 
 def _says(marker: Path, text: str) -> bool:

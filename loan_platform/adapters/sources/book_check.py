@@ -1,6 +1,6 @@
 """Check a book's SQL in DuckDB, and its contract against the source files that exist."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from loan_platform.adapters.sources.findings import Findings
@@ -88,10 +88,21 @@ def _check_source(found: Findings, check: BookCheck, contract: Contract, name: s
         found.issues += _latest_by(check, name, path.name, sample.names)
         found.issues += [_located(check, issue) for issue in sample_unit_issues(table, path.name, sample)]
         _add(found, check, find_missing_columns(contract, table, path.name, sample.names))
+        found.notes += [_located(check, issue) for issue in _texts_of_numbers(table, path.name, sample)]
     if name == "loans" and samples and not found.issues:
         _add(found, check, check_target(contract, samples))
         least = check.attributes.training.needed_rows(default_rate(contract, samples))
         _add(found, check, find_seldom_missing(contract, samples, least))
+
+
+def _texts_of_numbers(table: Table, file: str, sample: Sample) -> Iterator[Issue]:
+    """A note for each free text that a Parquet file holds as a number: earlier releases wrote 36 as 36.0."""
+    for i, column in enumerate(table.columns):
+        free = column.type == "text" and column.allowed is None and not table.is_key(column)
+        if free and column.raw_columns & sample.numbers:
+            message = f"is text, and {file} holds it as a number: 36 is written 36. Earlier releases wrote 36.0"
+            hint = "State the categories in `allowed`, in either spelling. Train again where a model learned 36.0."
+            yield Issue(f"columns[{i}].type", message, hint, "text_of_numbers")
 
 
 def _latest_by(check: BookCheck, name: str, file: str, columns: tuple[str, ...]) -> list[Issue]:

@@ -92,7 +92,8 @@ class _Header:
     Attributes:
         fields: of all such records.
         names: its fields.
-        other: line and number of fields of a record above it that looks like the header, or None.
+        other: line and number of fields of a record above it that looks like the header, or None. Above a record of
+            names only, it is a title or names groups of columns.
     """
 
     fields: int = 0
@@ -117,6 +118,7 @@ def _header(lines: list[str], delimiter: str) -> _Header:
     line, names = next((found for found in same if sum(map(bool, found[1])) > fields / 2), same[0])
     above = [(other, record) for other, record in records if other < line and len(record) > fields / 2]
     likely = next(((other, len(record)) for other, record in above if _are_only_names(record)), None)
+    likely = None if _are_only_names(names) else likely
     return _Header(fields * rows, names, likely)
 
 

@@ -5,28 +5,28 @@ CSV and in Parquet.
 """
 
 import re
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import duckdb
 import polars as pl
 
-from loan_platform.adapters.csv_files.header import canonical_names, check_names
+from loan_platform.adapters.csv_files.header import canonical_names, check_names, check_unique
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
-from loan_platform.core.book.parts.columns import Column, plain_name
+from loan_platform.core.book.parts.columns import plain_name
 from loan_platform.core.book.policies import Source
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import SourceError
-from loan_platform.core.staging.dates import written_date
+from loan_platform.core.staging.number_spellings import number_spellings
+from loan_platform.core.staging.number_text import has_fractions, is_number
 from loan_platform.core.staging.table import Table
+from loan_platform.core.staging.typed_text import typed_text_sql
 
+_UNREADABLE = ("is no readable Parquet file", "Write it again.")
 _ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})(?::?00)?")
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_INTEGER = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
-_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # above it, a float may stand for several whole numbers
 
 
 def parquet_relation(
@@ -63,9 +63,24 @@ def parquet_relation(
     return Relation(file, file_layout(label, written, table), sql, None)
 
 
+@dataclass(frozen=True)
+class FirstRows:
+    """The first rows of a Parquet file.
+
+    Attributes:
+        written: all columns as the file names them, in lower case.
+        rows: as text.
+        numbers: raw columns that the file holds as numbers which may have a fraction.
+    """
+
+    written: tuple[str, ...]
+    rows: pl.DataFrame
+    numbers: frozenset[str]
+
+
 def read_rows(
     connection: duckdb.DuckDBPyConnection, path: Path, label: str, table: Table, wanted: frozenset[str], count: int
-) -> tuple[list[str], pl.DataFrame]:
+) -> FirstRows:
     """The first rows of a Parquet file as text.
 
     Args:
@@ -76,22 +91,37 @@ def read_rows(
         wanted: raw columns of the rows; those that the file lacks are left out.
         count: the largest number of rows.
 
-    Returns:
-        All columns as the file names them, in lower case, and the rows.
-
     Raises:
-        SourceError: the file cannot be read, or has two columns for one of the contract.
+        SourceError: the file cannot be read, or has two columns of one name, or for one of the contract.
     """
     columns, _, _ = _read_metadata(connection, path, label)
-    written = [plain_name(column) for column in columns]
+    written = tuple(plain_name(column) for column in columns)
     named = dict(zip(canonical_names(label, written, table), columns.items(), strict=True))
     texts = _texts(connection, path, label, named, table, wanted)
-    selected = ", ".join(f"{text} AS {quote_identifier(raw)}" for raw, text in texts.items())
-    rows = connection.sql(
-        f"SELECT {selected or 'file_row_number'} FROM read_parquet({quote_literal(str(path))}, "
-        f"file_row_number = true) LIMIT {count}"
-    )
-    return written, cast("pl.DataFrame", pl.from_arrow(rows.to_arrow_table()))
+    names = ["file_row_number AS __row", *(f"{text} AS {quote_identifier(raw)}" for raw, text in texts.items())]
+    file = f"read_parquet({quote_literal(str(path))}, file_row_number = true)"
+    try:
+        rows = connection.sql(f"SELECT {', '.join(names)} FROM {file} LIMIT {count}").to_arrow_table()
+    except duckdb.Error as error:
+        raise SourceError(label, *_UNREADABLE) from error
+    frame = cast("pl.DataFrame", pl.from_arrow(rows)).drop("__row")
+    return FirstRows(written, frame, frozenset(raw for raw, (_, kind) in named.items() if has_fractions(kind)))
+
+
+def require_readable(connection: duckdb.DuckDBPyConnection, relations: list[Relation]) -> None:
+    """Read each Parquet file alone, after an error: its footer may be sound and a page of it damaged.
+
+    Raises:
+        SourceError: names the file.
+    """
+    for relation in relations:
+        if relation.file.header_line is None:
+            try:
+                connection.execute(f"SELECT count(COLUMNS(*)) FROM ({relation.sql})").fetchall()
+            except duckdb.OutOfMemoryException:
+                return
+            except duckdb.Error as error:
+                raise SourceError(relation.file.name, *_UNREADABLE) from error
 
 
 def _texts(
@@ -125,44 +155,9 @@ def _texts(
         value = quote_identifier(actual)
         if kind in _ZONED:
             value = _local(connection, label, actual, zones.get(actual) or "UTC")
-        text = _text(value, kind, reading)
-        if any(table.is_key(column) or column.type == "date" for column in reading):
-            text = _exact_text(value, kind, text)
-        marks = ", ".join(quote_literal(mark) for mark in _marks(kind, reading, table))
-        texts[raw] = f"CASE WHEN {text} NOT IN ({marks}) THEN {text} END"
+        spellings = number_spellings(label, raw, table, reading) if is_number(kind) else {}
+        texts[raw] = typed_text_sql(value, kind, table, reading, spellings)
     return texts
-
-
-def _marks(kind: str, readers: list[Column], table: Table) -> list[str]:
-    """The texts of missing values. A number has one text, so `-999.0` stands for `-999` too."""
-    marks = dict.fromkeys(table.missing)
-    if kind in _EXACT or kind in _INTEGER or kind.startswith("DECIMAL"):
-        for mark in table.missing:
-            if _NUMBER.fullmatch(mark):
-                plain = f"{Decimal(mark).normalize():f}"
-                marks[plain.replace(".", ",") if any(column.decimal == "," for column in readers) else plain] = None
-    return list(marks)
-
-
-def _text(value: str, kind: str, readers: list[Column]) -> str:
-    """SQL of a value of a Parquet type as the text that the columns which read it expect.
-
-    A number has no decimals that say nothing: 36 in CSV and 36.0 as DOUBLE are one text.
-    """
-    text = f"CAST({value} AS VARCHAR)"
-    if kind in _EXACT:
-        text = f"CASE WHEN ends_with({text}, '.0') THEN left({text}, -2) WHEN NOT isnan({value}) THEN {text} END"
-    if kind.startswith("DECIMAL"):
-        whole = f"CAST(CAST({value} AS HUGEINT) AS VARCHAR)"
-        text = f"CASE WHEN {value} = trunc({value}) THEN {whole} ELSE rtrim({text}, '0') END"
-    if kind in _EXACT or kind.startswith("DECIMAL"):
-        return f"replace({text}, '.', ',')" if any(column.decimal == "," for column in readers) else text
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        dated = [column.date_format for column in readers if column.date_format is not None]
-        if dated:
-            return written_date(dated[0], value)
-        return text if kind == "DATE" else f"CAST(CAST({value} AS TIMESTAMP) AS VARCHAR)"
-    return text
 
 
 def _local(connection: duckdb.DuckDBPyConnection, label: str, column: str, zone: str) -> str:
@@ -200,22 +195,12 @@ def _zones(path: Path, label: str) -> dict[str, str | None]:
     return {name: kind.time_zone for name, kind in schema.items() if isinstance(kind, pl.Datetime)}
 
 
-def _exact_text(value: str, kind: str, text: str) -> str:
-    """SQL of a number that is part of a key, or a date such as 202101.
-
-    Where a float may stand for several whole numbers the text has an exponent, which no key has. Zero has no sign.
-    """
-    if kind not in _EXACT:
-        return text
-    whole = f"isfinite({value}) AND {value} = trunc({value})"
-    return (
-        f"CASE WHEN {whole} AND abs({value}) < {_EXACT[kind]} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) "
-        f"WHEN {whole} THEN format('{{:e}}', CAST({value} AS DOUBLE)) ELSE {text} END"
-    )
-
-
 def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str) -> tuple[dict[str, str], int, int]:
-    """Type of each column, rows and uncompressed bytes, from the file's footer."""
+    """Type of each column, rows and uncompressed bytes, from the file's footer.
+
+    Raises:
+        SourceError: the file is no Parquet, or has two columns of one name, the second of which DuckDB renames.
+    """
     file = quote_literal(str(path))
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file})").fetchall()
@@ -223,6 +208,18 @@ def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str
             "SELECT coalesce(sum(n), 0), coalesce(sum(b), 0) FROM (SELECT max(row_group_num_rows) AS n, "
             f"sum(total_uncompressed_size) AS b FROM parquet_metadata({file}) GROUP BY row_group_id)"
         ).fetchall()[0]
+        names = _top_level(connection.execute(f"SELECT name, num_children FROM parquet_schema({file})").fetchall())
     except duckdb.Error as error:
-        raise SourceError(label, "is no readable Parquet file", "Write it again.") from error
+        raise SourceError(label, *_UNREADABLE) from error
+    check_unique(label, [plain_name(name) for name in names])
     return {str(column[0]): str(column[1]) for column in described}, int(rows), int(size)
+
+
+def _top_level(schema: list[tuple[str, int | None]]) -> list[str]:
+    """Names of the columns: the children of the schema's root, which comes first, without their own children."""
+    names, inner = list[str](), 0
+    for name, children in schema[1:]:
+        if inner == 0:
+            names.append(name)
+        inner = max(inner - 1, 0) + (children or 0)
+    return names

@@ -11,7 +11,7 @@ import polars as pl
 
 from loan_platform.adapters.csv_files.blocks import is_parquet, lines
 from loan_platform.adapters.csv_files.header import canonical_names, check_unique, likely_header
-from loan_platform.adapters.sources.parquet_relation import read_rows
+from loan_platform.adapters.sources.parquet_relation import FirstRows, read_rows
 from loan_platform.core.book.policies import Source
 from loan_platform.core.staging.table import Table
 
@@ -27,12 +27,14 @@ class Sample:
         written: the same columns as the file names them, in lower case.
         rows: the requested columns of the first rows, as text.
         whole: whether the file has no more rows.
+        numbers: raw columns that a Parquet file holds as numbers which may have a fraction.
     """
 
     names: tuple[str, ...]
     written: tuple[str, ...]
     rows: pl.DataFrame
     whole: bool
+    numbers: frozenset[str] = frozenset()
 
 
 def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> Sample:
@@ -47,16 +49,24 @@ def read_sample(path: Path, table: Table, source: Source, wanted: frozenset[str]
     Raises:
         SourceError: the file cannot be read, has no header, or has two columns of one name.
     """
-    written, rows, whole = _parquet(path, table, wanted) if is_parquet(path) else _csv(path, table, source, wanted)
+    numbers = frozenset[str]()
+    if is_parquet(path):
+        first = _parquet(path, table, wanted)
+        written, numbers = first.written, first.numbers
+        rows, whole = first.rows.head(SAMPLE_ROWS), first.rows.height <= SAMPLE_ROWS
+    else:
+        written, rows, whole = _csv(path, table, source, wanted)
     names = canonical_names(path.name, written, table)
     check_unique(path.name, names)
     marks = list(table.missing)
     texts = [pl.when(~pl.col(c).is_in(marks)).then(pl.col(c)).alias(c) for c in rows.columns]
     absent = [pl.lit(None, dtype=pl.String).alias(column) for column in sorted(wanted - set(rows.columns))]
-    return Sample(names, tuple(written), rows.with_columns(texts + absent), whole)
+    return Sample(names, written, rows.with_columns(texts + absent), whole, numbers)
 
 
-def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
+def _csv(
+    path: Path, table: Table, source: Source, wanted: frozenset[str]
+) -> tuple[tuple[str, ...], pl.DataFrame, bool]:
     header = likely_header(path.name, lines(path, source.max_bytes, source.encoding), table)
     kept = {name: i for i, name in enumerate(header.names) if name in wanted}
     rows = islice(lines(path, source.max_bytes, source.encoding), header.last_line, None)
@@ -70,12 +80,11 @@ def _csv(path: Path, table: Table, source: Source, wanted: frozenset[str]) -> tu
         pass  # the rows before the broken line suffice; reading the whole file reports the line
     columns = {name: [record[i] for record in records[:SAMPLE_ROWS]] for i, name in enumerate(kept)}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(kept, pl.String))
-    return list(header.written), frame, len(records) <= SAMPLE_ROWS
+    return header.written, frame, len(records) <= SAMPLE_ROWS
 
 
-def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> tuple[list[str], pl.DataFrame, bool]:
+def _parquet(path: Path, table: Table, wanted: frozenset[str]) -> FirstRows:
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         link = Path(folder) / "sample.parquet"  # the file's name may have glob characters
         link.symlink_to(path.absolute())
-        written, rows = read_rows(connection, link, path.name, table, wanted, SAMPLE_ROWS + 1)
-    return written, rows.head(SAMPLE_ROWS), rows.height <= SAMPLE_ROWS
+        return read_rows(connection, link, path.name, table, wanted, SAMPLE_ROWS + 1)

@@ -15,7 +15,9 @@ from pathlib import Path
 from loan_platform.core.errors import ExplainedError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DISK_FULL_TEXT = re.compile(r"no space left on device|disk quota exceeded|file too large", re.IGNORECASE)
+_DISK_FULL_TEXT = re.compile(
+    r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
+)
 _PARTIAL = re.compile(r"\.(?P<host>[\w-]+)~(?P<pid>\d+)~\d+\.partial$")
 _ABANDONED_SECONDS = 24 * 3600
 _HOST = re.sub(r"[^\w-]", "_", socket.gethostname())

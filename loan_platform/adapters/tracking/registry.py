@@ -1,4 +1,5 @@
-"""Model versions in MLflow's registry and their aliases: `staging` is the newest version, `production` the champion.
+"""Model versions in MLflow's registry and their aliases: `staging` is the newest evaluated model, `production` the
+champion.
 
 The promotion ledger decides which version is champion. The alias only mirrors it, because the last writer of an MLflow
 alias wins.
@@ -8,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loan_platform.adapters.ledger.ledger import Champion, Ledger
+from loan_platform.adapters.ledger.entries import Champion
+from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.tracking.model_format import FORMAT_TAG, MODEL_FORMAT, require_format
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.core.errors import ExplainedError
@@ -59,9 +61,15 @@ class Registry:
     tracking: Tracking
 
     def register(
-        self, name: str, model_uri: str, sha256: str, run_id: str, tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        model_uri: str,
+        sha256: str,
+        run_id: str,
+        tags: Mapping[str, str] | None = None,
+        alias: str | None = STAGING,
     ) -> Version:
-        """Register a logged model as a version with alias `staging`.
+        """Register a logged model as a version, and give it an alias.
 
         A version with the same bundle and the present model format is used again.
 
@@ -71,6 +79,7 @@ class Registry:
             sha256: of its bundle.
             run_id: MLflow run that logged it.
             tags: more tags of a new version.
+            alias: moves to the version; None moves no alias.
 
         Raises:
             ModelFormatError: the model was logged in an older format.
@@ -95,7 +104,8 @@ class Registry:
                 await_creation_for=60,
             )
             found = self.version(name, int(created.version))
-        self.set_alias(name, STAGING, found.version)
+        if alias is not None:
+            self.set_alias(name, alias, found.version)
         return self.version(name, found.version)
 
     def find(self, name: str, sha256: str) -> Version | None:
@@ -138,6 +148,9 @@ class Registry:
     def reconcile(self, ledger: Ledger, name: str) -> Champion | None:
         """Set alias `production` as the ledger says.
 
+        One run at a time does this for a portfolio, and it reads the ledger after it has begun. A promotion that comes
+        meanwhile is followed by a call of its own.
+
         If the champion's model was logged in an older format and its bundle was registered again since, the alias
         gets the newer version, because MLflow can load only that one.
 
@@ -147,7 +160,10 @@ class Registry:
         Raises:
             RegistryError: the registry lacks the champion's version, or has another bundle under its number.
         """
-        champion = ledger.champion(name)
+        with ledger.exclusively(name):
+            return self._reconciled(name, ledger.champion(name))
+
+    def _reconciled(self, name: str, champion: Champion | None) -> Champion | None:
         mirrored = self.alias(name, PRODUCTION)
         if champion is None:
             if mirrored is not None:

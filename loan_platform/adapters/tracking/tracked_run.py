@@ -13,6 +13,8 @@ import dagster as dg
 
 from loan_platform.adapters.tracking.runs import Tracking
 
+PARENT_TAG = "mlflow.parentRunId"
+
 
 @contextmanager
 def tracked_run(
@@ -54,8 +56,16 @@ def tracked_run(
 
 
 @contextmanager
-def continued_run(tracking: Tracking, run_id: str) -> Iterator[None]:
-    """Open an ended MLflow run again, to add to it.
+def run_below(tracking: Tracking, portfolio: str, parent: str | None, name: str) -> Iterator[str]:
+    """Open an MLflow run of its own below an ended run, and give its id.
+
+    The ended run stays as it is, whatever becomes of this one. It ends as FINISHED, or as FAILED on an exception.
+
+    Args:
+        tracking: where the run is opened.
+        portfolio: name of the experiment.
+        parent: id of the ended run; None: there is none.
+        name: of the run, as people read it.
 
     Raises:
         RuntimeError: a run is already open in this process.
@@ -64,11 +74,12 @@ def continued_run(tracking: Tracking, run_id: str) -> Iterator[None]:
 
     if (active := mlflow.active_run()) is not None:
         raise RuntimeError(f"MLflow run {active.info.run_id} is already open. End it before you open another.")
+    tags = {"portfolio": portfolio} | ({PARENT_TAG: parent} if parent else {})
     with _own_environment():
         mlflow.set_tracking_uri(tracking.uri)
         mlflow.set_registry_uri(tracking.uri)
-        with mlflow.start_run(run_id=run_id):
-            yield
+        with mlflow.start_run(experiment_id=tracking.experiment(portfolio), run_name=name, tags=tags) as run:
+            yield run.info.run_id
 
 
 def _resource(

@@ -1,7 +1,8 @@
 """Rows that arrive for the main table of linked files. A join takes one row of a key, so they are joined in layers.
 
 The first layer has the row of each key that counts by the source's rule, the second the row that would count without
-it, and so on. Rows that say the same are in the same layer, and share one joined row.
+it, and so on. Rows that say the same are in the same layer, and share one joined row. Each layer takes a join of the
+whole table, so rows of a key beyond `MAX_LAYERS` are quarantined: such a key identifies nothing.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from loan_platform.core.book.sql import quote_identifier, quote_literal
 
 _RANKED, _PLACED, _LOST = "__ranked", "__placed", "__lost"
 _ROW, _COPY, _LAYER, _AGAIN = "__row", "__copy", "__layer", "__again"
+MAX_LAYERS = 100
+_TOO_MANY = "very many other rows with its key have other values"
 _NOT_JOINED = "the join of the linked sources gives it no row"
 _FANNED_OUT = "the join of the linked sources gives the loan more than one row"
 
@@ -30,7 +33,7 @@ class ArrivingRows:
         entity: the column that identifies a loan.
         same_key: which of two rows with one key counts.
         dated: whether the rows have the date of `latest_by`.
-        layers: how many rows with other values a key has at most.
+        layers: how many rows with other values a key has at most, up to `MAX_LAYERS`.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -56,16 +59,14 @@ class ArrivingRows:
             ranked = _ranked_sql(rows, columns, key, order)
         connection.execute(f"CREATE TABLE {_RANKED} AS {ranked}")
         layers = connection.execute(f"SELECT coalesce(max({_LAYER}), 1) FROM {_RANKED}").fetchall()[0][0]
-        return cls(connection, key, entity, same_key, dated, int(layers))
+        return cls(connection, key, entity, same_key, dated, min(int(layers), MAX_LAYERS))
 
     def main_table(self, layer: int, history: Path) -> str:
         """Query of the main table: one row of each key that arrived, and the history of all other loans."""
         added = f"{_ROW}, {_COPY}, {_LAYER}{f', {LATEST_BY}' * self.dated}"
         plain = f"SELECT * EXCLUDE ({added}) FROM {_RANKED} WHERE {_COPY} = 1"
         entity = quote_identifier(self.entity)
-        others = (
-            f"FROM read_parquet({quote_literal(str(history))}) WHERE {entity} NOT IN (SELECT {entity} FROM {_RANKED})"
-        )
+        others = f"FROM read_parquet({quote_literal(str(history))}) ANTI JOIN {_RANKED} USING ({entity})"
         parts = [f"{plain} AND {_LAYER} = {layer}"]
         if layer > 1:
             keys = f"FROM {_RANKED} WHERE {_LAYER} = {layer}"
@@ -87,7 +88,7 @@ class ArrivingRows:
             f"ORDER BY j.source_file, j.source_line) AS {_AGAIN} "
             f"FROM {joined} AS j JOIN ({self._arrivals(layer)}) AS a USING ({entity})"
         )
-        lost = f"SELECT {place} FROM ({self._arrivals(layer)}) WHERE {entity} NOT IN (SELECT {entity} FROM {joined})"
+        lost = f"SELECT {place} FROM ({self._arrivals(layer)}) ANTI JOIN {joined} USING ({entity})"
         for table, query in ((_PLACED, rows), (_LOST, lost)):
             self.connection.execute(f"{f'CREATE TABLE {table} AS' if layer == 1 else f'INSERT INTO {table}'} {query}")
 
@@ -97,14 +98,22 @@ class ArrivingRows:
         return f"{rows} ORDER BY {_ROW}, {quote_identifier(self.entity)}"
 
     def lost_sql(self) -> str:
-        """Query of the rows without a joined row, and of joined rows too many, as `Warehouse.stage` quarantines."""
+        """Query of what is quarantined, in the form of `Warehouse.stage`.
+
+        These are the rows without a joined row, joined rows too many, and rows beyond the layers.
+        """
         gone = _fault("NULL::VARCHAR", "not_joined", _NOT_JOINED)
         again = _fault(quote_literal(self.entity), "duplicate_key", _FANNED_OUT)
-        place = ", ".join(SOURCE_LOCATION)
-        return (
-            f"SELECT {place}, unnest({gone}), [{gone}] AS faults FROM {_LOST} UNION ALL "
-            f"SELECT {place}, unnest({again}), [{again}] AS faults FROM {_PLACED} WHERE {_AGAIN} > 1 ORDER BY ALL"
-        )
+        beyond = _fault(quote_literal(self.entity), "duplicate_key", _TOO_MANY)
+        parts = [
+            f"SELECT {', '.join(SOURCE_LOCATION)}, unnest({fault}), [{fault}] AS faults FROM {rows}"
+            for fault, rows in (
+                (gone, _LOST),
+                (again, f"{_PLACED} WHERE {_AGAIN} > 1"),
+                (beyond, f"{_RANKED} WHERE {_LAYER} > {MAX_LAYERS}"),
+            )
+        ]
+        return f"{' UNION ALL '.join(parts)} ORDER BY ALL"
 
     @property
     def _row_is_loan(self) -> bool:

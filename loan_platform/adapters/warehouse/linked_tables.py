@@ -79,7 +79,7 @@ class LinkedTables:
             key = quote_identifier(self._contract.entity_key)
             ordered = f"FROM {_JOINED} ORDER BY {', '.join(SOURCE_LOCATION)}, {key}"
             loans = f"(SELECT DISTINCT {key} FROM {quote_identifier(MAIN_TABLE)})"
-            lost = f"SELECT count(*) FROM {loans} WHERE {key} NOT IN (SELECT {key} FROM {_JOINED})"
+            lost = f"SELECT count(*) FROM {loans} ANTI JOIN {_JOINED} USING ({key})"
             return JoinSummary(_write_joined(connection, ordered, out), _one(connection, lost))
 
     def join_new(

@@ -3,20 +3,31 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from loan_platform.core.book.sql import quote_identifier, quote_literal
+from loan_platform.core.staging.number_text import is_number, number_text_sql
 
 # DuckDB's cast also reads `1_000`, `inf` and `nan`, and rounds 1.5 to an integer. Staging takes none of them.
 _NUMBER = quote_literal(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
+_WHOLE = quote_literal(r'^"(-?[0-9]+)\.0+"$')  # in JSON
+
 
 def content_sql(columns: Iterable[str], ignored: Collection[str | None]) -> str:
-    """MD5 of the stated values by name: a column that a contract adds later, and no row has, changes nothing."""
+    """MD5 of the stated values by name: a column that a contract adds later, and no row has, changes nothing.
+
+    The texts 36 and 36.0 say the same: earlier releases took the second one from a number of Parquet.
+    """
     values = ", ".join(
-        f"CASE WHEN {quote_identifier(name)} IS NOT NULL THEN {quote_literal(f'{name}:')} || "
-        f"CAST(to_json({quote_identifier(name)}) AS VARCHAR) END"
+        f"CASE WHEN {quote_identifier(name)} IS NOT NULL THEN {quote_literal(f'{name}:')} || {_json(name)} END"
         for name in sorted(columns)
         if name not in ignored
     )
     return f"md5(concat_ws(',', {values}))"
+
+
+def _json(name: str) -> str:
+    value = f"CAST(to_json({quote_identifier(name)}) AS VARCHAR)"
+    whole = f"regexp_replace({value}, {_WHOLE}, '\"\\1\"')"
+    return f"CASE WHEN ends_with({value}, '0\"') THEN {whole} ELSE {value} END"
 
 
 def same_file_sql(one: str, other: str) -> str:
@@ -37,6 +48,8 @@ def retyped_columns_sql(columns: Mapping[str, str], present: Mapping[str, str]) 
 def retyped_sql(name: str, was: str, kind: str) -> str:
     """SQL of a value with another type of DuckDB; null if another value would come of it."""
     column, cast = quote_identifier(name), f"TRY_CAST({quote_identifier(name)} AS {kind})"
+    if kind == "VARCHAR" and is_number(was):
+        cast = number_text_sql(column, was)
     if was == kind:
         return column
     if was != "VARCHAR":

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.sources.layouts import FileLayout
+from loan_platform.adapters.sources.parquet_relation import require_readable
 from loan_platform.adapters.sources.raw_files import raw_relations
 from loan_platform.adapters.sources.relation import RawFile, Relation, layout_files
 from loan_platform.adapters.sources.unit_check import unit_contradictions
@@ -77,8 +78,12 @@ class Warehouse:
                 files=tuple(relation.file for relation in relations),
                 layouts=tuple(relation.layout for relation in relations),
             )
-            query = _combined(connection, relations, scratch)
-            write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))
+            try:
+                query = _combined(connection, relations, scratch)
+                write_in_order(connection, query, out, RAW_TEXT, files_metadata(summary.files))
+            except duckdb.Error:
+                require_readable(connection, relations)
+                raise
             write(connection, _rejects_sql(relations), rejects)
             _require_rows(connection, out, summary.rows)
             rows = f"read_parquet({quote_literal(str(out))})"

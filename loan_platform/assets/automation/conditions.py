@@ -12,7 +12,12 @@ UPSTREAM_IS_NEW_AND_PASSED_ITS_CHECKS = (
     dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("upstream_is_new_and_passed_its_checks")
 
-CONTRACT_WAS_EDITED = dg.AutomationCondition.code_version_changed().with_label("contract_was_edited")
+_NOT_ASKED_SINCE = dg.AutomationCondition.code_version_changed().since(dg.AutomationCondition.newly_updated())
+_TEN_MINUTES = dg.AutomationCondition.cron_tick_passed("*/10 * * * *")
+CONTRACT_WAS_EDITED = (
+    _NOT_ASKED_SINCE & (_NOT_ASKED_SINCE.newly_true() | _TEN_MINUTES) & ~dg.AutomationCondition.in_progress()
+).with_label("contract_was_edited")
+"""At once after an edit, and every ten minutes until a run has succeeded: one that failed has not answered."""
 
 CONDITIONS = {
     "withdrawal": CONTRACT_WAS_EDITED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from loan_platform.assets.inference.predictions import HISTORY
+from loan_platform.assets.monitoring.loan_kinds import KIND, LoanKinds
 from loan_platform.assets.monitoring.outcomes import OUTCOMES
 from loan_platform.assets.monitoring.served import SERVED
 from loan_platform.assets.resources.lake import LakeResource
@@ -48,7 +49,8 @@ class PastPredictions:
 
         Returns:
             Columns vintage, model_version, probability, outcome (null while unknown), approved (by that version),
-            reported (a file of outcomes has the loan) and in_sample (true for development loans).
+            reported (a file of outcomes has the loan), in_sample (true for development loans), and kind with
+            `split.mature_by`.
         """
         entity, date = self.book.contract.entity_key, self.book.contract.event_date
         scored = self._scored()
@@ -59,6 +61,7 @@ class PastPredictions:
         joined = with_outcomes.join(development, on=[entity, "model_version"], how="left")
         vintage = pl.col(date) if date else pl.lit(None, pl.Date)
         return joined.select(
+            pl.col("^kind$"),
             vintage.alias("vintage"),
             "model_version",
             "probability",
@@ -80,6 +83,8 @@ class PastPredictions:
     def _scored(self) -> pl.DataFrame:
         """Key, event date, probability, decision and model version, as a batch or the service decided each loan.
 
+        With `split.mature_by` also the kind of loan.
+
         Applications that a run removed are not judged. One that moved to another batch is judged there.
         """
         name, files = self.book.name, self.lake.open()
@@ -92,13 +97,18 @@ class PastPredictions:
             now = current.filter(pl.col(BATCH) == (partition or WHOLE))
             scored.append(as_decided(files.read(name, HISTORY, partition), now, entity).select(about))
         batches = pl.concat(scored)
-        return pl.concat([batches, self._served(batches).select(about)])
+        served = self._served(batches)
+        if (kinds := LoanKinds.of_book(self.book)) is None:
+            return pl.concat([batches, served.select(about)])
+        of_batches = batches.join(kinds.of_applications(applications), on=entity, how="left", maintain_order="left")
+        of_service = pl.concat([served.select(about), kinds.of_answers(served).select(KIND)], how="horizontal")
+        return pl.concat([of_batches, of_service])
 
     def _served(self, scored: pl.DataFrame) -> pl.DataFrame:
         """The service's last response to each loan that no batch scored, by versions that the ledger knows."""
         entity, files = self.book.contract.entity_key, self.lake.open()
         if not files.exists(self.book.name, SERVED):
-            return scored.clear()
+            return scored.clear().with_columns(pl.lit(None, pl.String).alias("inputs"))
         answers = last_answers(files.read(self.book.name, SERVED), entity)
         known = pl.col("model_version").is_in(list(self.ledger.versions(self.book)))
         return answers.filter(known).join(scored, on=entity, how="anti")

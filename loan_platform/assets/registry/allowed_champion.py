@@ -30,14 +30,24 @@ def _allowed_champion(book: Portfolio) -> dg.AssetsDefinition:
         """The champion as far as the contract allows it. One that reads what the contract now forbids is withdrawn.
 
         It waits for no training, so a forbidden champion goes also where the next version is refused. The ledger keeps
-        the reason, and MLflow's alias `production` is removed.
+        the reason, and MLflow's alias `production` is removed. What MLflow and the reports say of the champion is set
+        as the ledger has it.
         """
-        withdrawn = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id).withdraw_forbidden()
-        champion = ledger.open().champion(book.name)
-        if withdrawn:
-            context.log.warning(withdrawn)
-        version = champion.version if champion else 0
-        return dg.MaterializeResult(metadata={"champion_version": version, "withdrawn": withdrawn or "none"})
+        from loan_platform.adapters.tracking.registry import RegistryError
+
+        allowed = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id)
+        judged, problems = allowed.judge(), list[str]()
+        if judged.unreadable:
+            problems.append(f"The champion cannot be compared with the contract: {judged.unreadable}")
+        try:
+            allowed.mirror.reconcile()
+        except RegistryError as error:  # the remedy is a promotion, which may need the training of this run
+            problems.append(str(error))
+        for told in filter(None, (judged.withdrawn, *problems)):
+            context.log.warning(told)
+        version = judged.champion.version if judged.champion else 0
+        metadata = {"champion_version": version, "withdrawn": judged.withdrawn or "none"}
+        return dg.MaterializeResult(metadata=metadata | {"problems": " ".join(problems) or "none"})
 
     return allowed_champion
 

@@ -17,7 +17,7 @@ from loan_platform.core.scoring.policy_change import changed_answers
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
 if TYPE_CHECKING:  # imports SQLAlchemy
-    from loan_platform.adapters.ledger.ledger import Champion
+    from loan_platform.adapters.ledger.entries import Champion
 
 
 def challenger_evidence(evaluation: Evaluation, model: StoredModel) -> Challenger:

@@ -1,12 +1,14 @@
 """A version becomes the champion if the promotion policy allows it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from loan_platform.adapters.storage.model_store import ModelStore, StoredModel
 from loan_platform.assets.registry.champion_evidence import challenger_evidence, comparison, why_forbidden
-from loan_platform.assets.registry.withdrawal import REPORT, AllowedChampion
+from loan_platform.assets.registry.ledger_mirror import MAX_TAG_LENGTH, REPORT
+from loan_platform.assets.registry.withdrawal import AllowedChampion, Judged
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
@@ -15,14 +17,14 @@ from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.evaluation_report import Evaluation
 from loan_platform.core.evaluation.gates.absolute_rules import Challenger
+from loan_platform.core.evaluation.gates.criterion import CriterionResult
 from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
 
 if TYPE_CHECKING:  # import SQLAlchemy
-    from loan_platform.adapters.ledger.ledger import Champion, Ledger
+    from loan_platform.adapters.ledger.entries import Champion
+    from loan_platform.adapters.ledger.ledger import Ledger
     from loan_platform.adapters.tracking.registry import Registry
-
-MAX_TAG_LENGTH = 4_000
 
 
 def promotion_assets(book: Portfolio) -> list[dg.AssetsDefinition]:
@@ -45,29 +47,31 @@ def _promoted_model(book: Portfolio) -> dg.AssetsDefinition:
         changes nothing. A champion that the contract no longer allows is withdrawn. The ledger keeps every verdict with
         its reasons.
         """
-        models, book_ledger, registry = lake.models(book), ledger.open(), mlflow.registry()
-        run_id, epoch = context.run.run_id, book_ledger.epoch(book.name)
-        withdrawn = AllowedChampion(book, lake, reports, mlflow, ledger, run_id).withdraw_forbidden()
-        champion, model = book_ledger.champion(book.name), models.newest()
-        evaluation = reports.open().read(book.name, "evaluation.json", Evaluation)
-        verdict = _verdict(book, models, model, challenger_evidence(evaluation, model), champion)
+        models, run_id = lake.models(book), context.run.run_id
+        allowed = AllowedChampion(book, lake, reports, mlflow, ledger, run_id)
+        judged, model = allowed.judge(), models.newest()
+        withdrawn, evaluation = judged.withdrawn, reports.open().read(book.name, "evaluation.json", Evaluation)
+        verdict = _verdict(book, models, model, challenger_evidence(evaluation, model), judged)
         context.log.info(" ".join(filter(None, (withdrawn, verdict.summary))))
         why_not = [*filter(None, (withdrawn,)), *(evaluation.refusals or ("materialize registry_version first",))]
-        _record(book, book_ledger, registry, model, epoch, verdict, run_id, " ".join(why_not))
-        present = registry.reconcile(book_ledger, book.name)
+        _record(book, ledger.open(), mlflow.registry(), model, judged.epoch, verdict, run_id, " ".join(why_not))
+        present = allowed.mirror.reconcile()
         reports.open().write(book.name, REPORT, PromotionReport.from_verdict(verdict, withdrawn))
         return dg.MaterializeResult(metadata=_metadata(present, verdict, withdrawn))
 
     return promoted_model
 
 
-def _verdict(
-    book: Portfolio, models: ModelStore, model: StoredModel, evidence: Challenger, champion: "Champion | None"
-) -> Verdict:
+def _verdict(book: Portfolio, models: ModelStore, model: StoredModel, evidence: Challenger, judged: Judged) -> Verdict:
     """The decision about the newest model. What the contract forbids is not compared."""
     if reason := why_forbidden(book, model, "the version"):
         return forbidden_verdict(reason)
-    return decide(book.promotion, evidence, comparison(book, models, model, champion) if champion else None)
+    champion = judged.readable
+    verdict = decide(book.promotion, evidence, comparison(book, models, model, champion) if champion else None)
+    if judged.unreadable is None:
+        return verdict
+    sentence = f"The champion cannot be compared, and the rules without one decide: {judged.unreadable}"
+    return replace(verdict, reasons=(*verdict.reasons, CriterionResult("no_comparison", True, 0.0, 0.0, sentence)))
 
 
 def _record(
@@ -80,17 +84,15 @@ def _record(
     run_id: str,
     why_not: str,
 ) -> None:
-    """Write the decision to the ledger; it holds only if no other promotion came since `epoch`."""
+    """Write the decision to the ledger; it holds only if the champion is the one of `epoch`."""
     if verdict.kind == "same_bytes":
         return
     version = registry.find(book.name, model.sha256)
     if version is None:
         raise dg.Failure(f"the newest model is not registered: {why_not}")
+    record = ledger.promote if verdict.promote else ledger.reject
     who = {"actor": "policy", "run_id": run_id, "verdict": verdict.as_dict()}
-    if verdict.promote:
-        ledger.promote(book.name, version.version, model.sha256, expected_epoch=epoch, **who)
-    else:
-        ledger.reject(book.name, version.version, model.sha256, **who)
+    record(book.name, version.version, model.sha256, expected_epoch=epoch, **who)
     registry.tag(book.name, version.version, {"verdict": verdict.summary[:MAX_TAG_LENGTH]})
 
 

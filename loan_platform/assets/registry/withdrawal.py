@@ -4,18 +4,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loan_platform.assets.registry.champion_evidence import why_withdraw
+from loan_platform.assets.registry.ledger_mirror import LedgerMirror
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.promotion_ledger import LedgerResource
 from loan_platform.assets.resources.reports import ReportsResource
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform.core.evaluation.promotion import withdrawn_verdict
-from loan_platform.core.evaluation.promotion_report import PromotionReport
+from loan_platform.core.errors import NotMaterializedError
+from loan_platform.core.scoring.manifest import BundleError
 
 if TYPE_CHECKING:  # imports SQLAlchemy
-    from loan_platform.adapters.ledger.ledger import Champion, Ledger
+    from loan_platform.adapters.ledger.entries import Champion
 
-REPORT = "promotion.json"
+
+@dataclass(frozen=True)
+class Judged:
+    """The champion that the contract was compared with, and the epoch that a decision about it must name.
+
+    Attributes:
+        epoch: of the ledger at that moment.
+        champion: None where there is none, or none any more.
+        withdrawn: which version was withdrawn since the last promotion, and why.
+        unreadable: why the champion could not be compared: its bundle is lost or damaged.
+    """
+
+    epoch: int
+    champion: "Champion | None"
+    withdrawn: str | None = None
+    unreadable: str | None = None
+
+    @property
+    def readable(self) -> "Champion | None":
+        """The champion, if it can be compared with and changed."""
+        return None if self.unreadable else self.champion
 
 
 @dataclass(frozen=True)
@@ -33,38 +54,39 @@ class AllowedChampion:
     ledger: LedgerResource
     run_id: str
 
+    @property
+    def mirror(self) -> LedgerMirror:
+        """What MLflow and the reports say of the champion."""
+        return LedgerMirror(self.book, self.reports, self.mlflow, self.ledger)
+
     def get(self) -> "Champion":
         """The champion.
 
         Raises:
             NotMaterializedError: the book has none, or it was withdrawn; with the last decisions.
         """
-        self.withdraw_forbidden()
-        return self.ledger.champion(self.book)
+        while (judged := self.judge()).champion is None:
+            self.ledger.champion(self.book)  # raises, or another run has just promoted one
+        return judged.champion
 
-    def withdraw_forbidden(self) -> str | None:
-        """Withdraw the champion if the contract forbids it: in the ledger, in MLflow's aliases and in the report.
+    def judge(self) -> Judged:
+        """The champion and the epoch. A forbidden one is withdrawn first: in the ledger, in MLflow and in the report.
 
-        A second call changes nothing, and completes what an interrupted first one left undone.
-
-        Returns:
-            Which version was withdrawn since the last promotion, and why; None where none was.
+        A second call changes nothing, and completes what an interrupted first one left undone. A champion whose bundle
+        is lost or damaged stays: the service may have a copy of it.
         """
-        ledger, name = self.ledger.open(), self.book.name
-        while (champion := ledger.champion(name)) and (reason := self._why(champion)):
-            if ledger.withdraw(champion, actor="contract", run_id=self.run_id, reason=reason):
-                break  # otherwise another run replaced it: look at the present one
-        told = ledger.withdrawal(name)
-        if told is not None:
-            self._tell(ledger, told)
-        return told
-
-    def _why(self, champion: "Champion") -> str | None:
-        return why_withdraw(self.book, self.lake.models(self.book), champion)
-
-    def _tell(self, ledger: "Ledger", told: str) -> None:
-        name, files = self.book.name, self.reports.open()
-        self.mlflow.registry().reconcile(ledger, name)
-        known = files.path(name, REPORT).is_file() and files.read(name, REPORT, PromotionReport).withdrawn == told
-        if not known:
-            files.write(name, REPORT, PromotionReport.from_verdict(withdrawn_verdict(told), told))
+        ledger, name, models = self.ledger.open(), self.book.name, self.lake.models(self.book)
+        while (standing := ledger.standing(name)).champion:
+            try:
+                reason = why_withdraw(self.book, models, standing.champion)
+            except (NotMaterializedError, BundleError) as error:
+                return Judged(standing.epoch, standing.champion, unreadable=str(error))
+            if reason is None:
+                return Judged(standing.epoch, standing.champion)
+            # Where another run replaced it meanwhile, nothing is recorded, and the present one is looked at.
+            ledger.withdraw(standing.champion, actor="contract", run_id=self.run_id, reason=reason)
+        withdrawal = ledger.withdrawal(name)
+        if withdrawal is None:
+            return Judged(standing.epoch, None)
+        self.mirror.reconcile()
+        return Judged(standing.epoch, None, withdrawal.told)

@@ -12,7 +12,8 @@ from loan_platform.core.errors import NotMaterializedError
 from loan_platform.settings.platform import LedgerSettings, TrackingSettings
 
 if TYPE_CHECKING:  # imports SQLAlchemy
-    from loan_platform.adapters.ledger.ledger import Champion, Ledger
+    from loan_platform.adapters.ledger.entries import Champion
+    from loan_platform.adapters.ledger.ledger import Ledger
 
 
 class LedgerResource(HomeResource):

@@ -63,7 +63,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature_auc=alone[best].estimate,
         strongest_feature_interval=alone[best],
         leak_alarms=tuple(told),
-        ceiling_reason=policy.reason if policy.raised else None,
+        ceiling_reason=policy.reason if policy.raised and policy.is_explained else None,
         accepted_signs={name: why for name, why in policy.accepted_signs.items() if name in signs},
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         calibration=training.forward,

@@ -6,7 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from loan_platform.adapters.reports.card_plots import card_plots
 from loan_platform.adapters.tracking.runs import Tracking
+from loan_platform.assets.registry.ledger_mirror import card_name
 from loan_platform.assets.resources.lake import LakeResource
 from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.resources.reports import ReportsResource
@@ -112,10 +114,14 @@ def _check(
 def _model_card(book: Portfolio) -> dg.AssetsDefinition:
     @book_asset(book, "model_card", "training", "markdown", deps=["model_evaluation"])
     def model_card_page(lake: LakeResource, reports: ReportsResource) -> dg.MaterializeResult:
-        """The model's page for risk and compliance: data, choice, metrics, inputs with their reasons, and limits."""
+        """The newest model's page for risk and compliance: data, choice, metrics, inputs with reasons, and limits.
+
+        Each version keeps its own page, and `champion_card.md` is that of the champion.
+        """
         bundle, files = lake.models(book).newest().bundle(), reports.open()
         found = files.read(book.name, f"evaluation/{bundle.sha256}.json", Evaluation)
-        page = model_card(book, bundle.model, found)
+        page = model_card(book, bundle.model, found, card_plots(found))
+        files.write(book.name, card_name(bundle.sha256), page)
         path = files.write(book.name, "model_card.md", page)
         return dg.MaterializeResult(
             metadata={"card": dg.MarkdownMetadataValue(page), "path": dg.PathMetadataValue(str(path))}

@@ -15,7 +15,7 @@ from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.assets.training.stored_model import contract_sha256, store_model
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.training.splits import LoanSplit
-from loan_platform.core.training.train import Candidate, TrainingResult, train
+from loan_platform.core.training.train import OPEN_LOANS_ADVICE, Candidate, TrainingResult, train
 
 EXAMPLE_ROWS = 5
 KNOWN = "outcomes_are_known"
@@ -54,25 +54,33 @@ def _trained_model(book: Portfolio) -> dg.AssetsDefinition:
 
 
 def _known_description(book: Portfolio) -> str:
-    return f"At least {book.split.min_resolved:.0%} of the outcomes are known where the split does not go by months."
+    return (
+        f"At least {book.split.min_resolved:.0%} of the outcomes are known where the split does not go by months, and "
+        "open loans are like the known ones of the same months."
+    )
 
 
 def _outcomes_are_known(book: Portfolio, split: LoanSplit) -> dg.AssetCheckResult:
-    """A warning where open loans were left out one by one: those that resolve early are mostly defaults."""
+    """A warning where open loans were left out one by one, or are not like the known ones of their months.
+
+    Loans that resolve early are mostly defaults.
+    """
     share = 1 - split.unknown_outcome / split.rows
     told = f"{share:.1%} of the {split.rows:,} outcomes are known."
     by_months = book.split.kind == "out_of_time"
     passed = by_months or share >= book.split.min_resolved
     if by_months:
-        told += " Months with open loans are in no part of the split."
+        told += " Months with many open loans are in no part of the split."
     elif not passed:
         told += (
             " The model was trained on resolved loans alone. Those that resolve early are mostly defaults, so its "
             "probabilities can be far too high. Give the contract an event_date, or loans old enough to be resolved."
         )
+    unlike = split.report().unlike
+    told += "".join(f" {sentence}." for sentence in unlike) + (f" {OPEN_LOANS_ADVICE}." if unlike else "")
     return dg.AssetCheckResult(
         check_name=KNOWN,
-        passed=passed,
+        passed=passed and not unlike,
         severity=dg.AssetCheckSeverity.WARN,
         description=told,
         metadata={"known": share},

@@ -18,7 +18,16 @@ def inputs_frame(model: ScoringModel, rows: Sequence[Mapping[str, Any]]) -> pl.D
         model: reads the inputs.
         rows: inputs of audit records by column.
     """
-    schema = model.feature_set.schema
+    return typed_inputs(model.feature_set.schema, rows)
+
+
+def typed_inputs(schema: Mapping[str, type[pl.DataType]], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """A frame of the inputs of audit records.
+
+    Args:
+        schema: columns that are wanted, with their types. A record without one has a missing value.
+        rows: inputs of audit records by column.
+    """
     dates = [name for name, kind in schema.items() if kind == pl.Date]
     typed = [{**row, **{name: _date(row.get(name)) for name in dates}} for row in rows]
     return pl.from_dicts([{name: row.get(name) for name in schema} for row in typed], schema=schema)

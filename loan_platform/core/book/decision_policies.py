@@ -11,6 +11,7 @@ from loan_platform.core.errors import Issue
 
 # Highest ceilings that need no reason: applications seldom tell so much, and leaks mostly tell more.
 USUAL_CEILINGS = {"max_auc": 0.90, "max_feature_auc": 0.85}
+REASON_LETTERS = 10  # at least, of what explains anything
 
 
 class ScorecardPolicy(Strict):
@@ -115,10 +116,11 @@ class PromotionPolicy(Strict):
         default=None,
         exclude_if=_is_absent,
         description="Why `max_auc` is above 0.90, or `max_feature_auc` above 0.85: what the strong columns are, and "
-        "how it is known that the lender has them when it decides. It stands in evaluation, model card and ledger.",
+        "how it is known that the lender has them when it decides, with 10 letters or more. It stands in evaluation, "
+        "model card and ledger.",
     )
     accepted_signs: dict[str, Text] = Field(
-        default_factory=dict,
+        default={},
         exclude_if=is_empty,
         description="Features that show a sign of a leak and are honest, each with the reason: how it is known that "
         "the lender has its values when it decides. The ceiling of a single feature still holds for them.",
@@ -159,13 +161,18 @@ class PromotionPolicy(Strict):
         return self._ceiling("max_feature_auc")
 
     @property
+    def is_explained(self) -> bool:
+        """Whether there is a reason that says anything."""
+        return sum(map(str.isalnum, self.reason or "")) >= REASON_LETTERS
+
+    @property
     def raised(self) -> tuple[str, ...]:
         """The ceilings above the usual ones."""
         return tuple(name for name, usual in USUAL_CEILINGS.items() if getattr(self, name) > usual)
 
     def _ceiling(self, name: str) -> float:
         value: float = getattr(self, name)
-        return value if self.reason else min(value, USUAL_CEILINGS[name])
+        return value if self.is_explained else min(value, USUAL_CEILINGS[name])
 
     @model_validator(mode="after")
     def _room_between(self) -> Self:
@@ -176,9 +183,16 @@ class PromotionPolicy(Strict):
 
 
 def ceiling_issues(policy: PromotionPolicy) -> Iterator[Issue]:
-    """A raised ceiling without a reason. The file loads, and the gates apply the usual ceiling."""
-    for name in () if policy.reason else policy.raised:
+    """Raised ceilings without a reason. The file loads, and the gates apply the usual ceiling.
+
+    Where it is not above `min_auc`, no model can pass.
+    """
+    if policy.min_auc >= policy.auc_ceiling:
+        message = f"{policy.min_auc:g} is not below {policy.auc_ceiling:g}, which applies: no model could pass"
+        yield Issue("min_auc", message, "Lower it, or write under `reason` why max_auc is higher.", "wrong_order")
+    for name in () if policy.is_explained else policy.raised:
         usual = USUAL_CEILINGS[name]
-        message = f"{getattr(policy, name):g} is above {usual:g} without a reason, so {usual:g} applies"
+        without = "without a reason" if policy.reason is None else f"for the empty reason {policy.reason!r}"
+        message = f"{getattr(policy, name):g} is above {usual:g} {without}, so {usual:g} applies"
         hint = "Lower it, or write under `reason` why columns that strong are known when the lender decides."
         yield Issue(name, message, hint, "no_reason")

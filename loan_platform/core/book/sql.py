@@ -67,6 +67,42 @@ def columns_read(expression: str) -> frozenset[str]:
     return _columns(expression)
 
 
+@lru_cache(maxsize=4096)
+def texts_compared(sql: str, column: str) -> frozenset[str]:
+    """Texts in an expression or a query that a column is compared with. What a CASE gives is compared with nothing.
+
+    Args:
+        sql: the expression or query; nothing is found in SQL that does not parse.
+        column: in lower case, of whichever table.
+    """
+    tree = _tree(f"{_BEFORE}{sql}") or _tree(sql)
+    if tree is None:
+        return frozenset()
+    return frozenset(text.name for text in tree.find_all(exp.Literal) if text.is_string and _beside(text, column))
+
+
+def _tree(text: str) -> exp.Expr | None:
+    try:
+        return sqlglot.parse_one(text, read="duckdb")
+    except (ParseError, TokenError):
+        return None
+
+
+def _beside(text: exp.Expr, column: str) -> bool:
+    """Whether the smallest part of the SQL that has the text and a column has this column."""
+    node = text
+    while (parent := node.parent) is not None and not isinstance(parent, exp.Query):
+        if (isinstance(parent, exp.If) and node.arg_key != "this") or node.arg_key == "default":
+            return False
+        if not isinstance(parent, exp.If):
+            part = parent.this if isinstance(parent, exp.Case) else parent
+            columns = {found.name.lower() for found in part.find_all(exp.Column)} if part else set[str]()
+            if columns:
+                return column in columns
+        node = parent
+    return False
+
+
 def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, str]]:
     """Table and column of everything that a column of a query's result is computed from, in lower case.
 

@@ -1,7 +1,7 @@
 """Completes a draft from typed rows: event date, roles, ranges, features and policies."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,7 +26,8 @@ from loan_platform.core.drafting.judging.roles import LeftOut, is_place
 from loan_platform.core.drafting.judging.starters import starter_features
 from loan_platform.core.drafting.judging.statistics import Statistics, statistics
 from loan_platform.core.drafting.judging.strength import strength
-from loan_platform.core.drafting.judging.windows import choose_split, first_month
+from loan_platform.core.drafting.judging.windows import MIN_RESOLVED, choose_split, first_month
+from loan_platform.core.drafting.loan_terms import term_feature
 from loan_platform.core.drafting.plan import Plan
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.features.feature_set import FeatureSet
@@ -159,8 +160,11 @@ def choose_policies(contract: Contract, typed: pl.DataFrame, threads: int) -> Ch
     """
     rows = typed.filter(pl.col(contract.event_date).is_not_null()) if contract.event_date else typed
     event = rows[contract.event_date] if contract.event_date else None
-    chosen = choose_split(rows[contract.entity_key], rows[TARGET], event)
     features = FeatureSet(contract).compute(rows)
+    term = None if event is None else term_feature(contract, features, rows[TARGET], event, MIN_RESOLVED)
+    chosen = choose_split(rows[contract.entity_key], rows[TARGET], event, term.values if term else None)
+    if term is not None and chosen.policy.mature_by is not None:
+        chosen = replace(chosen, why_mature_by=term.why)
     target = rows[TARGET].to_numpy().astype(np.float64)
     found = strength(features, target, chosen.rows.fit, chosen.rows.calibration, threads)
     training = [chosen.rows.parts[name] for name in ("fit", "calibration")]

@@ -10,6 +10,7 @@ from loan_platform.core.evaluation.metrics import Metrics
 from loan_platform.core.evaluation.promotion_report import RuleReport
 from loan_platform.core.report import Report
 
+MOST_UNLIKE = 4  # features that a sentence names
 BLOCKING_RULES = ("auc_above_chance", "auc_floor", "beats_base_rate")  # the ceilings are `leak_alarms`
 
 
@@ -23,8 +24,37 @@ class PartReport(Report):
     last: date | None
 
 
+class OpenWindowReport(Report):
+    """Loans of one part of the split against loans of the same months whose outcome is open.
+
+    `unlike` has the features in which the two differ: the share of pairs of an open loan and a known one in which the
+    open one has the higher value. For a level of a category (`region: north`) it is 0.5 plus half of the difference of
+    its shares. 0.5 is no difference. The greatest difference is first.
+    """
+
+    part: str
+    known: int
+    open_loans: int
+    unlike: dict[str, float]
+
+    @property
+    def sentence(self) -> str:
+        """How the open loans differ; empty if they do not."""
+        if not self.unlike:
+            return ""
+        shown = [f"{name} ({area:.2f})" for name, area in list(self.unlike.items())[:MOST_UNLIKE]]
+        more = len(self.unlike) - len(shown)
+        return (
+            f"{self.part}: the {self.open_loans:,} open loans of its months are not like the {self.known:,} known ones "
+            f"by {', '.join(shown)}{f' and {more} more' if more else ''}, where 0.50 is alike"
+        )
+
+
 class SplitReport(Report):
-    """Loans of each part of the split, and those left out: `immature_by_month` has the known loans of each month."""
+    """Loans of each part of the split, and those left out: `immature_by_month` has the known loans of each month.
+
+    `open_windows` compares the parts with the open loans of their months; empty in reports of an earlier version.
+    """
 
     rows: int
     unknown_outcome: int
@@ -33,6 +63,12 @@ class SplitReport(Report):
     fit: PartReport
     calibration: PartReport
     test: PartReport
+    open_windows: tuple[OpenWindowReport, ...] = ()
+
+    @property
+    def unlike(self) -> tuple[str, ...]:
+        """A sentence for each part whose open loans are not like its known ones."""
+        return tuple(window.sentence for window in self.open_windows if window.unlike)
 
     @property
     def parts(self) -> dict[str, PartReport]:

@@ -14,6 +14,7 @@ from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_ROWS = 200_000
 NO_CEILING = 1.0
@@ -107,14 +108,14 @@ def single_feature_auc(features: pl.DataFrame, target: ArrayLike) -> dict[str, I
     A number counts in its better direction, with missing values below or above all others. A category is ranked by the
     default rates of the other half of the loans (`other_half_rates`), so that its many levels are no knowledge of the
     outcomes. The interval of a category takes these ranks as given. In 60 samples of 1,000 loans it covered 0.98 for 3
-    levels of noise, and 0.78 for 60. Above 200,000 loans every k-th loan in frame order is taken.
+    levels of noise, and 0.78 for 60. Above 200,000 loans a sample is taken (`sampled_rows`).
 
     Raises:
         ValueError: fewer than two loans of a class.
     """
     y = np.asarray(target, np.float64)
-    step = -(-features.height // MAX_ROWS)
-    sample, y = features.gather_every(step), y[::step]
+    rows = sampled_rows(features.height, MAX_ROWS)
+    sample, y = features[rows], y[rows]
     return {name: _feature_auc(sample[name], y) for name in sample.columns}
 
 

@@ -4,6 +4,7 @@ After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.card_forward import forward_sections
@@ -14,13 +15,16 @@ from loan_platform.core.scoring.scoring_model import ScoringModel
 SHOWN = ("auc", "gini", "ks", "brier", "log_loss", "ece")
 
 
-def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
+def model_card(
+    book: Portfolio, model: ScoringModel, found: Evaluation, plots: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """The card as Markdown. The same model and evaluation give the same text.
 
     Args:
         book: contract and policies.
         model: the model of the card.
         found: the model on the test set.
+        plots: Markdown images of `forward_sections`, by name.
     """
     return (
         "\n\n".join(
@@ -31,7 +35,7 @@ def model_card(book: Portfolio, model: ScoringModel, found: Evaluation) -> str:
                 "## Data\n\n" + _data(found.split),
                 "## Choice\n\n" + _choice(found),
                 "## Out-of-time performance\n\n" + _metrics(found) + _ceilings(book, found),
-                *forward_sections(found.calibration, found.ages),
+                *forward_sections(found.calibration, found.ages, plots),
                 "## Decisions\n\n" + _decisions(model.policy.decision, found.decisions),
                 "## Inputs\n\n" + _inputs(model) + _left_out(found),
                 "## Limits\n\n" + _limits(book),
@@ -61,7 +65,8 @@ def _data(split: SplitReport) -> str:
     )
     months = ", ".join(f"{month}: {rows:,}" for month, rows in split.immature_by_month.items())
     left_out += f" ({months})." if months else "."
-    return "\n".join(table) + "\n\n" + left_out
+    unlike = "".join(f"\n\nIn {sentence}." for sentence in split.unlike)
+    return "\n".join(table) + "\n\n" + left_out + unlike
 
 
 def _choice(found: Evaluation) -> str:

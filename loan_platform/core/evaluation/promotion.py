@@ -20,9 +20,9 @@ class Verdict:
     Attributes:
         promote: the version becomes the champion.
         reasons: the rules that were applied.
-        kind: what was decided on. `model`: new probabilities. `policy`: the champion's probabilities with other
-            cut-offs, points, economics or texts. `same_bytes`: the champion itself. `no_change`: another bundle that
-            answers as the champion does.
+        kind: what was decided on. `model`: another model. `policy`: the champion's model with other cut-offs, points,
+            economics or texts. `same_bytes`: the champion itself. `no_change`: the champion's model in another bundle
+            that answers as the champion does.
     """
 
     promote: bool
@@ -84,7 +84,7 @@ def withdrawn_verdict(withdrawn: str) -> Verdict:
 
 
 def policy_verdict(changed: Sequence[str], rows: int) -> Verdict:
-    """The verdict on a version with the champion's probabilities and other answers."""
+    """The verdict on a version with the champion's model and other answers."""
     sentence = f"{_same(rows)}, and only {', '.join(changed)} changed."
     return Verdict(True, (CriterionResult("policy_change", True, float(len(changed)), 0.0, sentence),), "policy")
 

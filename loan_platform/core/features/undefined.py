@@ -59,8 +59,8 @@ def divisors(feature: Feature) -> tuple[str, ...]:
 def undefined_at(feature: Feature, columns: Mapping[str, Column]) -> dict[str, float] | None:
     """Numbers within the ranges of its columns at which the feature has no finite result, such as `ln(income)` at 0.
 
-    Zero and both bounds are tried, in every combination of up to four columns. None where all results are finite or
-    null, or where a column is no number.
+    Zero and both bounds are tried, in every combination of up to four columns. A column without a minimum is not tried
+    below zero. None where all results are finite or null, or where a column is no number.
 
     Args:
         feature: whose SQL runs.
@@ -69,12 +69,19 @@ def undefined_at(feature: Feature, columns: Mapping[str, Column]) -> dict[str, f
     read = [columns[name] for name in feature.columns if name in columns]
     if not 1 <= len(read) <= MOST_TRIED or any(column.type not in NUMBERS for column in read):
         return None
-    ends = [sorted({column.minimum or 0.0, 0.0, column.maximum or 1.0}) for column in read]
-    allowed = [[x for x in tried if (c.minimum or 0.0) <= x] for c, tried in zip(read, ends, strict=True)]
+    allowed = [_tried(column) for column in read]
     frame = pl.DataFrame(list(product(*allowed)), dict.fromkeys((c.name for c in read), pl.Float64), orient="row")
     value = pl.sql_expr(never_raising(feature.sql)).cast(pl.Float64)
     found = frame.filter((value.is_infinite() | value.is_nan()).fill_null(False))
     return found.row(0, named=True) if found.height else None
+
+
+def _tried(column: Column) -> list[float]:
+    """Both ends of a column's range, and zero if it is inside. Without a minimum, amounts begin at zero."""
+    low, high = column.minimum, column.maximum
+    ends = {0.0, 1.0 if high is None else high, *([] if low is None else [low])}
+    least = low if low is not None else 0.0 if high is None or high >= 0 else high
+    return sorted(x for x in ends if least <= x and (high is None or x <= high))
 
 
 def computed_sql(feature: Feature) -> str:

@@ -1,18 +1,16 @@
 """Which scored applications became loans, as far as is known, and of which months nearly all outcomes are known."""
 
-from collections.abc import Sequence
-from datetime import date
-
 import polars as pl
 
-from loan_platform.core.training.matured_months import Month, pooled_share
+from loan_platform.core.training.matured_months import mature_loans
 
-MONTH, EXPECTED, NOT_TAKEN = "month", "expected", "not_taken_up"
+KIND, MONTH, EXPECTED, NOT_TAKEN = "kind", "month", "expected", "not_taken_up"
+ONE_KIND = ""
 LISTED = 0.5  # share of the approved applications of a month that a lender reports who lists open loans
 
 
 def with_expected(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Add the month of issue and whether an outcome is expected: whether the application became a loan.
+    """Add the month of issue and the kind of a loan, and whether an outcome is expected: whether it became a loan.
 
     A loan is what the lender reports on. An approved application that it does not report on may be an offer that was
     never taken up, or a loan of which the lender says nothing before it ends. The reports tell the two apart: a lender
@@ -25,9 +23,10 @@ def with_expected(predictions: pl.DataFrame) -> pl.DataFrame:
         predictions: as for `performance`.
 
     Returns:
-        The same rows with the columns `month` (first day; null without dates), `expected` and `not_taken_up`.
+        The same rows with the columns `month` (first day; null without dates), `kind`, `expected` and `not_taken_up`.
     """
-    dated = predictions.with_columns(pl.col("vintage").cast(pl.Date).dt.truncate("1mo").alias(MONTH))
+    kind = pl.col(KIND) if KIND in predictions.columns else pl.lit(ONE_KIND).alias(KIND)
+    dated = predictions.with_columns(pl.col("vintage").cast(pl.Date).dt.truncate("1mo").alias(MONTH), kind)
     unreported = pl.col("approved") & ~pl.col("reported")
     is_listed = _is_listed(dated)
     expected = pl.col("reported") | (unreported & ~is_listed)
@@ -43,34 +42,34 @@ def _is_listed(dated: pl.DataFrame) -> pl.Expr:
     return until & (reported >= LISTED * pl.col("approved").sum().over(MONTH))
 
 
-def matured(loans: pl.DataFrame, min_resolved: float) -> list[date | None]:
-    """The months of which enough outcomes are known, oldest first.
+def matured(loans: pl.DataFrame, min_resolved: float) -> pl.DataFrame:
+    """The months of which enough outcomes are known, for each kind of loan.
 
-    A month counts if its own loans have them, or its loans with those of the nearest months, up to 200 loans. So one
-    open loan in a small month decides nothing.
+    It is the rule of training, `mature_loans`, with the small gaps: a month counts too if its loans are mature with
+    those of the nearest months, up to 200 loans. So one open loan in a small month decides nothing.
 
     Args:
         loans: rows of `with_expected` of which an outcome is expected.
         min_resolved: share of outcomes that must be known.
+
+    Returns:
+        Columns `kind` and `month`, sorted; the month is null for loans without a date.
     """
-    months = month_counts(loans)
-    found = list[date | None]()
-    for at, month in enumerate(months):
-        if month.known >= min_resolved * month.rows or pooled_share(months, at) >= min_resolved:
-            found.append(month.first_day)
-    without_date = loans.filter(pl.col(MONTH).is_null())
-    if len(without_date) and without_date["outcome"].count() >= min_resolved * len(without_date):
-        found.append(None)
-    return found
+    kinds = loans[KIND]
+    dated = mature_loans(loans[MONTH], loans["outcome"], min_resolved, kinds, with_small_gaps=True).is_mature
+    without_date = loans.filter(pl.col(MONTH).is_null()).group_by(KIND, MONTH)
+    enough = without_date.agg(pl.len(), pl.col("outcome").count()).filter(
+        pl.col("outcome") >= min_resolved * pl.col("len")
+    )
+    found = pl.concat([loans.filter(dated).select(KIND, MONTH).unique(), enough.select(KIND, MONTH)])
+    return found.sort(MONTH, KIND, nulls_last=True)
 
 
-def month_counts(loans: pl.DataFrame) -> Sequence[Month]:
-    """Loans and known outcomes of each month, oldest first."""
-    dated = loans.drop_nulls(MONTH)
-    counted = dated.group_by(MONTH).agg(pl.col("outcome").count().alias("known"), pl.len().alias("rows")).sort(MONTH)
-    return [Month(*row) for row in counted.iter_rows()]
+def of_months(loans: pl.DataFrame, mature: pl.DataFrame) -> pl.DataFrame:
+    """The loans whose kind is mature in their month.
 
-
-def of_months(loans: pl.DataFrame, months: Sequence[date | None]) -> pl.DataFrame:
-    """The loans of some months."""
-    return loans.filter(pl.col(MONTH).is_in(pl.Series(months, dtype=pl.Date).implode(), nulls_equal=True))
+    Args:
+        loans: rows of `with_expected`.
+        mature: columns `kind` and `month`, as `matured` gives them.
+    """
+    return loans.join(mature, on=[KIND, MONTH], how="semi", nulls_equal=True, maintain_order="left")

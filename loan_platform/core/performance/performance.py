@@ -9,7 +9,8 @@ import polars as pl
 from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
-from loan_platform.core.performance.maturity import EXPECTED, MONTH, NOT_TAKEN, matured, of_months, with_expected
+from loan_platform.core.performance.maturity import EXPECTED, MONTH, matured, of_months, with_expected
+from loan_platform.core.performance.not_judged import immature_kinds, never_taken_up, together, too_early
 from loan_platform.core.performance.same_model import AnsweringModel, loans_of_model
 from loan_platform.core.performance.verdict import GiniReference, Judge, Verdict, trend
 from loan_platform.core.performance.window import Population, Window, change, newest_window
@@ -26,7 +27,10 @@ class LoanCounts:
 
 @dataclass(frozen=True)
 class VintagePerformance:
-    """One month of issue. It has metrics if it is mature and outcomes of both kinds are known."""
+    """One month of issue. Metrics are of the loans that are mature in it, if outcomes of both kinds are known.
+
+    `mature`: whether any kind of loan is.
+    """
 
     vintage: date
     scored: int
@@ -122,7 +126,8 @@ def performance(
     Args:
         predictions: one row per scored loan: `vintage` (date; null for a book without dates), `model_version`,
             `probability`, `outcome` (1 default, 0 repaid, null unknown), `approved` (by the version), `reported` (the
-            lender's files have the loan), `in_sample` (the loan trained or calibrated the version that scored it).
+            lender's files have the loan), `in_sample` (the loan trained or calibrated the version that scored it), and
+            with `split.mature_by` the `kind` of loan: each kind is mature in months of its own.
         references: Gini on the test loans of each version.
         champion: version whose verdict counts; None where there is none.
         policy: share of that Gini to keep, factor of the default rate, and number of known outcomes needed.
@@ -153,14 +158,14 @@ def performance(
 def _of_version(
     version: int, scored: pl.DataFrame, reference: GiniReference, policy: DriftPolicy, min_resolved: float
 ) -> VersionPerformance:
-    population, months = _population(scored, min_resolved)
+    population, mature = _population(scored, min_resolved)
     judged = scored if population == "scored" else scored.filter("approved")
     judge = Judge(policy, population, reference.of(population))
     loans = judged.filter(EXPECTED)
-    window, before = newest_window(loans, months, policy.min_outcomes, judge.floor)
-    early = _too_early(loans, policy.min_outcomes, min_resolved)
-    verdict, reason = judge.verdict(window) if months else ("unknown", early)
-    reason += _never_taken_up(judged, window) if months else ""
+    window, before = newest_window(of_months(loans, mature), policy.min_outcomes, judge.floor)
+    early = too_early(loans, policy.min_outcomes, min_resolved)
+    verdict, reason = judge.verdict(window) if len(mature) else ("unknown", early)
+    reason += immature_kinds(loans, mature, window) + never_taken_up(judged, window) if len(mature) else ""
     change_of_gini = change(window, before)
     others = tuple(int(other) for other in scored["model_version"].unique().sort() if other != version)
     return VersionPerformance(
@@ -168,74 +173,45 @@ def _of_version(
         population=population,
         counts=_counts(scored),
         verdict=verdict,
-        reason=reason + trend(change_of_gini) + _together(others),
+        reason=reason + trend(change_of_gini) + together(others),
         reference=judge.reference,
         floor=judge.floor,
-        window=window if months else None,
+        window=window if len(mature) else None,
         trend=change_of_gini,
-        vintages=_vintages(judged, months),
+        vintages=_vintages(judged, mature),
         same_model=others,
     )
 
 
-def _together(others: tuple[int, ...]) -> str:
-    """Whose loans are judged too, as the end of a sentence."""
-    return f"; with the loans that the same model scored as version {', '.join(map(str, others))}" if others else ""
-
-
-def _population(scored: pl.DataFrame, min_resolved: float) -> tuple[Population, list[date | None]]:
-    """Whose loans are judged, with their mature months.
+def _population(scored: pl.DataFrame, min_resolved: float) -> tuple[Population, pl.DataFrame]:
+    """Whose loans are judged, with the mature months of each kind.
 
     All scored applications are, if nearly all of them have outcomes in those months: the model did not decide who got a
     loan. Otherwise those approved are: the outcomes of others are of a few whom a person or an older rule let through.
     """
     approved = scored.filter(pl.col("approved") & pl.col(EXPECTED))
     of_all, of_approved = matured(scored, min_resolved), matured(approved, min_resolved)
-    both = of_months(scored, list({*of_all, *of_approved}))
-    if of_all and both["outcome"].count() >= min_resolved * len(both):
+    both = of_months(scored, pl.concat([of_all, of_approved]))
+    if len(of_all) and both["outcome"].count() >= min_resolved * len(both):
         return "scored", of_all
     return "approved", of_approved
-
-
-def _too_early(loans: pl.DataFrame, min_outcomes: int, min_resolved: float) -> str:
-    """Why no month is mature."""
-    known = loans["outcome"].count()
-    if known < min_outcomes:
-        return f"{known} outcomes are known, {min_outcomes} are needed"
-    reason = (
-        f"{known / len(loans):.1%} of the outcomes are known, and split.min_resolved needs {min_resolved:.1%} of a "
-        "month: those known first are mostly defaults"
-    )
-    if (loans["reported"] & loans["outcome"].is_null()).sum() >= (~loans["reported"]).sum():
-        return reason
-    return (
-        f"{reason}. Most open loans are in no file of outcomes, so approved offers that were never taken up are waited "
-        "for: list open loans, with an empty outcome"
-    )
-
-
-def _never_taken_up(judged: pl.DataFrame, window: Window) -> str:
-    """How many approved applications are no loans, as the end of a sentence; empty if none."""
-    inside = pl.lit(True) if window.first is None else pl.col(MONTH).is_between(window.first, window.last)
-    rows = judged.filter(inside & pl.col(NOT_TAKEN)).height
-    return f"; {rows:,} approved applications that no file lists count as never taken up" if rows else ""
 
 
 def _counts(scored: pl.DataFrame) -> LoanCounts:
     return LoanCounts(len(scored), int(scored[EXPECTED].sum()), scored["outcome"].count())
 
 
-def _vintages(judged: pl.DataFrame, months: list[date | None]) -> tuple[VintagePerformance, ...]:
+def _vintages(judged: pl.DataFrame, mature: pl.DataFrame) -> tuple[VintagePerformance, ...]:
     dated = judged.drop_nulls(MONTH).sort(MONTH)
     return tuple(
-        _vintage(month, part, month in months)
+        _vintage(month, part, of_months(part, mature))
         for (month,), part in dated.group_by(MONTH, maintain_order=True)
         if isinstance(month, date)
     )
 
 
-def _vintage(month: date, loans: pl.DataFrame, mature: bool) -> VintagePerformance:
-    known, counts = loans.drop_nulls("outcome"), _counts(loans)
-    found = mature and known["outcome"].n_unique() == 2
+def _vintage(month: date, loans: pl.DataFrame, mature: pl.DataFrame) -> VintagePerformance:
+    known, counts = mature.drop_nulls("outcome"), _counts(loans)
+    found = known["outcome"].n_unique() == 2
     metrics = evaluate(known["outcome"].to_numpy(), known["probability"].to_numpy()) if found else None
-    return VintagePerformance(month, counts.scored, counts.expected, counts.known, mature, metrics)
+    return VintagePerformance(month, counts.scored, counts.expected, counts.known, len(mature) > 0, metrics)

@@ -8,11 +8,11 @@ from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.intervals import difference
 from loan_platform.core.performance.window import Population, Window, can_tell
+from loan_platform.core.training.open_loans import UNLIKE
 
 Verdict = Literal["ok", "degraded", "unknown"]
 
 CHANCE = 3.0  # standard errors of the number of defaults, if every probability were right
-UNLIKE = 0.1  # distance of `open_rank` from 0.5 from which open loans are told to differ
 OF_TEST = {"scored": "on the test loans", "approved": "on the test loans that it approves"}
 
 

@@ -10,11 +10,11 @@ import polars as pl
 from loan_platform.core.evaluation.bootstrap import Interval, Z
 from loan_platform.core.evaluation.intervals import auc_interval, difference, gini_of
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
-from loan_platform.core.performance.maturity import MONTH, of_months
+from loan_platform.core.performance.maturity import MONTH
+from loan_platform.core.training.open_loans import MIN_COMPARED
 
 Population = Literal["scored", "approved"]
 
-COMPARED = 20  # loans of a side, from which known loans are compared with open ones
 MIN_FLOOR = 0.1  # of a Gini; a lower one often cannot be told from no ranking by all loans of the past
 POWER = 0.8416212335729143  # 80 % quantile of the normal distribution
 
@@ -43,9 +43,7 @@ class Window:
     gini: Interval | None
 
 
-def newest_window(
-    loans: pl.DataFrame, months: Sequence[date | None], min_outcomes: int, floor: float | None
-) -> tuple[Window, Window | None]:
+def newest_window(loans: pl.DataFrame, min_outcomes: int, floor: float | None) -> tuple[Window, Window | None]:
     """The newest months with enough known outcomes, as few as possible, and all months before them.
 
     Enough are `min_outcomes`, and so many of both kinds that a model without ranking would be told from the floor in
@@ -53,13 +51,13 @@ def newest_window(
     is not above 0, or is so low that all months could not tell it: old months would hide a wrong default rate.
 
     Args:
-        loans: rows of `with_expected` of which an outcome is expected.
-        months: the mature ones, oldest first.
+        loans: mature rows of `with_expected` of which an outcome is expected.
         min_outcomes: known outcomes that a verdict needs.
         floor: of the Gini; None where it is not known.
     """
     known = loans.drop_nulls("outcome").group_by(MONTH).agg(pl.len().alias("rows"), pl.col("outcome").sum())
     counted = {month: (rows, defaults) for month, rows, defaults in known.iter_rows()}
+    months: list[date | None] = loans[MONTH].unique().sort(nulls_last=True).to_list()
     start, rows, defaults = len(months), 0, 0
     all_rows, all_defaults = (sum(counted.get(month, (0, 0))[of] for month in months) for of in (0, 1))
     is_useful = floor is not None and (floor >= MIN_FLOOR or can_tell(all_defaults, all_rows - all_defaults, floor))
@@ -91,11 +89,11 @@ def change(window: Window, before: Window | None) -> Interval | None:
 
 
 def _window(loans: pl.DataFrame, months: Sequence[date | None]) -> Window:
-    inside = of_months(loans, months)
+    inside = loans.filter(pl.col(MONTH).is_in(pl.Series(months, dtype=pl.Date).implode(), nulls_equal=True))
     known, unknown = inside.drop_nulls("outcome"), inside.filter(pl.col("outcome").is_null())
     outcome, probability = known["outcome"].to_numpy(), known["probability"].to_numpy()
     both = known["outcome"].n_unique() == 2
-    compared = len(unknown) >= COMPARED and len(known) >= COMPARED
+    compared = len(unknown) >= MIN_COMPARED and len(known) >= MIN_COMPARED
     return Window(
         first=months[0] if months else None,
         last=months[-1] if months else None,

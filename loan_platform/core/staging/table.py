@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loan_platform.core.book.constants import LATEST_BY, SOURCE_LOCATION, TARGET
+from loan_platform.core.book.constants import LATEST_BY, MAIN_TABLE, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.columns import Column, Layout, Target, plain_name
 from loan_platform.core.book.parts.contract_parts import SourceTable
@@ -30,6 +30,8 @@ class Table:
         foreign_keys: columns beside `key` that hold the key of another table.
         key_in_file: whether the same key in another file is no duplicate.
         may_be_empty: whether a file may have no rows, as in a month without applications.
+        read_by: SQL over the typed rows: of features and row rules; of a linked source also the join, and what reads
+            the joined row.
     """
 
     columns: tuple[Column, ...]
@@ -46,6 +48,7 @@ class Table:
     foreign_keys: frozenset[str] = frozenset()
     key_in_file: bool = False
     may_be_empty: bool = False
+    read_by: tuple[str, ...] = ()
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -65,6 +68,7 @@ class Table:
             missing=contract.missing_texts,
             layouts=contract.layouts,
             row_rules=() if outcomes else contract.row_rules,
+            read_by=_sql_over_rows(contract),
         )
 
     @classmethod
@@ -76,8 +80,12 @@ class Table:
             source: one of its tables.
             needs_target: a file must have the columns that the target is computed from. Applications have none.
         """
+        columns = source.columns
+        if source.name == MAIN_TABLE:  # also where the key has other columns: a row without a loan is in no join
+            identified = {"required": True}
+            columns = tuple(c.model_copy(update=identified) if c.name == contract.entity_key else c for c in columns)
         return cls(
-            columns=source.columns,
+            columns=columns,
             key=source.key,
             event_date=source.as_of,
             target=None,
@@ -85,6 +93,12 @@ class Table:
             missing=contract.missing_texts,
             in_file=_behind_target(contract, source) if needs_target else frozenset(),
             foreign_keys=frozenset({contract.entity_key}.union(*(table.key for table in contract.tables))),
+            read_by=(
+                contract.join or "",
+                contract.target.sql,
+                *(column.source_sql for column in contract.columns),
+                *_sql_over_rows(contract),
+            ),
         )
 
     def with_key_rules(self, source: Source, same_key: SameKey | None, joined: bool = False) -> "Table":
@@ -196,6 +210,11 @@ class Table:
     @cached_property
     def _target_reads(self) -> frozenset[str]:
         return self.target.raw_columns - {*SOURCE_LOCATION} if self.target else frozenset()
+
+
+def _sql_over_rows(contract: Contract) -> tuple[str, ...]:
+    exposure = (contract.exposure.sql,) if contract.exposure else ()
+    return (*(feature.sql for feature in contract.features), *(rule.sql for rule in contract.row_rules), *exposure)
 
 
 def _from_file(column: Column) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Fits each candidate on the training window and calibrates it on the end of that window."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Self, cast
@@ -27,6 +27,7 @@ from loan_platform.core.scoring.decisions import AnswerPolicy, ProfitCurve, deci
 from loan_platform.core.scoring.scoring_model import ScoringModel, reduced_contract
 from loan_platform.core.training.crosswise import Months, crosswise_loans
 from loan_platform.core.training.forward_calibration import Unseen, choose_calibration, month_numbers
+from loan_platform.core.training.open_loans import open_windows
 from loan_platform.core.training.parallel_fits import fit_each
 from loan_platform.core.training.splits import LoanSplit, Rows, split_loans
 
@@ -61,6 +62,7 @@ class TrainingData:
         kind = loans[book.split.mature_by] if book.split.mature_by else None
         split = split_loans(loans[contract.entity_key], loans[TARGET], date, book.split, kind)
         features = contract.features_for(policy.use_pricing)
+        split = replace(split, open_windows=open_windows(split, loans, features))
         outcomes = loans[TARGET].gather(split.training).cast(pl.Float64).to_numpy()
         development = Development(outcomes, policy.min_state_rows, policy.min_state_defaults)
         design = Design.learn(features, loans, split.training, development)

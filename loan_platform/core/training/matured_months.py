@@ -11,6 +11,7 @@ from loan_platform.core.training.loan_kinds import POOL, common_kinds
 
 MOST_NAMED = 6
 MIN_OF_MONTH = 0.1  # of the loans of a month
+MAX_WHOLE = 1e15  # larger numbers are written as they are
 
 
 class Month(NamedTuple):
@@ -29,11 +30,13 @@ class MaturedMonths:
         months: their first days.
         ended_by: the month from which on loans are still open; None: there is none.
         gaps: months before it that have too many open loans.
+        small_gaps: first days of those that have few enough together with their neighbours, up to `POOL` loans.
     """
 
     months: tuple[date, ...]
     ended_by: Month | None
     gaps: tuple[Month, ...]
+    small_gaps: tuple[date, ...]
 
     @property
     def why(self) -> str:
@@ -72,6 +75,7 @@ def matured_months(vintage: pl.Series, target: pl.Series, min_resolved: float) -
         months=tuple(month.first_day for month, out in zip(months[:end], immature, strict=False) if not out),
         ended_by=months[end] if end < len(months) else None,
         gaps=tuple(month for month, out in zip(months[:end], immature, strict=False) if out),
+        small_gaps=tuple(months[at].first_day for at in range(end) if immature[at] and pooled[at]),
     )
 
 
@@ -89,30 +93,44 @@ class MatureLoans(NamedTuple):
     why: str
 
 
-def mature_loans(vintage: pl.Series, target: pl.Series, min_resolved: float, kind: pl.Series | None) -> MatureLoans:
+def mature_loans(
+    vintage: pl.Series,
+    target: pl.Series,
+    min_resolved: float,
+    kind: pl.Series | None = None,
+    *,
+    with_small_gaps: bool = False,
+) -> MatureLoans:
     """The loans of mature months, judged for each kind of loan by itself.
 
     Loans of 60 months resolve later than those of 36. In a month of which nearly all short loans are known, the known
     long ones are mostly defaults. So a long loan counts from months that are mature among long loans. Loans of a kind
-    with fewer than `POOL` loans count from months that are mature among all loans.
+    with fewer than `POOL` loans count from months that are mature among all loans. Training and the performance report
+    ask this function alone.
 
     Args:
         vintage: as for `matured_months`.
         target: as for `matured_months`.
         min_resolved: as for `matured_months`.
-        kind: of each loan, such as its term; None: all loans are of one kind.
+        kind: of each loan, as `kind_text` gives it; None: all loans are of one kind.
+        with_small_gaps: small months with too many open loans count where they are mature with their neighbours.
+            Training leaves them out. The performance report takes them, because its newest loans are few.
     """
+
+    def counted(found: MaturedMonths) -> tuple[date, ...]:
+        return found.months + (found.small_gaps if with_small_gaps else ())
+
+    of_all = matured_months(vintage, target, min_resolved)
+    among_all = vintage.is_in(counted(of_all)).fill_null(False)
     if kind is None:
-        found = matured_months(vintage, target, min_resolved)
-        return MatureLoans(found.months, vintage.is_in(found.months), found.why)
-    text, of_all = common_kinds(kind), matured_months(vintage, target, min_resolved)
-    is_mature = (text.is_null() & vintage.is_in(of_all.months)).fill_null(False)
-    told = list[str]()
-    for value in text.drop_nulls().unique().sort():
-        of_kind = (text == value).fill_null(False)
+        return MatureLoans(tuple(sorted(counted(of_all))), among_all, of_all.why)
+    common = common_kinds(kind)
+    is_mature, told = common.is_null() & among_all, list[str]()
+    for value in common.drop_nulls().unique().sort():
+        of_kind = (common == value).fill_null(False)
         found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
-        is_mature |= (of_kind & vintage.is_in(found.months)).fill_null(False)
-        told += [f"{kind.name} {value}{found.why}"] if found.why else []
+        is_mature |= of_kind & vintage.is_in(counted(found)).fill_null(False)
+        told += [f"{value}{found.why}"] if found.why else []
     return MatureLoans(_mostly(vintage, is_mature), is_mature, f" ({'; '.join(told)})" if told else "")
 
 
@@ -121,6 +139,18 @@ def _mostly(vintage: pl.Series, is_mature: pl.Series) -> tuple[date, ...]:
     loans = pl.DataFrame({"vintage": vintage, "mature": is_mature}).drop_nulls("vintage")
     counted = loans.group_by("vintage").agg(pl.col("mature").mean()).filter(pl.col("mature") >= MIN_OF_MONTH)
     return tuple(counted["vintage"].sort())
+
+
+def kind_text(values: pl.Series) -> pl.Series:
+    """The kind of each loan in words, such as `term 36`. A missing value is a kind of its own.
+
+    Args:
+        values: of the feature `split.mature_by`.
+    """
+    stated = values.drop_nulls()
+    whole = values.dtype.is_float() and bool(((stated.round() == stated) & (stated.abs() < MAX_WHOLE)).all())
+    text = (values.cast(pl.Int64) if whole else values).cast(pl.String).fill_null("missing")
+    return (f"{values.name} " + text).alias(values.name)
 
 
 def pooled_share(months: Sequence[Month], at: int) -> float:

@@ -1,6 +1,7 @@
 """Splits loans into training, calibration and test set: out of time by vintage, or by a hash of the key."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 
 from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
-from loan_platform.core.evaluation.evaluation_report import PartReport, SplitReport
+from loan_platform.core.evaluation.evaluation_report import OpenWindowReport, PartReport, SplitReport
+from loan_platform.core.training.hash_split import by_hash
 from loan_platform.core.training.loan_kinds import why_no_kind
-from loan_platform.core.training.matured_months import mature_loans
+from loan_platform.core.training.matured_months import kind_text, mature_loans
 
 Rows = NDArray[np.int64]
 
 MIN_OF_A_CLASS = 2
+ALL_PARTS = "all parts"
 
 
 class SplitError(ExplainedError, ValueError):
@@ -48,6 +51,7 @@ class LoanSplit:
     """Row numbers of each part, ordered by vintage (if there is one) and key, and counts of the loans left out.
 
     `folds` are pairs (train, validation) inside the training window, which is `fit` and `calibration`.
+    `open_rows` are loans of the same mature months whose outcome is open, by part; `open_windows` compares them.
     """
 
     fit: Rows
@@ -59,6 +63,13 @@ class LoanSplit:
     unknown_outcome: int
     immature: int
     immature_by_month: dict[str, int]
+    open_rows: Mapping[str, Rows] = field(default_factory=dict[str, Rows])
+    open_windows: tuple[OpenWindowReport, ...] = ()
+
+    def known_rows(self, part: str) -> Rows:
+        """The loans of one part, or of `ALL_PARTS`."""
+        of_part = {"fit": self.fit, "calibration": self.calibration, "test": self.test}
+        return np.concatenate(tuple(of_part.values())) if part == ALL_PARTS else of_part[part]
 
     @property
     def training(self) -> Rows:
@@ -75,6 +86,7 @@ class LoanSplit:
             fit=self.parts["fit"].report(),
             calibration=self.parts["calibration"].report(),
             test=self.parts["test"].report(),
+            open_windows=self.open_windows,
         )
 
 
@@ -104,72 +116,28 @@ def split_loans(
             f"none of the {loans.height} outcomes is known: check `target.sql` of the contract, or add older loans"
         )
     if policy.kind == "hash":
-        ordered, left_out = _by_hash(known, policy), dict[str, int]()
+        ordered, left_out = by_hash(known, policy), dict[str, int]()
+        is_open = loans.filter(pl.col("target").is_null()).with_columns(part=pl.lit(None, pl.Int8))
     elif event_date is None:
         raise SplitError("split.kind is out_of_time, which needs the contract's event_date; set it to hash")
     else:
         dated = loans.with_columns(vintage=event_date.dt.truncate("1mo"))
-        ordered, left_out = _out_of_time(dated, policy, kind)
-    return _assemble(ordered, policy, loans.height, loans.height - known.height, left_out)
-
-
-def stable_hash(key: pl.Series) -> NDArray[np.uint32]:
-    """A hash of each key's text, the same in every library version, process and platform. Shape [rows].
-
-    FNV-1a over the UTF-8 bytes, then the upper half of the 64-bit finalizer of MurmurHash3.
-    """
-    text = key.cast(pl.String).fill_null("").cast(pl.Binary)
-    sizes = text.bin.size().to_numpy().astype(np.int64)
-    data = np.frombuffer(b"".join(text.to_list()), np.uint8)
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
-    hashed = np.full(len(sizes), 0xCBF29CE484222325, np.uint64)
-    prime = np.uint64(0x100000001B3)
-    for position in range(int(sizes.max(initial=0))):
-        live = np.flatnonzero(sizes > position)
-        hashed[live] = (hashed[live] ^ data[starts[live] + position]) * prime
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        hashed = (hashed ^ (hashed >> np.uint64(33))) * np.uint64(factor)
-    return ((hashed ^ (hashed >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
-
-
-def _by_hash(known: pl.DataFrame, policy: SplitPolicy) -> pl.DataFrame:
-    """Parts and folds by the rank of each key's hash among the loans of its outcome.
-
-    So every part has the default rate of the book, however rare defaults are. A loan changes its part only if other
-    loans of its outcome come or go and its rank is at the border.
-    """
-    position = _rank_share(known, known["key"])
-    training = (position - policy.test_share) / (1 - policy.test_share)  # [0, 1) within the training loans
-    part = np.where(position < policy.test_share, 2, np.where(training < policy.calibration_share, 1, 0))
-    split = known.with_columns(part=pl.Series(part, dtype=pl.Int8), vintage=pl.lit(None, dtype=pl.Date))
-    parts = [rows.with_columns(block=_folds(rows, policy.folds)) for _, rows in split.group_by(pl.col("part") == 2)]
-    return pl.concat(parts).sort("part", "key")
-
-
-def _folds(loans: pl.DataFrame, folds: int) -> pl.Series:
-    share = _rank_share(loans, "fold " + loans["key"])
-    return pl.Series((share * folds).astype(np.int64))
-
-
-def _rank_share(loans: pl.DataFrame, text: pl.Series) -> NDArray[np.float64]:
-    """Rank of each text's hash among the loans of the same outcome, from 0 to below 1."""
-    hashed = loans.select("target", "key", hash=pl.Series(stable_hash(text)))
-    ordered = hashed.with_row_index("row").sort("hash", "key")
-    rank = ordered.with_columns(share=pl.int_range(pl.len()).over("target") / pl.len().over("target"))
-    return rank.sort("row")["share"].to_numpy()
+        ordered, is_open, left_out = _out_of_time(dated, policy, kind)
+    return _assemble(ordered, is_open, policy, loans.height, loans.height - known.height, left_out)
 
 
 def _out_of_time(
     loans: pl.DataFrame, policy: SplitPolicy, kind: pl.Series | None
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Loans of matured vintages with known outcome and their part; known loans left out, by immature month."""
-    if kind is not None and (why := why_no_kind(kind)):
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
+    """Loans of matured vintages and their part, known and open ones; known loans left out, by immature month."""
+    kinds = None if kind is None else kind_text(kind)
+    if kinds is not None and (why := why_no_kind(kinds)):
         raise SplitError(why)
-    found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kind)
+    found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kinds)
     matured = found.months
-    mature = (found.is_mature & loans["vintage"].is_in(matured)).fill_null(False)
-    known = loans.with_columns(mature=mature).filter(pl.col("target").is_not_null())
-    kept = known.filter("mature")
+    counts = (found.is_mature & loans["vintage"].is_in(matured)).fill_null(False)
+    mature = loans.filter(counts)
+    left_out = loans.filter(~counts & pl.col("target").is_not_null())
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:
         raise SplitError(
@@ -179,8 +147,9 @@ def _out_of_time(
         )
     test_from, calibration_from = matured[-policy.test_months], matured[-held_out]
     part = pl.when(pl.col("vintage") >= test_from).then(2).when(pl.col("vintage") >= calibration_from).then(1)
-    ordered = kept.with_columns(part=part.otherwise(0).cast(pl.Int8)).sort("vintage", "key")
-    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), _by_month(known.filter(~pl.col("mature")))
+    parted = mature.with_columns(part=part.otherwise(0).cast(pl.Int8)).sort("vintage", "key")
+    ordered, is_open = parted.filter(pl.col("target").is_not_null()), parted.filter(pl.col("target").is_null())
+    return ordered.with_columns(block=_time_blocks(ordered, policy.folds)), is_open, _by_month(left_out)
 
 
 def _by_month(loans: pl.DataFrame) -> dict[str, int]:
@@ -210,7 +179,12 @@ def _time_blocks(ordered: pl.DataFrame, folds: int) -> pl.Series:
 
 
 def _assemble(
-    ordered: pl.DataFrame, policy: SplitPolicy, rows: int, unknown: int, left_out: dict[str, int]
+    ordered: pl.DataFrame,
+    is_open: pl.DataFrame,
+    policy: SplitPolicy,
+    rows: int,
+    unknown: int,
+    left_out: dict[str, int],
 ) -> LoanSplit:
     parts = dict(enumerate(("fit", "calibration", "test")))
     frames = {name: ordered.filter(pl.col("part") == code) for code, name in parts.items()}
@@ -219,7 +193,9 @@ def _assemble(
     training = ordered.filter(pl.col("part") < 2)
     chosen = {name: frame["row"].to_numpy().astype(np.int64) for name, frame in frames.items()}
     return LoanSplit(
-        **chosen,
+        fit=chosen["fit"],
+        calibration=chosen["calibration"],
+        test=chosen["test"],
         folds=tuple(_fold(training, number, policy) for number in range(policy.folds)),
         parts={
             name: Part(frame.height, int(frame["target"].sum()), _month(frame, "min"), _month(frame, "max"))
@@ -229,7 +205,16 @@ def _assemble(
         unknown_outcome=unknown,
         immature=rows - unknown - ordered.height,
         immature_by_month=left_out,
+        open_rows=_open_rows(is_open, parts),
     )
+
+
+def _open_rows(is_open: pl.DataFrame, parts: Mapping[int, str]) -> dict[str, Rows]:
+    """Loans with an open outcome by the part that their month is of; without months they are of all parts."""
+    if is_open["part"].null_count():
+        return {ALL_PARTS: is_open["row"].to_numpy().astype(np.int64)}
+    by_part = {name: is_open.filter(pl.col("part") == code)["row"] for code, name in parts.items()}
+    return {name: rows.to_numpy().astype(np.int64) for name, rows in by_part.items() if len(rows)}
 
 
 def _fold(training: pl.DataFrame, number: int, policy: SplitPolicy) -> tuple[Rows, Rows]:

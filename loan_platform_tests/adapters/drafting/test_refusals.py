@@ -8,6 +8,7 @@ import yaml
 
 from loan_platform.adapters.drafting.book_folder import create_book
 from loan_platform.adapters.drafting.draft_book import BookRequest
+from loan_platform.adapters.sources.labels import source_labels
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.own_books import drafted
@@ -226,3 +227,10 @@ def test_a_header_of_another_width_is_refused(tmp_path: Path, number: str) -> No
     told = refused(tmp_path, [header, *(number.format(line) for line in loans)])
     assert "has a header of 3 fields on line 1, and rows of 4. Give every column a name." in told
     assert loans[0].split(",")[0] not in told.split()
+
+
+@pytest.mark.parametrize("above", ["Loan tape,Confidential", "Borrower,Loan"])
+def test_names_above_the_header_are_a_title(tmp_path: Path, above: str) -> None:
+    path = tmp_path / "titled.csv"
+    path.write_text("\n".join([above, *rows()]) + "\n")
+    assert [*source_labels([path], 10**6)] == rows()[0].split(",")

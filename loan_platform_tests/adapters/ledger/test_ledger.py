@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from loan_platform.adapters.ledger.connections import LedgerUnavailableError, begin_write, open_engine, remedy_of
+from loan_platform.adapters.ledger.entries import Standing, Withdrawal
 from loan_platform.adapters.ledger.ledger import BrokenLedgerError, Ledger, StalePromotionError
-from loan_platform.adapters.ledger.schema import LedgerUnavailableError, promotions
+from loan_platform.adapters.ledger.schema import promotions
+from loan_platform.adapters.storage.atomic_files import DiskFullError
 from loan_platform_tests.support.processes.crashes import start
 from loan_platform_tests.support.processes.postgres import postgres
 from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
@@ -79,33 +83,29 @@ def test_a_withdrawn_champion_is_champion_no_more(ledger: Ledger) -> None:
     first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
     assert ledger.withdraw(first, actor="contract", run_id="run-2", reason="the champion reads term.")
     assert not ledger.withdraw(first, actor="contract", run_id="run-2", reason="once is enough.")
-    assert (ledger.champion("book"), ledger.epoch("book")) == (None, 1)
-    assert ledger.withdrawal("book") == "version 1 was withdrawn: the champion reads term."
+    assert ledger.standing("book") == Standing(2, None)
+    assert ledger.withdrawal("book") == Withdrawal(1, "version 1 was withdrawn: the champion reads term.")
     ledger.reject("book", 2, "bbb", actor="policy", run_id="run-3", verdict={"summary": "Rejected: ECE."})
     assert ledger.why_none("book") == "version 1: Withdrawn: the champion reads term. version 2: Rejected: ECE."
-    with pytest.raises(StalePromotionError, match="champion is none, epoch 1"):
-        ledger.promote("book", 3, "ccc", expected_epoch=0, **WHO)
-    again = ledger.promote("book", 3, "ccc", expected_epoch=1, **WHO)
-    assert (ledger.champion("book"), ledger.withdrawal("book")) == (again, None)
+    with pytest.raises(StalePromotionError, match=r"champion is none, epoch 2. Materialize decision_policy again"):
+        ledger.promote("book", 3, "aaa-policy", expected_epoch=first.epoch, step="decision_policy", **WHO)
+    with pytest.raises(StalePromotionError, match="Materialize promoted_model again"):
+        ledger.reject("book", 3, "ccc", expected_epoch=first.epoch, **WHO)
+    again = ledger.promote("book", 3, "ccc", expected_epoch=2, **WHO)
+    assert ledger.withdrawn_versions("book") == {1}
+    assert ledger.withdrawn_versions("other") == set()
+    assert (ledger.champion("book"), ledger.withdrawal("book"), ledger.why_none("book")) == (again, None, None)
     rows = [(r.epoch, r.version, r.previous_version, r.action) for r in ledger.history("book")]
     assert rows == [
         (1, 1, None, "promoted"),
-        (1, 1, 1, "withdrawn"),
-        (1, 2, None, "rejected"),
-        (2, 3, None, "promoted"),
+        (2, 1, 1, "withdrawn"),
+        (2, 2, None, "rejected"),
+        (3, 3, None, "promoted"),
     ]
     assert not ledger.withdraw(first, actor="contract", run_id="run-4", reason="it is not the champion.")
     assert ledger.verify() == ledger.history()[-1].hash
-
-
-def test_a_copy_of_a_withdrawn_champion_is_not_promoted(ledger: Ledger) -> None:
-    first = ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
-    copy = ledger.promote("book", 2, "aab", expected_epoch=1, replaces=first, **WHO)
-    ledger.withdraw(copy, actor="contract", run_id="run-2", reason="it reads term.")
-    with pytest.raises(StalePromotionError, match="version 3 is version 2 with other policies, which was withdrawn"):
-        ledger.promote("book", 3, "aac", expected_epoch=2, replaces=copy, **WHO)
-    assert ledger.champion("book") is None
-    assert len(ledger.history()) == 3
+    ledger.promote("book", 1, "aaa", expected_epoch=3, **WHO)
+    assert ledger.withdrawn_versions("book") == set()
 
 
 def test_only_a_rejection_since_the_withdrawal_says_why_none(tmp_path: Path) -> None:
@@ -125,6 +125,102 @@ def test_a_database_without_a_ledger_says_how_to_make_one(url: str) -> None:
     with pytest.raises(LedgerUnavailableError, match="loan-platform init"):
         Ledger(url).champion("book")
     assert not Ledger(url).is_current()
+
+
+def test_whatever_part_of_the_schema_is_lost_is_made_again(ledger: Ledger, url: str) -> None:
+    ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    rows, engine = ledger.history(), sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    lost = ["DROP INDEX one_champion_per_epoch"]
+    lost += {
+        "sqlite": [
+            "DROP TRIGGER promotions_no_update",
+            "DROP TRIGGER promotions_no_delete",
+            "PRAGMA journal_mode=DELETE",
+        ],
+        "postgresql": [
+            "DROP TRIGGER promotions_append_only ON promotions",
+            "ALTER TABLE promotions DISABLE TRIGGER promotions_append_only",
+            "ALTER TABLE promotions DROP CONSTRAINT known_action",
+        ],
+    }[engine.dialect.name]
+    for statement in lost:
+        assert ledger.is_current()
+        with engine.connect() as connection:
+            connection.execute(sa.text(statement))
+        assert not ledger.is_current(), statement
+        ledger.create()
+    assert ledger.is_current()
+    assert ledger.history() == rows
+    engine.dispose()
+
+
+def test_a_table_of_something_else_is_not_taken_for_a_ledger(url: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE promotions (sequence int, action text)"))
+    engine.dispose()
+    ledger = Ledger(url)
+    assert not ledger.is_current()
+    with pytest.raises(LedgerUnavailableError, match=r"lacks portfolio, epoch.*hash\. Restore the ledger's backup"):
+        ledger.create()
+    with pytest.raises(LedgerUnavailableError, match=r"Its table is that of something else"):
+        ledger.champion("book")
+
+
+def test_an_error_of_the_database_has_its_own_remedy(tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerUnavailableError, match="Restore it from a backup"):
+        Ledger(f"sqlite:///{tmp_path}/none.db").is_current()
+    Ledger(f"sqlite:///{tmp_path}/ledger.db").create()
+    read_only = Ledger(f"sqlite:///file:{tmp_path}/ledger.db?mode=ro&uri=true")
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        read_only.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+    waits_short = Ledger(f"sqlite:///{tmp_path}/ledger.db?timeout=0")
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailableError, match="Another process writes to it"):
+            waits_short.promote("book", 1, "aaa", expected_epoch=0, **WHO)
+
+
+def test_a_read_only_postgres_is_told(postgres_url: str) -> None:
+    def write() -> None:
+        with begin_write(open_engine(postgres_url)) as connection:
+            connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+            connection.execute(sa.text("CREATE TABLE read_only (x INT)"))
+
+    with pytest.raises(LedgerUnavailableError, match="this user may write to"):
+        write()
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("OperationalError database or disk is full", "Free some space"),
+        ("DiskFull could not extend file: No space left on device", "Free some space"),
+        ("OperationalError database is locked", "Another process writes to it"),
+        ("LockNotAvailable canceling statement due to lock timeout", "Another process writes to it"),
+        ("OperationalError attempt to write a readonly database", "Use a database"),
+        ("ReadOnlySqlTransaction cannot execute INSERT in a read-only transaction", "Use a database"),
+        ("InsufficientPrivilege permission denied for table promotions", "Use a database"),
+        ("OperationalError no such table: promotions", "Run `loan-platform init`"),
+        ("OperationalError connection refused", None),
+    ],
+)
+def test_a_database_error_has_the_remedy_for_its_cause(error: str, remedy: str | None) -> None:
+    found = remedy_of(error)
+    assert found == remedy or (remedy and found and found.startswith(remedy))
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    def small(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA max_page_count=2")  # stands for a full disk: SQLite gives the same error
+
+    event.listen(sa.Engine, "connect", small)
+    try:
+        with pytest.raises(DiskFullError, match=rf"{tmp_path}/ledger.db was not written: no space left on its disk"):
+            Ledger(f"sqlite:///{tmp_path}/ledger.db").create()
+    finally:
+        event.remove(sa.Engine, "connect", small)
 
 
 def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
@@ -158,7 +254,7 @@ def test_a_ledger_from_before_withdrawals_keeps_its_rows(url: str) -> None:
 def test_a_stale_promotion_is_refused(ledger: Ledger) -> None:
     ledger.promote("book", 1, "aaa", expected_epoch=0, **WHO)
     for stale in (0, 2):
-        with pytest.raises(StalePromotionError, match=f"compared at epoch {stale}.*is version 1, epoch 1"):
+        with pytest.raises(StalePromotionError, match=f"decided on at epoch {stale}.*is version 1, epoch 1"):
             ledger.promote("book", 2, "bbb", expected_epoch=stale, **WHO)
     assert [row.version for row in ledger.history()] == [1]
 

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from loan_platform.adapters.ledger.connections import LedgerUnavailableError
 from loan_platform.adapters.ledger.ledger import Ledger
-from loan_platform.adapters.ledger.schema import LedgerUnavailableError
 from loan_platform.adapters.platform.home import HomeError, ensure_home, ensure_ledger, ensure_run_home
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings.checkout import checkout_root
@@ -72,7 +72,8 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: PlatformSett
     ensure_home(ready)
     root = checkout_root()
     assert root is not None
-    assert (ready.dagster_home / "dagster.yaml").read_text() == (root / "dagster.yaml").read_text()
+    written, template = (folder / "dagster.yaml" for folder in (ready.dagster_home, root))
+    assert written.read_text() == template.read_text().replace("$DAGSTER_HOME", str(ready.dagster_home))
     client = Tracking(ready.tracking_uri).client()
     experiment = client.get_experiment_by_name("book")
     assert experiment is not None

@@ -19,8 +19,11 @@ from loan_platform.adapters.reports.plots import (
     score_plot,
     vintage_plot,
 )
+from loan_platform.adapters.reports.plots_ahead import ageing_plot, calibration_ahead_plot
 from loan_platform.core.book.decision_policies import DecisionPolicy
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.evaluation.bootstrap import Interval
+from loan_platform.core.evaluation.forward_report import AgeReport, OriginReport
 from loan_platform.core.evaluation.metrics import by_vintage
 from loan_platform.core.monitoring.psi import DriftTable, drift_table
 from loan_platform.core.monitoring.reference import Reference
@@ -33,6 +36,19 @@ MONTHS = pl.Series([date(2015 + i % 4, 1 + i % 12, 1) for i in range(4_000)])
 EARNS = DecisionPolicy()
 CURVE = profit_curve(PROBABILITY, TARGET, np.ones(4_000), EARNS)
 CANDIDATES = [("scorecard", 0.70, 0.69, 0.71), ("blend", 0.71, 0.70, 0.72)]
+ORIGINS = [
+    OriginReport(
+        first=f"20{10 + i // 6}-{1 + 2 * (i % 6):02}",
+        last="2012-12",
+        rows=1_000,
+        defaults=100 + 5 * i,
+        mean_probability=0.1,
+        rate_ratio=Interval(1 + 0.05 * i, 0.8, 1.5),
+        ece=0.01,
+    )
+    for i in range(9)
+]
+AGES = [AgeReport(first=1 + 3 * i, last=3 + 3 * i, rows=900, folds=3, auc=0.71 - 0.01 * i) for i in range(4)]
 
 
 def drifted() -> DriftTable:
@@ -49,6 +65,8 @@ PLOTS: dict[str, Callable[[], bytes]] = {
     "profit": lambda: profit_plot(CURVE, decision_rule(EARNS, CURVE)),
     "importance": lambda: importance_plot({f"feature {i}": 1 / (1 + i) for i in range(40)}),
     "vintage": lambda: vintage_plot(by_vintage(MONTHS, TARGET, PROBABILITY)),
+    "calibration_ahead": lambda: calibration_ahead_plot(ORIGINS),
+    "ageing": lambda: ageing_plot(AGES),
     "candidates": lambda: candidates_plot(CANDIDATES, "blend"),
 }
 

@@ -9,7 +9,9 @@ from loan_platform.adapters.sources.book_check import check_sources
 from loan_platform.adapters.sources.findings import Findings
 from loan_platform.core.book.training_policies import TrainingPolicy
 from loan_platform.core.checking.book_check import check_book
+from loan_platform.core.errors import SourceError
 from loan_platform_tests.support.books import write_loans
+from loan_platform_tests.support.ingest import ingest
 from loan_platform_tests.support.planted import book_in, edited, line_of
 
 HEADER = "Contract No.;Gross Salary;Debts?;Region;Sex;Paid back"
@@ -213,3 +215,32 @@ def test_the_date_of_the_latest_row_must_be_in_the_file(book: Path, tmp_path: Pa
     (issue,) = found(book, tmp_path).issues
     assert (issue.path, issue.code) == ("attributes.sources.applications.latest_by.column", "missing_column")
     assert issue.line == line_of(text, "As Of")
+
+
+def test_parquet_files_that_are_none_are_told(book: Path, tmp_path: Path, loans: Path) -> None:
+    frame = pl.read_csv(loans, separator=";", infer_schema=False)
+    other, broken, twice = (tmp_path / f"{name}.parquet" for name in ("other", "broken", "twice"))
+    pl.DataFrame({"amount": [1, 2]}).write_parquet(other)
+    issues = found(book, tmp_path, loans=str(other)).issues
+    assert {issue.code for issue in issues} == {"required_column_missing", "target_columns_missing"}
+    frame.write_parquet(broken)
+    content = bytearray(broken.read_bytes())
+    content[8:2000] = bytes(1992)
+    broken.write_bytes(content)
+    (issue,) = found(book, tmp_path, loans=str(broken)).issues
+    assert (issue.code, "is no readable Parquet file" in issue.message) == ("source_unreadable", True)
+    checked = check_book(book)
+    assert checked.contract.contract is not None
+    with pytest.raises(SourceError, match=r"broken\.parquet: is no readable Parquet file"):
+        ingest([broken], tmp_path / "out", checked.contract.contract)
+    frame.with_columns(pl.lit("x").alias("Region"), pl.lit("y").alias(" region")).write_parquet(twice)
+    (issue,) = found(book, tmp_path, loans=str(twice)).issues
+    assert "several columns of the same name: region" in issue.message
+
+
+def test_a_free_text_of_numbers_is_told(book: Path, tmp_path: Path, loans: Path) -> None:
+    path = tmp_path / "loans.parquet"
+    codes = [pl.lit(1.0).alias("Sex"), pl.lit(1).alias("Contract No.") + pl.int_range(pl.len())]
+    pl.read_csv(loans, separator=";", infer_schema=False).with_columns(codes).write_parquet(path)
+    (note,) = [note for note in found(book, tmp_path, loans=str(path)).notes if note.code == "text_of_numbers"]
+    assert (note.path, "loans.parquet" in note.message) == ("columns[4].type", True)

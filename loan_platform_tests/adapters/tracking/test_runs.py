@@ -1,15 +1,18 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from mlflow.models import get_model_info
 
+from loan_platform.adapters.ledger.entries import Champion
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.tracking.model_logging import log_bundle, requirements
 from loan_platform.adapters.tracking.registry import PRODUCTION, STAGING, RegistryError
 from loan_platform.adapters.tracking.runs import Dataset
 from loan_platform_tests.support.logged import ANSWER, ROWS, Book, logged_book, register
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +91,47 @@ def test_registering_is_idempotent_by_content(book: Book) -> None:
         book.registry.version("book", 99)
 
 
+def test_a_version_that_is_no_challenger_moves_no_alias(book: Book) -> None:
+    first = register(book, 0)
+    again = book.registry.register("book", book.uris[1], book.hashes[1], book.run_id, {"policy_of": "1"}, alias=None)
+    assert STAGING not in again.aliases
+    assert STAGING in book.registry.version("book", first.version).aliases
+
+
+def test_a_promotion_between_reading_and_writing_is_mirrored(book: Book, tmp_path: Path) -> None:
+    """One run has read that there is no champion. Another promotes, and writes the alias after the first one."""
+    version, url = register(book, 1), f"sqlite:///{tmp_path}/ledger.db"
+    ledger, who = Ledger(url), {"actor": "test", "run_id": "r", "verdict": {}}
+    ledger.create()
+    book.registry.set_alias("book", PRODUCTION, version.version)
+
+    def promote() -> None:
+        ledger.promote("book", version.version, version.sha256, expected_epoch=0, **who)
+        promoted.set()
+        book.registry.reconcile(ledger, "book")
+
+    class Overtaken(Ledger):
+        def champion(self, portfolio: str) -> Champion | None:
+            found = super().champion(portfolio)
+            other.start()
+            assert promoted.wait(PATIENCE_SECONDS)
+            return found
+
+    promoted, other = Event(), Thread(target=promote)
+    assert book.registry.reconcile(Overtaken(url), "book") is None
+    other.join(PATIENCE_SECONDS)
+    mirrored = book.registry.alias("book", PRODUCTION)
+    assert mirrored is not None
+    assert mirrored.version == version.version
+
+
 def test_the_alias_is_repaired_to_what_the_ledger_says(book: Book, tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.create()
     first, second = register(book, 0), register(book, 1)
     registry, who = book.registry, {"actor": "test", "run_id": "r", "verdict": {}}
     assert registry.reconcile(ledger, "book") is None
+    assert registry.alias("book", PRODUCTION) is None
     ledger.promote("book", first.version, first.sha256, expected_epoch=0, **who)
     champion = registry.reconcile(ledger, "book")
     assert champion is not None

@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities import Run
 
 from loan_platform.adapters.tracking.runs import Tracking
-from loan_platform.adapters.tracking.tracked_run import tracked_run
+from loan_platform.adapters.tracking.tracked_run import PARENT_TAG, run_below, tracked_run
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.processes.homes import ready_home
 
@@ -84,6 +84,22 @@ def test_a_run_that_is_open_already_is_not_written_to(tracking: Tracking) -> Non
     with pytest.raises(RuntimeError, match="is already open"):
         dg.materialize([model])
     assert [run.info.status for run in _runs(tracking, "nested")] == ["FAILED"]
+
+
+def test_a_run_below_leaves_the_ended_run_as_it_is(tracking: Tracking) -> None:
+    client = tracking.client()
+    parent = client.create_run(tracking.experiment("below")).info.run_id
+    client.set_terminated(parent, "FINISHED", end_time=1)
+    with pytest.raises(OSError, match="no space"), run_below(tracking, "below", parent, "a policy"):
+        raise OSError("no space")
+    with run_below(tracking, "below", None, "another policy"):
+        pass
+    assert mlflow.active_run() is None
+    found = {run.info.run_name: run for run in _runs(tracking, "below")}
+    assert (found["a policy"].info.status, found["another policy"].info.status) == ("FAILED", "FINISHED")
+    assert found["a policy"].data.tags[PARENT_TAG] == parent
+    before = client.get_run(parent).info
+    assert (before.status, before.end_time) == ("FINISHED", 1)
 
 
 def test_importing_it_imports_neither_mlflow_nor_dagster_mlflow() -> None:

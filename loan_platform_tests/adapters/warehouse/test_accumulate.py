@@ -10,6 +10,7 @@ import pytest
 
 from loan_platform.adapters.warehouse.accumulate import Accumulation, AccumulationFiles, Accumulator, KeyRules
 from loan_platform.adapters.warehouse.session import DuckDbSession, WarehouseError
+from loan_platform.core.book.policies import SameKey
 
 Row = tuple[str, date, float | None]
 BY_MONTH = KeyRules(key=("loan",), batch="strftime(applied, '%Y-%m')")
@@ -23,7 +24,9 @@ class Files:
     def __init__(self, folder: Path, rules: KeyRules) -> None:
         self.folder, self.rules, self.count = folder, rules, 0
 
-    def arrive(self, rows: Sequence[Row], rules: KeyRules | None = None, **columns: pl.Expr) -> Accumulation:
+    def arrive(
+        self, rows: Sequence[Row], rules: KeyRules | None = None, **columns: pl.Expr | pl.Series
+    ) -> Accumulation:
         """Add a file."""
         self.count += 1
         frame = pl.DataFrame(rows, schema={"loan": pl.String, "applied": pl.Date, "income": pl.Float64}, orient="row")
@@ -250,3 +253,12 @@ def test_a_key_may_have_several_columns(files: Callable[..., Files]) -> None:
     counts = book.arrive([("a", date(2024, 2, 5), 12.0), ("a", date(2024, 3, 5), 13.0)])
     assert (counts.added, counts.replacing, counts.rows) == (1, 1, 3)
     assert book.rows["income"].to_list() == [10.0, 12.0, 13.0]
+
+
+@pytest.mark.parametrize("rule", ["refuse", "latest", "first"])
+def test_a_whole_number_with_and_without_decimals_is_one(tmp_path: Path, rule: SameKey) -> None:
+    book = Files(tmp_path, replace(BY_MONTH, same_key=rule))
+    book.arrive(JANUARY, term=pl.Series(["36.0", "1.10"]))
+    again = book.arrive(JANUARY, term=pl.Series(["36", "1.10"]))
+    assert (again.unchanged, again.replacing, again.outranked) == (2, 0, 0)
+    assert book.history.is_empty()

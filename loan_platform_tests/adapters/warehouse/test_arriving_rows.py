@@ -10,6 +10,7 @@ from loan_platform.adapters.warehouse.linked_tables import JoinSummary, LinkedTa
 from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import SameKey
+from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.linked import contract
 from loan_platform_tests.support.small_books.linked_cars import linked_cars
 
@@ -122,3 +123,25 @@ def test_a_loan_of_several_rows_is_joined_once_per_correction(tmp_path: Path) ->
     join = Join(tmp_path, book, {"loans": rows.clear()})
     join.new(rows)
     assert join.joined("loan", "overdue") == [("A", 11.0), ("B", 5.0), ("A", 21.0)]
+
+
+def test_a_row_without_a_loan_hides_no_other(tmp_path: Path) -> None:
+    lines = "SELECT max(source_file) AS source_file, max(source_line) AS source_line, loan, "
+    lines += "sum(overdue) AS overdue, (SELECT count(*) FROM loans) AS rows FROM loans GROUP BY loan"
+    book = contract().model_copy(update={"join": lines})
+    rows = pl.DataFrame(
+        {"loan": ["A", None], "line": [0, 6], "overdue": [1.0, 10.0], "source_file": "1", "source_line": [2, 3]}
+    )
+    known = rows.with_columns(loan=pl.Series(["H", "I"]))
+    join = Join(tmp_path, book, {"loans": known})
+    assert join.new(rows) == JoinSummary(rows=1, lost=1)
+    assert (join.joined("loan", "rows"), join.lost()) == ([("A", 4)], [("1", 3, "not_joined")])
+    table = Table.from_source(book, next(table for table in book.tables if table.name == "loans"))
+    assert {column.name for column in table.columns if column.required} >= {"loan"}
+
+
+def test_a_key_of_very_many_rows_is_quarantined(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loan_platform.adapters.warehouse.arriving_rows.MAX_LAYERS", 2)
+    assert join.new(cars([("B", 1.0), *(("A", float(i)) for i in range(4))])) == JoinSummary(rows=3, lost=2)
+    assert join.joined("contract_no", "debt") == [("B", 1.0), ("A", 2.0), ("A", 3.0)]
+    assert join.lost() == [("new.csv", line, "duplicate_key") for line in (3, 4)]

@@ -1,5 +1,7 @@
 """An edit of the contract asks by itself whether the champion may stay."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from loan_platform.assets.automation.conditions import CONTRACT_WAS_EDITED
@@ -21,12 +23,32 @@ def test_an_edited_contract_is_compared_with_the_champion() -> None:
     book = car_loans()
     contract = book.contract.model_copy(update={"forbidden_features": ("debt",)})
     edited = book.model_copy(update={"contract": contract})
-    chosen, asked = dg.AssetSelection.assets(KEY), []
+    loaded = {name: definitions(present) for name, present in (("before", book), ("edited", edited))}
+    chosen, asked, moment, cursor = dg.AssetSelection.assets(KEY), [], datetime(2026, 1, 1, 12, 1, tzinfo=UTC), None
     with dg.instance_for_test() as instance:
-        cursor = None
-        for present in (book, book, edited, edited):
-            result = dg.evaluate_automation_conditions(definitions(present), instance, chosen, cursor=cursor)
+        # The run that was asked for fails, and the next one succeeds.
+        for present, minutes in (
+            ("before", 0),
+            ("before", 1),
+            ("edited", 2),
+            ("edited", 3),
+            ("edited", 10),
+            ("edited", 11),
+        ):
+            now = moment + timedelta(minutes=minutes)
+            result = dg.evaluate_automation_conditions(
+                loaded[present], instance, chosen, cursor=cursor, evaluation_time=now
+            )
             asked.append(result.total_requested)
             cursor = result.cursor
-    assert asked == [0, 0, 1, 0]
+        instance.report_runless_asset_event(dg.AssetMaterialization(KEY))
+        later = moment + timedelta(minutes=25)
+        for minutes in (0, 10):
+            now = later + timedelta(minutes=minutes)
+            result = dg.evaluate_automation_conditions(
+                loaded["edited"], instance, chosen, cursor=cursor, evaluation_time=now
+            )
+            asked.append(result.total_requested)
+            cursor = result.cursor
+    assert asked == [0, 0, 1, 0, 1, 0, 0, 0]
     assert CONTRACT_WAS_EDITED.get_label() == "contract_was_edited"

@@ -22,6 +22,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.report_files import ReportFiles
 from loan_platform.assets.loan_portfolio import book_definitions
+from loan_platform.assets.monitoring.past_predictions import PastPredictions
 from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.core.applications.frame_reader import ReadRows
 from loan_platform.core.audit.replay import differences
@@ -55,7 +56,8 @@ def book() -> Portfolio:
     applications = car_loans().sources["applications"]
     sources = {**car_loans().sources, "outcomes": applications}
     partitions = car_loans().partitions.model_copy(update={"every": "none"})
-    changed = {"name": BOOK, "contract": every_type(), "sources": sources, "partitions": partitions}
+    split = car_loans().split.model_copy(update={"kind": "out_of_time", "mature_by": "term"})
+    changed = {"name": BOOK, "contract": every_type(), "sources": sources, "partitions": partitions, "split": split}
     return car_loans().model_copy(update=changed)
 
 
@@ -220,7 +222,7 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     decided = decided.with_columns(pl.lit("approve", pl.Enum(DECISIONS)).alias("decision"), answer_number=1)
     later = decided.with_columns(pl.lit(0.9).alias("probability"), answer_number=2)  # decides nothing
     lake.write(pl.concat([decided, later]), BOOK, "answer_history")
-    lake.write(decided.select("loan_id", "content"), BOOK, "applications")
+    lake.write(decided.select("loan_id", "content", term=pl.lit(60)), BOOK, "applications")
     known = [f"L{number}" for number in range(280)]
     outcomes = {"loan_id": known, "target": [number % 3 == 0 for number in range(280)]}
     lake.write(pl.DataFrame(outcomes).with_columns(pl.col("target").cast(pl.Int32)), BOOK, "outcomes")
@@ -232,6 +234,11 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     found = json.loads((home.root / "reports" / BOOK / "performance.json").read_text())
     assert (found["overall"]["scored"], found["overall"]["known"]) == (290 + 30 - 1, 279)
     assert found["in_sample_left_out"] == 1
+    resources = platform_resources(PlatformSettings.from_environment())
+    kinds = dict(PastPredictions(book(), resources["lake"], resources["ledger"]).frame()["kind"].value_counts().rows())
+    assert set(kinds) == {"term 36", "term 60", "term missing"}
+    assert kinds["term missing"] == 29  # of the 290 that only the service scored; every tenth row lacks the term
+    assert kinds["term 60"] > 30
 
     def performance() -> dict[str, Any]:
         materialize("performance_report")
@@ -246,7 +253,7 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     assert (withdrawn["champion"], withdrawn["versions"]) == (None, found["versions"])
     assert withdrawn["reason"].startswith(f"no version is champion; version 1 is {found['verdict']}")
     # No application that was scored is left.
-    lake.write(decided.select("loan_id", "content").clear(), BOOK, "applications")
+    lake.write(decided.select("loan_id", "content", term=pl.lit(60)).clear(), BOOK, "applications")
     lake.write(read(home, "served_predictions").clear(), BOOK, "served_predictions")
     nothing = performance()
     assert (nothing["verdict"], nothing["versions"]) == ("unknown", [])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.book.decision_policies import PromotionPolicy
+from loan_platform.core.book.decision_policies import PromotionPolicy, ceiling_issues
 from loan_platform.core.checking.book_check import check_book, load_book
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
@@ -52,6 +52,18 @@ def test_the_reason_goes_into_the_verdict_that_the_ledger_keeps() -> None:
     passed, sentence = rules(policy.model_copy(update={"reason": None}), 0.93)["feature_auc_ceiling"]
     assert not passed
     assert "is above the ceiling 0.8500" in sentence
+
+
+@pytest.mark.parametrize("reason", ["-", "\u200b", "n/a", "because"])
+def test_a_reason_that_says_nothing_raises_no_ceiling(reason: str) -> None:
+    policy = PromotionPolicy(min_auc=0.92, max_auc=0.95, reason=reason)
+    assert policy.auc_ceiling == 0.9
+    assert [(issue.path, issue.code) for issue in ceiling_issues(policy)] == [
+        ("min_auc", "wrong_order"),
+        ("max_auc", "no_reason"),
+    ]
+    explained = policy.model_copy(update={"reason": "The bank sees the salary."})
+    assert list(ceiling_issues(explained)) == []
 
 
 def test_a_policy_without_a_reason_has_the_bytes_of_before() -> None:

@@ -1,7 +1,7 @@
 """The model card tells how calibration and ranking held on later months."""
 
 from loan_platform.core.evaluation.bootstrap import Interval
-from loan_platform.core.evaluation.card_forward import forward_sections
+from loan_platform.core.evaluation.card_forward import AGEING, CALIBRATION_AHEAD, forward_sections
 from loan_platform.core.evaluation.forward_report import AgeReport, CalibrationReport, OriginReport
 
 ORIGIN = OriginReport(
@@ -34,6 +34,14 @@ def test_card_names_the_origins_at_which_platt_stood_in():
     assert "Platt stood in for beta where too few had defaulted, at 2010-07, 2010-09." in calibration
     (earlier,) = forward_sections(CalibrationReport(method="beta", months=None, loans=9, origins=(ORIGIN,)), [])
     assert "stood in" not in earlier
+
+
+def test_a_plot_stands_above_its_table():
+    found = CalibrationReport(method="beta", months=6, loans=7_348, origins=(ORIGIN,))
+    ages = [AgeReport(first=1, last=3, rows=4_000, folds=3, auc=0.7051)]
+    calibration, ageing = forward_sections(found, ages, {CALIBRATION_AHEAD: "![by origin](1)", AGEING: "![by age](2)"})
+    assert "interval.\n\n![by origin](1)\n\n| months | loans |" in calibration
+    assert "training loans.\n\n![by age](2)\n\n| months ahead |" in ageing
 
 
 def test_a_book_without_dates_shows_the_comparison_alone():

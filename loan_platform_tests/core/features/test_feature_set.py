@@ -256,6 +256,25 @@ def test_a_number_without_a_finite_result_is_found(sql: str, minimum: float | No
     assert undefined_at(feature, {"income": column}) == at
 
 
+@pytest.mark.parametrize(
+    ("sql", "minimum", "maximum", "at"),
+    [
+        ("ln(0 - income)", -10.0, -1.0, None),
+        ("ln(0 - income)", -10.0, 0.0, {"income": 0.0}),
+        ("sqrt(0 - income)", -5.0, 0.0, None),
+        ("ln(0 - income)", None, -1.0, None),
+        ("ln(5 - income)", 2.0, None, None),
+        ("ln(income)", -3.0, None, {"income": -3.0}),
+    ],
+)
+def test_only_values_inside_the_range_are_tried(
+    sql: str, minimum: float | None, maximum: float | None, at: dict[str, float] | None
+):
+    column = Column(name="income", type="number", description="Income.", minimum=minimum, maximum=maximum)
+    feature = Feature(name="x", sql=sql, description="x", reason="x", monotone="decreasing")
+    assert undefined_at(feature, {"income": column}) == at
+
+
 def test_a_time_with_a_zone_is_the_day_of_its_own_clock():
     late = pl.Series([datetime(2021, 12, 31, 23, 30)]).dt.replace_time_zone("America/New_York")
     frame = odd_rows(1).with_columns(pl.lit(date(2021, 12, 31)).alias("opened"))

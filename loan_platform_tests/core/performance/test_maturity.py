@@ -4,9 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loan_platform.core.performance.maturity import EXPECTED, matured, with_expected
+from loan_platform.core.performance.maturity import EXPECTED, matured, of_months, with_expected
+from loan_platform.core.performance.performance import performance
 from loan_platform.core.performance.window import can_tell
-from loan_platform_tests.support.small_books.past_loans import after, judged, one, predictions
+from loan_platform.core.training.matured_months import kind_text, mature_loans
+from loan_platform_tests.support.small_books.past_loans import POLICY, after, judged, one, predictions, reference
 
 JANUARY, FEBRUARY, MARCH = (date(2018, month, 1) for month in (1, 2, 3))
 
@@ -26,7 +28,7 @@ def month_of(first: date, known: int, is_open: int, not_taken: int = 0, unreport
 
 
 def mature(*months: pl.DataFrame) -> list[date | None]:
-    return matured(with_expected(pl.concat(months)).filter(EXPECTED), 0.9)
+    return matured(with_expected(pl.concat(months)).filter(EXPECTED), 0.9)["month"].to_list()
 
 
 def test_one_open_loan_in_a_small_month_decides_nothing() -> None:
@@ -130,6 +132,55 @@ def test_open_loans_unlike_the_known_ones_are_told() -> None:
     found = one(frame.with_columns(pl.when(~longer).then("outcome").alias("outcome")))
     assert "the 400 open loans of these months are riskier than the known ones by their predictions" in found.reason
     assert "open loans" not in one(predictions()).reason
+
+
+def mixed_terms() -> pl.DataFrame:
+    """60 months of 100 loans, seen at their end: one in ten runs 48 months, the others 12. Defaults come early.
+
+    The predictions know a default rate of 10 % of short loans and of 30 % of long ones, with an error.
+    """
+    draw = np.random.default_rng(5)
+    month = np.repeat(np.arange(60), 100)
+    term = np.where(draw.random(len(month)) < 0.1, 48, 12)
+    logit = np.log(np.where(term == 48, 0.3, 0.1) / np.where(term == 48, 0.7, 0.9)) + draw.normal(0, 0.8, len(month))
+    probability = 1 / (1 + np.exp(-logit))
+    bad = draw.random(len(month)) < probability
+    known = month + np.where(bad, draw.uniform(0, term), term) <= 60
+    frame = pl.DataFrame(
+        {
+            "vintage": [date(2014 + int(m) // 12, int(m) % 12 + 1, 1) for m in month],
+            "model_version": 1,
+            "probability": probability,
+            "outcome": pl.Series([int(b) if k else None for b, k in zip(bad, known, strict=True)], dtype=pl.Int8),
+            "approved": True,
+            "reported": True,
+            "in_sample": False,
+            "term": term,
+        }
+    )
+    return frame.with_columns(kind_text(frame["term"]).alias("kind"))
+
+
+def test_a_long_loan_is_judged_once_loans_of_its_term_are_mature() -> None:
+    frame = mixed_terms()
+    found = matured(with_expected(frame), 0.8)
+    newest = dict(found.group_by("kind").agg(pl.col("month").max()).rows())
+    assert newest == {"term 12": date(2018, 1, 1), "term 48": date(2015, 1, 1)}
+    training = mature_loans(frame["vintage"], frame["outcome"], 0.8, frame["kind"], with_small_gaps=True)
+    assert of_months(with_expected(frame), found)["outcome"].len() == training.is_mature.sum()
+
+
+def test_early_defaults_of_long_loans_are_not_judged() -> None:
+    loans = mixed_terms()
+    policy = POLICY.model_copy(update={"min_outcomes": 1_000})
+    pooled = performance(loans.drop("kind"), {1: reference(0.1)}, 1, policy, 0.8).of_champion
+    apart = performance(loans, {1: reference(0.1)}, 1, policy, 0.8).of_champion
+    long = loans.filter((pl.col("term") == 48) & pl.col("vintage").is_between(pooled.window.first, pooled.window.last))
+    assert float(long["outcome"].cast(pl.Float64).mean()) > 0.5  # of known ones; the truth is about 0.32
+    short = loans.filter((pl.col("term") == 12) & pl.col("vintage").is_between(apart.window.first, apart.window.last))
+    assert (apart.window.known, apart.window.defaults) == (short["outcome"].count(), short["outcome"].sum())
+    assert "loans of these months are left out, as those like them are not mature yet: term 48" in apart.reason
+    assert "left out" not in pooled.reason
 
 
 @pytest.mark.parametrize(("defaults", "can"), [(20, False), (55, False), (65, True), (400, True)])

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.training_policies import SplitPolicy
-from loan_platform.core.training.matured_months import mature_loans, matured_months
-from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans, stable_hash
+from loan_platform.core.training.hash_split import stable_hash
+from loan_platform.core.training.matured_months import kind_text, mature_loans, matured_months
+from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
 
 
 def _book(months: int = 24, per_month: int = 50) -> pl.DataFrame:
@@ -249,6 +250,6 @@ def test_a_value_per_loan_is_no_kind_of_loan():
 
 def test_each_kind_of_loan_that_is_still_open_is_told():
     loans = _mixed_terms()
-    found = mature_loans(loans["date"].dt.truncate("1mo"), loans["target"], 0.9, loans["term"])
+    found = mature_loans(loans["date"].dt.truncate("1mo"), loans["target"], 0.9, kind_text(loans["term"]))
     assert "term 24 (from 2018-0" in found.why
     assert "term 60 (from 2015-0" in found.why

@@ -9,6 +9,7 @@ import pytest
 
 from bento.batch.input import CSV
 from bento.batch.jobs import Job, JobStore
+from bento.model.champion_ref import Withdrawn
 from loan_platform_tests.support.service.batch_jobs import BATCH
 from loan_platform_tests.support.service.in_process import worker_app
 
@@ -40,3 +41,17 @@ def test_head_of_a_file_reads_no_row(form: str, tmp_path: Path) -> None:
     assert {k: v for k, v in head.headers.items() if k not in differing} == {
         k: v for k, v in got.headers.items() if k not in differing
     }
+
+
+def test_a_withdrawn_model_takes_no_job(tmp_path: Path) -> None:
+    told = Withdrawn(1, "version 1 was withdrawn: it reads debt.")
+
+    async def posted() -> httpx.Response:
+        with worker_app(tmp_path, withdrawn=lambda: told) as app:
+            transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                return await client.post(BATCH, json=[{"income": 1}])
+
+    answer = asyncio.run(posted())
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
+    assert "the champion was withdrawn" in answer.json()["detail"]

@@ -1,9 +1,13 @@
 """Folders of jobs: what is deleted stays so, and what is old or left over goes."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from bento.batch.jobs import Job, JobStore
+from bento.batch.jobs import MODEL_WITHDRAWN, Job, JobStore
+from bento.batch.records import JobRecords
+from bento.batch.runner import work
+from loan_platform.settings.audit import AuditSettings
 
 
 def made(store: JobStore) -> Job:
@@ -56,3 +60,21 @@ def test_inputs_are_removed_with_a_job_whose_process_was_killed(tmp_path: Path) 
     left = [job.id for job in store.all() if (store.path(job.id) / "input").exists()]
     assert left == [waiting.id]
     assert len(list(store.all())) == 3
+
+
+def test_open_jobs_of_a_withdrawn_model_fail(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    finished, running, waiting = made(store), made(store), made(store)
+    store.save(replace(finished, status="SUCCEEDED"))
+    store.save(replace(running, status="RUNNING", starts=1))
+    store.withdraw(lambda job: job.version == 2)
+    assert store.get(running.id) == replace(running, status="RUNNING", starts=1)
+    store.withdraw(lambda job: job.version == 1)
+    later = made(store)
+    states = {job.id: (job.status, job.why) for job in store.all()}
+    assert states[finished.id] == ("SUCCEEDED", None)
+    assert states[running.id] == states[waiting.id] == ("FAILED", MODEL_WITHDRAWN)
+    assert states[later.id] == ("PENDING", None)
+    records = JobRecords("book", AuditSettings.for_portfolio("book", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
+    ended = work(store, records, running, 10**6, os.getppid())  # whose process had not seen it yet
+    assert (ended.status, ended.why, ended.scored) == ("FAILED", MODEL_WITHDRAWN, 0)

@@ -1,5 +1,6 @@
 """Copies of models that the service keeps, and candidates that fail in ways nobody foresaw."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def test_a_withdrawn_champion_answers_no_more(tmp_path: Path) -> None:
     """Neither by itself, nor from its copy after a restart, with or without the registry."""
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
     champion = ChampionRef(1, sha256, tmp_path / "lake" / "bundle")
-    told = Withdrawn("version 1 was withdrawn: the champion reads debt.")
+    told = Withdrawn(1, "version 1 was withdrawn: the champion reads debt.")
     answers: list[ChampionRef | Withdrawn | None] = [champion, told, told, champion]
     champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
     champions.poll()
@@ -53,15 +54,52 @@ def test_a_withdrawn_champion_answers_no_more(tmp_path: Path) -> None:
     champions.poll()  # promoted again
     assert (champions.serving is not None, champions.withdrawn) == (True, None)
 
-    def unavailable() -> None:
-        raise ConnectionError
-
     for find in (lambda: told, unavailable):
         Champions(lambda: told, tmp_path / "cache", 60).poll()
         restarted = Champions(find, tmp_path / "cache", 60)
         restarted.start()
         restarted.stop()
         assert restarted.serving is None
+
+
+def unavailable() -> None:
+    raise ConnectionError
+
+
+def started(find: Callable[[], ChampionRef | Withdrawn | None], folder: Path, baked: ChampionRef) -> Champions:
+    champions = Champions(find, folder, 60, baked)
+    champions.start()
+    champions.stop()
+    return champions
+
+
+def test_a_withdrawn_model_of_a_bento_answers_no_more(tmp_path: Path) -> None:
+    _, sha256 = make_bundle(tmp_path / "bundle")
+    baked, told = ChampionRef(2, sha256, tmp_path / "bundle"), Withdrawn(2, "version 2 was withdrawn: it reads debt.")
+    assert started(unavailable, tmp_path / "cache", baked).serving is not None
+    for find in (lambda: told, unavailable):
+        champions = started(find, tmp_path / "cache", baked)
+        assert (champions.serving, champions.withdrawn) == (None, told.reason)
+    assert started(unavailable, tmp_path / "cache", baked._replace(version=3)).serving is not None
+    assert started(lambda: baked, tmp_path / "cache", baked).serving is not None  # promoted again
+    assert started(unavailable, tmp_path / "cache", baked).serving is not None
+
+
+def test_a_promotion_after_a_withdrawal_is_a_swap(tmp_path: Path) -> None:
+    _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
+    champion = ChampionRef(1, sha256, tmp_path / "lake" / "bundle", {"version": 2})
+    answers = [
+        champion,
+        Withdrawn(1, "version 1 was withdrawn."),
+        champion._replace(version=3, challenger=None, withdrawn_versions=frozenset({1})),
+    ]
+    champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
+    champions.poll()
+    assert (champions.swaps, champions.challenger) == (0, {"version": 2})
+    champions.poll()
+    assert (champions.swaps, champions.challenger) == (0, None)
+    champions.poll()
+    assert (champions.swaps, champions.withdrawn, champions.withdrawn_versions) == (1, None, {1})
 
 
 def test_an_error_that_nobody_foresaw_refuses_the_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from bento.http.drain import Drain
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter
 from bento.model.champion import Champions
-from bento.model.champion_ref import ChampionRef
+from bento.model.champion_ref import ChampionRef, Withdrawn
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints
@@ -44,11 +44,23 @@ def worker_app(
     limiter: Limiter | None = None,
     drain: Drain | None = None,
     bundle: Callable[[Path], tuple[ScoringModel, str]] = make_bundle,
+    withdrawn: Callable[[], Withdrawn | None] = lambda: None,
     **environment: str,
 ) -> Iterator[ServiceApp]:
-    """The application of a worker with a champion, metrics in a registry of its own, and no request log."""
+    """The application of a worker with a champion, metrics in a registry of its own, and no request log.
+
+    Args:
+        folder: of its files.
+        keys: that it asks for.
+        limiter: of requests.
+        drain: ends it.
+        bundle: makes the model.
+        withdrawn: says whether the champion is withdrawn. The application asks when it starts.
+        environment: of the audit.
+    """
     _, sha256 = bundle(folder / "lake" / "bundle")
-    champions = Champions(lambda: ChampionRef(1, sha256, folder / "lake" / "bundle"), folder / "cache", 60)
+    champion = ChampionRef(1, sha256, folder / "lake" / "bundle")
+    champions = Champions(lambda: withdrawn() or champion, folder / "cache", 60)
     champions.start()
     model, registry, drain = CurrentModel(BOOK, champions), CollectorRegistry(), drain or Drain()
     audit = AuditSettings.for_portfolio(BOOK, {"LOAN_PLATFORM_HOME": str(folder), **environment})
@@ -62,7 +74,7 @@ def worker_app(
             scoring=ScoringEndpoints(model, metrics, drift, records),
             status=StatusEndpoints(model, drain, drift, records, metrics),
             pages=PageEndpoints(model, ROUTES),
-            batch=BatchEndpoints(BOOK, folder / "jobs", 1, 1, champions),
+            batch=BatchEndpoints(model, folder / "jobs", 1, 1),
         )
     )
     telemetry = Telemetry(HttpMetrics(registry), None, 0.0, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
 from loan_platform.core.evaluation.leaks import order_groups, places
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_CELLS_AUC = 0.85  # lower end; what the gates accept of a feature
 MAX_ORDINARY_CELLS_AUC = 0.95  # of a column that a lender looks at, such as a balance
@@ -36,16 +38,32 @@ class Loans:
     event: str | None
     event_source: RawColumn | None
 
-    @property
-    def vintage(self) -> pl.Series | None:
-        """Month of each loan."""
-        return self.rows[self.event].dt.truncate("1mo") if self.event else None
+    @cached_property
+    def sample(self) -> NDArray[np.int64]:
+        """The rows that columns are judged on."""
+        return sampled_rows(self.rows.height, MAX_ROWS)
 
-    @property
+    @cached_property
+    def target(self) -> pl.Series:
+        """Outcome of each loan of the sample."""
+        return self.rows[TARGET][self.sample]
+
+    @cached_property
+    def vintage(self) -> pl.Series | None:
+        """Month of each loan of the sample."""
+        return self.rows[self.event][self.sample].dt.truncate("1mo") if self.event else None
+
+    @cached_property
     def position(self) -> NDArray[np.float64]:
-        """The place of each loan in the files."""
+        """The place in the files of each loan of the sample."""
         found = places(self.rows)
-        return np.arange(self.rows.height, dtype=np.float64) if found is None else found
+        return self.sample.astype(np.float64) if found is None else found[self.sample]
+
+    @cached_property
+    def groups(self) -> pl.Series | None:
+        """File and month of each loan of the sample; None: all are one group."""
+        found = order_groups(self.rows, self.event)
+        return None if found is None else found[self.sample]
 
 
 def late_evidence(name: str, source: RawColumn, loans: Loans) -> str | None:
@@ -55,18 +73,15 @@ def late_evidence(name: str, source: RawColumn, loans: Loans) -> str | None:
         name: of the column; `source`: its raw column.
         loans: all loans with their outcomes.
     """
-    step = -(-loans.rows.height // MAX_ROWS)
-    values, target = loans.rows[name].gather_every(step), loans.rows[TARGET].gather_every(step)
+    values, target = loans.rows[name][loans.sample], loans.target
     known = target.is_not_null()
     y = target.filter(known).to_numpy().astype(np.float64)
     limit = MAX_ORDINARY_CELLS_AUC if set(source.words) & ORDINARY else MAX_CELLS_AUC
     found = list(column_signs(values.filter(known), y, limit))
-    position = loans.position[::step][known.to_numpy()]
-    vintage, groups = loans.vintage, order_groups(loans.rows, loans.event)
-    groups = None if groups is None else groups.gather_every(step).filter(known)
+    position, groups = loans.position[known.to_numpy()], loans.groups
     for sign in (
-        order_sign(values.filter(known), y, position, groups),
-        open_loans_sign(values, target, None if vintage is None else vintage.gather_every(step)),
+        order_sign(values.filter(known), y, position, None if groups is None else groups.filter(known)),
+        open_loans_sign(values, target, loans.vintage),
     ):
         found += [sign] if sign else []
     return found[0].evidence if found else None

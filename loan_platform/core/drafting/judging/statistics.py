@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MIN_TREND_AUC = 0.51  # an AUC below it shows no direction
 MIN_STANDARD_ERRORS = 4.0  # standard errors between the default rates with and without a value
 MIN_MISSING = 0.01
-MAX_ROWS = 50_000  # rows for the figures about the outcome, in file order
+MAX_ROWS = 50_000  # rows for the figures about the outcome
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
         values: typed; dates count as days.
         target: 1 default, 0 repaid, null not known.
     """
-    step = -(-len(values) // MAX_ROWS)
-    sample, target = values.gather_every(step), target.gather_every(step)
+    rows = sampled_rows(len(values), MAX_ROWS)
+    sample, target = values[rows], target[rows]
     known = target.is_not_null()
     y = target.filter(known).to_numpy().astype(np.float64)
     numeric = values.dtype != pl.String
@@ -55,7 +56,7 @@ def statistics(values: pl.Series, target: pl.Series) -> Statistics:
     if numbers is None:
         area, rises = _category_auc(sample.filter(known), y), None
     else:
-        area, rises = _number_auc(numbers.gather_every(step).filter(known), y)
+        area, rises = _number_auc(numbers[rows].filter(known), y)
     stated = (
         numbers.drop_nulls() if numbers is not None and not isinstance(values.dtype, pl.Boolean | pl.Date) else None
     )

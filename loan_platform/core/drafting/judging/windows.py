@@ -7,7 +7,7 @@ from itertools import product
 import polars as pl
 
 from loan_platform.core.book.training_policies import SplitPolicy
-from loan_platform.core.training.matured_months import matured_months
+from loan_platform.core.training.matured_months import kind_text, mature_loans
 from loan_platform.core.training.splits import LoanSplit, SplitError, split_loans
 
 TEST_SHARE = 0.2
@@ -20,22 +20,34 @@ MIN_RESOLVED = SplitPolicy.model_fields["min_resolved"].default
 
 @dataclass(frozen=True)
 class ChosenSplit:
-    """A split policy that works, its rows, and why it was taken."""
+    """A split policy that works, its rows, and why it was taken.
+
+    `why_mature_by` is the evidence for `split.mature_by`; empty without it.
+    """
 
     policy: SplitPolicy
     rows: LoanSplit
     why: str
+    why_mature_by: str = ""
 
 
-def choose_split(key: pl.Series, target: pl.Series, event: pl.Series | None) -> ChosenSplit:
+def choose_split(
+    key: pl.Series, target: pl.Series, event: pl.Series | None, kind: pl.Series | None = None
+) -> ChosenSplit:
     """Out of time where there are months enough, else by a hash of the key.
+
+    Args:
+        key: of each loan.
+        target: 1 default, 0 repaid, null while the outcome is not known.
+        event: date of each loan; None: the book has none.
+        kind: values of the feature by which loans mature; None: all loans alike.
 
     Raises:
         SplitError: no split gives every part loans of both classes.
     """
     why = "the book has no date of the decision"
     if event is not None:
-        found = _out_of_time(key, target, event)
+        found = _out_of_time(key, target, event, kind)
         if isinstance(found, ChosenSplit):
             return found
         why = found
@@ -61,19 +73,20 @@ def _open(target: pl.Series) -> str:
     )
 
 
-def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenSplit | str:
+def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series, kind: pl.Series | None) -> ChosenSplit | str:
     vintage = event.dt.truncate("1mo")
-    found = matured_months(vintage, target, MIN_RESOLVED)
-    months = _matured(vintage, target, found.months)
+    found = mature_loans(vintage, target, MIN_RESOLVED, None if kind is None else kind_text(kind))
+    months = _matured(vintage.filter(found.is_mature), target.filter(found.is_mature))
     if months.height < MIN_MONTHS:
         return f"of its months only {months.height} have nearly all outcomes known{found.why}"
     why = ""
     for least, folds in product(MIN_PER_CLASS, (3, 2)):
         test = _window(months, TEST_SHARE, least)
         calibration = _window(months.head(months.height - test), CALIBRATION_SHARE, least)
-        policy = SplitPolicy(test_months=test, calibration_months=calibration, folds=folds)
+        by = None if kind is None else kind.name
+        policy = SplitPolicy(test_months=test, calibration_months=calibration, folds=folds, mature_by=by)
         try:
-            rows = split_loans(key, target, event, policy)
+            rows = split_loans(key, target, event, policy, kind)
         except SplitError as error:
             why = str(error)
             continue
@@ -85,9 +98,9 @@ def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series) -> ChosenS
     return why
 
 
-def _matured(vintage: pl.Series, target: pl.Series, months: tuple[date, ...]) -> pl.DataFrame:
+def _matured(vintage: pl.Series, target: pl.Series) -> pl.DataFrame:
     """Loans with a known outcome and defaults of each month: `vintage`, `loans`, `bad`, oldest first."""
-    frame = pl.DataFrame({"vintage": vintage, "y": target}).filter(pl.col("vintage").is_in(months))
+    frame = pl.DataFrame({"vintage": vintage, "y": target})
     return frame.group_by("vintage").agg(loans=pl.col("y").count(), bad=pl.col("y").sum()).sort("vintage")
 
 

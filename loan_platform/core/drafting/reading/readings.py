@@ -73,13 +73,13 @@ class Stated:
         date: the raw column that the user names as the date of the decision.
         date_format: that the user states.
         points: numbers have decimal points unless a column shows a decimal comma, as in a file parted by commas.
-        every: rows of the file from one row looked at to the next.
+        rows: of the file, where only a sample of them is looked at; 0: those of the texts.
     """
 
     date: str | None = None
     date_format: str | None = None
     points: bool = False
-    every: int = 1
+    rows: int = 0
 
 
 NOTHING_STATED = Stated()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from loan_platform.core.book.column_types import BLANKS
@@ -11,6 +12,7 @@ from loan_platform.core.drafting.reading.numbers import as_numbers
 from loan_platform.core.drafting.reading.readings import NOTHING_STATED, Reading, Stated, readings
 from loan_platform.core.drafting.reading.special_codes import SpecialCode
 from loan_platform.core.drafting.reading.vocabulary import Words, normal
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_COUNTED_VALUES = 60  # of which rows are counted by value
 SAMPLE_ROWS = 200_000
@@ -85,14 +87,14 @@ def survey(texts: pl.DataFrame, labels: dict[str, str], stated: Stated = NOTHING
     return {
         raw: replace(
             _column(raw, labels[raw], named[raw], texts.height, tables[raw], read[raw], twins.get(raw)),
-            counter=_is_counter(texts[raw], read[raw], words[raw], stated.every),
+            counter=_is_counter(texts[raw], read[raw], words[raw], stated.rows or texts.height),
         )
         for raw in labels
     }
 
 
-def _is_counter(texts: pl.Series, reading: Reading, words: Words, every: int) -> bool:
-    """Whether the numbers rise from 0 or 1 by one from row to row.
+def _is_counter(texts: pl.Series, reading: Reading, words: Words, rows: int) -> bool:
+    """Whether the numbers rise from 0 or 1 by one from row to row of the file.
 
     In a column without a name it is enough that they rise, or that hardly two are the same: the index of a table that
     lost rows, or was shuffled.
@@ -103,7 +105,8 @@ def _is_counter(texts: pl.Series, reading: Reading, words: Words, every: int) ->
     steps = numbers.diff().drop_nulls()
     enough = COUNTED * (len(texts) - 1)
     first = numbers.min()
-    if first in (0, 1) and int((steps == every).sum()) >= enough:
+    counted = np.diff(sampled_rows(rows, SAMPLE_ROWS))
+    if first in (0, 1) and len(counted) == len(numbers) - 1 and int((numbers.diff()[1:] == counted).sum()) >= enough:
         return True
     nameless = not words or words[0] == "unnamed"
     return nameless and (int((steps > 0).sum()) >= enough or numbers.n_unique() >= NEARLY_UNIQUE * len(texts))

@@ -71,6 +71,7 @@ HISTORY = word_set(
     "num count nr bureau cb file existing other others external prev vor bisher frueher monthly method mode type "
     "down scheduled planned frequency"
 )
+TERM_WORDS = word_set("term terms tenor tenure duration nper laufzeit dauer duree plazo prazo durata looptijd")
 TIME_WORDS = word_set("m mths months mos month y yrs yr years year d days")
 
 PRICING = phrases("""

@@ -64,6 +64,9 @@ def _split(draft: Draft) -> Iterator[str]:
         else ("test_share", "calibration_share", "folds")
     )
     yield from _values(chosen.policy, ("kind", *keys))
+    if chosen.why_mature_by:
+        yield from comment(f"{chosen.why_mature_by[:1].upper()}{chosen.why_mature_by[1:]}.", 4)
+        yield from _values(chosen.policy, ("mature_by",))
 
 
 def _training(draft: Draft) -> Iterator[str]:

@@ -44,6 +44,8 @@ def _lines(draft: Draft, files: list[str]) -> Iterator[str]:
             "Row rules", f"{len(draft.proposed)} proposed as comments: {shown}. No row of the file breaks them"
         )
     yield from _row("Split", draft.policies.split.why)
+    if told := draft.policies.split.why_mature_by:
+        yield from _row("", f"{told}. So `split.mature_by: {draft.policies.split.policy.mature_by}` is proposed")
     yield from _strength(draft)
     yield from _row("Files", *files)
     yield from _row("Next", f"loan-platform check {draft.name}", f"make demo BOOK={draft.name}")

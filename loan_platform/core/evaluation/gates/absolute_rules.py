@@ -122,7 +122,7 @@ def _no_leak(rule: str, what: str, area: Interval, policy: PromotionPolicy) -> C
     alarm = "; this much is a leak, not a success" if not passed else ""
     keeps = "keeps" if passed else "is above"
     sentence = f"{what} {area.estimate:.4f} (at least {area.low:.4f}) {keeps} the ceiling {ceiling:.4f}{alarm}."
-    why = f" The ceiling was raised: {policy.reason}" if policy.reason and name in policy.raised else ""
+    why = f" The ceiling was raised: {policy.reason}" if policy.is_explained and name in policy.raised else ""
     return CriterionResult(rule, passed, area.low, ceiling, sentence + why)
 
 

@@ -15,13 +15,11 @@ from loan_platform.core.evaluation.intervals import auc_interval
 from loan_platform.core.evaluation.leak_signs.cells import (
     ABSENT,
     BETWEEN,
+    Cells,
     Floats,
-    as_numbers,
-    fine_cells,
-    usual_values,
-    value_cells,
 )
 from loan_platform.core.evaluation.level_rates import other_half_rates
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 SignKind = Literal["value", "absence", "pure_value", "rewritten", "after_default", "file_order", "made_from"]
 
@@ -61,19 +59,20 @@ def column_signs(values: pl.Series, target: ArrayLike, max_auc: float) -> tuple[
         ValueError: fewer than two loans of a class.
     """
     y = np.asarray(target, np.float64)
-    step = -(-len(values) // MAX_ROWS)
-    values, y = values.gather_every(step), y[::step]
-    found = (_rewritten(values, y), _absence(values, y), _pure(values, y), _value(values, y, max_auc))
+    rows = sampled_rows(len(values), MAX_ROWS)
+    values, y = values[rows], y[rows]
+    cells = Cells(values)
+    found = (_rewritten(cells, y), _absence(values, y), _pure(cells, y), _value(cells, y, max_auc))
     return tuple(sign for sign in found if sign is not None)
 
 
-def cells_auc(values: pl.Series, y: Floats) -> Interval:
+def cells_auc(cells: Cells, y: Floats) -> Interval:
     """AUC of the default rates of the column's cells, taken from the other half of the loans."""
-    return auc_interval(y, other_half_rates(fine_cells(values), y))
+    return auc_interval(y, other_half_rates(cells.fine, y))
 
 
-def _value(values: pl.Series, y: Floats, max_auc: float) -> LeakSign | None:
-    area = cells_auc(values, y)
+def _value(cells: Cells, y: Floats, max_auc: float) -> LeakSign | None:
+    area = cells_auc(cells, y)
     if area.low <= max_auc:
         return None
     told = f"its values tell the outcome with an AUC of {area.estimate:.2f} (at least {area.low:.2f})"
@@ -94,38 +93,37 @@ def _absence(values: pl.Series, y: Floats) -> LeakSign | None:
     )
 
 
-def _pure(values: pl.Series, y: Floats) -> LeakSign | None:
+def _pure(cells: Cells, y: Floats) -> LeakSign | None:
     """A value, or being filled at all, that nearly only defaulted loans have."""
     if y.mean() > MAX_BASE_RATE:
         return None
-    loans = pl.DataFrame({"cell": value_cells(values), "y": y})
+    loans = pl.DataFrame({"cell": cells.plain, "y": y})
     filled = loans.filter(pl.col("cell") != ABSENT).with_columns(cell=pl.lit(FILLED))
     both = pl.concat([loans, filled]) if filled.height < loans.height else loans
     found = both.group_by("cell").agg(rows=pl.len(), bad=pl.col("y").sum())
     for cell, rows, bad in found.sort("bad", "cell", descending=[True, False]).iter_rows():
         enough = rows >= MIN_UNUSUAL and bad >= MIN_PURE_DEFAULTS * y.sum()
         if enough and wilson_low(bad, rows) >= MIN_PURE_RATE:
-            told = f"{bad:,.0f} of {rows:,} loans {_where(cell, values)} default, and {y.mean():.0%} of all loans"
+            told = f"{bad:,.0f} of {rows:,} loans {_where(cell, cells)} default, and {y.mean():.0%} of all loans"
             return LeakSign("pure_value", told)
     return None
 
 
-def _where(cell: str, values: pl.Series) -> str:
-    usual = [value.removesuffix(".0") for value in sorted(usual_values(values))]
+def _where(cell: str, cells: Cells) -> str:
+    usual = [value.removesuffix(".0") for value in sorted(cells.usual)]
     others = f"with another value than {', '.join(usual[:MAX_SHOWN])}{', ...' if len(usual) > MAX_SHOWN else ''}"
     told = {ABSENT: "without a value", BETWEEN: others, FILLED: "with a value"}
     return told.get(cell, f"with the value {cell!r}")
 
 
-def _rewritten(values: pl.Series, y: Floats) -> LeakSign | None:
+def _rewritten(found: Cells, y: Floats) -> LeakSign | None:
     """Values between the usual ones that defaulted loans have: the months that were paid instead of the term."""
-    if values.dtype == pl.String:
+    if found.values.dtype == pl.String:
         return None
-    usual = usual_values(values)
+    usual = found.usual
     if len(usual) < MIN_USUAL:
         return None
-    numbers = as_numbers(values)
-    cells = value_cells(values)
+    numbers, cells = found.numbers, found.plain
     on = cells.is_in(list(usual)).to_numpy()
     off = (cells == BETWEEN).to_numpy()
     grid = numbers[on]

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from loan_platform.core.evaluation.leak_signs.cells import Floats, as_numbers
+from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_LEVELS = 12
 MIN_DISTINCT = 20
@@ -47,7 +48,7 @@ def made_from(
 
 
 def _sampled(values: pl.Series) -> pl.Series:
-    return values.gather_every(-(-len(values) // MAX_ROWS))
+    return values[sampled_rows(len(values), MAX_ROWS)]
 
 
 def _sample(values: pl.Series) -> Floats:

@@ -7,7 +7,7 @@ repaid loans alone, the values of defaulted loans were written after the default
 import numpy as np
 import polars as pl
 
-from loan_platform.core.evaluation.leak_signs.cells import fine_cells
+from loan_platform.core.evaluation.leak_signs.cells import Cells
 from loan_platform.core.evaluation.leak_signs.column_signs import LeakSign
 from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
@@ -28,7 +28,9 @@ def open_loans_sign(values: pl.Series, target: pl.Series, vintage: pl.Series | N
         target: 1 default, 0 repaid, null open.
         vintage: month of each loan; only months with open and resolved loans are compared. None: all loans.
     """
-    frame = pl.DataFrame({"cell": fine_cells(values), "y": target.cast(pl.Float64)})
+    if target.null_count() < MIN_LOANS:  # cells take time
+        return None
+    frame = pl.DataFrame({"cell": Cells(values).fine, "y": target.cast(pl.Float64)})
     if vintage is not None:
         known, unknown = (found.over("month") for found in (pl.col("y").count(), pl.col("y").null_count()))
         frame = frame.with_columns(month=vintage).filter((known >= MIN_IN_MONTH) & (unknown >= MIN_IN_MONTH))
