@@ -66,8 +66,8 @@ class BatchDrift:
         bundle = model.bundle()
         rows = self._applications(bundle.model, scored, batch)
         features, probability = bundle.model.features(rows), rows["probability"]
-        reference, support = Reference.from_json(bundle.reference), book.training.min_state_rows
-        table = assess(reference, features, probability.to_numpy(), book.drift, bundle.model.importance, support)
+        reference, scores, design = Reference.from_json(bundle.reference), probability.to_numpy(), bundle.model.design
+        table = assess(reference, features, scores, book.drift, design, bundle.model.importance)
         report = DriftReport.from_table(batch, table)
         path = self._write(batch, report)
         drawn = table.verdict != "unknown" and batch in batches[-book.drift.report_batches :]

@@ -83,8 +83,8 @@ class ServedDrift:
             return None
         inputs = inputs_frame(bundle.model, [json.loads(text) for text in rows["inputs"]])
         reference, probability = Reference.from_json(bundle.reference), rows["probability"].to_numpy()
-        shares, support = bundle.model.importance, self.book.training.min_state_rows
-        table = assess(reference, bundle.model.features(inputs), probability, self.book.drift, shares, support)
+        design, shares = bundle.model.design, bundle.model.importance
+        table = assess(reference, bundle.model.features(inputs), probability, self.book.drift, design, shares)
         return DriftReport.from_table(batch, table)
 
 

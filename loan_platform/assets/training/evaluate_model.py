@@ -17,7 +17,14 @@ from loan_platform.core.evaluation.evaluation_report import (
 )
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
 from loan_platform.core.evaluation.intervals import auc_interval, intervals
-from loan_platform.core.evaluation.leaks import leak_alarms, places, sign_alarms, single_feature_auc, strongest
+from loan_platform.core.evaluation.leaks import (
+    leak_alarms,
+    order_groups,
+    places,
+    sign_alarms,
+    single_feature_auc,
+    strongest,
+)
 from loan_platform.core.evaluation.metrics import by_vintage, evaluate, lift_by_decile
 from loan_platform.core.evaluation.policy_effect import approved_loans
 from loan_platform.core.evaluation.promotion_report import RuleReport
@@ -38,7 +45,9 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     alarms = leak_alarms(evidence.auc, alone, policy.auc_ceiling, policy.feature_auc_ceiling)
     told = [str(alarm) for alarm in alarms]
     unknown = features.drop([alarm.feature for alarm in alarms if alarm.feature is not None])
-    told += sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows))
+    groups = order_groups(rows, book.contract.event_date)
+    signs = sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows), groups)
+    told += [sentence for name, sentence in signs.items() if name not in policy.accepted_signs]
     decisions = decision_table(scoring.decisions(features, probability), target, probability)
     return Evaluation(
         sha256=model.sha256,
@@ -55,6 +64,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature_interval=alone[best],
         leak_alarms=tuple(told),
         ceiling_reason=policy.reason if policy.raised and policy.is_explained else None,
+        accepted_signs={name: why for name, why in policy.accepted_signs.items() if name in signs},
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         calibration=training.forward,
         ages=training.ages,

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import AliasChoices, Field, model_validator
 
 from loan_platform.core.book.book_errors import InconsistentError
-from loan_platform.core.book.parts.strict import Share, Strict, Text
+from loan_platform.core.book.parts.strict import Share, Strict, Text, is_empty
 from loan_platform.core.errors import Issue
 
 # Highest ceilings that need no reason: applications seldom tell so much, and leaks mostly tell more.
@@ -118,6 +118,12 @@ class PromotionPolicy(Strict):
         description="Why `max_auc` is above 0.90, or `max_feature_auc` above 0.85: what the strong columns are, and "
         "how it is known that the lender has them when it decides, with 10 letters or more. It stands in evaluation, "
         "model card and ledger.",
+    )
+    accepted_signs: dict[str, Text] = Field(
+        default={},
+        exclude_if=is_empty,
+        description="Features that show a sign of a leak and are honest, each with the reason: how it is known that "
+        "the lender has its values when it decides. The ceiling of a single feature still holds for them.",
     )
     max_ece: Share = Field(
         default=0.03,

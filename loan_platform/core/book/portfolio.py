@@ -11,6 +11,7 @@ from loan_platform.core.book.constants import MAIN_TABLE
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.strict import Name, Strict, Text
 from loan_platform.core.book.policies import Policies
+from loan_platform.core.book.sql import SqlError
 from loan_platform.core.book.training_policies import NON_MONOTONE_FAMILIES
 from loan_platform.core.errors import Issue
 
@@ -94,17 +95,32 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         what = f"{' and '.join(policies.training.families)} cannot keep the contract's monotone constraints"
         hint = "Add scorecard, or remove `monotone` from the contract's features."
         yield Issue("training.families", f"{what}: no model could be chosen", hint, "no_monotone_family")
-    matures = policies.split.mature_by
-    if matures is not None and matures not in {f.name for f in contract.features_for(policies.training.use_pricing)}:
-        names = [f.name for f in contract.features_for(policies.training.use_pricing)]
-        hint = did_you_mean(matures, names) or "Write the name of a feature, such as that of the term."
-        yield Issue("split.mature_by", f"{matures!r} is no feature that the model may read", hint, "unknown_feature")
+    yield from _named_features(policies, contract)
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"
         if policies.split.kind != "hash":
             message = f"{why} there are no vintages to split by"
             yield Issue("split.kind", message, f"Write 'hash', {remedy}.", "no_event_date")
+        if policies.split.mature_by is not None:
+            yield Issue("split.mature_by", f"{why} no vintage can be mature", f"Remove it, {remedy}.", "no_event_date")
         if policies.partitions.every != "none":
             message = f"{why} applications cannot be divided by date"
             yield Issue("partitions.every", message, f"Write 'none', {remedy}.", "no_event_date")
+
+
+def _named_features(policies: Policies, contract: Contract) -> Iterator[Issue]:
+    """Features that policies name and the model may not read."""
+    try:
+        names = [f.name for f in contract.features_for(policies.training.use_pricing)]
+    except (SqlError, KeyError):  # told among the contract's own issues
+        names = [f.name for f in contract.features]
+    told = "is no feature that the model may read"
+    for name in policies.promotion.accepted_signs:
+        if name not in names:
+            hint = did_you_mean(name, names) or "Remove it."
+            yield Issue(f"promotion.accepted_signs.{name}", told, hint, "unknown_feature")
+    matures = policies.split.mature_by
+    if matures is not None and matures not in names:
+        hint = did_you_mean(matures, names) or "Write the name of a feature, such as that of the term."
+        yield Issue("split.mature_by", f"{matures!r} {told}", hint, "unknown_feature")

@@ -59,7 +59,8 @@ class SplitPolicy(Strict):
         default=None,
         description="`out_of_time` only: name of a feature whose values have a maturity of their own, such as the term "
         "of the loan. Each value then has its own mature vintages, in training and in the performance report. Without "
-        "it, long loans among short ones count with their early defaults alone.",
+        "it, long loans among short ones count with their early defaults alone. Values of fewer than 200 loans are "
+        "judged as all loans are.",
     )
     test_share: float = Field(
         default=0.25, gt=0, lt=1, description="`hash` only: share of all loans in the test set. 0.25 means 25 %."

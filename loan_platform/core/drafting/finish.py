@@ -86,7 +86,7 @@ def judged_columns(
         again.append(told)
         leaks[source.raw] = judged[-1].leak
         codes += [column.name] if source.code else []
-    made = made_from_leaks(judged, rows)
+    made = made_from_leaks(judged, loans)
     judged = [told(made[n]) if (n := one.column.name) in made else one for one, told in zip(judged, again, strict=True)]
     jump = jumps(judged)
     judged = [called_strong(item) if item.column.name == jump else item for item in judged]

@@ -46,6 +46,8 @@ def _calibration(found: CalibrationReport, plot: str) -> Iterator[str]:
         )
         if plot:
             yield plot
+        if others := [row.first for row in found.origins if row.method not in ("", found.method)]:
+            yield f"Platt stood in for {found.method} where too few had defaulted, at {', '.join(others)}."
         heading = "| months | loans | mean probability | default rate | ratio | ECE |"
         yield "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *map(_origin, found.origins)])
 

@@ -144,6 +144,7 @@ class Evaluation(Report):
         strongest_feature: the feature with the highest AUC alone, by the lower end of its interval.
         leak_alarms: one sentence for each AUC above its ceiling, and for each other feature that shows a leak.
         ceiling_reason: why the policy has a ceiling above the usual one; None where it has none.
+        accepted_signs: the reason for each feature that shows a sign of a leak and is accepted.
         rules: the results of the rules that hold without a champion.
         calibration: how the calibration was chosen, with its error by origin; None in reports of an earlier version.
         ages: AUC by months ahead, before the test set; empty without dates.
@@ -165,6 +166,7 @@ class Evaluation(Report):
     strongest_feature_interval: Interval | None = None
     leak_alarms: tuple[str, ...]
     ceiling_reason: str | None = None
+    accepted_signs: dict[str, str] = Field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
     calibration: CalibrationReport | None = None
     ages: tuple[AgeReport, ...] = ()

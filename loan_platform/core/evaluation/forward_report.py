@@ -9,7 +9,8 @@ from loan_platform.core.report import Report
 class OriginReport(Report):
     """The months `first` to `last`, such as `2010-07`, by a calibration that was fitted on earlier months.
 
-    `rate_ratio` is the default rate over the mean probability, with its exact 95 % interval.
+    `rate_ratio` is the default rate over the mean probability, with its exact 95 % interval. `method` is that of this
+    row; empty in a report of an earlier version.
     """
 
     first: str
@@ -19,6 +20,7 @@ class OriginReport(Report):
     mean_probability: float
     rate_ratio: Interval
     ece: float
+    method: str = ""
 
     @property
     def observed(self) -> float:

@@ -44,28 +44,33 @@ def leak_alarms(
 
 
 def sign_alarms(
-    features: pl.DataFrame, target: ArrayLike, max_feature_auc: float, position: ArrayLike | None = None
-) -> list[str]:
-    """One sentence for each feature that shows a leak in its values, in being filled, or in the order of the file.
+    features: pl.DataFrame,
+    target: ArrayLike,
+    max_feature_auc: float,
+    position: ArrayLike | None = None,
+    group: pl.Series | None = None,
+) -> dict[str, str]:
+    """A sentence for each feature, by name, that shows a leak in its values, in being filled, or in the file's order.
 
     Args:
         features: numbers and categories, shape [n, features].
         target: 1 default, 0 repaid, shape [n].
         max_feature_auc: highest accepted AUC of a feature alone; 1 accepts every sign.
         position: rises with the line of a loan in its file, shape [n]; None: not known.
+        group: as `order_groups` gives it.
 
     Raises:
         ValueError: fewer than two loans of a class.
     """
-    y, found = np.asarray(target, np.float64), list[str]()
+    y, found = np.asarray(target, np.float64), dict[str, str]()
     if max_feature_auc >= NO_CEILING:
         return found
     for name in features.columns:
         signs = list(column_signs(features[name], y, max_feature_auc))
-        if position is not None and (sign := order_sign(features[name], y, position)):
+        if position is not None and (sign := order_sign(features[name], y, position, group)):
             signs.append(sign)
         if signs:
-            found.append(f"feature {name!r} knows the outcome: {signs[0].evidence}")
+            found[name] = f"feature {name!r} knows the outcome: {signs[0].evidence}"
     return found
 
 
@@ -78,6 +83,18 @@ def places(loans: pl.DataFrame) -> NDArray[np.float64] | None:
     if not set(SOURCE_LOCATION) <= set(loans.columns):
         return None
     return loans.select(pl.struct(SOURCE_LOCATION).rank("ordinal")).to_series().to_numpy().astype(np.float64)
+
+
+def order_groups(loans: pl.DataFrame, event: str | None) -> pl.Series | None:
+    """The loans whose order is compared: those of one file and, with dates, of one month. None: all.
+
+    Args:
+        loans: may have `source_file`.
+        event: name of the date of each loan.
+    """
+    parts = [pl.col(name) for name in SOURCE_LOCATION[:1] if name in loans.columns]
+    parts += [pl.col(event).dt.truncate("1mo")] if event else []
+    return loans.select(pl.struct(parts).rank("dense")).to_series() if parts else None
 
 
 def strongest(feature_aucs: Mapping[str, Interval]) -> str:

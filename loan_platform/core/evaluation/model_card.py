@@ -93,11 +93,14 @@ def _metrics(found: Evaluation) -> str:
 
 
 def _ceilings(book: Portfolio, found: Evaluation) -> str:
+    accepted = "".join(
+        f"\n\n{name} shows a sign of a leak. It is accepted: {reason}" for name, reason in found.accepted_signs.items()
+    )
     if found.ceiling_reason is None:
-        return ""
+        return accepted
     policy = book.promotion
     return (
-        f"\n\nThe ceilings of the leak alarm were raised: AUC {policy.max_auc:g}, of one input alone "
+        f"{accepted}\n\nThe ceilings of the leak alarm were raised: AUC {policy.max_auc:g}, of one input alone "
         f"{policy.max_feature_auc:g}. Reason: {found.ceiling_reason}"
     )
 

@@ -247,6 +247,6 @@ def _verdict(variables: tuple[VariableDrift, ...], rows: int, policy: DriftPolic
         return "unknown"
     found = {variable.status for variable in variables}
     carried = sum(1.0 if v.share is None else v.share for v in variables if v.status == "critical")
-    if carried >= policy.min_feature_share:
+    if "critical" in found and carried >= policy.min_feature_share:
         return "critical"
     return "warning" if found & {"warning", "critical"} else "ok"

@@ -9,12 +9,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.monitoring.psi import DriftTable, Remedy, VariableDrift, drift_table, psi
 from loan_platform.core.monitoring.reference import Floats, Reference, VariableReference
 
 Cause = Literal["source", "new_values", "unsupported", "shape", "level", "moved"]
 
 SOURCE_GAIN = 0.5  # share of a batch in one more bin; a shift by one standard deviation brings 0.3 to a decile
+SOURCE_BEFORE = 0.15  # most of development in that bin: a decile with its ties. A commoner value is business as usual
 SHIFTS = np.linspace(-4, 4, 161)  # log-odds that the level of the score may have moved by
 MEND: dict[Cause, Remedy] = {
     "source": "none",
@@ -28,8 +30,8 @@ MEND: dict[Cause, Remedy] = {
 ASKS_FOR_TRAINING: frozenset[Remedy] = frozenset({"retrain", "recalibrate"})
 """Calibration is a step of training, so both ask for the training job."""
 WHY: dict[Cause, str] = {
-    "source": "retraining would not mend this. Most of {names} is in one bin that few development loans had: look for "
-    "a fault, another unit or another code in the source",
+    "source": "retraining would not mend this. Most of {names} is missing, or in one bin that few development loans "
+    "had: look for a fault, another unit or another code in the source",
     "new_values": "{names} has values that no development loan had. Map them to known ones in the contract",
     "unsupported": "{names} has values that too few development loans had to learn from. Refer such applications to a "
     "person (`when_missing: refer`)",
@@ -51,17 +53,17 @@ def assess(
     features: pl.DataFrame,
     scores: Floats,
     policy: DriftPolicy,
+    design: Design,
     shares: Mapping[str, float] | None = None,
-    support_rows: int = 100,
 ) -> DriftTable:
     """`drift_table` with the remedy of its verdict.
 
     Args:
         reference, features, scores, policy, shares: as for `drift_table`.
-        support_rows: development loans that a level, or missing values, need so that a model learns from them.
+        design: of the model. It knows which levels, and which missing values, training learned.
     """
     table = drift_table(reference, features, scores, policy, shares)
-    remedy, why = _remedy(reference, table, scores, policy, support_rows)
+    remedy, why = _remedy(reference, table, scores, policy, design)
     return replace(table, remedy=remedy, remedy_reason=why)
 
 
@@ -89,15 +91,15 @@ def score_shift(reference: VariableReference, scores: Floats) -> tuple[float, fl
 
 
 def _remedy(
-    reference: Reference, table: DriftTable, scores: Floats, policy: DriftPolicy, support_rows: int
+    reference: Reference, table: DriftTable, scores: Floats, policy: DriftPolicy, design: Design
 ) -> tuple[Remedy, str]:
     if table.verdict == "unknown":
         return "none", "Not assessable: too few rows."
     if table.verdict == "ok":
         return "none", "Nothing to mend."
-    bins = dict(zip((v.name for v in table.variables), reference.variables, strict=True))
-    bins |= {table.variables[0].name: reference.score} if table.variables else {}
-    found = [_cause(v, bins, scores, support_rows) for v in _deciding(table, policy)]
+    deciding = _deciding(table, policy)
+    pairs = zip(table.variables, reference.variables, strict=True)
+    found = [_cause(variable, bins, scores, design) for variable, bins in pairs if variable in deciding]
     for cause, remedy in MEND.items():
         same = [one for one in found if one.cause == cause]
         if same:
@@ -113,8 +115,7 @@ def _deciding(table: DriftTable, policy: DriftPolicy) -> list[VariableDrift]:
     return heavy or found
 
 
-def _cause(variable: VariableDrift, bins: Mapping[str, VariableReference], scores: Floats, support_rows: int) -> _Found:
-    reference = bins[variable.name]
+def _cause(variable: VariableDrift, reference: VariableReference, scores: Floats, design: Design) -> _Found:
     if variable.role == "score":
         if reference.kind != "number":
             return _Found(variable, "shape")
@@ -122,25 +123,31 @@ def _cause(variable: VariableDrift, bins: Mapping[str, VariableReference], score
         return _Found(variable, "level" if left < variable.warning else "shape", shift)
     before = np.array(reference.counts)
     batch = np.rint(np.array(variable.batch) * len(scores)).astype(np.int64)
-    unseen, few = _without_support(reference, support_rows)
+    unseen, few = _without_support(reference, design)
     gained = np.array(variable.batch) - np.array(variable.reference)
+    unusual = np.array(variable.reference) < SOURCE_BEFORE
+    unusual[-1] = True  # more missing values are a fault, however many there were
     if gained[unseen].sum() > 0 and _psi_without(unseen, before, batch) < variable.warning:
         return _Found(variable, "new_values")
-    if gained[~unseen].max(initial=0.0) >= SOURCE_GAIN:
+    if gained[unusual & ~unseen].max(initial=0.0) >= SOURCE_GAIN:
         return _Found(variable, "source")
     if gained[few].sum() > 0 and _psi_without(unseen | few, before, batch) < variable.warning:
         return _Found(variable, "unsupported")
     return _Found(variable, "moved")
 
 
-def _without_support(reference: VariableReference, support_rows: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which bins hold values that no development loan had, and which hold known ones of too few loans."""
-    counts = np.array(reference.counts)
-    unseen = np.zeros(len(counts), dtype=bool)
+def _without_support(reference: VariableReference, design: Design) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which bins hold values that no development loan had, and which hold known ones that training did not learn."""
+    unseen, few = np.zeros((2, len(reference.counts)), dtype=bool)
     unseen[-2] = reference.kind != "number"
-    few = (counts < support_rows) & ~unseen
-    if reference.kind != "category":
-        few[:-1] = False  # a number between known numbers is no level of its own
+    if reference.kind == "category":
+        levels = len(reference.levels)
+        known = pl.Series(reference.name, [*reference.levels, *reference.rare], dtype=pl.String)
+        not_learned = design.not_seen(known).to_numpy()
+        few[:levels] = not_learned[:levels]
+        few[levels] = bool(reference.rare) and not_learned[levels:].mean() > 0.5
+    missing = pl.Series(reference.name, [None], dtype=pl.String if reference.kind == "category" else pl.Float64)
+    few[-1] = design.not_seen(missing)[0]
     return unseen, few
 
 

@@ -10,7 +10,15 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.evaluation.gates.contract_changes import meaning_sha256
 from loan_platform.core.scoring.bundle import PARTS
 from loan_platform.core.scoring.decisions import AnswerPolicy
-from loan_platform.core.scoring.manifest import MANIFEST, encode, read_manifest, sha256
+from loan_platform.core.scoring.manifest import (
+    MANIFEST,
+    BundleError,
+    encode,
+    first_issue,
+    read_manifest,
+    reject,
+    sha256,
+)
 
 PROBABILITY_PARTS = ("model.json", "calibration.json")
 
@@ -35,11 +43,19 @@ def answering_model(bundle: Path) -> AnsweringModel:
         bundle: the directory.
 
     Raises:
-        BundleError: the manifest is damaged, or of an earlier format.
+        BundleError: a file is damaged, missing or of another release.
     """
-    files = read_manifest((bundle / MANIFEST).read_bytes(), PARTS).files
-    policy = AnswerPolicy.model_validate_json((bundle / "policy.json").read_bytes())
-    contract = Contract.model_validate_json((bundle / "contract.json").read_bytes())
+    name = MANIFEST
+    try:
+        files = read_manifest((bundle / name).read_bytes(), PARTS).files
+        name = "policy.json"
+        policy = AnswerPolicy.model_validate_json((bundle / name).read_bytes())
+        name = "contract.json"
+        contract = Contract.model_validate_json((bundle / name).read_bytes())
+    except BundleError:
+        raise
+    except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
+        reject(name, first_issue(error))
     same = {name: files[name].sha256 for name in PROBABILITY_PARTS}
     same["contract"] = meaning_sha256(contract, use_pricing=True)  # a bundle has no feature that it may not read
     return AnsweringModel(sha256(encode(MANIFEST, same)), policy.decision.approve_below)

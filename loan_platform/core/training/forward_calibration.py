@@ -19,10 +19,11 @@ from loan_platform.core.training.crosswise import Months
 METHODS: tuple[Method, ...] = ("beta", "platt", "isotonic")  # as preferred where none is better (decision 34)
 PLAIN: Method = "platt"
 TOLERANCE = 0.001  # ECE that a preferred method may lose
+TOLERANCE_OF_RATE = 0.02  # and share of the default rate: where few default, every ECE is small
 HORIZON, STEP = 6, 2  # months after an origin, and from one origin to the next
 MIN_HISTORY, MIN_AFTER = 3, 2  # months
 MIN_ROWS = 200
-MAX_ROWS = 40_000  # of a comparison; more change no choice
+OWN_ORIGINS = 0.5  # a method is compared if it was fitted itself at so many origins
 GRAIN = 1 / 64  # log-odds to which a comparison rounds the margins: a fit on few different margins is fast
 PARTS = 5  # of a book without dates
 
@@ -57,6 +58,33 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class _Ahead:
+    """A candidate at an origin: its probabilities of the loans after it. `own` is False where Platt stood in."""
+
+    origin: Origin
+    method: Method
+    own: bool
+    probability: Floats
+    ece: float
+
+    def report(self) -> OriginReport:
+        """The figures of the months after the origin."""
+        after, mean = self.origin.after, float(self.probability.mean())
+        rows, defaults = len(after.target), int(after.target.sum())
+        last = 0 if after.months is None else int(after.months[-1])
+        return OriginReport(
+            first=_month(self.origin.month or 0),
+            last=_month(last),
+            rows=rows,
+            defaults=defaults,
+            mean_probability=mean,
+            rate_ratio=rate_ratio(defaults, rows, mean),
+            ece=self.ece,
+            method=self.method,
+        )
+
+
+@dataclass(frozen=True)
 class ChosenCalibration:
     """The map, fitted on its whole window, and how it was chosen."""
 
@@ -68,28 +96,31 @@ def choose_calibration(unseen: Unseen, window: int, halfway: bool) -> ChosenCali
     """Compare the methods on all loans and on the last `window` months, by mean ECE over the origins.
 
     The first method of the order beta, Platt, isotonic on all loans, then on the window, is taken whose ECE is within
-    0.001 of the lowest. Platt on all loans where nothing can be compared. At an
-    origin with too few loans for a method, Platt stands in for it.
+    0.001, and 2 % of the default rate, of the lowest. Platt on all loans where nothing can be compared. At an origin
+    with too few loans for a method, Platt stands in for it. Where it stands in at most origins, the method is not
+    compared: the errors would be Platt's. Margins are rounded to 1/64 for the comparison, and for it alone.
 
     Args:
         unseen: loans of the crosswise fits.
         window: months of the policy's calibration window.
         halfway: see `fit_calibration`.
     """
-    compared = unseen.take(slice(None, None, -(-len(unseen.target) // MAX_ROWS)))
-    origins = tuple(_origins(replace(compared, margin=np.round(compared.margin / GRAIN) * GRAIN)))
+    compared = replace(unseen, margin=np.round(unseen.margin / GRAIN) * GRAIN)
+    origins = tuple(_origins(compared))
     windows = (None,) if unseen.months is None else (None, window)
-    fitted = {c: fit for c in product(windows, METHODS) if (fit := _fit(unseen, c, halfway))}
-    errors = {c: _mean_ece(origins, c, halfway) for c in fitted} if origins else {}
-    lowest = min(errors.values(), default=0.0)
-    chosen = next((c for c, error in errors.items() if error <= lowest + TOLERANCE), (None, PLAIN))
-    calibration = fitted.get(chosen) or _fit_or_platt(unseen, chosen, halfway)
+    fitted = [c for c in product(windows, METHODS) if _fit(compared, c, halfway)] if origins else []
+    ahead = {c: [_ahead(origin, c, halfway) for origin in origins] for c in fitted}
+    errors = {c: float(np.mean([one.ece for one in rows])) for c, rows in ahead.items() if _mostly_own(rows)}
+    lowest, rate = min(errors.values(), default=0.0), float(unseen.target.mean())
+    accepted = lowest + min(TOLERANCE, TOLERANCE_OF_RATE * min(rate, 1 - rate))
+    chosen = next((c for c, error in errors.items() if error <= accepted), (None, PLAIN))
+    calibration = _fit_or_platt(unseen, chosen, halfway)
     report = CalibrationReport(
         method=calibration.method,
         months=chosen[0],
         loans=len(unseen.newest(chosen[0]).target),
         errors={_name(c): error for c, error in errors.items()},
-        origins=tuple(_report(origin, chosen, halfway) for origin in origins if origin.month is not None),
+        origins=tuple(one.report() for one in ahead.get(chosen, []) if one.origin.month is not None),
     )
     return ChosenCalibration(calibration, report)
 
@@ -126,28 +157,15 @@ def _fit_or_platt(unseen: Unseen, candidate: tuple[int | None, Method], halfway:
     return found or fit_platt(unseen.margin, unseen.target)
 
 
-def _ahead(origin: Origin, candidate: tuple[int | None, Method], halfway: bool) -> Floats:
-    """Probabilities of the loans after an origin."""
-    return sigmoid(_fit_or_platt(origin.past, candidate, halfway).log_odds(origin.after.margin))
+def _ahead(origin: Origin, candidate: tuple[int | None, Method], halfway: bool) -> _Ahead:
+    own = _fit(origin.past, candidate, halfway)
+    fitted = own or _fit_or_platt(origin.past, candidate, halfway)
+    probability = sigmoid(fitted.log_odds(origin.after.margin))
+    return _Ahead(origin, fitted.method, own is not None, probability, ece(origin.after.target, probability))
 
 
-def _mean_ece(origins: tuple[Origin, ...], candidate: tuple[int | None, Method], halfway: bool) -> float:
-    return float(np.mean([ece(origin.after.target, _ahead(origin, candidate, halfway)) for origin in origins]))
-
-
-def _report(origin: Origin, candidate: tuple[int | None, Method], halfway: bool) -> OriginReport:
-    target, probability = origin.after.target, _ahead(origin, candidate, halfway)
-    rows, defaults, mean = len(target), int(target.sum()), float(probability.mean())
-    last = 0 if origin.after.months is None else int(origin.after.months[-1])
-    return OriginReport(
-        first=_month(origin.month or 0),
-        last=_month(last),
-        rows=rows,
-        defaults=defaults,
-        mean_probability=mean,
-        rate_ratio=rate_ratio(defaults, rows, mean),
-        ece=ece(target, probability),
-    )
+def _mostly_own(rows: list[_Ahead]) -> bool:
+    return sum(one.own for one in rows) >= OWN_ORIGINS * len(rows)
 
 
 def _month(number: int) -> str:

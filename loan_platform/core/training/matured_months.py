@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-POOL = 200  # loans; the share of fewer is noise: one open loan of eight is 12 %
+from loan_platform.core.training.loan_kinds import POOL, common_kinds
+
 MOST_NAMED = 6
+MIN_OF_MONTH = 0.1  # of the loans of a month
 MAX_WHOLE = 1e15  # larger numbers are written as they are
 
 
@@ -81,7 +83,7 @@ class MatureLoans(NamedTuple):
     """The loans of mature months.
 
     Attributes:
-        months: first days of the mature months, oldest first.
+        months: first days of the mature months, oldest first. One in ten loans of each is mature at least.
         is_mature: of each loan, whether the month is mature for loans like it.
         why: what is left out, as the end of a sentence; empty if nothing is.
     """
@@ -102,8 +104,9 @@ def mature_loans(
     """The loans of mature months, judged for each kind of loan by itself.
 
     Loans of 60 months resolve later than those of 36. In a month of which nearly all short loans are known, the known
-    long ones are mostly defaults. So a long loan counts from months that are mature among long loans. Training and the
-    performance report ask this function alone.
+    long ones are mostly defaults. So a long loan counts from months that are mature among long loans. Loans of a kind
+    with fewer than `POOL` loans count from months that are mature among all loans. Training and the performance report
+    ask this function alone.
 
     Args:
         vintage: as for `matured_months`.
@@ -113,18 +116,29 @@ def mature_loans(
         with_small_gaps: small months with too many open loans count where they are mature with their neighbours.
             Training leaves them out. The performance report takes them, because its newest loans are few.
     """
-    is_mature = pl.repeat(False, len(vintage), eager=True)
-    months, told = set[date](), list[str]()
-    for value in [None] if kind is None else kind.unique().sort():
-        of_kind = pl.repeat(True, len(vintage), eager=True) if kind is None else kind == value
-        found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
-        counted = found.months + (found.small_gaps if with_small_gaps else ())
-        is_mature |= of_kind & vintage.is_in(counted).fill_null(False)
-        months |= set(counted)
-        told += [found.why if value is None else f"{value}{found.why}"] if found.why else []
+
+    def counted(found: MaturedMonths) -> tuple[date, ...]:
+        return found.months + (found.small_gaps if with_small_gaps else ())
+
+    of_all = matured_months(vintage, target, min_resolved)
+    among_all = vintage.is_in(counted(of_all)).fill_null(False)
     if kind is None:
-        return MatureLoans(tuple(sorted(months)), is_mature, "".join(told))
-    return MatureLoans(tuple(sorted(months)), is_mature, f" ({'; '.join(told)})" if told else "")
+        return MatureLoans(tuple(sorted(counted(of_all))), among_all, of_all.why)
+    common = common_kinds(kind)
+    is_mature, told = common.is_null() & among_all, list[str]()
+    for value in common.drop_nulls().unique().sort():
+        of_kind = (common == value).fill_null(False)
+        found = matured_months(vintage.filter(of_kind), target.filter(of_kind), min_resolved)
+        is_mature |= of_kind & vintage.is_in(counted(found)).fill_null(False)
+        told += [f"{value}{found.why}"] if found.why else []
+    return MatureLoans(_mostly(vintage, is_mature), is_mature, f" ({'; '.join(told)})" if told else "")
+
+
+def _mostly(vintage: pl.Series, is_mature: pl.Series) -> tuple[date, ...]:
+    """The months with enough mature loans. A few loans of a short kind make no month of the whole book."""
+    loans = pl.DataFrame({"vintage": vintage, "mature": is_mature}).drop_nulls("vintage")
+    counted = loans.group_by("vintage").agg(pl.col("mature").mean()).filter(pl.col("mature") >= MIN_OF_MONTH)
+    return tuple(counted["vintage"].sort())
 
 
 def kind_text(values: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ from loan_platform.core.book.training_policies import SplitPolicy
 from loan_platform.core.errors import ExplainedError
 from loan_platform.core.evaluation.evaluation_report import OpenWindowReport, PartReport, SplitReport
 from loan_platform.core.training.hash_split import by_hash
+from loan_platform.core.training.loan_kinds import why_no_kind
 from loan_platform.core.training.matured_months import kind_text, mature_loans
 
 Rows = NDArray[np.int64]
@@ -130,10 +131,13 @@ def _out_of_time(
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
     """Loans of matured vintages and their part, known and open ones; known loans left out, by immature month."""
     kinds = None if kind is None else kind_text(kind)
+    if kinds is not None and (why := why_no_kind(kinds)):
+        raise SplitError(why)
     found = mature_loans(loans["vintage"], loans["target"], policy.min_resolved, kinds)
     matured = found.months
-    mature = loans.filter(found.is_mature)
-    left_out = loans.filter(~found.is_mature & pl.col("target").is_not_null())
+    counts = (found.is_mature & loans["vintage"].is_in(matured)).fill_null(False)
+    mature = loans.filter(counts)
+    left_out = loans.filter(~counts & pl.col("target").is_not_null())
     held_out = policy.test_months + policy.calibration_months
     if len(matured) <= held_out:
         raise SplitError(

@@ -139,6 +139,13 @@ CASES = [
         ("'hash'",),
     ),
     Planted(
+        "    kind: hash",
+        "    kind: hash\n    mature_by: region",
+        "mature_by:",
+        "attributes.split.mature_by",
+        "no_event_date",
+    ),
+    Planted(
         "    every: none",
         "    every: month",
         "every:",
@@ -161,6 +168,14 @@ CASES = [
         "attributes.partitions.end",
         "wrong_order",
         ("2020", "04", "05"),
+    ),
+    Planted(
+        "    min_auc: 0.55",
+        "    min_auc: 0.55\n    accepted_signs:\n      regio: it is honest",
+        "regio:",
+        "attributes.promotion.accepted_signs.regio",
+        "unknown_feature",
+        ("'region'",),
     ),
     Planted(
         "    min_auc: 0.55",

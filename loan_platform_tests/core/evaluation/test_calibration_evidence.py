@@ -63,6 +63,16 @@ def test_many_loans_have_the_same_chance_by_a_formula(monkeypatch: pytest.Monkey
     assert formula.chance_high == pytest.approx(drawn.chance_high, rel=0.08)
 
 
+def test_few_expected_defaults_are_not_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = 0.0005 * np.exp(np.random.default_rng(3).normal(0, 1, 2_000))  # a tenth of a default is expected of a bin
+    y = np.arange(2_000) < 2
+    drawn = calibration_evidence(y, p)
+    monkeypatch.setattr("loan_platform.core.evaluation.gates.calibration_evidence.EXACT_ROWS", 1)
+    formula = calibration_evidence(y, p)
+    assert formula.chance == pytest.approx(drawn.chance, rel=0.08)  # 1.2 times as much by the normal distribution
+    assert formula.chance_high == pytest.approx(drawn.chance_high, rel=0.15)
+
+
 @pytest.mark.parametrize("p", [[0.2, 0.2, 0.2, 0.2], [0.1, 0.2, 0.8, 0.9]], ids=["one value", "separated"])
 def test_a_slope_that_is_not_defined_is_no_number(p: list[float]) -> None:
     assert np.isnan(calibration_evidence([0, 0, 1, 1], p).slope.estimate)

@@ -14,6 +14,8 @@ ORIGIN = OriginReport(
     ece=0.031,
 )
 
+STOOD_IN = (("platt", "2010-07"), ("platt", "2010-09"), ("beta", "2010-11"))
+
 
 def test_card_shows_each_origin_and_each_age():
     found = CalibrationReport(
@@ -24,6 +26,14 @@ def test_card_shows_each_origin_and_each_age():
     assert "| beta, last 6 months | 0.0123 |" in calibration
     assert "| 2010-07 to 2010-12 | 2,000 | 0.1200 | 0.1500 | 1.25 (1.12 to 1.39) | 0.0310 |" in calibration
     assert "| 1 to 3 | 4,000 | 3 | 0.7051 |" in ageing
+
+
+def test_card_names_the_origins_at_which_platt_stood_in():
+    rows = tuple(ORIGIN.model_copy(update={"method": method, "first": m}) for method, m in STOOD_IN)
+    (calibration,) = forward_sections(CalibrationReport(method="beta", months=None, loans=9, origins=rows), [])
+    assert "Platt stood in for beta where too few had defaulted, at 2010-07, 2010-09." in calibration
+    (earlier,) = forward_sections(CalibrationReport(method="beta", months=None, loans=9, origins=(ORIGIN,)), [])
+    assert "stood in" not in earlier
 
 
 def test_a_plot_stands_above_its_table():

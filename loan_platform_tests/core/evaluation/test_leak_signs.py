@@ -8,14 +8,14 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
-from loan_platform.core.evaluation.leaks import places, sign_alarms
+from loan_platform.core.evaluation.leaks import order_groups, places, sign_alarms
 from loan_platform_tests.support.small_books.leaky_loans import LEAKS, honest_loans, leaky_loans
 
 CEILING = 0.85
 
 
 def alarms(frame: pl.DataFrame, ceiling: float = CEILING) -> list[str]:
-    return sign_alarms(frame.drop(TARGET), frame[TARGET], ceiling, np.arange(frame.height))
+    return list(sign_alarms(frame.drop(TARGET), frame[TARGET], ceiling, np.arange(frame.height)).values())
 
 
 @pytest.mark.parametrize("rows", [1_000, 4_000])
@@ -66,6 +66,27 @@ def test_places_follow_file_and_line() -> None:
     assert places(rows.drop("source_line")) is None
 
 
+def test_a_default_rate_that_falls_over_the_months_is_no_leak() -> None:
+    rng, rows = np.random.default_rng(3), 12_000
+    day = np.sort(rng.uniform(0, 240, rows))
+    y = (rng.random(rows) < 0.3 - 0.2 * day / 240).astype(float)
+    loans = pl.DataFrame({"age": day, "month": pl.Series(day // 30 * 30).cast(pl.Int32).cast(pl.Date)})
+    found = order_groups(loans, "month")
+    assert len(sign_alarms(loans.select("age"), y, CEILING, np.arange(rows))) == 1  # without dates it may be a leak
+    assert sign_alarms(loans.select("age"), y, CEILING, np.arange(rows), found) == {}
+
+
+def test_names_of_files_do_not_hide_the_order_of_their_lines() -> None:
+    """The twelve files as they came; as text, 2020-10 comes before 2020-2."""
+    line, month = np.tile(np.arange(300), 12), np.repeat(np.arange(1, 13), 300)
+    loans = pl.DataFrame({"source_file": [f"2020-{m}.csv" for m in month], "source_line": line})
+    y = (line + np.random.default_rng(1).normal(0, 90, 3_600) > 250).astype(float)
+    ticket = pl.DataFrame({"ticket": pl.Series(np.arange(3_600) * 7.0)})
+    assert sign_alarms(ticket, y, CEILING, places(loans)) == {}
+    told = sign_alarms(ticket, y, CEILING, places(loans), order_groups(loans, None))
+    assert "it follows the order of the file" in told["ticket"]
+
+
 def test_columns_that_are_made_from_a_leak_are_found() -> None:
     frame, rng = leaky_loans("rewriting")[0], np.random.default_rng(1)
     started = pl.Series(rng.integers(12_000, 15_000, frame.height))
@@ -74,6 +95,26 @@ def test_columns_that_are_made_from_a_leak_are_found() -> None:
     columns |= {"days": 30 * frame["term"], "is_long": (frame["term"] >= 120).cast(pl.Int64)}
     leak = frozenset({"term"})
     assert made_from(columns, leak, leak) == {"ends": "term", "days": "term", "is_long": "term"}
+
+
+def test_what_follows_the_calendar_is_not_made_from_a_later_date() -> None:
+    draw = np.random.default_rng(0)
+    decided = np.sort(draw.integers(17_000, 18_400, 3_000))
+    days = {"decided": decided, "disbursed": decided + draw.integers(0, 6, 3_000)}
+    dates = {name: pl.Series(values).cast(pl.Int32).cast(pl.Date) for name, values in days.items()}
+    calendar = {
+        "policy_version": pl.Series(1 + (decided > 17_500) + (decided > 17_900)),
+        "scorecard": pl.Series(np.where(decided > 17_700, "v2", "v1")),
+        "price_index": pl.Series(100 + (decided - 17_000) // 30 * 0.2),
+        "days_open": pl.Series(decided - 12_000),
+    }
+    columns, late = {"disbursed": dates["disbursed"]} | calendar, frozenset({"disbursed"})
+    assert set(made_from(columns, late, frozenset())) == set(calendar)
+    assert made_from(columns, late, frozenset(), dates["decided"]) == {}
+    later = pl.Series(days["decided"] + draw.integers(30, 900, 3_000)).cast(pl.Int32).cast(pl.Date)
+    made = {"written_off": later, "year": later.dt.year()}
+    found = made_from(made, frozenset({"written_off"}), frozenset(), dates["decided"])
+    assert found == {"year": "written_off"}
 
 
 def test_open_loans_show_what_was_written_after_default() -> None:

@@ -17,6 +17,15 @@ def test_the_card_says_what_training_left_out():
     )
 
 
+def test_the_card_has_the_reason_of_an_accepted_sign():
+    found = evaluation(0.5).model_copy(update={"intervals": dict.fromkeys(SHOWN, Interval(0.5, 0.4, 0.6))})
+    assert "sign of a leak" not in model_card(car_loans(), scoring_model(), found)
+    told = found.model_copy(update={"accepted_signs": {"region": "The register has it."}})
+    assert "region shows a sign of a leak. It is accepted: The register has it." in model_card(
+        car_loans(), scoring_model(), told
+    )
+
+
 def test_the_card_says_where_open_loans_differ():
     found = evaluation(0.5).model_copy(update={"intervals": dict.fromkeys(SHOWN, Interval(0.5, 0.4, 0.6))})
     alike = OpenWindowReport(part="fit", known=900, open_loans=30, unlike={})

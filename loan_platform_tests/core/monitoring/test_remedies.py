@@ -7,6 +7,9 @@ import polars as pl
 import pytest
 
 from loan_platform.core.book.monitoring_policies import DriftPolicy
+from loan_platform.core.book.parts.features import Feature
+from loan_platform.core.features.design_matrix import Design
+from loan_platform.core.features.rare_states import Development
 from loan_platform.core.monitoring.psi import DriftTable, Remedy
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.monitoring.remedies import assess, score_shift
@@ -38,7 +41,17 @@ def shifted(scores: np.ndarray, by: float, factor: float = 1.0) -> np.ndarray:
     return expit((log_odds - log_odds.mean()) * factor + log_odds.mean() + by)
 
 
-REFERENCE = Reference.build(*loans(20_000, seed=1))
+def learned(development: pl.DataFrame, target: np.ndarray) -> Design:
+    """The design of these loans."""
+    kinds = {c: "category" if development[c].dtype == pl.String else "number" for c in development.columns}
+    about = {"description": "d", "reason": "r"}
+    features = [Feature.model_validate({"name": n, "sql": n, "kind": kind, **about}) for n, kind in kinds.items()]
+    return Design.learn(tuple(features), development, np.arange(len(development)), Development(target))
+
+
+DEVELOPMENT, SCORES = loans(20_000, seed=1)
+REFERENCE = Reference.build(DEVELOPMENT, SCORES)
+DESIGN = learned(DEVELOPMENT, (np.random.default_rng(2).random(20_000) < SCORES).astype(float))
 
 
 def tenth(column: str, value: object, of: int = 10) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -51,7 +64,7 @@ def assessed(
     rows: int, seed: int, change: Callable[[pl.DataFrame], pl.DataFrame], by: float, factor: float
 ) -> DriftTable:
     features, scores = loans(rows, seed)
-    return assess(REFERENCE, change(features), shifted(scores, by, factor), POLICY, SHARES)
+    return assess(REFERENCE, change(features), shifted(scores, by, factor), POLICY, DESIGN, SHARES)
 
 
 def same(frame: pl.DataFrame) -> pl.DataFrame:
@@ -100,12 +113,63 @@ def test_a_critical_feature_of_one_percent_decides_nothing() -> None:
     assert [v.name for v in flipped.with_status("critical")] == ["note"]
     assert flipped.verdict == "warning"
     features, scores = loans(2_000, 3)
-    alone = assess(REFERENCE, features.with_columns(pl.lit("a").alias("note")), scores, POLICY)
+    alone = assess(REFERENCE, features.with_columns(pl.lit("a").alias("note")), scores, POLICY, DESIGN)
     assert alone.verdict == "critical"  # without shares each feature counts in full
     both = assessed(2_000, 3, lambda f: f.with_columns(pl.lit("a").alias("note"), pl.col("age") + 0.7), 0.0, 1.0)
     assert (both.verdict, both.remedy) == ("critical", "retrain")
     assert both.remedy_reason.startswith("age moved within")
     assert both.remedy_reason.endswith("too small a share of the model to decide alone: note (1.0%).")
+
+
+def test_a_share_of_zero_makes_no_drift_critical() -> None:
+    policy = DriftPolicy(min_feature_share=0)
+    calm = assess(REFERENCE, DEVELOPMENT, SCORES, policy, DESIGN, SHARES)
+    assert (calm.verdict, calm.remedy_reason) == ("ok", "Nothing to mend.")
+    flipped = DEVELOPMENT.with_columns(pl.lit("a").alias("note"))
+    assert assess(REFERENCE, flipped, SCORES, policy, DESIGN, SHARES).verdict == "critical"
+
+
+def one_feature(name: str, values: np.ndarray, rate: float, batch: np.ndarray) -> tuple[Remedy, str]:
+    """The remedy of a book with one feature whose scores stay as they are."""
+    draw = np.random.default_rng(3)
+    development, scores = pl.DataFrame({name: values}), np.full(len(values), rate)
+    design = learned(development, (draw.random(len(values)) < rate).astype(float))
+    reference = Reference.build(development, scores)
+    table = assess(reference, pl.DataFrame({name: batch}), scores[: len(batch)], POLICY, design, {name: 1.0})
+    assert table.verdict == "critical"
+    return table.remedy, table.remedy_reason
+
+
+def test_a_level_that_lacks_defaults_was_not_learned() -> None:
+    regions = np.repeat(["north", "south", "isle"], [12_000, 7_700, 300])
+    now = np.repeat(["north", "south", "isle"], [2_500, 1_000, 1_500])
+    assert one_feature("region", regions, 0.02, now)[0] == "refer"  # six defaults are expected of 300 loans
+    assert one_feature("region", regions, 0.15, now)[0] == "retrain"
+
+
+@pytest.mark.parametrize("dealers", [40, 80])
+def test_rare_levels_were_learned_together(dealers: int) -> None:
+    small = np.array([f"dealer {i % dealers}" for i in range(3_200)])
+    before = np.concatenate((np.repeat(["A", "B"], [9_000, 7_800]), small))
+    now = np.concatenate((np.repeat(["A", "B"], [1_500, 1_300]), small[:2_200]))
+    assert one_feature("dealer", before, 0.15, now)[0] == "retrain"
+    assert one_feature("dealer", before, 0.002, now)[0] == "refer"  # six defaults are expected of all of them
+
+
+def test_a_common_value_that_grows_is_no_fault_of_a_source() -> None:
+    flag = np.repeat([0.0, 1.0], [11_000, 9_000])
+    remedy, why = one_feature("flag", flag, 0.15, np.repeat([0.0, 1.0], [150, 4_850]))
+    assert (remedy, why) == ("retrain", "flag moved within the values that the model knows.")
+    unit = np.repeat([0.0, 1.0, 2.0], [10_000, 9_000, 1_000])
+    assert one_feature("flag", unit, 0.15, np.repeat([0.0, 2.0], [150, 4_850]))[0] == "none"
+    gone = np.where(flag == 1, np.nan, flag)
+    values = pl.Series(gone).fill_nan(None).to_numpy()
+    assert one_feature("flag", values, 0.15, np.repeat([0.0, np.nan], [150, 4_850]))[0] == "none"
+
+
+def test_a_feature_may_have_the_name_of_the_score() -> None:
+    before, now = np.repeat(["a", "b", "c"], [7_000, 7_000, 6_000]), np.repeat(["a", "b"], [4_000, 1_000])
+    assert one_feature("score", before, 0.15, now)[0] == "retrain"
 
 
 @pytest.mark.parametrize("by", [-1.2, 0.0, 0.6])

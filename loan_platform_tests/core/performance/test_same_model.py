@@ -9,6 +9,7 @@ import pytest
 from loan_platform.core.performance.performance_report import PerformanceReport
 from loan_platform.core.performance.same_model import AnsweringModel, answering_model, loans_of_model
 from loan_platform.core.scoring.bundle import load_bundle, write_policy_bundle
+from loan_platform.core.scoring.manifest import BundleError
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.small_books.past_loans import (
     APPROVE_BELOW,
@@ -68,6 +69,16 @@ def test_without_a_champion_each_version_keeps_its_verdict() -> None:
 
 def test_nothing_scored_is_unknown() -> None:
     assert judged(OLD.clear(), champion=1).verdict == "unknown"
+
+
+@pytest.mark.parametrize("name", ["policy.json", "contract.json", "manifest.json"])
+def test_a_damaged_or_other_version_is_a_bundle_error(tmp_path: Path, name: str) -> None:
+    make_bundle(tmp_path / "one", 0.1)
+    file = tmp_path / "one" / name
+    for text in (json.dumps(json.loads(file.read_text()) | {"of_another_release": 1}), "{", None):
+        file.unlink() if text is None else file.write_text(text)
+        with pytest.raises(BundleError, match=f"^{name}: "):
+            answering_model(tmp_path / "one")
 
 
 def test_a_policy_version_answers_by_the_same_model(tmp_path: Path) -> None:

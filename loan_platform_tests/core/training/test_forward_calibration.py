@@ -62,6 +62,35 @@ def test_isotonic_must_be_better_by_more_than_the_tolerance():
     assert isinstance(chosen(Unseen(margin, straight, None)).calibration, Beta)
 
 
+def test_a_large_book_of_few_defaults_is_compared_whole():
+    rng = np.random.default_rng(4)
+    margin = rng.normal(-3, 1.2, 60_000)
+    odds = np.where(margin < -3, -5.0, -2.3) + 0.02 * margin
+    target = (rng.random(60_000) < sigmoid(odds)).astype(float)
+    assert 2_000 < 0.8 * target.sum() < 3_000  # of the past of each part; half of them are too few for isotonic
+    assert isinstance(chosen(Unseen(margin, target, None)).calibration, Isotonic)
+
+
+def test_a_method_that_platt_stands_in_for_is_not_compared():
+    few, more = unseen(4_000, Platt(slope=1, intercept=-1)), unseen(8_000, Platt(slope=1, intercept=-1))
+    assert 500 < few.target.sum() < 800  # at most origins fewer than 500
+    assert set(chosen(few).report.errors) == {"platt, all loans", "platt, last 6 months"}
+    found = chosen(more).report
+    assert (found.method, found.months) == ("beta", None)
+    assert [row.method for row in found.origins] == ["platt", *["beta"] * 5]
+
+
+def test_the_tolerance_is_a_share_of_the_default_rate():
+    rng = np.random.default_rng(1)
+    margin, month = rng.normal(-5.9, 1, 60_000), np.sort(rng.integers(FIRST, FIRST + 24, 60_000))
+    step = 0.7 * (month >= FIRST + 10)
+    target = (rng.random(60_000) < sigmoid(margin + step)).astype(float)
+    found = chosen(Unseen(margin, target, month), halfway=True)
+    assert target.mean() < 0.01
+    assert found.report.errors["platt, all loans"] - min(found.report.errors.values()) < 0.001
+    assert found.report.months == 6
+
+
 def test_origins_tell_what_the_months_after_them_show():
     loans = unseen(6_000, Platt(slope=0.8, intercept=-0.5))
     origins = chosen(loans).report.origins

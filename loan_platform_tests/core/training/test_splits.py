@@ -224,6 +224,30 @@ def test_long_loans_count_from_months_in_which_they_are_mature():
     assert set(loans[apart.fit.tolist()]["term"]) == {24, 60}
 
 
+@pytest.mark.parametrize("per_month", [1, 3, 9])
+def test_a_few_loans_of_another_kind_move_no_window(per_month: int):
+    """Open ones are not in the file: of late months only defaults are known."""
+    months = [(date(2010 + m // 12, m % 12 + 1, 1), m < 36) for m in range(60)]
+    usual = [(day, 36, int(i % 7 == 0) if old else None) for day, old in months for i in range(100)]
+    other = [(day, 18, int(i % 3 == 0) if old else 1) for day, old in months for i in range(per_month)]
+    book = pl.DataFrame(usual + other, ["date", "term", "target"], orient="row").with_row_index("key")
+    loans = book.with_columns(pl.col("target").cast(pl.Int8), pl.when(pl.int_range(pl.len()) % 40 > 0).then("term"))
+    columns = loans["key"], loans["target"], loans["date"], SplitPolicy(test_months=4)
+    plain, apart = split_loans(*columns), split_loans(*columns, loans["term"])
+    assert apart.parts == plain.parts
+    assert apart.immature == 24 * per_month
+
+
+def test_a_value_per_loan_is_no_kind_of_loan():
+    loans = _mixed_terms().with_columns(amount=pl.int_range(pl.len()) % 390)
+    with pytest.raises(SplitError, match="'amount' has 390 values, and 24,000 of 24,000 loans"):
+        split_loans(loans["key"], loans["target"], loans["date"], SplitPolicy(min_resolved=0.9), loans["amount"])
+    rare = pl.when(pl.int_range(pl.len()) % 500 > 0).then("term")
+    blank = loans.with_columns(rare)["term"]
+    found = split_loans(loans["key"], loans["target"], loans["date"], SplitPolicy(min_resolved=0.9), blank)
+    assert found.parts["test"].default_rate == pytest.approx(0.12, abs=0.02)
+
+
 def test_each_kind_of_loan_that_is_still_open_is_told():
     loans = _mixed_terms()
     found = mature_loans(loans["date"].dt.truncate("1mo"), loans["target"], 0.9, kind_text(loans["term"]))

@@ -17,7 +17,7 @@ from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
-from loan_platform.core.evaluation.leaks import places
+from loan_platform.core.evaluation.leaks import order_groups, places
 from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_CELLS_AUC = 0.85  # lower end; what the gates accept of a feature
@@ -59,6 +59,12 @@ class Loans:
         found = places(self.rows)
         return self.sample.astype(np.float64) if found is None else found[self.sample]
 
+    @cached_property
+    def groups(self) -> pl.Series | None:
+        """File and month of each loan of the sample; None: all are one group."""
+        found = order_groups(self.rows, self.event)
+        return None if found is None else found[self.sample]
+
 
 def late_evidence(name: str, source: RawColumn, loans: Loans) -> str | None:
     """What the values of a column show of its being written later, as part of a sentence; None: nothing.
@@ -72,9 +78,9 @@ def late_evidence(name: str, source: RawColumn, loans: Loans) -> str | None:
     y = target.filter(known).to_numpy().astype(np.float64)
     limit = MAX_ORDINARY_CELLS_AUC if set(source.words) & ORDINARY else MAX_CELLS_AUC
     found = list(column_signs(values.filter(known), y, limit))
-    position = loans.position[known.to_numpy()]
+    position, groups = loans.position[known.to_numpy()], loans.groups
     for sign in (
-        order_sign(values.filter(known), y, position),
+        order_sign(values.filter(known), y, position, None if groups is None else groups.filter(known)),
         open_loans_sign(values, target, loans.vintage),
     ):
         found += [sign] if sign else []
@@ -89,11 +95,12 @@ def paid_out_later(source: RawColumn, event: RawColumn | None) -> str | None:
     return f"it is the date of what follows the decision ({' '.join(phrase)})"
 
 
-def made_from_leaks(judged: Sequence[JudgedColumn], rows: pl.DataFrame) -> dict[str, str]:
+def made_from_leaks(judged: Sequence[JudgedColumn], loans: Loans) -> dict[str, str]:
     """The reason for each column that is made from a leak, by name."""
     leaks = frozenset(item.column.name for item in judged if item.leak)
     sure = frozenset(item.column.name for item in judged if item.evidence)
-    found = made_from({item.column.name: rows[item.column.name] for item in judged}, leaks, sure)
+    columns = {item.column.name: loans.rows[item.column.name] for item in judged}
+    found = made_from(columns, leaks, sure, loans.rows[loans.event] if loans.event else None)
     return {name: f"it is made from {leak!r}, which is probably known later" for name, leak in found.items()}
 
 

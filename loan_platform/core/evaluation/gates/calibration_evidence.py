@@ -16,6 +16,7 @@ Z = 2.5758293035489004  # 99.5 % quantile of the normal distribution
 TAIL = 0.025  # of the default rate's interval
 DRAWS = 500
 EXACT_ROWS = 50_000
+NORMAL_FROM = 100  # expected defaults, and repaid loans, of a bin
 SEED = 7
 STEPS = 50
 LARGEST_SLOPE = 100.0
@@ -93,14 +94,20 @@ def _ece_by_chance(p: Floats) -> tuple[float, float]:
     ordered, rng = np.sort(p), np.random.default_rng(SEED)
     starts = bin_starts(ordered)
     expected = np.add.reduceat(ordered, starts)
-    if len(p) > EXACT_ROWS:  # thousands of loans a bin: their defaults are practically normal
-        spread = np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts))
-        gaps = rng.normal(0.0, spread, (DRAWS, len(starts)))
+    if len(p) > EXACT_ROWS:
+        gaps = _drawn_gaps(rng, np.diff(np.append(starts, len(p))), expected, np.add.reduceat(ordered**2, starts))
     else:
         drawn = [np.add.reduceat((rng.random(len(p)) < ordered).astype(np.float64), starts) for _ in range(DRAWS)]
         gaps = np.stack(drawn) - expected
     errors = np.abs(gaps).sum(axis=1) / len(p)
     return float(errors.mean()), float(np.quantile(errors, LEVEL))
+
+
+def _drawn_gaps(rng: np.random.Generator, loans: NDArray[np.int64], expected: Floats, squares: Floats) -> Floats:
+    """Defaults of each bin less the expected ones. Many are practically normal; few are binomial, and skewed."""
+    normal = rng.normal(0.0, np.sqrt(expected - squares), (DRAWS, len(loans)))
+    binomial = rng.binomial(loans, np.minimum(expected / loans, 1.0), (DRAWS, len(loans))) - expected
+    return np.where(np.minimum(expected, loans - expected) < NORMAL_FROM, binomial, normal)
 
 
 def _log_odds(p: Floats) -> Floats:

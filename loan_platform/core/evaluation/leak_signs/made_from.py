@@ -20,23 +20,30 @@ RELATED = 0.5  # correlation at most of the leak and the other column: a sum han
 MAX_ROWS = 20_000
 
 
-def made_from(columns: Mapping[str, pl.Series], leaks: frozenset[str], sure: frozenset[str]) -> dict[str, str]:
+def made_from(
+    columns: Mapping[str, pl.Series], leaks: frozenset[str], sure: frozenset[str], decided: pl.Series | None = None
+) -> dict[str, str]:
     """The leak that each other column is made from, for the columns that are.
+
+    What follows the date of the decision as well as it follows the leak is not made from the leak. A price index, or a
+    number of the policy, follows the date of a disbursement that comes some days later.
 
     Args:
         columns: typed values of all columns.
         leaks: names of those known after the decision only.
         sure: of them, whose values show it; a difference to another column is looked for in these alone.
+        decided: date of the decision, if it is known.
     """
+    dated = None if decided is None else _sample(decided)
     numeric = {name: _sample(values) for name, values in columns.items() if values.dtype != pl.String}
     found: dict[str, str] = {}
     for name, values in columns.items():
         if name in leaks:
             continue
-        for leak in sorted(leaks & numeric.keys()):
-            if _is_made_from(_sampled(values), numeric[leak], numeric.get(name)):
-                found[name] = leak
-                break
+        few, numbers = _sampled(values), numeric.get(name)
+        leak = next((one for one in sorted(leaks & numeric.keys()) if _is_made_from(few, numeric[one], numbers)), None)
+        if leak and not (dated is not None and _is_made_from(few, dated, numbers)):
+            found[name] = leak
     return found | _combinations({n: v for n, v in numeric.items() if n not in found}, leaks, sure)
 
 
