@@ -150,7 +150,7 @@ def test_dagsters_private_api_is_in_one_file() -> None:
         for name, _ in imports(path)
         if name.startswith("dagster._")
     }
-    assert using == {"event_log.py"}  # decision 50 says why; test_event_log.py fails where an upgrade breaks it
+    assert using == {"event_log.py"}  # decision 43 says why; test_event_log.py fails where an upgrade breaks it
 
 
 def test_slow_packages_are_imported_where_they_are_used() -> None:

@@ -1,7 +1,7 @@
 """Dagster's event log in SQLite, with connections that are kept open.
 
 Dagster's own storage makes an engine and a connection for each statement, and waits for the disk at each commit. A
-run of a large book writes over a thousand events. Decision 50 has the figures, and why Dagster's private API is used.
+run of a large book writes over a thousand events. Decision 43 has the figures, and why Dagster's private API is used.
 """
 
 from collections import OrderedDict
