@@ -187,7 +187,7 @@ def ceiling_issues(policy: PromotionPolicy) -> Iterator[Issue]:
 
     Where it is not above `min_auc`, no model can pass.
     """
-    if policy.min_auc >= policy.auc_ceiling:
+    if policy.auc_ceiling <= policy.min_auc < policy.max_auc:  # otherwise the policy says it of max_auc
         message = f"{policy.min_auc:g} is not below {policy.auc_ceiling:g}, which applies: no model could pass"
         yield Issue("min_auc", message, "Lower it, or write under `reason` why max_auc is higher.", "wrong_order")
     for name in () if policy.is_explained else policy.raised:
