@@ -61,7 +61,8 @@ def open_engine(url: str) -> sa.Engine:
         # Dagster installs this driver; SQLAlchemy's default may be missing.
         installed = parsed.set(drivername="postgresql+psycopg2")
         return sa.create_engine(installed, poolclass=sa.NullPool, connect_args=arguments)
-    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args={"timeout": _LOCK_SECONDS})
+    arguments = {} if "timeout" in parsed.query else {"timeout": _LOCK_SECONDS}  # that of the address counts
+    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=arguments)
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
