@@ -71,13 +71,17 @@ class Predictor:
             BrokenRulesError: rows break critical row rules of the contract; none is answered.
         """
         features, policy = self.model.checked_features(frame), self.model.policy
-        log_odds, rule = self.model.log_odds(features), policy.decision
+        matrix = self.model.design.matrix(features)
+        margin = self.model.model.margin(matrix)
+        log_odds, rule = self.model.calibration.log_odds(margin), policy.decision
         probabilities: list[float] = sigmoid(log_odds).tolist()
         scores: list[float] = points(log_odds, policy.scorecard).tolist()
         decisions = [rule.decision(probability) for probability in probabilities]
         explained_rows = [i for i, decision in enumerate(decisions) if explain[i] or decision == DECLINED]
         explained = features if len(explained_rows) == features.height else features[explained_rows]
-        reasons = dict(zip(explained_rows, self.explainer.reasons(explained), strict=True)) if explained_rows else {}
+        known = matrix[explained_rows], margin[explained_rows]
+        found = self.explainer.reasons(explained, known=known) if explained_rows else []
+        reasons = dict(zip(explained_rows, found, strict=True))
         if self.model.referring:
             for i, referrals in enumerate(self.explainer.referrals(features)):
                 if referrals:

@@ -62,14 +62,17 @@ class Explainer:
         """
         return self._parts(features).T[: features.height].copy()
 
-    def reasons(self, features: pl.DataFrame, most: int = MAX_REASONS) -> list[tuple[Reason, ...]]:
+    def reasons(
+        self, features: pl.DataFrame, most: int = MAX_REASONS, known: tuple[Matrix, Floats] | None = None
+    ) -> list[tuple[Reason, ...]]:
         """The principal reasons of each row, the largest first; none where nothing lowered the score.
 
         Args:
             features: as `ScoringModel.features` computes them.
             most: largest number of reasons of a row.
+            known: matrix and margin of the rows, where the caller has them.
         """
-        parts = self._parts(features)
+        parts = self._parts(features, known)
         causes = self._of_causes(parts).T
         order = np.argsort(causes, axis=1, kind="stable").tolist()
         values = zip(*(features.get_column(name).to_list() for name in self.features), strict=True)
@@ -129,16 +132,19 @@ class Explainer:
         nothing = (ordered > -MIN_POINTS).all(axis=0)  # a missing value is then the only reason that there is
         return np.where(nothing, parts, told), np.where(nothing, causes, ordered)
 
-    def _parts(self, features: pl.DataFrame) -> Floats:
+    def _parts(self, features: pl.DataFrame, known: tuple[Matrix, Floats] | None = None) -> Floats:
         """Points, shape [features, rows]. A single row is doubled, so that it is summed in the order of the bulk."""
-        matrix = self._model.design.matrix(features)
+        matrix, margin = known or (self._model.design.matrix(features), None)
         if len(matrix) == 1:
             matrix = np.repeat(matrix, 2, axis=0)
+            margin = None if margin is None else np.repeat(margin, 2)
         columns = self._model.model.contributions(matrix)
-        per_margin = -self._model.policy.scorecard.points_to_double_odds / math.log(2) * self._slope(matrix, columns)
+        per_margin = (
+            -self._model.policy.scorecard.points_to_double_odds / math.log(2) * self._slope(matrix, columns, margin)
+        )
         return self._of_features(columns.T) * per_margin
 
-    def _slope(self, matrix: Matrix, columns: Floats) -> Floats | float:
+    def _slope(self, matrix: Matrix, columns: Floats, margin: Floats | None) -> Floats | float:
         """Change of calibrated log-odds per unit of margin, from the average training loan to each row.
 
         With this slope the contributions add up to the score.
@@ -146,12 +152,12 @@ class Explainer:
         calibration = self._model.calibration
         if isinstance(calibration, Platt):
             return calibration.slope
-        margin, moved = self._model.model.margin(matrix), sum_columns(columns)
-        average = margin - moved
-        start = calibration.log_odds(average)
-        still = np.abs(moved) < EPSILON
-        steep = (calibration.log_odds(average + EPSILON) - start) / EPSILON
-        return np.where(still, steep, (calibration.log_odds(margin) - start) / np.where(still, 1.0, moved))
+        margin = self._model.model.margin(matrix) if margin is None else margin
+        moved = sum_columns(columns)
+        average, still = margin - moved, np.abs(moved) < EPSILON
+        end, step = np.where(still, average + EPSILON, margin), np.where(still, EPSILON, moved)
+        both = calibration.log_odds(np.concatenate((average, end)))  # one call costs as much as each of two
+        return (both[len(margin) :] - both[: len(margin)]) / step
 
     def _of_row(
         self, row: tuple[float | str | None, ...], order: list[int], causes: Floats, parts: Floats

@@ -30,3 +30,15 @@ def test_sum_columns_adds_from_left_to_right():
     assert sum_columns(terms).tolist() == expected
     assert sum_columns(terms[3:4]).tolist() == expected[3:4]
     assert sum_columns(np.zeros((4, 0))).tolist() == [0.0] * 4
+
+
+def test_few_values_have_the_bits_of_many():
+    drawn = np.random.default_rng(1).normal(0, 30, 20_000)
+    ends = [0.0, -0.0, 5e-324, -5e-324, 1e-300, 700.0, -700.0, 701.0, -1e300, np.inf, -np.inf, np.nan, 0.5, -0.5]
+    x = np.concatenate((drawn, ends))
+    for function in (exp, sigmoid, softplus):
+        with np.errstate(invalid="ignore"):
+            many = function(x)
+        few = np.concatenate([function(x[at : at + 7]) for at in range(0, len(x), 7)])
+        assert np.array_equal(few.view(np.uint64)[:-3], many.view(np.uint64)[:-3])
+        assert np.array_equal(few, many, equal_nan=True)
