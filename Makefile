@@ -29,7 +29,7 @@ TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo book score dev serve bento key key-name audit-key audit mlflow data check
-.PHONY: test test-packages test-fast coverage integration thorough faults wheel-check lint format typecheck lock docs clean
+.PHONY: test test-packages test-fast attack coverage integration thorough faults wheel-check lint format typecheck lock docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18 \
@@ -56,6 +56,9 @@ test-packages: $(READY) ## Run the tests of every package, without whole jobs an
 
 test-fast: $(READY) ## Run the quick tests of core, settings and layering
 	@$(PYTEST) -m "not slow and not thorough and not integration" loan_platform_tests/core loan_platform_tests/test_*.py
+
+attack: $(READY) ## Try every known attack on a service, stores, files and pages of its own, and print a table
+	@$(PYTEST) -m attack -p loan_platform_tests.support.attack_table
 
 coverage: $(READY) ## Run the tests of core and show the share of its lines that they reach
 	@$(PYTEST) --cov=loan_platform/core --cov-report=term:skip-covered --cov-fail-under=90 loan_platform_tests/core
