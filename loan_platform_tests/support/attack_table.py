@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if "attack" in told:
                 held, earlier = outcome == "passed", lines.get(tuple(told["attack"]))
                 now = told.get("now", "held") if held else outcome.upper()
-                if earlier is None or not held or earlier[1] and earlier[0] == "held":
+                if earlier is None or not held or (earlier[1] and earlier[0] == "held"):
                     lines[tuple(told["attack"])] = (now, held)
     if not lines:
         return
