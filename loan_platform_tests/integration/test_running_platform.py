@@ -6,6 +6,7 @@ import pytest
 
 from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
+from loan_platform_tests.support.processes.commands import run
 from loan_platform_tests.support.processes.dagster import daemon, webserver
 from loan_platform_tests.support.service.running import Home, serving
 from loan_platform_tests.support.waiting import until
@@ -20,6 +21,7 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 def test_a_run_from_the_webserver_gives_the_service_its_model(tmp_path: Path) -> None:
     project, home = write_project(tmp_path / "project"), Home(PlatformSettings.from_environment().home)
     settings = PlatformSettings.from_environment()
+    run("loan-platform", "init")  # as `make dev` does
     write_loans(settings.data / "car_loans" / "loans.csv", 1_500, seed=1)
     write_loans(settings.data / "car_loans" / "applications.csv", 200, seed=2, outcomes=False)
     logs = tmp_path / "daemon.log", tmp_path / "webserver.log"
@@ -29,9 +31,9 @@ def test_a_run_from_the_webserver_gives_the_service_its_model(tmp_path: Path) ->
         serving(home, LOAN_ENV="development", LOAN_PORTFOLIO="car_loans") as service,
     ):
         assert service.post("/predict", json=APPLICATION).status_code == 503
-        run = server.launch("car_loans_pipeline")
-        until(lambda: server.status(run) in ENDED, logs[0].read_text)
-        assert server.status(run) == "SUCCESS", logs[0].read_text()
+        launched = server.launch("car_loans_pipeline")
+        until(lambda: server.status(launched) in ENDED, logs[0].read_text)
+        assert server.status(launched) == "SUCCESS", logs[0].read_text()
         until(lambda: service.get("/readyz").status_code == 200)
         answer = service.post("/api/v1/predict", json=APPLICATION).json()["data"]
         assert answer["model_version"] == 1

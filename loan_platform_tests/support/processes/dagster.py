@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def process(log: Path, home: Path, project: Path, *command: str) -> Iterator["su
     try:
         yield started
     finally:
-        os.killpg(started.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # all of them have ended already
+            os.killpg(started.pid, signal.SIGKILL)
         started.wait()
 
 
