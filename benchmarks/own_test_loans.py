@@ -54,7 +54,7 @@ def rows_of(book: Portfolio, settings: PlatformSettings) -> Iterator[str]:
     """A row for all test loans of a book's champion, and one for those that it approves."""
     from loan_platform.assets.training.evaluate_model import evaluate_model
 
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.from_settings(settings)
     if ledger.champion(book.name) is None:
         train(book, settings)
     champion = ledger.champion(book.name)

@@ -41,7 +41,7 @@ def uvicorn_command(app: str, port: int) -> list[str]:
 
 def champion_model(settings: ServiceSettings) -> Path:
     """The folder of the champion's trained model; the program ends without a champion."""
-    champion = Ledger(settings.ledger_url).champion(settings.portfolio)
+    champion = Ledger.from_settings(settings).champion(settings.portfolio)
     if champion is None:
         sys.exit(f"{settings.portfolio} has no champion in this home. Train and promote first.")
     return settings.models / champion.model_sha256

@@ -18,6 +18,7 @@ from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter, storage_for
 from bento.model.champion import Champions
 from bento.model.champion_ref import ChampionRef, Withdrawn
+from bento.model.copies import ModelCopies
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints
@@ -54,7 +55,8 @@ class Worker:
         self._drain, self._dispatcher = Drain(), Dispatcher(ROUTES)
         service, baked = setup.service, setup.baked
         self._records = Records(service.portfolio, setup.audit, registry)
-        self._champions = Champions(_find_champion(service, baked), service.cache, service.poll_seconds, baked)
+        copies = ModelCopies(service.cache, service.portfolio, setup.ledger_key)
+        self._champions = Champions(_find_champion(service, baked), copies, service.poll_seconds, baked)
         self._model = CurrentModel(service.portfolio, self._champions)
         limits, jobs = setup.limits, service.cache / "jobs"
         self._batch = BatchEndpoints(self._model, jobs, limits.batch_megabytes, limits.batch_days, environment)
@@ -137,4 +139,4 @@ def _find_champion(
         return lambda: baked
     from loan_platform.adapters.ledger.ledger import Ledger  # not at the top: the small image has no SQLAlchemy
 
-    return partial(_champion_of, settings, Ledger(settings.ledger_url))
+    return partial(_champion_of, settings, Ledger.from_settings(settings))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from bento.model.baked_model import baked_model, check_ledger_can_be_read
 from bento.model.champion_ref import ChampionRef
 from loan_platform.adapters.audit.keys import AuditKey
+from loan_platform.adapters.ledger.signing import LedgerKey
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.settings.audit import AuditSettings
 from loan_platform.settings.http import HttpSettings
@@ -23,6 +24,7 @@ class WorkerSetup(NamedTuple):
     audit: AuditSettings
     keys: KeyFile | None
     baked: ChampionRef | None
+    ledger_key: LedgerKey | None = None
 
 
 def checked_setup(environment: Mapping[str, str]) -> WorkerSetup:
@@ -32,7 +34,10 @@ def checked_setup(environment: Mapping[str, str]) -> WorkerSetup:
         ExplainedError: a setting or a key cannot be used.
     """
     baked = baked_model()
-    service = ServiceSettings.for_bento(baked[0] if baked else None, environment)
+    service = ServiceSettings.for_bento(baked.portfolio if baked else None, environment)
+    ledger_key = LedgerKey.read(service.ledger_key) if service.ledger_key else None
+    if baked is not None and ledger_key is not None:
+        baked.require_signed(ledger_key)
     if service.follows_ledger:
         check_ledger_can_be_read()
     limits, telemetry = LimitSettings.from_environment(environment), TelemetrySettings.from_environment(environment)
@@ -43,5 +48,12 @@ def checked_setup(environment: Mapping[str, str]) -> WorkerSetup:
     if keys is not None:
         keys.check_not_empty()
     return WorkerSetup(
-        service, limits, telemetry, HttpSettings.from_environment(environment), audit, keys, baked[1] if baked else None
+        service,
+        limits,
+        telemetry,
+        HttpSettings.from_environment(environment),
+        audit,
+        keys,
+        baked.ref if baked else None,
+        ledger_key,
     )

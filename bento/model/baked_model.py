@@ -3,23 +3,47 @@
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from bento.model.champion_ref import ChampionRef
+from loan_platform.adapters.ledger.signing import LedgerKey
 from loan_platform.settings.environment import SettingsError
 
 CHAMPION_FOLDER = Path(__file__).resolve().parents[2] / "champion"
 
 
-def baked_model(folder: Path = CHAMPION_FOLDER) -> tuple[str, ChampionRef] | None:
-    """Portfolio and champion of this Bento. None in a checkout.
+class BakedModel(NamedTuple):
+    """Portfolio, champion and signature of `champion.json`."""
 
-    `champion.json` holds portfolio, version and SHA-256. The bundle is beside it.
+    portfolio: str
+    ref: ChampionRef
+    signature: str | None
+
+    def require_signed(self, key: LedgerKey) -> None:
+        """Refuse a champion that the key did not sign when the Bento was built.
+
+        Raises:
+            SettingsError: the signature is missing, or is of another champion.
+        """
+        if not key.signed_champion(self.portfolio, self.ref.version, self.ref.sha256, self.signature):
+            raise SettingsError(
+                "The champion in this Bento is not signed with LOAN_LEDGER_KEY. Build the Bento again with that key, "
+                "or unset the variable."
+            )
+
+
+def baked_model(folder: Path = CHAMPION_FOLDER) -> BakedModel | None:
+    """What this Bento contains. None in a checkout.
+
+    `champion.json` holds portfolio, version, SHA-256 and, of a lender with a ledger key, a signature. The bundle is
+    beside it.
     """
     try:
         champion = json.loads((folder / "champion.json").read_bytes())
     except FileNotFoundError:
         return None
-    return champion["portfolio"], ChampionRef(champion["version"], champion["sha256"], folder / "bundle")
+    ref = ChampionRef(champion["version"], champion["sha256"], folder / "bundle")
+    return BakedModel(champion["portfolio"], ref, champion.get("signature"))
 
 
 def check_ledger_can_be_read() -> None:

@@ -1,11 +1,7 @@
 """The model in force: the champion, verified before it is swapped in. It stays when the registry is unavailable."""
 
 import contextlib
-import json
 import logging
-import os
-import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bento.model.champion_ref import ChampionRef, Withdrawn
-from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove
+from bento.model.copies import ModelCopies
+from loan_platform.adapters.ledger.entries import BrokenLedgerError
 from loan_platform.core.applications.reader import ApplicationReader
-from loan_platform.core.errors import ExplainedError, NotMaterializedError
+from loan_platform.core.errors import ExplainedError
 from loan_platform.core.scoring.bundle import Bundle, BundleError, load_bundle
 from loan_platform.core.scoring.predictor import Predictor
 
 log = logging.getLogger("loan_platform.service")
 
-NEWEST = "newest.json"  # names the newest verified copy
-WITHDRAWN = "withdrawn.json"  # names the withdrawn version, until another is promoted
-_COPY = re.compile(r"[0-9a-f]{64}")
-KEPT = 3  # older copies that stay, for a rollback without the lake
 START_SECONDS = 3.0  # the start waits this long for the registry
 RETRY_SECONDS = 60.0  # a rejected model is tried again after this time: it may have been repaired
 
@@ -63,7 +56,7 @@ class Champions:
     Args:
         find: asks the registry. It returns None if nothing was promoted yet, and `Withdrawn` if the champion may not
             answer any more.
-        cache: folder of verified copies. The newest copy answers if the registry is unavailable.
+        copies: of models on this machine. The newest one answers if the registry is unavailable.
         seconds: between two polls of the registry.
         baked: a champion whose bundle needs no copy, for a start without registry and copy. It does not answer if it,
             or a later version, is known to be withdrawn.
@@ -80,7 +73,7 @@ class Champions:
     def __init__(
         self,
         find: Callable[[], ChampionRef | Withdrawn | None],
-        cache: Path,
+        copies: ModelCopies,
         seconds: float,
         baked: ChampionRef | None = None,
     ) -> None:
@@ -91,7 +84,7 @@ class Champions:
         self.swaps = self.refusals = 0
         self.swapped_at: float | None = None
         self.challenger: dict[str, Any] | None = None
-        self._find, self._cache, self._seconds, self._baked = find, cache, seconds, baked
+        self._find, self._copies, self._seconds, self._baked = find, copies, seconds, baked
         self._stop, self._polled = threading.Event(), threading.Event()
         self._swapping = threading.Lock()
         self._rejected: tuple[int, str] | None = None
@@ -106,7 +99,7 @@ class Champions:
         if self.serving is None and self.withdrawn is None:
             self._from_cache()
         if self.serving is None and self.withdrawn is None:
-            if known := self._known_withdrawn(self._baked.version if self._baked else 0):
+            if known := self._copies.withdrawal(self._baked.version if self._baked else 0):
                 self._withdraw(known)
             elif self._baked is not None:
                 self._take(self._baked, only_first=True)
@@ -123,7 +116,8 @@ class Champions:
         try:
             ref = self._find()
         except Exception as error:  # of any kind: the model in force keeps answering
-            log.warning("the registry is unavailable (%s): the model in force keeps answering", type(error).__name__)
+            why = str(error) if isinstance(error, BrokenLedgerError) else type(error).__name__
+            log.warning("the registry is unavailable (%s): the model in force keeps answering", why)
             return
         if isinstance(ref, Withdrawn):
             self._withdraw(ref)
@@ -141,25 +135,15 @@ class Champions:
             self.serving, self.withdrawn, self.challenger = None, told.reason, None
         if not known:
             with contextlib.suppress(ExplainedError, OSError):  # of a folder that cannot be written
-                self._cache.mkdir(parents=True, exist_ok=True)
-                atomic_write(self._cache / WITHDRAWN, json.dumps(told._asdict()) + "\n")
-                remove(self._cache / NEWEST)
+                self._copies.withdraw(told)
             log.error("no model answers: %s", told.reason)
-
-    def _known_withdrawn(self, version: int) -> Withdrawn | None:
-        """What is known from an earlier process, if a version or a later one was withdrawn."""
-        try:
-            told = Withdrawn(**json.loads((self._cache / WITHDRAWN).read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return told if version <= told.version else None
 
     def _take(self, ref: ChampionRef, only_first: bool = False) -> None:
         try:
             self._swap(Serving.load(ref.version, ref.sha256, self._local_copy(ref)), only_first)
         except Exception as error:  # of any kind: the model in force keeps answering
             if isinstance(error, BundleError) and not self._is_baked(ref.sha256):
-                remove(self._cache / ref.sha256)
+                self._copies.discard(ref.sha256)
             self._reject(ref, error)
 
     def _is_serving(self, ref: ChampionRef) -> bool:
@@ -173,24 +157,9 @@ class Champions:
         return self._rejected == ref[:2] and time.monotonic() - self._rejected_at < RETRY_SECONDS
 
     def _local_copy(self, ref: ChampionRef) -> Path:
-        """A local copy: the verified bytes are the bytes in use, whatever happens to the lake."""
         if self._baked is not None and self._is_baked(ref.sha256):
             return self._baked.bundle
-        copy = self._cache / ref.sha256
-        if not copy.is_dir():
-            self._cache.mkdir(parents=True, exist_ok=True)
-            partial = partial_path(copy)
-            try:
-                shutil.copytree(ref.bundle, partial)
-                with contextlib.suppress(OSError):  # another process may have written it meanwhile
-                    partial.rename(copy)
-            except FileNotFoundError as error:
-                raise NotMaterializedError(
-                    f"model {ref.sha256[:12]} is not in the lake: train and promote a model"
-                ) from error
-            finally:
-                remove(partial)
-        return copy
+        return self._copies.make(ref)
 
     def _swap(self, serving: Serving, only_first: bool) -> None:
         """Let a model answer; with `only_first` not if the registry has answered meanwhile."""
@@ -202,28 +171,18 @@ class Champions:
             self._has_served = True
         self.swapped_at = time.time()
         if not only_first:
-            with contextlib.suppress(OSError):
-                remove(self._cache / WITHDRAWN)
+            self._copies.forget_withdrawal()
         log.info("version %s (%s) answers", serving.version, serving.sha256[:12])
         if self._is_baked(serving.sha256):
             return
         try:
-            self._remember(serving)
+            self._copies.remember(serving.version, serving.sha256)
         except (ExplainedError, OSError) as error:
             log.error(
                 "version %s answers, but its copy cannot be kept for a start without the registry: %s",
                 serving.version,
                 error,
             )
-
-    def _remember(self, serving: Serving) -> None:
-        newest = {"version": serving.version, "sha256": serving.sha256}
-        atomic_write(self._cache / NEWEST, json.dumps(newest) + "\n")
-        os.utime(self._cache / serving.sha256)
-        # The audit log and the jobs have folders here too: delete only copies.
-        copies = [path for path in self._cache.iterdir() if _COPY.fullmatch(path.name) and path.name != serving.sha256]
-        for old in sorted(copies, key=lambda path: path.stat().st_mtime)[:-KEPT]:
-            remove(old)
 
     def _reject(self, ref: ChampionRef, error: Exception) -> None:
         self.refusals += 1
@@ -234,13 +193,13 @@ class Champions:
 
     def _from_cache(self) -> None:
         try:
-            newest: dict[str, Any] = json.loads((self._cache / NEWEST).read_bytes())
-            if known := self._known_withdrawn(newest["version"]):
+            newest = self._copies.newest()
+            if newest is None:
+                return
+            if known := self._copies.withdrawal(newest.version):
                 self._withdraw(known)
                 return
-            serving = Serving.load(newest["version"], newest["sha256"], self._cache / newest["sha256"])
-        except FileNotFoundError:
-            return
+            serving = Serving.load(newest.version, newest.sha256, newest.bundle)
         except (ExplainedError, OSError, ValueError, KeyError, TypeError) as error:
             self.refusal = f"the local copy: {error}"
             log.error("rejected %s", self.refusal)

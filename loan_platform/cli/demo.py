@@ -80,7 +80,7 @@ def _run_jobs(settings: PlatformSettings, book: Portfolio, log: RunLog, generate
 
 def _refused(settings: PlatformSettings, book: Portfolio) -> str | None:
     """Why no version scores the applications; None where one does."""
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.from_settings(settings)
     if ledger.champion(book.name) is not None:
         return None
     return f"{book.name} has no champion: {ledger.why_none(book.name)}"

@@ -30,6 +30,10 @@ def main() -> int:
             from loan_platform.cli.audit import run_audit
 
             return run_audit(settings, arguments)
+        if arguments.command == "ledger":
+            from loan_platform.cli.ledger import run_ledger
+
+            return run_ledger(settings, arguments)
         if arguments.command == "book":
             return _book(settings, arguments)
         if arguments.command == "check":
@@ -105,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--book", default="lending_club", help="name of the book")
     audit.add_argument("--save", type=Path, help="write the last hash of each chain to this file; keep it elsewhere")
     audit.add_argument("--against", type=Path, help="file that --save wrote: its hashes must still be in the chains")
+    ledger = commands.add_parser("ledger", help="verify the promotion ledger, create its key, or sign its rows")
+    ledger.add_argument("action", choices=("verify", "create-key", "sign"))
+    ledger.add_argument("--save", type=Path, help="write the hash of the last row to this file; keep it elsewhere")
+    ledger.add_argument("--against", type=Path, help="file that --save wrote: its hash must still be in the ledger")
     return parser
 
 

@@ -120,7 +120,7 @@ def _staged(reports: ReportFiles, book: Portfolio, folder: str) -> StagedRows:
 
 
 def _champion(settings: PlatformSettings, reports: ReportFiles, book: Portfolio) -> ChampionSummary:
-    champion = Ledger(settings.ledger_url).champion(book.name)
+    champion = Ledger.from_settings(settings).champion(book.name)
     return ChampionSummary(
         version=champion.version if champion else None,
         sha256=champion.model_sha256 if champion else None,

@@ -140,6 +140,12 @@ class LedgerSettings(HomeSettings):
         "Database of the promotion ledger, which says which model version is champion.",
         default_factory=lambda values: f"sqlite:///{values['home'] / 'ledger.db'}",
     )
+    ledger_key: ExpandedPath | None = setting(
+        Variable("LOAN_LEDGER_KEY", "the path of a file", default="none"),
+        "File of the key that signs the ledger's rows. With it, rows without its signature are refused. "
+        "`loan-platform ledger create-key` makes it.",
+        default=None,
+    )
 
 
 class SharedSettings(LedgerSettings):

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -86,7 +86,9 @@ def _readers(classes: list[type[EnvironmentSettings]]) -> str:
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "choice"
-    if get_origin(annotation) is UnionType:
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) in (UnionType, Union):
         return _type(next(part for part in get_args(annotation) if part is not NoneType))
     return TYPES[annotation]
 

@@ -33,10 +33,10 @@ def test_a_missing_champion_is_explained(tmp_path: Path, monkeypatch: pytest.Mon
     ReportFiles(settings.reports).write("car_loans", "evaluation.json", refused)
     assert told() == "car_loans has no champion: the newest model was refused: A leak. No better than chance."
     summary = "Rejected, 1 of 9 rules failed: Calibration error (ECE) 0.2360 is above the ceiling 0.0930."
-    ledger.reject("car_loans", 1, "aaa", actor="policy", run_id="run", verdict={"summary": summary})
+    ledger.reject("car_loans", 1, "a" * 64, actor="policy", run_id="run", verdict={"summary": summary})
     assert told() == f"car_loans has no champion: version 1: {summary}"
     assert demo._refused(settings, book) == told()
-    ledger.promote("car_loans", 2, "bbb", expected_epoch=0, actor="policy", run_id="run", verdict={})
+    ledger.promote("car_loans", 2, "b" * 64, expected_epoch=0, actor="policy", run_id="run", verdict={})
     assert resource.champion(book).version == 2
     assert demo._refused(settings, book) is None
     champion = resource.champion(book)

@@ -5,14 +5,12 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any, cast
 
+from loan_platform.adapters.storage.secret_file import SecretFileError, create_secret, read_secret
 from loan_platform.core.audit.hash_chain import Head
 from loan_platform.core.errors import ExplainedError
-
-BYTES = 32
 
 
 class AuditKeyError(ExplainedError, ValueError):
@@ -44,17 +42,13 @@ class AuditKey:
             AuditKeyError: the file is missing, cannot be read, or holds no audit key.
         """
         try:
-            secret = base64.b64decode(path.read_bytes(), validate=False)
+            secret = read_secret(path)
         except FileNotFoundError:
             raise AuditKeyError(
                 f"{path} does not exist. Create an audit key with make audit-key, or set LOAN_AUDIT_KEY to its file."
             ) from None
-        except (OSError, ValueError) as error:
-            raise AuditKeyError(f"{path}: cannot be read ({type(error).__name__}). Check its permissions.") from None
-        if len(secret) != BYTES:
-            raise AuditKeyError(
-                f"{path}: not an audit key. An audit key has {BYTES} bytes in base64; restore it from its backup."
-            )
+        except SecretFileError as error:
+            raise AuditKeyError(str(error)) from None
         return cls(secret)
 
     @staticmethod
@@ -64,17 +58,12 @@ class AuditKey:
         Raises:
             AuditKeyError: the file exists. Without it, records encrypted with it could not be read.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            create_secret(path)
         except FileExistsError:
             raise AuditKeyError(
                 f"{path} exists and is kept. Audit records encrypted with it could not be read without it."
             ) from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def hash(self, inputs: bytes) -> str:
         """HMAC-SHA-256 of inputs. Without the key nobody can test guesses of the inputs against it."""

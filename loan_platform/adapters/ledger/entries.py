@@ -1,7 +1,13 @@
-"""What the ledger holds: champions and decisions."""
+"""What the ledger holds: champions and decisions; and the error for one that was changed."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+from loan_platform.core.errors import ExplainedError
+
+
+class BrokenLedgerError(ExplainedError, RuntimeError):
+    """Something else than the platform changed the ledger. The message names the first inconsistent row."""
 
 
 @dataclass(frozen=True)

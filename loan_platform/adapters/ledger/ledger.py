@@ -5,44 +5,58 @@ decision names the epoch that it was made at. If the champion changed since, by 
 refused.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from loan_platform.adapters.ledger import history
 from loan_platform.adapters.ledger.connections import begin_read, begin_write, exclusively, lock_for_append, open_engine
-from loan_platform.adapters.ledger.entries import Champion, Decision, Standing, Withdrawal
-from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_problem, row_hash
-from loan_platform.adapters.ledger.schema import create_schema, is_current, promotions
+from loan_platform.adapters.ledger.entries import BrokenLedgerError, Champion, Decision, Standing, Withdrawal
+from loan_platform.adapters.ledger.row_hash import START_HASH, canonical_json, find_unusable, row_hash
+from loan_platform.adapters.ledger.schema import create_schema, is_current, promotions, signatures
+from loan_platform.adapters.ledger.signing import LedgerKey
+from loan_platform.adapters.ledger.verified_rows import VerifiedRows
 from loan_platform.core.errors import ExplainedError
+from loan_platform.settings.platform import LedgerSettings
 
 
 class StalePromotionError(ExplainedError, RuntimeError):
     """The champion changed since the decision. Decide again against the present one."""
 
 
-class BrokenLedgerError(RuntimeError):
-    """The ledger was changed. The message names the first inconsistent row."""
-
-
 class Ledger:
-    """Ledger of all portfolios in one database. Every method raises LedgerUnavailableError if it does not answer.
+    """Ledger of all portfolios in one database.
+
+    Every method raises LedgerUnavailableError if the database does not answer, and BrokenLedgerError if a row that it
+    reads was not written by the platform.
 
     Args:
         url: of the database, SQLite or PostgreSQL.
         clock: gives the time of a decision.
+        key: signs new rows, and refuses rows without its signature. None: rows have only their hashes.
 
     Raises:
         ValueError: another kind of database.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC), key: LedgerKey | None = None
+    ) -> None:
         self._engine = open_engine(url)
-        self._clock = clock
+        self._clock, self._key = clock, key
+        self._verified = VerifiedRows(key)
+
+    @classmethod
+    def from_settings(cls, settings: LedgerSettings) -> "Ledger":
+        """The ledger at LOAN_LEDGER_URL, with the key of LOAN_LEDGER_KEY.
+
+        Raises:
+            LedgerKeyError: the key file cannot be used.
+        """
+        return cls(settings.ledger_url, key=LedgerKey.read(settings.ledger_key) if settings.ledger_key else None)
 
     def create(self) -> None:
         """Create the missing parts of the schema. Several processes may do this at the same time."""
@@ -62,8 +76,7 @@ class Ledger:
 
     def standing(self, portfolio: str) -> Standing:
         """The present champion, and the epoch that a decision about it must name."""
-        with begin_read(self._engine) as connection:
-            return _standing(connection, portfolio)
+        return history.standing(self._rows(), portfolio)
 
     def exclusively(self, portfolio: str) -> AbstractContextManager[None]:
         """Exclude other runs that copy what the ledger says of a portfolio, on any machine, until the block ends.
@@ -101,7 +114,7 @@ class Ledger:
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            present = _standing(connection, portfolio)
+            present = history.standing(self._verified.read(connection), portfolio)
             _require_epoch(present, expected_epoch, f"{portfolio}: version {version}", step)
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
             given |= {"epoch": present.epoch + 1, "action": "promoted", "actor": actor, "run_id": run_id}
@@ -126,7 +139,7 @@ class Ledger:
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            present = _standing(connection, portfolio)
+            present = history.standing(self._verified.read(connection), portfolio)
             if expected_epoch is not None:
                 _require_epoch(present, expected_epoch, f"{portfolio}: version {version}", step)
             given = {"portfolio": portfolio, "version": version, "model_sha256": model_sha256}
@@ -149,7 +162,7 @@ class Ledger:
         """
         with begin_write(self._engine) as connection:
             lock_for_append(connection)
-            present = _standing(connection, champion.portfolio)
+            present = history.standing(self._verified.read(connection), champion.portfolio)
             if present.champion != champion:
                 return False
             given = {"portfolio": champion.portfolio, "version": champion.version, "epoch": present.epoch + 1}
@@ -159,42 +172,20 @@ class Ledger:
 
     def history(self, portfolio: str | None = None) -> list[Decision]:
         """All rows, of one portfolio or of all, oldest first."""
-        query = sa.select(promotions).order_by(promotions.c.sequence)
-        if portfolio is not None:
-            query = query.where(promotions.c.portfolio == portfolio)
-        with begin_read(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(query)]
+        rows = self._rows()
+        return list(rows) if portfolio is None else history.of_portfolio(rows, portfolio)
 
     def why_none(self, portfolio: str) -> str | None:
         """Why a portfolio has no champion: the last withdrawal, and the last rejection since; None without either."""
-        table = promotions.c
-        own = sa.select(table.action, table.version, table.verdict).where(table.portfolio == portfolio)
-        last = sa.select(sa.func.max(table.sequence)).where(table.portfolio == portfolio, table.action == "promoted")
-        since = own.where(table.sequence > sa.func.coalesce(last.scalar_subquery(), 0)).order_by(table.sequence)
-        told: dict[str, str] = {}
-        with begin_read(self._engine) as connection:
-            for action, version, verdict in connection.execute(since):
-                why = f"version {version}: {json.loads(verdict).get('summary')}"
-                told = {**(told if action == "rejected" else {}), action: why}
-        return " ".join(told.values()) or None
+        return history.why_none(self._rows(), portfolio)
 
     def withdrawal(self, portfolio: str) -> Withdrawal | None:
         """The withdrawal since the last promotion; None where there was none."""
-        with begin_read(self._engine) as connection:
-            row = _last_change(connection, portfolio)
-        if row is None or row.action == "promoted":
-            return None
-        reason = str(json.loads(row.verdict).get("summary")).removeprefix("Withdrawn: ")
-        return Withdrawal(row.version, f"version {row.version} was withdrawn: {reason}")
+        return history.withdrawal(self._rows(), portfolio)
 
     def withdrawn_versions(self, portfolio: str) -> frozenset[int]:
         """Versions that were withdrawn, and not promoted again since."""
-        changes = promotions.c.action.in_(("promoted", "withdrawn"))
-        query = sa.select(promotions.c.version, promotions.c.action).where(promotions.c.portfolio == portfolio, changes)
-        with begin_read(self._engine) as connection:
-            rows = connection.execute(query.order_by(promotions.c.sequence)).all()
-        last = {row.version: row.action for row in rows}
-        return frozenset(version for version, action in last.items() if action == "withdrawn")
+        return history.withdrawn_versions(self._rows(), portfolio)
 
     def challenger(self, portfolio: str) -> dict[str, Any] | None:
         """The version that was rejected last, if no version was promoted since.
@@ -202,16 +193,10 @@ class Ledger:
         Returns:
             `version`, `sha256`, `why` and `decided_at`.
         """
-        newest = sa.select(promotions).where(promotions.c.portfolio == portfolio)
-        with begin_read(self._engine) as connection:
-            row = connection.execute(newest.order_by(promotions.c.sequence.desc()).limit(1)).first()
-        if row is None or row.action != "rejected":
-            return None
-        why = json.loads(row.verdict).get("summary")
-        return {"version": row.version, "sha256": row.model_sha256, "why": why, "decided_at": row.decided_at}
+        return history.challenger(self._rows(), portfolio)
 
     def verify(self, expected_head: str | None = None) -> str:
-        """Recompute the hash chain.
+        """Recompute the hash chain from its first row, and the signatures where there is a key.
 
         Args:
             expected_head: a hash of a last row that was stored outside the database. If it is not in the chain, rows
@@ -223,15 +208,39 @@ class Ledger:
         Raises:
             BrokenLedgerError: names the first row that was changed, removed, added or moved.
         """
-        rows = self.history()
-        previous = START_HASH
-        for sequence, row in enumerate(rows, start=1):
-            if why := find_problem(asdict(row), sequence, previous):
-                raise BrokenLedgerError(f"ledger row {sequence}: {why}")
-            previous = row.hash
+        self._verified.forget()
+        rows = self._rows()
         if expected_head not in (None, START_HASH) and expected_head not in {row.hash for row in rows}:
             raise BrokenLedgerError(f"ledger row {len(rows) + 1}: rows are missing at the end")
-        return previous
+        return rows[-1].hash if rows else START_HASH
+
+    def sign(self, key: LedgerKey) -> int:
+        """Sign the rows that have no signature, after a person has looked at them. Returns their number.
+
+        Raises:
+            BrokenLedgerError: the chain is broken, or a row has the signature of another key.
+        """
+        with begin_write(self._engine) as connection:
+            lock_for_append(connection)
+            rows = VerifiedRows(None).read(connection)
+            signed = {row.sequence: row.signature for row in connection.execute(sa.select(signatures))}
+            for row in rows:
+                if row.sequence in signed and not key.signed(row.hash, signed[row.sequence]):
+                    raise BrokenLedgerError(f"ledger row {row.sequence}: it has the signature of another key")
+            unsigned = [row for row in rows if row.sequence not in signed]
+            for row in unsigned:
+                connection.execute(signatures.insert().values(sequence=row.sequence, signature=key.sign(row.hash)))
+        return len(unsigned)
+
+    def sign_champion(self, champion: Champion) -> str | None:
+        """What proves to a service with the key that this was the champion; None without a key."""
+        if self._key is None:
+            return None
+        return self._key.sign_champion(champion.portfolio, champion.version, champion.model_sha256)
+
+    def _rows(self) -> tuple[Decision, ...]:
+        with begin_read(self._engine) as connection:
+            return self._verified.read(connection)
 
     def _append(
         self,
@@ -251,25 +260,13 @@ class Ledger:
             "previous_hash": last.hash if last else START_HASH,
         }
         row["hash"] = row_hash(row)
+        if why := find_unusable(row):
+            raise ValueError(f"the decision cannot be recorded: {why}")
         connection.execute(promotions.insert().values(row))
+        if self._key is not None:
+            signature = self._key.sign(row["hash"])
+            connection.execute(signatures.insert().values(sequence=row["sequence"], signature=signature))
         return Decision(**row)
-
-
-def _last_change(connection: sa.Connection, portfolio: str) -> sa.Row[Any] | None:
-    """The last promotion or withdrawal."""
-    changes = promotions.c.action.in_(("promoted", "withdrawn"))
-    newest = sa.select(promotions).where(promotions.c.portfolio == portfolio, changes)
-    order = (promotions.c.epoch.desc(), promotions.c.sequence.desc())
-    return connection.execute(newest.order_by(*order).limit(1)).first()
-
-
-def _standing(connection: sa.Connection, portfolio: str) -> Standing:
-    """Both from one row."""
-    row = _last_change(connection, portfolio)
-    if row is None:
-        return Standing(0, None)
-    promoted = row.action == "promoted"
-    return Standing(row.epoch, Champion(portfolio, row.epoch, row.version, row.model_sha256) if promoted else None)
 
 
 def _require_epoch(present: Standing, expected: int, what: str, step: str) -> None:
@@ -279,7 +276,3 @@ def _require_epoch(present: Standing, expected: int, what: str, step: str) -> No
             f"{what} was decided on at epoch {expected}, but the champion is {champion}, epoch {present.epoch}. "
             f"Materialize {step} again."
         )
-
-
-def _entry(row: sa.Row[Any]) -> Decision:
-    return Decision(**row._mapping)  # pyright: ignore[reportPrivateUsage]  # public in SQLAlchemy

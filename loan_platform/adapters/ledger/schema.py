@@ -37,6 +37,13 @@ _ONE_CHAMPION = sa.Index(
     sqlite_where=promotions.c.action == "promoted",
     postgresql_where=promotions.c.action == "promoted",
 )
+# Apart from the rows, because those of before the key are signed later and stay as they are.
+signatures = sa.Table(
+    "promotion_signatures",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("signature", sa.Text, nullable=False),
+)
 
 _APPEND_ONLY = {
     "sqlite": [
@@ -76,6 +83,7 @@ def is_current(engine: sa.Engine) -> bool:
     with begin_read(engine) as connection:
         return (
             sa.inspect(connection).has_table(promotions.name)
+            and sa.inspect(connection).has_table(signatures.name)
             and not _missing_columns(connection)
             and _knows_withdrawals(connection)
             and _has_index(connection)
@@ -115,6 +123,7 @@ def _create(connection: sa.Connection) -> None:
         )
     elif not _knows_withdrawals(connection):
         _allow_withdrawals(connection)
+    signatures.create(connection, checkfirst=True)
     if not _has_index(connection):
         _ONE_CHAMPION.create(connection)
     for statement in _APPEND_ONLY[connection.dialect.name]:
@@ -156,7 +165,7 @@ def _allow_withdrawals(connection: sa.Connection) -> None:
         return
     connection.exec_driver_sql("DROP INDEX IF EXISTS one_champion_per_epoch")
     connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {name}_before")
-    metadata.create_all(connection)
+    promotions.create(connection)
     columns = ", ".join(column.name for column in promotions.columns)
     connection.exec_driver_sql(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {name}_before ORDER BY sequence")
     connection.exec_driver_sql(f"DROP TABLE {name}_before")  # with its triggers, which are created again

@@ -76,7 +76,7 @@ class BentoStore:
     def __init__(self, home: Path, root: Path) -> None:
         self.home, self._root = home, root
 
-    def build(self, portfolio: str, version: int, sha256: str, bundle: Path) -> Built:
+    def build(self, portfolio: str, version: int, sha256: str, bundle: Path, signature: str | None = None) -> Built:
         """The Bento of a champion: what is there already, intact, or a new one.
 
         The same champion and the same code have the same tag: the model's version and the start of the digest. Builders
@@ -89,7 +89,7 @@ class BentoStore:
         remove_abandoned(self.home)
         with tempfile.TemporaryDirectory(prefix="bento-") as draft:  # BentoML builds nothing below a hidden folder
             source = Path(draft, "source")
-            self._stage(source, portfolio, version, sha256, bundle)
+            self._stage(source, portfolio, version, sha256, bundle, signature)
             digest = digest_of(source)
             tag = f"{portfolio}:{version}-{digest[:12]}"
             built = Built(tag, self.path(tag), digest)
@@ -110,13 +110,16 @@ class BentoStore:
         """What serves a Bento; BentoML asks whether it may report its use before it loads our code."""
         return f"BENTOML_DO_NOT_TRACK=True BENTOML_HOME={shlex.quote(str(self.home))} bentoml serve {tag}"
 
-    def _stage(self, source: Path, portfolio: str, version: int, sha256: str, bundle: Path) -> None:
+    def _stage(
+        self, source: Path, portfolio: str, version: int, sha256: str, bundle: Path, signature: str | None
+    ) -> None:
         for file in service_files(self._root):
             copy = source / file.relative_to(self._root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
         shutil.copytree(bundle, source / "champion" / "bundle")
         champion = {"portfolio": portfolio, "version": version, "sha256": sha256}
+        champion |= {"signature": signature} if signature else {}
         (source / "champion" / "champion.json").write_text(json.dumps(champion) + "\n")
         labels = {"portfolio": portfolio, "model_version": str(version), "model_sha256": sha256}
         # JSON is YAML. BentoML writes it into the Bento, so nothing of this machine may be in it.

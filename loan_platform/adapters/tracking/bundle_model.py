@@ -33,9 +33,10 @@ class BundleModel(PythonModel):
         """Load and verify the bundle.
 
         Raises:
-            BundleError: the bundle is damaged or cannot be read.
+            BundleError: the bundle is damaged, cannot be read, or is not the one that was logged.
         """
-        self.predictor = Predictor(load_bundle(Path(context.artifacts["bundle"])).model)
+        sha256 = (context.model_config or {}).get("bundle_sha256")  # models of earlier releases have none
+        self.predictor = Predictor(load_bundle(Path(context.artifacts["bundle"]), expected_sha256=sha256).model)
 
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  # MLflow's method returns nothing
         self,

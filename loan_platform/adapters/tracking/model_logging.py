@@ -50,6 +50,7 @@ def log_bundle(run_id: str, bundle: Path, sha256: str, columns: Sequence[Column]
             signature=_signature(columns),
             input_example=_example(columns, example),
             pip_requirements=requirements(),  # without them MLflow takes 7-10 s to infer them
+            model_config={"bundle_sha256": sha256},  # what the loaded model expects of its bundle
             metadata={
                 "bundle_sha256": sha256,
                 FORMAT_TAG: MODEL_FORMAT,

@@ -29,6 +29,7 @@ class LedgerResource(HomeResource):
 
         Raises:
             SettingsError: LOAN_LEDGER_URL has an unusable value.
+            LedgerKeyError: the file that LOAN_LEDGER_KEY names cannot be used.
         """
         from loan_platform.adapters.ledger.ledger import Ledger
         from loan_platform.adapters.platform.home import ensure_ledger
@@ -36,7 +37,7 @@ class LedgerResource(HomeResource):
         stated = {"LOAN_PLATFORM_HOME": self.home, "LOAN_LEDGER_URL": self.url or ""}
         settings = LedgerSettings.from_environment(os.environ | stated)
         ensure_ledger(settings)
-        return Ledger(settings.ledger_url)
+        return Ledger.from_settings(settings)
 
     def champion(self, book: Portfolio) -> "Champion":
         """The book's champion.

@@ -49,7 +49,8 @@ def _scoring_service(book: Portfolio) -> dg.AssetsDefinition:
         champion = AllowedChampion(book, lake, reports, mlflow, ledger, context.run.run_id).get()
         store = bentos.open()
         directory = lake.models(book).get(champion.model_sha256)
-        built = store.build(book.name, champion.version, champion.model_sha256, directory.path / "bundle")
+        signature = ledger.open().sign_champion(champion)
+        built = store.build(book.name, champion.version, champion.model_sha256, directory.path / "bundle", signature)
         context.log.info(f"{built.tag} is in the store")
         result = _answers_like_the_batch(store, built, directory.bundle())
         if result.passed:

@@ -67,7 +67,7 @@ def test_a_second_start_changes_nothing(ready: PlatformSettings) -> None:
 
 def test_what_was_deleted_comes_back_and_what_is_there_stays(ready: PlatformSettings) -> None:
     Tracking(ready.tracking_uri, ready.mlartifacts).experiment("book")
-    Ledger(ready.ledger_url).reject("book", 1, "aaa", actor="a", run_id="r", verdict={})
+    Ledger(ready.ledger_url).reject("book", 1, "a" * 64, actor="a", run_id="r", verdict={})
     (ready.home / ".initialised").unlink()
     (ready.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
     ensure_home(ready)

@@ -11,7 +11,7 @@ from loan_platform.adapters.warehouse.session import DuckDbSession
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.policies import SameKey
 from loan_platform.core.staging.table import Table
-from loan_platform_tests.support.linked import contract
+from loan_platform_tests.support.small_books.linked import contract
 from loan_platform_tests.support.small_books.linked_cars import linked_cars
 
 Row = tuple[str, float]

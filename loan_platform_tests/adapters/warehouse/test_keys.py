@@ -16,7 +16,7 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.bundles import scoring_model
 from loan_platform_tests.support.ingest import BOOK, GOOD, book, ingest, write
-from loan_platform_tests.support.linked import BOOK as LINKED
+from loan_platform_tests.support.small_books.linked import BOOK as LINKED
 
 KEY = "1077501"
 READER = ApplicationReader(scoring_model())

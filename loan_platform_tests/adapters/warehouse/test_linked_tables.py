@@ -9,7 +9,7 @@ import pytest
 
 from loan_platform.adapters.warehouse.session import WarehouseError
 from loan_platform.core.staging.table import Table
-from loan_platform_tests.support.linked import BOOK, FILES, JOIN, LinkedBook, contract
+from loan_platform_tests.support.small_books.linked import BOOK, FILES, JOIN, LinkedBook, contract
 
 
 @pytest.fixture

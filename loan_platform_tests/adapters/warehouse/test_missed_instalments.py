@@ -7,7 +7,7 @@ from loan_platform.cli.books import book_folder
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.checking.book_check import load_book
 from loan_platform.core.staging.table import Table
-from loan_platform_tests.support.linked import LinkedBook
+from loan_platform_tests.support.small_books.linked import LinkedBook
 
 # Day of the start and day of the sixth instalment. One month before 1 March is 28 or 29 days, before 1 April 31.
 DUE = {

@@ -18,7 +18,7 @@ from loan_platform.core.book.column_types import BLANKS, spelling, trimmed
 from loan_platform.core.drafting.reading.survey import survey
 from loan_platform.core.staging.keys import canonical_key, canonical_keys
 from loan_platform_tests.support.bundles import ranged_model
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 READER = ApplicationReader(ranged_model())
 FRAMES = FrameReader(READER)

@@ -21,7 +21,7 @@ from loan_platform.core.book.column_types import (
     Reader,
 )
 from loan_platform_tests.support.bundles import scoring_model
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 MODEL = scoring_model()
 READER = ApplicationReader(MODEL)

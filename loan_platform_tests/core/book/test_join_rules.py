@@ -9,7 +9,7 @@ from loan_platform.core.book.book_errors import InconsistentError
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.sql import SqlError, query_of
 from loan_platform.core.errors import Issue
-from loan_platform_tests.support.linked import BOOK, JOIN, column, contract
+from loan_platform_tests.support.small_books.linked import BOOK, JOIN, column, contract
 
 
 def issues(**changes: Any) -> tuple[Issue, ...]:

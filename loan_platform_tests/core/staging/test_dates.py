@@ -7,7 +7,7 @@ import pytest
 
 from loan_platform.core.book.date_formats import NAMED_FORMATS, format_issue
 from loan_platform.core.staging.dates import written_date
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 DAY = date(2023, 1, 5)
 TIMES = [

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from loan_platform.core.staging.keys import NoKeyError, canonical_key, canonical_keys, refused_pattern
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 KEYS = {
     "1077501": "1077501",

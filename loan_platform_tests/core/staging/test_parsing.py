@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.staging.table import Table
 from loan_platform.core.staging.typed_rows import accepted_sql, typed_sql
 from loan_platform_tests.support.ingest import book
-from loan_platform_tests.support.one_column import staged, table_of
+from loan_platform_tests.support.small_books.one_column import staged, table_of
 
 
 def test_range_is_closed_and_nan_is_not_inside() -> None:

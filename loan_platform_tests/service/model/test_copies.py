@@ -11,6 +11,7 @@ import pytest
 from bento.http.problems import HttpError
 from bento.model.champion import Champions, Serving
 from bento.model.champion_ref import ChampionRef, Withdrawn
+from bento.model.copies import ModelCopies
 from bento.model.current import CurrentModel
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.answer import Answer
@@ -22,7 +23,7 @@ from loan_platform_tests.support.service.club import APPLICATION, BREAKS, club_m
 
 
 def followed(tmp_path: Path, refs: ChampionRef) -> Champions:
-    champions = Champions(lambda: refs, tmp_path / "cache", 60)
+    champions = Champions(lambda: refs, ModelCopies(tmp_path / "cache", "book"), 60)
     champions.poll()
     return champions
 
@@ -42,7 +43,7 @@ def test_a_withdrawn_champion_answers_no_more(tmp_path: Path) -> None:
     champion = ChampionRef(1, sha256, tmp_path / "lake" / "bundle")
     told = Withdrawn(1, "version 1 was withdrawn: the champion reads debt.")
     answers: list[ChampionRef | Withdrawn | None] = [champion, told, told, champion]
-    champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
+    champions = Champions(lambda: answers.pop(0), ModelCopies(tmp_path / "cache", "book"), 60)
     champions.poll()
     assert champions.serving is not None
     for _ in range(2):
@@ -55,8 +56,8 @@ def test_a_withdrawn_champion_answers_no_more(tmp_path: Path) -> None:
     assert (champions.serving is not None, champions.withdrawn) == (True, None)
 
     for find in (lambda: told, unavailable):
-        Champions(lambda: told, tmp_path / "cache", 60).poll()
-        restarted = Champions(find, tmp_path / "cache", 60)
+        Champions(lambda: told, ModelCopies(tmp_path / "cache", "book"), 60).poll()
+        restarted = Champions(find, ModelCopies(tmp_path / "cache", "book"), 60)
         restarted.start()
         restarted.stop()
         assert restarted.serving is None
@@ -67,7 +68,7 @@ def unavailable() -> None:
 
 
 def started(find: Callable[[], ChampionRef | Withdrawn | None], folder: Path, baked: ChampionRef) -> Champions:
-    champions = Champions(find, folder, 60, baked)
+    champions = Champions(find, ModelCopies(folder, "book"), 60, baked)
     champions.start()
     champions.stop()
     return champions
@@ -93,7 +94,7 @@ def test_a_promotion_after_a_withdrawal_is_a_swap(tmp_path: Path) -> None:
         Withdrawn(1, "version 1 was withdrawn."),
         champion._replace(version=3, challenger=None, withdrawn_versions=frozenset({1})),
     ]
-    champions = Champions(lambda: answers.pop(0), tmp_path / "cache", 60)
+    champions = Champions(lambda: answers.pop(0), ModelCopies(tmp_path / "cache", "book"), 60)
     champions.poll()
     assert (champions.swaps, champions.challenger) == (0, {"version": 2})
     champions.poll()
@@ -132,7 +133,7 @@ def test_a_golden_row_that_breaks_a_rule_is_not_predicted(tmp_path: Path, monkey
 def test_two_services_of_one_home_share_their_copies(tmp_path: Path) -> None:
     _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
     refs = ChampionRef(1, sha256, tmp_path / "lake" / "bundle")
-    pair = [Champions(lambda: refs, tmp_path / "cache", 60) for _ in range(2)]
+    pair = [Champions(lambda: refs, ModelCopies(tmp_path / "cache", "book"), 60) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Champions.poll, pair))
     assert [champions.refusal for champions in pair] == [None, None]
@@ -151,7 +152,7 @@ def test_old_copies_go_and_records_and_jobs_beside_them_stay(tmp_path: Path) -> 
         path.parent.mkdir(parents=True)
         path.write_text("kept")
     waiting = list(refs)
-    champions = Champions(lambda: waiting.pop(0), tmp_path / "cache", 60)
+    champions = Champions(lambda: waiting.pop(0), ModelCopies(tmp_path / "cache", "book"), 60)
     for _ in refs:
         champions.poll()
     assert champions.swaps == len(refs) - 1

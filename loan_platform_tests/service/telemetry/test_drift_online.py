@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from bento.model.champion import Champions, Serving
 from bento.model.champion_ref import ChampionRef
+from bento.model.copies import ModelCopies
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.drift_window import SharedCounts
 from loan_platform.core.book.monitoring_policies import DriftPolicy
@@ -32,7 +33,7 @@ def champions(tmp_path: Path) -> Champions:
     for version in (1, 2):
         _, sha256 = make_bundle(tmp_path / str(version), version / 10, DEVELOPMENT)
         refs.append(ChampionRef(version, sha256, tmp_path / str(version)))
-    champions = Champions(lambda: refs[0], tmp_path / "cache", 60)
+    champions = Champions(lambda: refs[0], ModelCopies(tmp_path / "cache", "book"), 60)
     champions.poll()
     refs.pop(0)  # the next poll finds version 2
     return champions
@@ -70,7 +71,7 @@ def answered(drift: OnlineDrift, serving: Serving, rows: pl.DataFrame, single: b
 def test_the_limits_are_those_of_the_book(make: Maker, tmp_path: Path) -> None:
     folder = tmp_path / "lenient"
     _, sha256 = make_bundle(folder, 0.1, DEVELOPMENT, drift={"warning": 90.0, "critical": 99.0})
-    champions = Champions(lambda: ChampionRef(1, sha256, folder), tmp_path / "cache", 60)
+    champions = Champions(lambda: ChampionRef(1, sha256, folder), ModelCopies(tmp_path / "cache", "book"), 60)
     champions.poll()
     drift = make(champions=champions)
     assert champions.serving is not None

@@ -15,6 +15,7 @@ from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter
 from bento.model.champion import Champions
 from bento.model.champion_ref import ChampionRef, Withdrawn
+from bento.model.copies import ModelCopies
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints
@@ -60,7 +61,7 @@ def worker_app(
     """
     _, sha256 = bundle(folder / "lake" / "bundle")
     champion = ChampionRef(1, sha256, folder / "lake" / "bundle")
-    champions = Champions(lambda: withdrawn() or champion, folder / "cache", 60)
+    champions = Champions(lambda: withdrawn() or champion, ModelCopies(folder / "cache", "book"), 60)
     champions.start()
     model, registry, drain = CurrentModel(BOOK, champions), CollectorRegistry(), drain or Drain()
     audit = AuditSettings.for_portfolio(BOOK, {"LOAN_PLATFORM_HOME": str(folder), **environment})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from loan_platform.core.book.portfolio import Portfolio
-from loan_platform_tests.support.linked import column
+from loan_platform_tests.support.small_books.linked import column
 
 NAME = "linked_cars"
 LOANS, APPLICATIONS, MAX_SHARE, MOST_DEBT = 900, 200, 0.1, 1_000_000_000
