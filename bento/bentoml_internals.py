@@ -5,6 +5,7 @@ releases that were checked, and a test names what is missing after an upgrade.
 """
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bentoml._internal.log as bentoml_log
@@ -20,10 +21,21 @@ def replace_logging_config(config: dict[str, Any]) -> None:
     bentoml_log.SERVER_LOGGING_CONFIG.update(config)
 
 
-def set_worker_check_seconds(seconds: float) -> None:
-    """Set how often the supervisor looks for dead workers."""
-    create = bentoml_circus.create_standalone_arbiter
-    bentoml_circus.create_standalone_arbiter = partial(create, check_delay=seconds)
+def set_supervisor(check_seconds: float, sockets: Path) -> None:
+    """Set how often the supervisor looks for dead workers, and where it takes commands.
+
+    Args:
+        check_seconds: between two looks.
+        sockets: folder of its control sockets. BentoML's own are TCP ports without a password: whoever can open a
+            connection on this machine could let the supervisor run a command.
+    """
+    bentoml_circus.create_standalone_arbiter = partial(_create_arbiter, check_delay=check_seconds, folder=sockets)
+
+
+def _create_arbiter(watchers: list[Any], *, folder: Path, threaded: bool = False, **options: Any) -> Any:
+    arbiter = bentoml_circus.ThreadedArbiter if threaded else bentoml_circus.Arbiter
+    control, events = f"ipc://{folder / 'control'}", f"ipc://{folder / 'events'}"
+    return arbiter(watchers, endpoint=control, pubsub_endpoint=events, **options)
 
 
 def set_metrics_directory(path: str) -> None:

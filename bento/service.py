@@ -19,15 +19,14 @@ quiet_environment()
 import bentoml  # noqa: E402  # reads the environment when it is imported
 
 from bento.bentoml_internals import replace_logging_config  # noqa: E402
-from bento.supervisor import check_workers_every_second, keep_metrics_in_memory, warn_once  # noqa: E402
+from bento.supervisor import set_up_supervisor, warn_once  # noqa: E402
 from bento.telemetry.logs import configure  # noqa: E402
 from bento.worker_setup import checked_setup  # noqa: E402
 
 SETUP = checked_setup(os.environ)
 replace_logging_config(configure(SETUP.telemetry.log_level))
 warn_once(renamed_variables())
-check_workers_every_second()
-keep_metrics_in_memory()
+set_up_supervisor()
 
 T = TypeVar("T")
 

@@ -4,12 +4,13 @@ import atexit
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bento.bentoml_internals import set_metrics_directory, set_worker_check_seconds
+from bento.bentoml_internals import set_metrics_directory, set_supervisor
 from loan_platform.adapters.storage.atomic_files import partial_path, remove, remove_abandoned
 
 log = logging.getLogger("loan_platform.service")
@@ -19,26 +20,31 @@ MEMORY = Path("/dev/shm")  # on Linux, a file system in memory
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the supervisor sets it for each worker
 
 
-def check_workers_every_second() -> None:
-    """Let the supervisor look for dead workers every second.
+def set_up_supervisor() -> None:
+    """Let the supervisor look for dead workers every second, take commands of its own user only, and keep metrics.
 
     BentoML looks every ten seconds. A service with one worker would be unavailable that long.
+    The files of the metrics are memory-mapped. On a full disk, a write to such a page kills the process, so they are
+    in memory where the system has such a file system.
     """
-    set_worker_check_seconds(CHECK_SECONDS)
-
-
-def keep_metrics_in_memory() -> None:
-    """Let the workers keep the files of their metrics in memory, if the system has such a file system.
-
-    The files are memory-mapped. On a full disk, a write to such a page kills the process.
-    """
-    if METRICS_VARIABLE in os.environ or not os.access(MEMORY, os.W_OK):
+    if METRICS_VARIABLE in os.environ:
         return  # the process is a worker, whose supervisor has set the directory
+    folder = _own_folder()
+    atexit.register(remove, folder)
+    set_supervisor(CHECK_SECONDS, folder)
+    if folder.parent == MEMORY:
+        (folder / "metrics").mkdir()
+        set_metrics_directory(str(folder / "metrics"))
+
+
+def _own_folder() -> Path:
+    """A new folder that only this user can read. Its name is short, as the path of a socket has about 100 bytes."""
+    if not os.access(MEMORY, os.W_OK):
+        return Path(tempfile.mkdtemp(prefix="loan_"))
     remove_abandoned(MEMORY)  # of killed supervisors
-    directory = partial_path(MEMORY / "loan_service")
-    directory.mkdir(0o700)
-    atexit.register(remove, directory)
-    set_metrics_directory(str(directory))
+    folder = partial_path(MEMORY / "loan")
+    folder.mkdir(0o700)
+    return folder
 
 
 def warn_once(messages: Iterable[str]) -> None:

@@ -15,9 +15,9 @@ from loan_platform_tests.support.paths import REPOSITORY
 
 PRIVATE = "bentoml._internal"
 ATTRIBUTES = {
-    "log": "SERVER_LOGGING_CONFIG",
-    "utils.circus": "create_standalone_arbiter",
-    "configuration.containers": "BentoMLContainer",
+    "log": ["SERVER_LOGGING_CONFIG"],
+    "utils.circus": ["create_standalone_arbiter", "Arbiter", "ThreadedArbiter"],
+    "configuration.containers": ["BentoMLContainer"],
 }
 
 
@@ -32,19 +32,22 @@ def test_bentoml_has_the_private_name(module: str) -> None:
         imported = importlib.import_module(name)
     except ImportError:
         pytest.fail(f"{installed()} {name}")
-    assert hasattr(imported, ATTRIBUTES[module]), f"{installed()} {name}.{ATTRIBUTES[module]}"
+    missing = [attribute for attribute in ATTRIBUTES[module] if not hasattr(imported, attribute)]
+    assert not missing, f"{installed()} {name}.{missing}"
 
 
 def test_bentoml_s_private_names_take_what_they_are_given() -> None:
     from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml._internal.log import SERVER_LOGGING_CONFIG
-    from bentoml._internal.utils.circus import create_standalone_arbiter
+    from bentoml._internal.utils.circus import Arbiter, create_standalone_arbiter
 
     assert isinstance(SERVER_LOGGING_CONFIG, dict), f"{installed()} a dict SERVER_LOGGING_CONFIG"
     parameters = inspect.signature(create_standalone_arbiter).parameters.values()
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    named = any(parameter.name == "check_delay" for parameter in parameters)
-    assert takes_any or named, f"{installed()} the argument check_delay of create_standalone_arbiter"
+    names = [parameter.name for parameter in parameters]
+    assert names == ["watchers", "threaded", "kwargs"], f"{installed()} the arguments of create_standalone_arbiter"
+    arbiter = inspect.signature(Arbiter.__mro__[1].__init__).parameters
+    needed = {"endpoint", "pubsub_endpoint", "check_delay"}
+    assert needed <= set(arbiter), f"{installed()} {needed - set(arbiter)} of Arbiter"
     directory = BentoMLContainer.prometheus_multiproc_dir
     assert callable(getattr(directory, "set", None)), f"{installed()} prometheus_multiproc_dir.set"
 
