@@ -1,5 +1,6 @@
 """Copies of models that the service keeps, and candidates that fail in ways nobody foresaw."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,15 +10,18 @@ import polars as pl
 import pytest
 
 from bento.http.problems import HttpError
+from bento.model.baked_model import baked_model
 from bento.model.champion import Champions, Serving
 from bento.model.champion_ref import ChampionRef, Withdrawn
 from bento.model.copies import ModelCopies
 from bento.model.current import CurrentModel
+from loan_platform.adapters.ledger.signing import LedgerKey
 from loan_platform.core.applications.reader import ApplicationReader
 from loan_platform.core.scoring.answer import Answer
 from loan_platform.core.scoring.bundle import write_bundle
 from loan_platform.core.scoring.golden_rows import MIN_ROWS
 from loan_platform.core.scoring.predictor import Predictor
+from loan_platform.settings.environment import SettingsError
 from loan_platform_tests.support.bundles import make_bundle
 from loan_platform_tests.support.service.club import APPLICATION, BREAKS, club_model
 
@@ -160,3 +164,71 @@ def test_old_copies_go_and_records_and_jobs_beside_them_stay(tmp_path: Path) -> 
     copies = {path.name for path in (tmp_path / "cache").iterdir() if len(path.name) == 64}
     assert refs[-1].sha256 in copies
     assert len(copies) < len(refs)
+
+
+@pytest.mark.attack("stores", "the service's own copy changed while the ledger is away", before="answers as version 1")
+def test_a_copy_that_the_key_did_not_sign_does_not_answer(tmp_path: Path) -> None:
+    cache, newest = tmp_path / "cache", tmp_path / "cache" / "newest.json"
+    LedgerKey.create(tmp_path / "ledger.key")
+    key = LedgerKey.read(tmp_path / "ledger.key")
+    _, sha256 = make_bundle(tmp_path / "lake" / "bundle")
+    _, other = make_bundle(cache / "draft", 0.9)
+    (cache / "draft").rename(cache / other)
+    Champions(lambda: ChampionRef(1, sha256, tmp_path / "lake" / "bundle"), ModelCopies(cache, "book", key), 60).poll()
+
+    def from_copy(copies: ModelCopies) -> Champions:
+        champions = Champions(unavailable, copies, 60)
+        champions.start()
+        champions.stop()
+        return champions
+
+    honest = newest.read_text()
+    restarted = from_copy(ModelCopies(cache, "book", key)).serving
+    assert restarted is not None
+    assert restarted.sha256 == sha256
+    for changed in (
+        honest.replace(sha256, other),
+        honest.replace('"version": 1', '"version": 2'),
+        f'{{"version": 1, "sha256": "{sha256}"}}',
+    ):
+        newest.write_text(changed)
+        champions = from_copy(ModelCopies(cache, "book", key))
+        assert champions.serving is None
+        assert "is not signed with LOAN_LEDGER_KEY" in (champions.refusal or "")
+    newest.write_text(honest)
+    assert from_copy(ModelCopies(cache, "another_book", key)).serving is None
+
+
+@pytest.mark.attack("stores", "newest.json or a registry row that names a folder", before="the folder was removed")
+@pytest.mark.parametrize("name", ["{victim}", "../victim", "..", "", None])
+def test_a_name_of_a_copy_is_never_a_path(tmp_path: Path, name: str | None) -> None:
+    victim, cache = tmp_path / "victim", tmp_path / "cache"
+    victim.mkdir()
+    (victim / "kept").write_text("of somebody else")
+    cache.mkdir()
+    said = name.format(victim=victim) if name else name
+    (cache / "newest.json").write_text(json.dumps({"version": 1, "sha256": said}))
+    refs = ChampionRef(1, said or "", victim)
+    champions = Champions(lambda: refs, ModelCopies(cache, "book"), 60)
+    champions.start()
+    champions.stop()
+    assert champions.serving is None
+    assert "no SHA-256" in (champions.refusal or "")
+    assert (victim / "kept").read_text() == "of somebody else"
+
+
+def test_a_bento_of_another_lender_does_not_answer(tmp_path: Path) -> None:
+    LedgerKey.create(tmp_path / "ledger.key")
+    key, about = LedgerKey.read(tmp_path / "ledger.key"), {"portfolio": "book", "version": 1, "sha256": "a" * 64}
+    (tmp_path / "champion.json").write_text(json.dumps(about))
+    unsigned = baked_model(tmp_path)
+    assert unsigned is not None
+    with pytest.raises(SettingsError, match="is not signed with LOAN_LEDGER_KEY"):
+        unsigned.require_signed(key)
+    signature = key.sign_champion("book", 1, "a" * 64)
+    (tmp_path / "champion.json").write_text(json.dumps(about | {"signature": signature}))
+    signed = baked_model(tmp_path)
+    assert signed is not None
+    signed.require_signed(key)
+    with pytest.raises(SettingsError, match="is not signed"):
+        signed._replace(ref=ChampionRef(2, "a" * 64, tmp_path)).require_signed(key)
