@@ -11,9 +11,9 @@ from starlette.types import ASGIApp
 
 from bento.app import Checks, Dispatcher, ServiceApp
 from bento.batch.endpoints import BatchEndpoints
+from bento.connections.server import set_keep_alive
 from bento.endpoints import Endpoints
 from bento.http.drain import Drain
-from bento.http.keep_alive import set_keep_alive
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter, storage_for
 from bento.model.champion import Champions

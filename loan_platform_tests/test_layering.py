@@ -28,6 +28,7 @@ ROOMS = [
     ["bento.batch", "bento.telemetry"],
     ["bento.model"],
     ["bento.http"],
+    ["bento.connections"],
     ["adapters"],  # pandas_frames.py, which logged models of format 1 import
     ["adapters.drafting"],
     ["adapters.reports", "adapters.tracking", "adapters.warehouse"],

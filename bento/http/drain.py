@@ -7,7 +7,7 @@ from types import FrameType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.http.keep_alive import running_server
+from bento.connections.server import running_server
 
 log = logging.getLogger("loan_platform.service")
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bento.http.keep_alive import set_keep_alive
+from bento.connections.server import set_keep_alive
 from bento.routes import ROUTES
 from loan_platform.settings.http import HttpSettings
 from loan_platform_tests.support.bundles import typed_rows
