@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 
 from bento.app import Checks, Dispatcher, ServiceApp
 from bento.batch.endpoints import BatchEndpoints
-from bento.connections.server import set_keep_alive
+from bento.connections.open_connections import OpenConnections, raise_descriptors
+from bento.connections.server import guard_connections, set_keep_alive
 from bento.endpoints import Endpoints
 from bento.http.drain import Drain
 from bento.http.overload import InFlightLimit
@@ -26,6 +27,7 @@ from bento.routes import ROUTES
 from bento.scoring import ScoringEndpoints
 from bento.status import StatusEndpoints
 from bento.supervisor import end_with_supervisor
+from bento.telemetry.connection_metrics import connection_counter
 from bento.telemetry.drift import OnlineDrift
 from bento.telemetry.metrics import Metrics
 from bento.telemetry.middleware import Telemetry
@@ -76,12 +78,19 @@ class Worker:
         """Answer, in a process that does nothing else. BentoML calls it in the worker's event loop."""
         self.connect()
         set_keep_alive(self._setup.http.keep_alive_seconds)
+        guard_connections(self.connections())
         self._drain.install()
         end_with_supervisor()
         # Requests create no reference cycles. So the collector need not search the objects that exist now.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 10)
+
+    def connections(self) -> OpenConnections:
+        """The connections of a server, none yet. This process may open enough files for them afterwards."""
+        http = self._setup.http
+        possible = raise_descriptors(http.max_connections)
+        return OpenConnections(possible, http.max_connections_per_address, connection_counter(self._registry))
 
     def connect(self) -> None:
         """Load the champion, connect the endpoints and work on batch jobs."""

@@ -5,6 +5,7 @@ import json
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bento.connections.raw_answers import problem
 from bento.http.request_info import RequestInfo, request_info
 from bento.http.routes import InFlight
 
@@ -12,14 +13,7 @@ CODE = "overloaded"
 REJECTIONS_PER_SECOND = 1_000  # each rejection costs about 60 µs of CPU, which scoring then lacks
 MAX_DELAY_SECONDS = 1.0  # of a rejection; Retry-After asks for this pause anyway
 _ID = "0" * 16
-_PROBLEM = {
-    "type": "about:blank",
-    "title": "Service Unavailable",
-    "status": 503,
-    "code": CODE,
-    "detail": "Too many in-flight requests. Retry later.",
-    "request_id": _ID,
-}
+_PROBLEM = problem(503, CODE, "Too many in-flight requests. Retry later.", _ID)
 _HEAD, _TAIL = json.dumps(_PROBLEM).encode().split(_ID.encode())
 _HEADERS = [
     (b"content-type", b"application/problem+json"),

@@ -5,11 +5,11 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bento.connections.raw_answers import problem
 from bento.http.request_info import request_info
 from loan_platform.core.errors import Issue
 
@@ -36,14 +36,7 @@ class HttpError(Exception):
 
     def response(self, request_id: str) -> Response:
         """The response, with the id that finds the request in the log."""
-        body: dict[str, object] = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "code": self.code,
-            "detail": self.detail,
-            "request_id": request_id,
-        }
+        body = problem(self.status, self.code, self.detail, request_id)
         if self.errors:
             body["errors"] = [field_error(issue) for issue in self.errors]
         content = json.dumps(body, ensure_ascii=False).encode()

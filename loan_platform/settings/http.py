@@ -23,6 +23,20 @@ class HttpSettings(EnvironmentSettings):
         ge=1,
         le=3_600,
     )
+    max_connections: WholeNumber = setting(
+        Variable("LOAN_MAX_CONNECTIONS", "a whole number from 16 to 100000"),
+        "Open connections of one worker. Above it, a silent or idle connection is closed for each new one.",
+        default=2_000,
+        ge=16,
+        le=100_000,
+    )
+    max_connections_per_address: WholeNumber = setting(
+        Variable("LOAN_MAX_CONNECTIONS_PER_ADDRESS", "a whole number from 16 to 100000"),
+        "The same for the connections of one address. A load balancer counts as one address.",
+        default=1_500,
+        ge=16,
+        le=100_000,
+    )
     cors: Annotated[str | None, BeforeValidator(matches(_ORIGINS))] = setting(
         Variable(
             "LOAN_CORS_ORIGINS",

@@ -13,6 +13,7 @@ import httpx
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from bento.connections.server import guard_connections
 from bento.worker import Worker
 from bento.worker_setup import checked_setup
 from loan_platform_tests.support.service.in_process import no_bentoml
@@ -27,7 +28,9 @@ def answering(home: Home, **more: str) -> Iterator[httpx.Client]:
     worker = Worker(checked_setup(environment), CollectorRegistry(), environment)
     app = worker.app(no_bentoml)
     worker.connect()
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
+    guard_connections(worker.connections(), config)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
