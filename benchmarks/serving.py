@@ -7,6 +7,7 @@
     python benchmarks/serving.py --home ... --endure 1500     # memory at full load for 1500 s
     python benchmarks/serving.py --home ... --silent 1800     # as --soak, while the registry never answers
     python benchmarks/serving.py --home ... --flood 1 2 5     # multiples of the peak rate
+    python benchmarks/serving.py --home ... --attack 20       # seconds of an attack from the network
 
 Each server has one worker and one core, and the client has another core. Applications are test loans of the champion.
 """
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, help="rows of one request to /invocations")
     parser.add_argument("--kills", type=int, help="number of kills of the only worker")
     parser.add_argument("--flood", type=float, nargs="+", help="multiples of the peak rate")
+    parser.add_argument("--attack", type=float, help="seconds of an attack on the connections")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {CLIENT_CORE})
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
@@ -57,6 +59,8 @@ def measure(arguments: argparse.Namespace, bench: ServiceBench) -> None:
         bench.endure(arguments.endure, arguments.rate)
     elif arguments.silent:
         bench.silent(arguments.rate, arguments.silent)
+    elif arguments.attack:
+        bench.attack(arguments.attack, connections=2_000, megabytes=300)
     elif arguments.many:
         bench.many(arguments.many)
     elif arguments.kills:

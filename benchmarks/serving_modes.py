@@ -8,6 +8,7 @@ import socket
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 from flood import flood
 from load import Load, closed_loop, open_loop, request, resident
+from network_attack import attacked, probed
 from servers import BIN, applications, running, service_command, wait_until_ready, worker_of
 
 from loan_platform.adapters.service.api_keys import KeyFile
@@ -118,6 +120,20 @@ class ServiceBench:
                 load = Load(found.seconds, found.statuses, found.wall)
                 ready = f"p99 of readiness probes {Load(found.probes).percentile(0.99):.0f} ms"
                 print(f"{multiple:g} times the peak: {load}; {load.rate / peak:.0%} of the peak; {ready}")
+
+    def attack(self, seconds: float, connections: int, megabytes: int) -> None:
+        """Probes and good answers while heads are held, heads never end and garbage is pipelined."""
+        with self._running() as (port, process):
+            asyncio.run(closed_loop(port, self.requests(), 8, 2.0))
+            worker = psutil.Process(process)
+            for name in ("before", "during"):
+                started = worker.memory_info().rss
+                with attacked(port, connections, megabytes) if name == "during" else nullcontext():
+                    probes, load = asyncio.run(probed(port, self.requests(), seconds))
+                grown = (worker.memory_info().rss - started) / 1e6
+                slowest = f"p99 {probes.percentile(0.99):.0f} ms, slowest {probes.percentile(1):.0f} ms"
+                print(f"{name}: {len(probes.seconds)} probes on new connections, {slowest}; memory {grown:+.0f} MB")
+                print(f"{name}: {load}")
 
     def _steady(self, port: int, process: int, rate: float, seconds: float) -> None:
         load, memory = asyncio.run(open_loop(port, self.requests(), rate, seconds, process))

@@ -5,6 +5,7 @@ new route is one entry here plus its endpoint function.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bento.batch.endpoints import JOB_PATH, PATH
 from bento.batch.input import CSV, JSON, MEDIA, NDJSON, PARQUET
@@ -228,3 +229,14 @@ ROUTES = RouteTable(
         *(_file(f"/page/{name}", name, "A part of the pages.", media) for name, media in ASSETS.items()),
     ]
 )
+
+
+def routes_of(metrics_need_a_key: bool) -> RouteTable:
+    """The routes of a worker.
+
+    Args:
+        metrics_need_a_key: whether only holders of a key with the scope `metrics` may read the metrics.
+    """
+    if not metrics_need_a_key:
+        return ROUTES
+    return RouteTable(replace(route, scope="metrics") if route.path == "/metrics" else route for route in ROUTES)

@@ -23,7 +23,7 @@ from bento.model.copies import ModelCopies
 from bento.model.current import CurrentModel
 from bento.model.records import Records
 from bento.pages.endpoints import PageEndpoints
-from bento.routes import ROUTES
+from bento.routes import routes_of
 from bento.scoring import ScoringEndpoints
 from bento.status import StatusEndpoints
 from bento.supervisor import end_with_supervisor
@@ -54,7 +54,8 @@ class Worker:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._setup, self._registry = setup, registry
-        self._drain, self._dispatcher = Drain(), Dispatcher(ROUTES)
+        self._drain = Drain()
+        self._dispatcher = Dispatcher(routes_of(setup.telemetry.metrics == "key"))
         service, baked = setup.service, setup.baked
         self._records = Records(service.portfolio, setup.audit, registry)
         copies = ModelCopies(service.cache, service.portfolio, setup.ledger_key)
@@ -118,7 +119,7 @@ class Worker:
         return Endpoints(
             scoring=ScoringEndpoints(model, metrics, drift, self._records),
             status=StatusEndpoints(model, self._drain, drift, self._records, metrics),
-            pages=PageEndpoints(model, ROUTES),
+            pages=PageEndpoints(model, self._dispatcher.routes),
             batch=batch,
         )
 

@@ -62,9 +62,8 @@ class BatchEndpoints:
         self._worker.stop()
 
     def counts(self) -> tuple[int, int]:
-        """The numbers of pending and of running jobs."""
-        states = [job.status for job in self.store.open()]
-        return states.count("PENDING"), states.count("RUNNING")
+        """The numbers of pending and of running jobs, half a second ago at most."""
+        return self._worker.counts
 
     async def create(self, request: Request) -> Response:
         """Create a job from an uploaded file."""

@@ -7,11 +7,13 @@
 <job>/lines/*.parquet       typed and rejected rows of an input in the lender's own columns
 <job>/parts/<number>.*      answers, audit records and rejected rows of a piece; <number>.json when all exist
 <job>/answers.parquet       all answers; refused.parquet has all rejected rows
+open/<job>                  an empty file for each job that has not ended
 rows.json                   numbers of scored and rejected rows of all jobs
 """
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -24,11 +26,14 @@ from typing import Any, Literal
 
 from loan_platform.adapters.storage.atomic_files import atomic_write, partial_path, remove, remove_abandoned
 
+log = logging.getLogger("loan_platform.service")
+
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 OPEN = frozenset({"PENDING", "RUNNING"})
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 MAX_STARTS = 3  # a job whose process ends this often at the same piece has failed
 ROWS = "rows.json"
+OPEN_JOBS = "open"
 CANCELLED, WITHDRAWN = "cancelled", "withdrawn"  # files in the folder of an open job that is to end
 MODEL_WITHDRAWN = "The model of the job was withdrawn. Send the file again once a version is promoted."
 
@@ -85,7 +90,7 @@ class JobStore:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder, self._max_bytes = folder, max_bytes
-        self._ended = frozenset[str]()
+        self._open = folder / OPEN_JOBS
 
     def draft(self) -> Path:
         """A folder for a job that is being uploaded."""
@@ -100,6 +105,7 @@ class JobStore:
         shutil.copytree(bundle, draft / "bundle")
         atomic_write(draft / "job.json", _json(job))
         draft.rename(self.folder / job.id)
+        self._mark(job)
         return job
 
     def path(self, job_id: str) -> Path:
@@ -114,6 +120,9 @@ class JobStore:
             job = Job(**json.loads((self.path(job_id) / "job.json").read_bytes()))
         except FileNotFoundError:
             return None
+        if job.id != job_id:
+            log.error("the batch job in %s says that it is another one: it is not used", self.path(job_id))
+            return None
         if job.status in OPEN and (self.path(job_id) / CANCELLED).exists():
             return replace(job, status="CANCELLED")
         if job.status in OPEN and (self.path(job_id) / WITHDRAWN).exists():
@@ -124,6 +133,8 @@ class JobStore:
         """Replace the state of a job. A job that was deleted meanwhile stays deleted."""
         if self.path(job.id).is_dir():
             atomic_write(self.path(job.id) / "job.json", _json(job))
+            if job.status not in OPEN:
+                self._unmark(job.id)
 
     def all(self) -> Iterator[Job]:
         """Every job, oldest first."""
@@ -132,16 +143,16 @@ class JobStore:
             yield from sorted((job for job in found if job), key=lambda job: job.created)
 
     def open(self) -> list[Job]:
-        """The open jobs, oldest first. A job that has ended is read once: it stays ended, and this is asked often."""
-        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
-        found = [job for name in names - self._ended if (job := self.get(name))]
-        self._ended = frozenset(names & self._ended) | {job.id for job in found if job.status not in OPEN}
-        return sorted((job for job in found if job.status in OPEN), key=lambda job: job.created)
+        """The open jobs, oldest first. Jobs that have ended cost nothing: this is asked twice a second."""
+        marks = list(self._open.iterdir()) if self._open.is_dir() else []
+        found = [job for mark in marks if (job := self.get(mark.name)) and job.status in OPEN]
+        return sorted(found, key=lambda job: job.created)
 
     def cancel(self, job: Job) -> None:
         """Cancel an open job, which ends before its next piece. Delete a finished one."""
         if job.status in OPEN:
             (self.path(job.id) / CANCELLED).touch()
+            self._unmark(job.id)
         else:
             self.delete(job)
 
@@ -151,12 +162,14 @@ class JobStore:
             if forbidden(job):
                 with contextlib.suppress(FileNotFoundError):  # it may be deleted at the same time
                     (self.path(job.id) / WITHDRAWN).touch()
+                    self._unmark(job.id)
 
     def delete(self, job: Job) -> None:
         """Delete a job with all its files."""
         gone = partial_path(self.path(job.id))
         with contextlib.suppress(FileNotFoundError):  # another worker may delete it at the same time
             self.path(job.id).rename(gone)
+        self._unmark(job.id)
         remove(gone)
 
     def delete_inputs(self, job: Job) -> None:
@@ -195,11 +208,20 @@ class JobStore:
         before = time.time() - days * 86_400
         for job in self.all():
             if job.status in OPEN:
+                self._mark(job)  # of an earlier release, or its process was killed before
                 continue
+            self._unmark(job.id)
             if (job.finished or job.created) < before:  # a job may be ended before it starts
                 self.delete(job)
             elif job.finished or not job.starts:  # its process may have been killed at the end
                 self.delete_inputs(job)
+
+    def _mark(self, job: Job) -> None:
+        self._open.mkdir(exist_ok=True)
+        (self._open / job.id).touch()
+
+    def _unmark(self, job_id: str) -> None:
+        (self._open / job_id).unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

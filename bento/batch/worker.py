@@ -30,6 +30,9 @@ class BatchWorker:
         days: after which a finished job is deleted.
         withdrawn: whether the model of a job was withdrawn, so that it may not go on.
         environment: of the process.
+
+    Attributes:
+        counts: the numbers of pending and of running jobs, half a second ago at most.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class BatchWorker:
         withdrawn: Callable[[Job], bool],
         environment: Mapping[str, str],
     ) -> None:
-        self._withdrawn = withdrawn
+        self._withdrawn, self.counts = withdrawn, (0, 0)
         self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
         self._environment, self._stopped = environment, threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,17 +72,19 @@ class BatchWorker:
                     self._store.clear(self._days)
                     cleared = time.monotonic()
                 self._store.withdraw(self._withdrawn)
-                self._start_process()
+                states = [job.status for job in self._store.open()]
+                self.counts = (states.count("PENDING"), states.count("RUNNING"))
+                self._start_process(bool(states))
             except Exception as error:  # such as a full process table: keep polling for later jobs
                 log.error("batch jobs: %s at %s", type(error).__name__, places(error))
                 self._stopped.wait(10 * POLL_SECONDS)
             self._stopped.wait(POLL_SECONDS)
 
-    def _start_process(self) -> None:
+    def _start_process(self, needed: bool) -> None:
         if self._process is not None and self._process.poll() is None:
             return
         self._process = None
-        if self._store.open():
+        if needed:
             arguments = map(str, (self._portfolio, self._store.folder, self._max_bytes, os.getpid()))
             command = [sys.executable, "-m", "bento.batch.runner", *arguments]
             root = Path(__file__).resolve().parents[2]

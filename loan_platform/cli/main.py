@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="create or revoke an API key of the service")
     key.add_argument("name", help="name of the client; with --revoke the id of the key")
     key.add_argument("--revoke", action="store_true", help="revoke the key with this id")
-    key.add_argument("--scopes", default="predict,batch", help="predict and batch, separated by commas")
+    key.add_argument("--scopes", default="predict,batch", help="predict, batch and metrics, separated by commas")
     key.add_argument("--rate", help="rate limit such as 600/minute, or unlimited (default: LOAN_RATE)")
     bento = commands.add_parser("bento", help="build the scoring service of a book's champion as a Bento, and check it")
     bento.add_argument("--book", default="lending_club", help="name of the book")

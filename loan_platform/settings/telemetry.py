@@ -33,6 +33,11 @@ class TelemetrySettings(EnvironmentSettings):
         ge=0,
         le=1,
     )
+    metrics: Literal["open", "key"] = setting(
+        Variable("LOAN_METRICS", "open or key"),
+        "Who may read `/metrics`: everybody who reaches the service, or holders of a key with the scope `metrics`.",
+        default="open",
+    )
     traces: Annotated[str | None, BeforeValidator(matches(r"https?://[^/](?s:.*)"))] = setting(
         Variable(
             "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -24,7 +24,7 @@ from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.service import RATE
 
-SCOPES = ("predict", "batch")
+SCOPES = ("predict", "batch", "metrics")
 MAX_KEYS = 2  # per name: the old and the new one while clients switch
 CACHE_SECONDS = 0.5
 

@@ -4,7 +4,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from bento.batch.jobs import MODEL_WITHDRAWN, Job, JobStore
+import pytest
+
+from bento.batch.jobs import MODEL_WITHDRAWN, OPEN_JOBS, Job, JobStore
 from bento.batch.records import JobRecords
 from bento.batch.runner import work
 from loan_platform.settings.audit import AuditSettings
@@ -16,13 +18,23 @@ def made(store: JobStore) -> Job:
     return store.add(draft, bundle, owner="", media="text/csv", version=1, sha256="0" * 64)
 
 
+def names(store: JobStore) -> list[str]:
+    """What is in the folder of the jobs, beside the marks of open ones."""
+    return sorted(path.name for path in store.folder.iterdir() if path.name != OPEN_JOBS)
+
+
+def marks(store: JobStore) -> list[str]:
+    """The jobs that are marked as open."""
+    return sorted(path.name for path in (store.folder / OPEN_JOBS).iterdir())
+
+
 def test_a_deleted_job_is_not_made_again_by_who_works_on_it(tmp_path: Path) -> None:
     store = JobStore(tmp_path / "jobs", 10**9)
     job = made(store)
     store.delete(job)
     store.delete(job)
     store.save(replace(job, status="FAILED"))
-    assert not list(store.folder.iterdir())
+    assert names(store) == []
 
 
 def test_cancelled_jobs_and_unfinished_uploads_are_removed(tmp_path: Path) -> None:
@@ -36,7 +48,7 @@ def test_cancelled_jobs_and_unfinished_uploads_are_removed(tmp_path: Path) -> No
     left = draft.with_name(draft.name.replace(draft.name.split("~")[1], str(2**22 + 1)))  # no process has this id
     draft.rename(left)
     store.clear(days=1)
-    assert [path.name for path in store.folder.iterdir()] == [waiting.id]
+    assert names(store) == [waiting.id]
 
 
 def test_rows_are_counted_over_all_jobs(tmp_path: Path) -> None:
@@ -96,3 +108,37 @@ def test_open_jobs_are_the_oldest_first_and_ended_ones_left_out(tmp_path: Path) 
     store.delete(ended)
     new = made(store)
     assert [job.id for job in store.open()] == [late.id, new.id]
+
+
+def test_only_open_jobs_are_marked(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    ended, deleted, cancelled, withdrawn, waiting = (made(store) for _ in range(5))
+    assert len(marks(store)) == 5
+    store.save(replace(ended, status="SUCCEEDED"))
+    store.save(replace(withdrawn, version=2))
+    store.delete(deleted)
+    store.cancel(cancelled)
+    store.withdraw(lambda job: job.version == 2)
+    assert marks(store) == [waiting.id]
+
+
+def test_marks_of_an_earlier_release_are_made_at_the_start(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    waiting, ended = made(store), made(store)
+    store.save(replace(ended, status="SUCCEEDED", finished=ended.created))
+    (store.folder / OPEN_JOBS / waiting.id).unlink()
+    (store.folder / OPEN_JOBS / ended.id).touch()  # its process was killed before it removed the mark
+    assert store.open() == []
+    store.clear(days=1_000)
+    assert [job.id for job in store.open()] == marks(store) == [waiting.id]
+
+
+@pytest.mark.attack("machine", "a job's file names another job", before="one job's state is written over another's")
+def test_a_job_that_says_it_is_another_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = JobStore(tmp_path / "jobs", 10**9)
+    one, other = made(store), made(store)
+    copied = (store.path(other.id) / "job.json").read_bytes()
+    (store.path(one.id) / "job.json").write_bytes(copied)
+    assert store.get(one.id) is None
+    assert [job.id for job in store.open()] == [other.id]
+    assert "says that it is another one" in caplog.text

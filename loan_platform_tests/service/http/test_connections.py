@@ -29,9 +29,10 @@ PLAIN = [route.path for route in ROUTES if route.method == "GET" and "{" not in 
 
 @pytest.fixture(scope="module")
 def service(home: Home) -> Iterator[httpx.Client]:
-    key = home.keys.create("connections")
+    key = home.keys.create("connections", ("predict", "batch", "metrics"))
     origins = f"{APP}, https://second.example.com:8443"
-    with serving(home, LOAN_RATE="unlimited", LOAN_KEEP_ALIVE_SECONDS="1", LOAN_CORS_ORIGINS=origins) as client:
+    settings = {"LOAN_RATE": "unlimited", "LOAN_KEEP_ALIVE_SECONDS": "1", "LOAN_METRICS": "key"}
+    with serving(home, LOAN_CORS_ORIGINS=origins, **settings) as client:
         client.headers["x-api-key"] = key
         yield client
 
@@ -57,6 +58,14 @@ def test_head_needs_a_get_and_its_key(service: httpx.Client) -> None:
     assert service.head("/nothing").status_code == 404
     counted = 'loan_http_requests_total{method="HEAD",route="/predict",status="405"}'
     assert counted in service.get("/metrics").text
+
+
+@pytest.mark.slow
+def test_metrics_can_be_kept_for_holders_of_a_key(service: httpx.Client, home: Home) -> None:
+    assert service.get("/metrics", headers={"x-api-key": ""}).status_code == 401
+    other = home.keys.create("no-metrics", ("predict",))
+    assert service.get("/metrics", headers={"x-api-key": other}).json()["code"] == "not_in_scope"
+    assert service.get("/metrics").status_code == 200
 
 
 def preflight(client: httpx.Client, origin: str, path: str = "/api/v1/predict") -> httpx.Response:
