@@ -84,7 +84,7 @@ score: $(READY) ## Score a book's applications: make score BOOK=lending_club FIL
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init
-	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port "$(PORT)"
+	umask 077; $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port "$(PORT)"
 
 serve: $(READY) ## Start the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT): make serve BOOK=lending_club
 	@$(BIN)/loan-platform serve --book "$${BOOK:-lending_club}" --port "$(SERVE_PORT)"
@@ -108,7 +108,7 @@ audit: $(READY) ## Verify the audit log of a book's service: make audit BOOK=len
 
 mlflow: $(READY) ## Start the MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port "$(MLFLOW_PORT)" \
+	umask 077; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port "$(MLFLOW_PORT)" \
 	  --backend-store-uri "sqlite:///$$LOAN_PLATFORM_HOME/mlflow.db" \
 	  --artifacts-destination "$$LOAN_PLATFORM_HOME/mlartifacts"
 

@@ -10,11 +10,13 @@ from typing import TypeVar
 from starlette.types import ASGIApp
 
 from loan_platform.settings.catalogue import renamed_variables
+from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform.settings.supported_platform import require_supported_platform
 
 require_supported_platform()
 quiet_environment()
+keep_files_private()
 
 import bentoml  # noqa: E402  # reads the environment when it is imported
 

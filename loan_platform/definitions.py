@@ -8,11 +8,13 @@ import dagster as dg
 
 from loan_platform.adapters.platform.gc_tuning import tune_gc
 from loan_platform.settings.platform import TrackingSettings
+from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform.settings.supported_platform import require_supported_platform
 
 require_supported_platform()
 quiet_environment()
+keep_files_private()
 warnings.simplefilter("ignore", dg.BetaWarning)  # single-run backfills and code references: a screenful at each start
 tune_gc()
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform_tests.support.allowed_skips import is_allowed
 from loan_platform_tests.support.paths import REPOSITORY
 
 quiet_environment()
+keep_files_private()
 
 BOOKS = tuple(f"{path.parent.name.upper()}_" for path in REPOSITORY.glob("loan_platform/defs/*/defs.yaml"))
 TESTS = Path(__file__).parent

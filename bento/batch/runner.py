@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from loan_platform.settings.platform import cores
+from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 
 quiet_environment()
+keep_files_private()
 
 import polars as pl  # noqa: E402
 from filelock import FileLock, Timeout  # noqa: E402

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.platform import PlatformSettings
+from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform.settings.supported_platform import require_supported_platform
 
 
 def main() -> int:
     """Run one command; the exit code is 0 only when everything worked."""
-    quiet_environment()
     arguments = _parser().parse_args()
+    _set_up_process(arguments.command)
     try:
         require_supported_platform()
         settings = PlatformSettings.from_environment()
@@ -62,6 +63,12 @@ def main() -> int:
     except ExplainedError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+
+
+def _set_up_process(command: str) -> None:
+    quiet_environment()
+    if command not in {"book", "bento"}:  # their files are code, which goes into images of other users
+        keep_files_private()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,9 +124,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _init(settings: PlatformSettings) -> int:
-    from loan_platform.adapters.platform.home import ensure_home
+    from loan_platform.adapters.platform.home import close_to_others, ensure_home
 
     ensure_home(settings)
+    if before := close_to_others(settings.home):
+        sys.stdout.write(f"Other users of this machine could read the home ({before:o}). It is yours alone now.\n")
     sys.stdout.write(f"The platform home is {settings.home}\n")
     return 0
 

@@ -8,6 +8,11 @@ import httpx
 import psutil
 import pytest
 
+from loan_platform.settings.private_files import OTHERS
+from loan_platform_tests.support.bundles import typed_rows
+from loan_platform_tests.support.service.batch_jobs import BATCH, ended
+from loan_platform_tests.support.service.running import Home, bodies
+
 pytestmark = pytest.mark.slow
 
 
@@ -23,6 +28,15 @@ def family_of(port: int) -> list[psutil.Process]:
 def address(connection: Any) -> tuple[str, int]:
     """Host and port at which a connection listens."""
     return connection.laddr.ip, connection.laddr.port
+
+
+@pytest.mark.attack("machine", "another user reads copies, jobs and audit records", before="they were 0644")
+def test_the_files_of_a_service_are_its_users_alone(service: httpx.Client, home: Home) -> None:
+    row = bodies(typed_rows().head(1))
+    ended(service, service.post(BATCH, json=row))
+    files = [path for path in home.settings.cache.rglob("*") if "~" not in str(path)]
+    assert len(files) > 5
+    assert [path for path in files if path.stat().st_mode & OTHERS] == []
 
 
 @pytest.mark.attack("machine", "BentoML's control ports without a password", before="runs a command as the service")

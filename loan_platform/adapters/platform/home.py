@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from loan_platform.adapters.storage.atomic_files import atomic_write, explained_
 from loan_platform.core.errors import ExplainedError
 from loan_platform.settings.checkout import checkout_root, code_root
 from loan_platform.settings.platform import LedgerSettings, PlatformSettings, TrackingSettings
+from loan_platform.settings.private_files import OTHERS
+
+log = logging.getLogger("loan_platform.home")
 
 _LAYOUT = 2
 _LOCK_SECONDS = 180
@@ -48,12 +52,33 @@ def ensure_home(settings: PlatformSettings) -> None:
 def ensure_run_home(settings: TrackingSettings) -> None:
     """Make what every run of the asset graph needs: the home without the ledger. Errors are those of `ensure_home`."""
     with _explained(settings.home):
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _tell_if_open(settings.home)
         _require_writable(settings.home)
         if not _is_ready(settings):
             with FileLock(settings.home / ".init.lock", timeout=_LOCK_SECONDS):
                 if not _is_ready(settings):
                     _initialise(settings)
+
+
+def close_to_others(home: Path) -> int | None:
+    """Take the rights to the home from group and others. What is in it cannot be reached then.
+
+    Args:
+        home: the folder.
+
+    Returns:
+        The mode that it had, such as 0o755. None if it was private.
+
+    Raises:
+        HomeError: the folder belongs to another user.
+    """
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if not mode & OTHERS:
+        return None
+    with _explained(home):
+        home.chmod(mode & ~OTHERS)
+    return mode
 
 
 def ensure_ledger(settings: LedgerSettings) -> None:
@@ -69,6 +94,12 @@ def ensure_ledger(settings: LedgerSettings) -> None:
         ledger = Ledger(settings.ledger_url)
         if not ledger.is_current():
             ledger.create()
+
+
+def _tell_if_open(home: Path) -> None:
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & OTHERS:
+        log.warning("%s can be read by other users of this machine (%o): run `loan-platform init`", home, mode)
 
 
 @contextmanager

@@ -143,12 +143,19 @@ class BentoStore:
         if digest_of(made / "src") != built.digest:
             raise BentoError(f"BentoML left files out of {built.tag}, or added some")
         built.path.parent.mkdir(parents=True, exist_ok=True)
-        made.chmod(0o755)  # BentoML leaves it to its maker alone
         partial = partial_path(self.home / "build")
         with discarded_on_error(partial):
             shutil.copytree(made, partial)
+            _let_all_read(partial)
             remove(built.path)
             partial.rename(built.path)
+
+
+def _let_all_read(folder: Path) -> None:
+    """The image of a Bento runs as another user. Who may reach the Bento itself, the home decides."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def service_files(root: Path) -> list[Path]:

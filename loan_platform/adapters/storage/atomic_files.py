@@ -74,6 +74,11 @@ def make_directory(path: Path) -> None:
     fsync(path.parent)
 
 
+def make_read_only(path: Path) -> None:
+    """Take the right to write to a file from everybody. Who may read it, the process's umask has decided."""
+    path.chmod(path.stat().st_mode & 0o555)
+
+
 def fsync(path: Path) -> None:
     """Flush a file, or the entries of a directory, to disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from loan_platform.adapters.storage.atomic_files import fsync, make_directory, remove
+from loan_platform.adapters.storage.atomic_files import fsync, make_directory, make_read_only, remove
 from loan_platform.adapters.storage.versions import commit, link_public, store_version
 
 LOCK, WRITER = ".lock", ".writer"  # a leading dot: no partition is named so
@@ -51,7 +51,7 @@ class Candidates:
         """
         for asset, path in self.refused.items():
             make_directory(path.parent)
-            self.paths[asset].chmod(0o444)
+            make_read_only(self.paths[asset])
             fsync(self.paths[asset])
             self.paths[asset].replace(path)
             fsync(path.parent)

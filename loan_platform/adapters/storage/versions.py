@@ -18,6 +18,7 @@ from loan_platform.adapters.storage.atomic_files import (
     discarded_on_error,
     fsync,
     make_directory,
+    make_read_only,
     partial_path,
     remove,
     remove_abandoned,
@@ -53,7 +54,7 @@ def store_version(partial: Path) -> Published:
     """
     if not partial.is_file():
         raise FileNotFoundError(f"nothing was written to {partial}, so nothing is published")
-    partial.chmod(0o444)  # the public name is the same file: a tool must not edit it in place
+    make_read_only(partial)  # the public name is the same file: a tool must not edit it in place
     fsync(partial)
     digest = sha256(partial)
     final = partial.with_name(f"{digest}.pq")  # not .parquet, so that no glob of other tools finds it

@@ -1,6 +1,7 @@
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +15,13 @@ from filelock import FileLock
 from loan_platform.adapters.ledger.connections import LedgerUnavailableError
 from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.platform.event_log_config import event_log_yaml
-from loan_platform.adapters.platform.home import HomeError, ensure_home, ensure_ledger, ensure_run_home
+from loan_platform.adapters.platform.home import (
+    HomeError,
+    close_to_others,
+    ensure_home,
+    ensure_ledger,
+    ensure_run_home,
+)
 from loan_platform.adapters.tracking.runs import Tracking
 from loan_platform.settings.checkout import checkout_root
 from loan_platform.settings.platform import LedgerSettings, PlatformSettings
@@ -56,6 +63,24 @@ def test_a_start_that_was_killed_is_healed_by_the_next(tmp_path: Path) -> None:
     assert _start(home).wait(PATIENCE_SECONDS) == 0
     _assert_sound(home)
     assert not (home / ".building").exists()
+
+
+def test_a_new_home_is_of_its_user_alone(ready: PlatformSettings, caplog: pytest.LogCaptureFixture) -> None:
+    assert stat.S_IMODE(ready.home.stat().st_mode) == 0o700
+    ensure_home(ready)
+    assert close_to_others(ready.home) is None
+    assert caplog.messages == []
+
+
+@pytest.mark.attack("machine", "another user reads the lake and the ledger", before="every file was 0644")
+def test_an_open_home_is_told_and_closed(ready: PlatformSettings, caplog: pytest.LogCaptureFixture) -> None:
+    ready.home.chmod(0o755)
+    ensure_home(ready)
+    assert caplog.messages == [
+        f"{ready.home} can be read by other users of this machine (755): run `loan-platform init`"
+    ]
+    assert close_to_others(ready.home) == 0o755
+    assert stat.S_IMODE(ready.home.stat().st_mode) == 0o700
 
 
 def test_a_second_start_changes_nothing(ready: PlatformSettings) -> None:

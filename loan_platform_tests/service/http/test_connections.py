@@ -20,7 +20,7 @@ from loan_platform.settings.http import HttpSettings
 from loan_platform_tests.support.bundles import typed_rows
 from loan_platform_tests.support.service.in_process import worker_app
 from loan_platform_tests.support.service.running import Home, bodies, serving
-from loan_platform_tests.support.waiting import PATIENCE_SECONDS
+from loan_platform_tests.support.waiting import PATIENCE_SECONDS, until
 
 APP, OTHER = "https://app.example.com", "https://other.example.com"
 BODY = bodies(typed_rows().head(1))[0]
@@ -64,7 +64,7 @@ def test_head_needs_a_get_and_its_key(service: httpx.Client) -> None:
 def test_metrics_can_be_kept_for_holders_of_a_key(service: httpx.Client, home: Home) -> None:
     assert service.get("/metrics", headers={"x-api-key": ""}).status_code == 401
     other = home.keys.create("no-metrics", ("predict",))
-    assert service.get("/metrics", headers={"x-api-key": other}).json()["code"] == "not_in_scope"
+    until(lambda: service.get("/metrics", headers={"x-api-key": other}).json()["code"] == "not_in_scope")
     assert service.get("/metrics").status_code == 200
 
 
