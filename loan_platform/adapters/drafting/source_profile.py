@@ -9,6 +9,7 @@ import polars as pl
 
 from loan_platform.adapters.csv_files.blocks import is_parquet, likely_encoding
 from loan_platform.adapters.sources.labels import source_labels
+from loan_platform.adapters.storage.duckdb_files import OFFLINE, limit_files
 from loan_platform.adapters.warehouse.stage_summary import StageSummary
 from loan_platform.adapters.warehouse.warehouse import RawSummary, Warehouse
 from loan_platform.core.book.column_types import BLANKS
@@ -149,7 +150,8 @@ def count_target(source: RawSource, target: TargetChoice) -> TargetCounts:
         f"FROM (SELECT TRY({{'x': ({target.sql})}}) AS own FROM read_parquet({quote_literal(str(source.raw))}))"
     )
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config=OFFLINE) as connection:
+            limit_files(connection, [source.raw])
             defaults, repaid, open_, rows = connection.execute(query).fetchall()[0]
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
         reason = str(error).splitlines()[0]

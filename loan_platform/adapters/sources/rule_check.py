@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 from sqlglot import exp
 
+from loan_platform.adapters.storage.duckdb_files import OFFLINE, limit_files
 from loan_platform.core.book.column_types import COLUMN_TYPES, NUMBERS
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.columns import Column
@@ -52,7 +53,8 @@ def _issue(path: str, rule: RowRule, rows: pl.DataFrame, schema: Mapping[str, ty
         polars = typed.select(kept_expression(rule, schema).alias("x"))["x"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         return Issue(path, f"Polars cannot run it on every row: {first_line(error)}", HINT, "sql_does_not_run")
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config={"threads": 1, **OFFLINE}) as connection:
+        limit_files(connection)
         connection.register("rows", rows.to_arrow())
         try:
             found = connection.execute(f"SELECT {engine_sql(rule.sql, raw, 'duckdb')} FROM rows").fetchall()

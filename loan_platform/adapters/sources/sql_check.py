@@ -7,6 +7,7 @@ from dataclasses import replace
 import duckdb
 
 from loan_platform.adapters.sources.relation import raw_columns
+from loan_platform.adapters.storage.duckdb_files import OFFLINE, limit_files
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.parts.columns import Column, Target
 from loan_platform.core.book.sql import SqlError, columns_read, quote_identifier
@@ -16,7 +17,6 @@ from loan_platform.core.staging.typed_rows import typed_sql
 
 _NO_TARGET = Target(sql="NULL", description="Not checked.")
 _CODE = "sql_does_not_run"
-_OFFLINE = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
 def sql_issues(contract: Contract) -> Iterator[Issue]:
@@ -41,8 +41,9 @@ def sql_issues(contract: Contract) -> Iterator[Issue]:
 @contextmanager
 def empty_rows(table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the table `raw` that staging reads, without rows."""
-    connection = duckdb.connect(config=_OFFLINE)
+    connection = duckdb.connect(config={"threads": 1, **OFFLINE})
     try:
+        limit_files(connection)
         texts = [f"{quote_identifier(column)} VARCHAR" for column in raw_columns(table)]
         columns = ", ".join(["__row BIGINT", "source_file VARCHAR", "source_line BIGINT", *texts])
         connection.execute(f"CREATE TABLE raw ({columns})")

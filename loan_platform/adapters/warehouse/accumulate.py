@@ -112,7 +112,8 @@ class Accumulator:
             WarehouseError: a known value cannot be read with the type that its column has in `new`, or memory or disk
                 space ran out.
         """
-        with self._session.connection() as (connection, _):
+        reads = (path for path in (new, known, history) if path)
+        with self._session.connection(reads, (out.counting, out.history, out.superseded)) as (connection, _):
             columns = _columns(connection, new)
             _load(connection, columns, new, known, rules)
             _create_superseded(connection, columns, history, rules)

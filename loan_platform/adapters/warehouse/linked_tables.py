@@ -73,7 +73,7 @@ class LinkedTables:
         Raises:
             WarehouseError: the join does not run, or its rows have no source location.
         """
-        with self._session.connection() as (connection, _):
+        with self._session.connection(tables.values(), (out,)) as (connection, _):
             _views(connection, tables)
             self._create_joined(connection, _JOINED)
             key = quote_identifier(self._contract.entity_key)
@@ -103,7 +103,7 @@ class LinkedTables:
             WarehouseError: the join does not run, or its rows have no source location.
         """
         key = next(table.key for table in self._contract.tables if table.name == MAIN_TABLE)
-        with self._session.connection() as (connection, _):
+        with self._session.connection((*tables.values(), new), (out, lost)) as (connection, _):
             _views(connection, tables)
             arriving = ArrivingRows.ranked(connection, new, key, self._contract.entity_key, same_key)
             for layer in range(1, arriving.layers + 1):
@@ -129,7 +129,7 @@ class LinkedTables:
         Raises:
             WarehouseError: the join does not run.
         """
-        with self._session.connection() as (connection, _):
+        with self._session.connection((*tables.values(), joined), ()) as (connection, _):
             connection.execute(f"CREATE VIEW {_JOINED} AS FROM read_parquet({quote_literal(str(joined))})")
             days = self._days(connection)
             loans = changed = 0

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from loan_platform.adapters.storage.atomic_files import discarded_on_error, fsync, make_directory, partial_path
+from loan_platform.adapters.storage.duckdb_files import OFFLINE, limit_files
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.errors import ExplainedError
 
@@ -40,7 +41,9 @@ def write_sample(script: Path, sources: Mapping[str, Path], rows: int) -> dict[s
     Raises:
         SampleError: the script does not run, or creates no table for a source.
     """
-    with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as connection:
+    folders = {path.parent for path in sources.values()}
+    with duckdb.connect(config={"threads": 1, **OFFLINE}) as connection:
+        limit_files(connection, folders=folders)
         connection.execute(_DRAWS)
         connection.execute(f"SET VARIABLE rows = {rows}")
         try:

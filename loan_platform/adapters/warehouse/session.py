@@ -1,13 +1,14 @@
 """An embedded DuckDB, opened for one task and closed after it. Its errors become `WarehouseError`."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from loan_platform.adapters.storage.duckdb_files import OFFLINE, limit_files
 from loan_platform.core.errors import ExplainedError
 
 _NO_VALUE = "The SQL of the contract fails on a row. Use try_cast instead of CAST."
@@ -35,8 +36,16 @@ class DuckDbSession:
     temp_directory: Path | None = None
 
     @contextmanager
-    def connection(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    def connection(
+        self, reads: Iterable[Path], writes: Iterable[Path]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         """A connection to an empty database, and its scratch folder. Both exist until the block ends.
+
+        SQL of a contract runs on it, so it reaches no other files.
+
+        Args:
+            reads: files that it may read.
+            writes: files that it may write; those in the same folders may be read too.
 
         Raises:
             WarehouseError: the contract's SQL does not run or fails on a row, or memory or disk space ran out.
@@ -49,6 +58,7 @@ class DuckDbSession:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute("SET enable_caching_operators = false")  # they lose the order of rows
                 connection.execute(f"SET disabled_optimizers = '{_NO_OPTIMIZERS}'")
+                limit_files(connection, reads, {Path(scratch), *(path.parent for path in writes)})
                 yield connection, Path(scratch)
             except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
                 reason = str(error).splitlines()[0]
@@ -67,8 +77,7 @@ class DuckDbSession:
                 "memory_limit": self.memory_limit,
                 "temp_directory": scratch,
                 "preserve_insertion_order": True,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
+                **OFFLINE,
             }
         )
 

@@ -70,7 +70,7 @@ class Warehouse:
             SourceError: a file as a whole cannot be used, or its percentages contradict the contract.
             WarehouseError: memory or disk space ran out.
         """
-        with self._session.connection() as (connection, scratch):
+        with self._session.connection(files, (out, rejects)) as (connection, scratch):
             relations = raw_relations(connection, files, table, source, scratch)
             summary = RawSummary(
                 rows=sum(relation.file.rows for relation in relations),
@@ -118,7 +118,8 @@ class Warehouse:
         Raises:
             WarehouseError: the contract's SQL does not run or fails on a row, or memory or disk space ran out.
         """
-        with self._session.connection() as (connection, _):
+        reads = (raw, *((rejects,) if rejects else ()), *previously_quarantined)
+        with self._session.connection(reads, (accepted, quarantined)) as (connection, _):
             files = read_files_metadata(connection, raw)
             with lists_in_place(connection):
                 findings = find_faults(connection, table, raw, layout_files(files))

@@ -12,6 +12,7 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
 _BEFORE = "SELECT "
+_ROWS_OF_VALUES = frozenset({"unnest", "generate_series", "range"})  # functions of FROM that read no file
 _QUOTED_COLUMN = re.compile(r'"([^"]+)"')  # what most columns of a contract are made from
 _BARE_COLUMN = re.compile(r"[a-z][a-z0-9_]*")  # what most features are
 
@@ -40,6 +41,8 @@ def query_of(text: str) -> Query:
         raise SqlError(f"not an SQL query: {str(error).splitlines()[0]}") from error
     if not isinstance(statement, exp.Query):
         raise SqlError("must be one SELECT, not another statement")
+    if (function := _read_function(statement)) is not None:
+        raise SqlError(f"reads {function}, and a join reads the tables of the contract only")
     names = [name.lower() for name in statement.named_selects]
     return Query(
         tables=frozenset(_tables(statement)),
@@ -47,10 +50,20 @@ def query_of(text: str) -> Query:
     )
 
 
+def _read_function(query: exp.Query) -> str | None:
+    """A function that gives the rows of a FROM or JOIN, such as a reader of files, whatever holds it."""
+    for node in query.find_all(exp.Table, exp.Lateral):
+        name = node.this.sql("duckdb").partition("(")[0].lower()
+        if isinstance(node.this, exp.Func) and name not in _ROWS_OF_VALUES:
+            return f"{name}()"
+    return None
+
+
 def _tables(query: exp.Query) -> Iterator[str]:
     # By scope: `WITH visits AS (... FROM visits)` reads the table, and what follows reads the definition.
     for scope in traverse_scope(query):
-        yield from (source.name.lower() for source in scope.sources.values() if isinstance(source, exp.Table))
+        tables = (source for source in scope.sources.values() if isinstance(source, exp.Table))
+        yield from (table.name.lower() for table in tables if not isinstance(table.this, exp.Func))
 
 
 def columns_read(expression: str) -> frozenset[str]:

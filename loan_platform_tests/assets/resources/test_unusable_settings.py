@@ -87,7 +87,7 @@ def test_a_usable_setting_reaches_its_resource(tmp_path: Path, monkeypatch: pyte
 
     @dg.asset
     def used(warehouse: WarehouseResource, ledger: LedgerResource) -> None:
-        with warehouse.open()._session.connection() as (connection, _):
+        with warehouse.open()._session.connection((), ()) as (connection, _):
             found.extend(connection.sql("SELECT current_setting('threads')").fetchall()[0])
         assert ledger.open().history() == []
 

@@ -5,7 +5,7 @@ import yaml
 from sqlglot import exp
 
 from loan_platform.cli.books import SHIPPED
-from loan_platform.core.book.sql import SqlError, columns_read, parsed
+from loan_platform.core.book.sql import SqlError, columns_read, parsed, query_of
 
 EXPRESSIONS = sorted(
     {
@@ -32,3 +32,31 @@ def test_words_of_the_language_are_no_columns(word: str) -> None:
             columns_read(word)
         return
     assert columns_read(word) == read
+
+
+READS_FILES = [
+    "SELECT l.*, t.content FROM loans l, LATERAL read_text('/x') t",
+    "SELECT * FROM loans WHERE amount > (SELECT count(*) FROM read_csv('/x'))",
+    "SELECT * FROM loans LEFT JOIN LATERAL (SELECT content FROM read_blob('/x')) t ON true",
+    "WITH t AS (SELECT * FROM parquet_scan('/x')) SELECT * FROM loans, t",
+    "SELECT * FROM loans, query('SELECT content FROM read_text(''/x'')')",
+    "SELECT * FROM loans, query_table('x')",
+    "SELECT * FROM loans, glob('/*')",
+    "SELECT * FROM loans, duckdb_settings()",
+]
+
+
+@pytest.mark.attack("book", "a join that reads any local file", before="`check` called it sound")
+@pytest.mark.parametrize("join", READS_FILES)
+def test_a_join_that_reads_no_table_is_refused(join: str) -> None:
+    with pytest.raises(SqlError, match="a join reads the tables of the contract only"):
+        query_of(join)
+
+
+def test_a_file_in_place_of_a_table_is_an_unknown_table() -> None:
+    assert query_of("SELECT * FROM loans, '/tmp/x.parquet'").tables == {"loans", "/tmp/x.parquet"}
+
+
+@pytest.mark.parametrize("rows", ["UNNEST(l.dates)", "generate_series(1, 3)", "range(5)", "LATERAL (SELECT 1)"])
+def test_rows_of_values_are_no_tables(rows: str) -> None:
+    assert query_of(f"SELECT * FROM loans l, {rows} AS t").tables == {"loans"}
