@@ -7,6 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# What is typed is a text: without this, make would run `$$(shell ...)` in it.
+TYPED := BOOK NAME ROWS RATE OUT SOURCE TARGET KEY DATE DATE_FORMAT ENCODING FILE REPLACE MAY_SHRINK IGNORE_QUARANTINED \
+  PORT MLFLOW_PORT SERVE_PORT LOAN_PLATFORM_HOME
+$(foreach v,$(TYPED),$(if $(filter command,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
+is_typed = $(filter override,$(origin $(1)))
+
 LOAN_PLATFORM_HOME ?= $(CURDIR)/.loan_platform
 ifeq ($(filter /%,$(firstword $(LOAN_PLATFORM_HOME))),)
 override LOAN_PLATFORM_HOME := $(CURDIR)/$(LOAN_PLATFORM_HOME)
@@ -21,6 +27,7 @@ export OMP_WAIT_POLICY := passive
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 SERVE_PORT ?= 8000
+export PORT MLFLOW_PORT SERVE_PORT
 
 # make puts the variables of its command line into the environment of the recipes: "$$SOURCE" is as it was typed.
 
@@ -33,7 +40,8 @@ PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist lo
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18 \
-	  | sed -e 's/$$(PORT)/$(PORT)/' -e 's/$$(MLFLOW_PORT)/$(MLFLOW_PORT)/' -e 's/$$(SERVE_PORT)/$(SERVE_PORT)/'
+	  | awk '{ for (n in ENVIRON) if (n ~ /PORT$$/ && (i = index($$0, "$$(" n ")"))) \
+	      $$0 = substr($$0, 1, i - 1) ENVIRON[n] substr($$0, i + length(n) + 3); print }'
 
 setup: $(READY) ## Create the virtual environment from the locked requirements
 
@@ -46,7 +54,7 @@ demo: $(READY) ## Run the whole graph of a book on generated data: make demo BOO
 
 book: $(READY) ## Draft a book from a file of loans: make book NAME=my_book SOURCE=loans.csv
 	@test -n "$$SOURCE" || { echo "SOURCE is missing: make book NAME=my_book SOURCE=loans.csv" >&2; exit 2; }
-	@$(BIN)/loan-platform book $(if $(filter command,$(origin NAME)),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"} $${ENCODING:+--encoding "$$ENCODING"}
+	@$(BIN)/loan-platform book $(if $(call is_typed,NAME),"$$NAME",my_book) --source "$$SOURCE" $${TARGET:+--target "$$TARGET"} $${KEY:+--key "$$KEY"} $${DATE:+--date "$$DATE"} $${DATE_FORMAT:+--date-format "$$DATE_FORMAT"} $${ENCODING:+--encoding "$$ENCODING"}
 
 test: $(READY) ## Run all tests except those of make thorough and make integration
 	@$(PYTEST) -m "not integration and not thorough"
@@ -77,17 +85,17 @@ faults: $(READY) ## Run the fault tests at full size (about an hour)
 
 # What removes applications is typed: of the environment only BOOK counts, and the rest is told.
 told = $(if $(filter environment%,$(origin $(1))),$(warning $(1) of the environment is ignored: write make score $(1)=...))
-typed = $(call told,$(1))$(if $(filter command,$(origin $(1))),$${$(1):+$(2) "$$$(1)"})
+typed = $(call told,$(1))$(if $(call is_typed,$(1)),$${$(1):+$(2) "$$$(1)"})
 switch = $(if $(filter 1 yes true,$(1)),--ignore-quarantined,$(if $(filter-out 0 no false,$(1)),$(error IGNORE_QUARANTINED is '$(1)': write 1, yes, true, 0, no or false)))
 score: $(READY) ## Score a book's applications: make score BOOK=lending_club FILE=new.csv REPLACE=2018-01
-	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $(call typed,FILE,--file) $(call typed,REPLACE,--replace) $(call typed,MAY_SHRINK,--may-shrink) $(call told,IGNORE_QUARANTINED)$(if $(filter command,$(origin IGNORE_QUARANTINED)),$(call switch,$(IGNORE_QUARANTINED)))
+	@$(BIN)/loan-platform score --book "$${BOOK:-lending_club}" $(call typed,FILE,--file) $(call typed,REPLACE,--replace) $(call typed,MAY_SHRINK,--may-shrink) $(call told,IGNORE_QUARANTINED)$(if $(call is_typed,IGNORE_QUARANTINED),$(call switch,$(IGNORE_QUARANTINED)))
 
 dev: $(READY) ## Start the Dagster UI and daemon on http://127.0.0.1:$(PORT)
 	@$(BIN)/loan-platform init
-	umask 077; $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port "$(PORT)"
+	umask 077; $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port "$$PORT"
 
 serve: $(READY) ## Start the HTTP service of a book on http://127.0.0.1:$(SERVE_PORT): make serve BOOK=lending_club
-	@$(BIN)/loan-platform serve --book "$${BOOK:-lending_club}" --port "$(SERVE_PORT)"
+	@$(BIN)/loan-platform serve --book "$${BOOK:-lending_club}" --port "$$SERVE_PORT"
 
 bento: $(READY) ## Build the champion of a book into a Bento and check it: make bento BOOK=lending_club
 	@$(BIN)/loan-platform bento --book "$${BOOK:-lending_club}"
@@ -97,7 +105,7 @@ key: key-name $(READY) ## Create an API key, shown once: make key NAME=my_client
 	@$(BIN)/loan-platform key "$$NAME" $${RATE:+--rate "$$RATE"}
 
 key-name:
-	@$(if $(filter command,$(origin NAME)),test -n "$$NAME",false) \
+	@$(if $(call is_typed,NAME),test -n "$$NAME",false) \
 	  || { echo "NAME is missing: make key NAME=my_client" >&2; exit 2; }
 
 audit-key: $(READY) ## Create the key that encrypts the inputs in the audit log
@@ -108,7 +116,7 @@ audit: $(READY) ## Verify the audit log of a book's service: make audit BOOK=len
 
 mlflow: $(READY) ## Start the MLflow UI on http://127.0.0.1:$(MLFLOW_PORT)
 	@$(BIN)/loan-platform init
-	umask 077; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port "$(MLFLOW_PORT)" \
+	umask 077; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port "$$MLFLOW_PORT" \
 	  --backend-store-uri "sqlite:///$$LOAN_PLATFORM_HOME/mlflow.db" \
 	  --artifacts-destination "$$LOAN_PLATFORM_HOME/mlartifacts"
 

@@ -64,13 +64,7 @@ REMOVING = {"FILE": "e.csv", "REPLACE": "all", "MAY_SHRINK": "2018-01", "IGNORE_
     ],
 )
 def test_only_what_is_typed_removes_applications(checkout: Path, typed: list[str], passed: list[str]) -> None:
-    binaries = checkout / ".venv" / "bin"
-    binaries.unlink()
-    binaries.mkdir()
-    command = binaries / "loan-platform"
-    command.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
-    command.chmod(0o755)
-    (checkout / ".venv" / ".ready").touch()
+    _echo_commands(checkout)
     ran = _make(checkout, "score", *typed, **REMOVING)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == ["score", "--book", "lending_club", *passed]
@@ -95,12 +89,64 @@ def test_make_key_writes_to_the_home_only(checkout: Path, tmp_path: Path, home: 
     assert {path.name for path in tmp_path.iterdir()} == {"pkg test", expected.relative_to(tmp_path).parts[0]}
 
 
+TYPED = [
+    "BOOK",
+    "NAME",
+    "ROWS",
+    "RATE",
+    "OUT",
+    "SOURCE",
+    "TARGET",
+    "KEY",
+    "DATE",
+    "FILE",
+    "REPLACE",
+    "MAY_SHRINK",
+    "IGNORE_QUARANTINED",
+]
+PORTS = ["PORT", "MLFLOW_PORT", "SERVE_PORT"]
+
+
+@pytest.mark.attack(
+    "supply chain", "a value of make that runs a program", before="`make key NAME='$(shell ...)'` ran it"
+)
+@pytest.mark.parametrize(
+    "text", ["$(shell touch ran)", "$$(touch ran)", "`touch ran`", '"; touch ran; "', "$(error x)"]
+)
+def test_typed_values_are_texts(checkout: Path, text: str) -> None:
+    _echo_commands(checkout)
+    typed = [f"{name}={text}" for name in [*TYPED, *PORTS] if name != "IGNORE_QUARANTINED"]
+    for target in ("demo", "book", "score", "serve", "bento", "key", "audit", "check", "help"):
+        ran = _make(checkout, target, *typed)
+        assert ran.returncode == 0, ran.stderr
+        assert target in {"help", "audit"} or text in ran.stdout.splitlines()
+    assert _make(checkout, "score", f"IGNORE_QUARANTINED={text}").returncode == 2
+    assert not (checkout / "ran").exists()
+
+
+def test_help_shows_the_ports_that_count(checkout: Path) -> None:
+    ran = _make(checkout, "help", "PORT=3210", SERVE_PORT="8765")
+    for address in ("http://127.0.0.1:3210", "http://127.0.0.1:5000", "http://127.0.0.1:8765"):
+        assert address in ran.stdout
+
+
 def test_recipes_quote_paths_and_values(checkout: Path) -> None:
     ran = _make(checkout, "-n", "serve", "mlflow", "data", "dev", "bento", "book", "SOURCE=my loans.csv", "BOOK=b c")
     assert ran.returncode == 0, ran.stderr
     assert str(checkout) not in ran.stdout  # such a path reaches the shell as a variable only
     assert "my loans.csv" not in ran.stdout
     assert subprocess.run(["bash", "-n"], input=ran.stdout, text=True, check=False).returncode == 0
+
+
+def _echo_commands(checkout: Path) -> None:
+    """Let `loan-platform` print its arguments, one in a line."""
+    binaries = checkout / ".venv" / "bin"
+    binaries.unlink()
+    binaries.mkdir()
+    command = binaries / "loan-platform"
+    command.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    command.chmod(0o755)
+    (checkout / ".venv" / ".ready").touch()
 
 
 def _make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

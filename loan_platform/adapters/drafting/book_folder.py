@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from loan_platform.adapters.drafting.draft_book import BookRequest, draft_book
 from loan_platform.adapters.storage.atomic_files import (
     discarded_on_error,
@@ -22,6 +20,7 @@ from loan_platform.adapters.warehouse.warehouse import Warehouse
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.checking.contract_check import load_contract
 from loan_platform.core.checking.json_schemas import editor_line
+from loan_platform.core.checking.yaml_file import read_yaml
 from loan_platform.core.drafting.judging.draft import Draft
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.reading.names import snake_case
@@ -118,5 +117,5 @@ def read_book(folder: Path, name: str) -> Portfolio:
     Raises:
         ContractError: its contract cannot be used.
     """
-    values = cast("dict[str, Any]", yaml.safe_load((folder / POLICIES).read_text(encoding="utf-8")))
+    values = cast("dict[str, Any]", read_yaml(folder / POLICIES).data)
     return Portfolio(name=name, contract=load_contract(folder / CONTRACT), **values["attributes"])

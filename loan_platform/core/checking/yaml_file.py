@@ -1,6 +1,7 @@
 """A YAML file with the line of each key. Repeated keys, which YAML accepts silently, are issues."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Generator, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ import yaml
 
 from loan_platform.core.book.key_paths import Path, path_text
 from loan_platform.core.checking.yaml_errors import bytes_issue, nesting_issue, yaml_issue
+from loan_platform.core.checking.yaml_limits import file_issue, limit_issue
 from loan_platform.core.errors import Issue
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a contract in a twentieth of the time
@@ -62,26 +64,41 @@ class YamlFile:
 def read_yaml(path: FilePath) -> YamlFile:
     """Read one document. Everything wrong with the file is returned as an issue; nothing is raised."""
     try:
+        if issue := file_issue(path, path.stat()):
+            return _unreadable(path, issue)
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         return _unreadable(path, bytes_issue(path, error))
     except OSError as error:
         message = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         return _unreadable(path, Issue("", message, "Write it, or correct its name.", "no_file", path))
-    loader = None
+    return _read(path, text)
+
+
+def _read(path: FilePath, text: str) -> YamlFile:
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        data = None if root is None else loader.construct_document(root)
+        with _loader(text) as loader:
+            issue = limit_issue(path, loader)
+        if issue is not None:
+            return _unreadable(path, issue)
+        with _loader(text) as loader:
+            root = loader.get_single_node()
+            data = None if root is None else loader.construct_document(root)
         repeated = tuple(_repeated_keys(path, root, "", set()))
     except yaml.YAMLError as error:
         return _unreadable(path, yaml_issue(path, text, error))
     except (RecursionError, ValueError) as error:
         return _unreadable(path, nesting_issue(path, error))
-    finally:
-        if loader is not None:
-            loader.dispose()
     return YamlFile(path, data, root, repeated, readable=True)
+
+
+@contextmanager
+def _loader(text: str) -> Generator[Any]:
+    loader = _Loader(text)
+    try:
+        yield loader
+    finally:
+        loader.dispose()
 
 
 def _unreadable(path: FilePath, issue: Issue) -> YamlFile:

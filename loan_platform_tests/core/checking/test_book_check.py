@@ -84,7 +84,7 @@ def test_a_file_that_does_not_parse_does_not_hide_the_other(book: Path) -> None:
         (lambda book: (book / "contract.yaml").write_text("- a\n"), "contract.yaml:1: is a list, not a map of keys."),
         (
             lambda book: (book / "defs.yaml").write_text("type: &x [*x]\n"),
-            "defs.yaml:1: a list or map contains itself.",
+            "defs.yaml:1: `*x` stands for itself.",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """What YAML itself refuses, or keeps to itself, is told with the line that has to be changed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,57 @@ def test_lines_of_keys_and_items(tmp_path: Path) -> None:
     read = read_yaml(path)
     places = [("a",), ("a", 0, "c"), ("a", 0, "c", 1), ("a", 0, "absent"), ("a", 9), ("z",), ()]
     assert [read.line(place) for place in places] == [1, 3, 5, 2, 1, 1, 1]
+
+
+def nested(levels: int) -> str:
+    """Lists of nine aliases each, so that few bytes stand for nine to the power of `levels` values."""
+    lines = [f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]" for i in range(levels)]
+    return "\n".join(["a: &a [x, x, x, x, x, x, x, x, x]", *lines])
+
+
+def merged(levels: int) -> str:
+    """The same with merge keys."""
+    lines = [f"{chr(98 + i)}: &{chr(98 + i)} {{<<: [{', '.join([f'*{chr(97 + i)}'] * 9)}]}}" for i in range(levels)]
+    return "\n".join(["a: &a {k: v}", *lines])
+
+
+@pytest.mark.attack("book", "a YAML bomb of 547 bytes", before="`check` took over 60 s, or the process was killed")
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        (nested(9), 6, "stands for more than 100,000 values"),
+        (merged(9), 6, "stands for more than 100,000 values"),
+        ("a:\n  b: " + "[" * 1_000_000, 2, "nested deeper than 50 levels"),
+        ("a:\n  b: " + "{a: " * 900_000, 2, "nested deeper than 50 levels"),
+        ("- " * 60 + "x", 1, "nested deeper than 50 levels"),
+        (
+            "a: &a [[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]\n" + "b: " + "[" * 30 + "*a" + "]" * 30,
+            2,
+            "deeper",
+        ),
+        ("a: 1\nb: &b [1, *b]\n", 2, "`*b` stands for itself"),
+        ("a: 1\nb: &b {c: {<<: *b}}\n", 2, "`*b` stands for itself"),
+        ("a: " + "x" * 4_000_000, 1, "has 4,000,003 bytes"),
+        ("a: 1\n" * 200_000, 50_000, "stands for more than 100,000 values"),
+    ],
+)
+def test_a_file_that_stands_for_too_much_is_refused(tmp_path: Path, text: str, line: int, what: str) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text(text)
+    file = read_yaml(path)
+    (issue,) = file.issues
+    assert (file.readable, file.data, issue.line, issue.code) == (False, None, line, "too_large")
+    assert what in issue.message
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "contract.yaml")
+    (issue,) = read_yaml(tmp_path / "contract.yaml").issues
+    assert (issue.message, issue.code) == ("is not a file", "no_file")
+
+
+def test_aliases_may_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text("a: &a {x: 1, y: [1, 2]}\nb: [*a, *a]\nc: {<<: *a, x: 2}\nd: &d 5\ne: *d\n")
+    a = {"x": 1, "y": [1, 2]}
+    assert read_yaml(path).data == {"a": a, "b": [a, a], "c": {"x": 2, "y": [1, 2]}, "d": 5, "e": 5}
