@@ -15,6 +15,10 @@ from bento.batch.input import CSV, NDJSON, PARQUET
 TABLES = (CSV, PARQUET)
 FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 SLICE_ROWS = 20_000
+# Spreadsheets skip blanks, and read the wide forms too.
+# Spreadsheets skip blanks, and read the wide forms too.
+FORMULA = r"^[\s\x00]*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+NUMBER = r"^[+-]?[0-9]+([.,][0-9]+)?$"
 
 
 def read_page(path: Path, offset: int, limit: int) -> list[dict[str, Any]]:
@@ -46,8 +50,15 @@ def _as_csv(rows: pl.DataFrame, header: bool) -> bytes:
         cells = [json.dumps(value, ensure_ascii=False) for value in rows[name].to_list()]
         rows = rows.with_columns(pl.Series(name, cells, pl.String))
     written = io.BytesIO()
-    rows.write_csv(written, include_header=header)
+    _without_formulas(rows).write_csv(written, include_header=header)
     return written.getvalue()
+
+
+def _without_formulas(rows: pl.DataFrame) -> pl.DataFrame:
+    """An apostrophe before each text that a spreadsheet would run. Numbers are not changed."""
+    texts = pl.col(pl.String)
+    runs = texts.str.contains(FORMULA) & ~texts.str.contains(NUMBER)
+    return rows.with_columns(pl.when(runs).then(pl.lit("'") + texts).otherwise(texts).name.keep())
 
 
 def _as_lines(rows: pl.DataFrame) -> bytes:

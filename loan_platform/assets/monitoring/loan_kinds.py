@@ -1,8 +1,9 @@
 """The kind of each past loan by `split.mature_by`, such as its term: loans of one kind mature together."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -38,11 +39,28 @@ class LoanKinds:
         return self._kinds(applications.select(sorted(read)).collect())
 
     def of_answers(self, served: pl.DataFrame) -> pl.DataFrame:
-        """Key and kind of responses. One whose inputs were not kept has the kind of a missing value."""
+        """Key and kind of responses.
+
+        One whose inputs were not kept has the kind of a missing value. So has one of an earlier contract, if its inputs
+        are not of the present types.
+        """
+        read = self.feature.features[0].columns
+        schema = {name: dtype for name, dtype in self.feature.schema.items() if name in read}
         inputs = [json.loads(text) if text else {} for text in served["inputs"]]
-        rows = typed_inputs(self.feature.schema, inputs) if inputs else pl.DataFrame(schema=self.feature.schema)
-        return self._kinds(rows.with_columns(served[self.entity]))
+        return self._kinds(_typed(schema, inputs).with_columns(served[self.entity]))
 
     def _kinds(self, rows: pl.DataFrame) -> pl.DataFrame:
         values = self.feature.compute(rows).to_series()
         return rows.select(self.entity, kind_text(values).alias(KIND))
+
+
+def _typed(schema: Mapping[str, type[pl.DataType]], inputs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """A row for each; of missing values where the recorded ones are of other types."""
+    if not inputs:
+        return pl.DataFrame(schema=schema)
+    try:
+        return typed_inputs(schema, inputs)
+    except (pl.exceptions.PolarsError, TypeError, ValueError):
+        if len(inputs) == 1:
+            return typed_inputs(schema, [{}])
+        return pl.concat([_typed(schema, [row]) for row in inputs])

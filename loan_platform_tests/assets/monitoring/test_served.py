@@ -22,6 +22,7 @@ from loan_platform.adapters.ledger.ledger import Ledger
 from loan_platform.adapters.storage.lake import Lake
 from loan_platform.adapters.storage.report_files import ReportFiles
 from loan_platform.assets.loan_portfolio import book_definitions
+from loan_platform.assets.monitoring.loan_kinds import KIND, LoanKinds
 from loan_platform.assets.monitoring.past_predictions import PastPredictions
 from loan_platform.assets.resources.configured import platform_resources
 from loan_platform.core.applications.frame_reader import ReadRows
@@ -257,3 +258,15 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     lake.write(read(home, "served_predictions").clear(), BOOK, "served_predictions")
     nothing = performance()
     assert (nothing["verdict"], nothing["versions"]) == ("unknown", [])
+
+
+def test_inputs_of_an_earlier_contract_have_the_kind_of_a_missing_value() -> None:
+    kinds = LoanKinds.of_book(book())
+    assert kinds is not None
+    inputs = ['{"term": 36, "region": [1], "opened": "no date"}', '{"term": [36]}', None, '{"term": 60}']
+    served = pl.DataFrame({"loan_id": ["a", "b", "c", "d"], "inputs": inputs})
+    found = kinds.of_answers(served)
+    missing = kinds.of_answers(served.slice(2, 1))[KIND][0]
+    assert found["loan_id"].to_list() == ["a", "b", "c", "d"]
+    assert found[KIND].to_list() == ["term 36", missing, missing, "term 60"]
+    assert kinds.of_answers(served.clear()).height == 0

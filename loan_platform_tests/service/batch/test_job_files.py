@@ -1,6 +1,7 @@
 """The files of a finished job over HTTP."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from bento.batch.input import CSV
 from bento.batch.jobs import Job, JobStore
+from bento.batch.output import _slices  # pyright: ignore[reportPrivateUsage]
 from bento.model.champion_ref import Withdrawn
 from loan_platform_tests.support.service.batch_jobs import BATCH
 from loan_platform_tests.support.service.in_process import worker_app
@@ -55,3 +57,26 @@ def test_a_withdrawn_model_takes_no_job(tmp_path: Path) -> None:
     answer = asyncio.run(posted())
     assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
     assert "the champion was withdrawn" in answer.json()["detail"]
+
+
+@pytest.mark.attack("client", "a spreadsheet formula in a key", before="=HYPERLINK ran when the answers were opened")
+def test_texts_of_csv_are_no_formulas(tmp_path: Path) -> None:
+    keys = [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        " =1",
+        "\uff1d1",
+        "-5",
+        "+4915112345678",
+        "L-1",
+        "a=b",
+    ]
+    path = tmp_path / "answers.parquet"
+    pl.DataFrame({"key": keys, "score": [-1.5] * len(keys)}).write_parquet(path)
+    table = pl.read_csv(b"".join(_slices(path, True)), schema={"key": pl.String, "score": pl.Float64})
+    assert table["key"].to_list() == [*(f"'{key}" for key in keys[:7]), *keys[7:]]
+    assert set(table["score"]) == {-1.5}
+    assert [json.loads(line)["key"] for line in b"".join(_slices(path, False)).splitlines()] == keys
