@@ -16,7 +16,6 @@ TABLES = (CSV, PARQUET)
 FORMATS = {"ndjson": NDJSON, "csv": CSV, "parquet": PARQUET}
 SLICE_ROWS = 20_000
 # Spreadsheets skip blanks, and read the wide forms too.
-# Spreadsheets skip blanks, and read the wide forms too.
 FORMULA = r"^[\s\x00]*[=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 NUMBER = r"^[+-]?[0-9]+([.,][0-9]+)?$"
 
@@ -31,10 +30,11 @@ def file_response(path: Path, name: str, form: str) -> Response:
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
     if form == "parquet":
         return FileResponse(path, media_type=PARQUET, headers=headers)
-    return StreamingResponse(_in_threads(_slices(path, form == "csv")), media_type=FORMATS[form], headers=headers)
+    return StreamingResponse(_in_threads(file_slices(path, form == "csv")), media_type=FORMATS[form], headers=headers)
 
 
-def _slices(path: Path, as_csv: bool) -> Iterator[bytes]:
+def file_slices(path: Path, as_csv: bool) -> Iterator[bytes]:
+    """All rows of a file in pieces, as CSV or as lines of JSON."""
     frame, offset = pl.scan_parquet(path), 0
     while True:
         rows = frame.slice(offset, SLICE_ROWS).collect()

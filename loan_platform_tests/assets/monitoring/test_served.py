@@ -260,7 +260,7 @@ def test_outcomes_of_what_was_served_count_once_in_performance(home: Home) -> No
     assert (nothing["verdict"], nothing["versions"]) == ("unknown", [])
 
 
-def test_inputs_of_an_earlier_contract_have_the_kind_of_a_missing_value() -> None:
+def test_inputs_of_other_types_have_the_kind_of_a_missing_value() -> None:
     kinds = LoanKinds.of_book(book())
     assert kinds is not None
     inputs = ['{"term": 36, "region": [1], "opened": "no date"}', '{"term": [36]}', None, '{"term": 60}']

@@ -10,7 +10,7 @@ import pytest
 
 from bento.batch.input import CSV
 from bento.batch.jobs import Job, JobStore
-from bento.batch.output import _slices  # pyright: ignore[reportPrivateUsage]
+from bento.batch.output import file_slices
 from bento.model.champion_ref import Withdrawn
 from loan_platform_tests.support.service.batch_jobs import BATCH
 from loan_platform_tests.support.service.in_process import worker_app
@@ -76,7 +76,7 @@ def test_texts_of_csv_are_no_formulas(tmp_path: Path) -> None:
     ]
     path = tmp_path / "answers.parquet"
     pl.DataFrame({"key": keys, "score": [-1.5] * len(keys)}).write_parquet(path)
-    table = pl.read_csv(b"".join(_slices(path, True)), schema={"key": pl.String, "score": pl.Float64})
+    table = pl.read_csv(b"".join(file_slices(path, True)), schema={"key": pl.String, "score": pl.Float64})
     assert table["key"].to_list() == [*(f"'{key}" for key in keys[:7]), *keys[7:]]
     assert set(table["score"]) == {-1.5}
-    assert [json.loads(line)["key"] for line in b"".join(_slices(path, False)).splitlines()] == keys
+    assert [json.loads(line)["key"] for line in b"".join(file_slices(path, False)).splitlines()] == keys
