@@ -144,13 +144,16 @@ def _mostly(vintage: pl.Series, is_mature: pl.Series) -> tuple[date, ...]:
 def kind_text(values: pl.Series) -> pl.Series:
     """The kind of each loan in words, such as `term 36`. A missing value is a kind of its own.
 
+    The words of a value do not depend on the other values: predictions of another time are joined by them.
+
     Args:
         values: of the feature `split.mature_by`.
     """
-    stated = values.drop_nulls()
-    whole = values.dtype.is_float() and bool(((stated.round() == stated) & (stated.abs() < MAX_WHOLE)).all())
-    text = (values.cast(pl.Int64) if whole else values).cast(pl.String).fill_null("missing")
-    return (f"{values.name} " + text).alias(values.name)
+    text = values.cast(pl.String)
+    if values.dtype.is_float():
+        whole = values.is_finite() & (values.round() == values) & (values.abs() < MAX_WHOLE)
+        text = values.cast(pl.Int64, strict=False).cast(pl.String).zip_with(whole.fill_null(False), text)
+    return (f"{values.name} " + text.fill_null("missing")).alias(values.name)
 
 
 def pooled_share(months: Sequence[Month], at: int) -> float:

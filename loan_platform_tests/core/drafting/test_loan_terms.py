@@ -23,11 +23,11 @@ def contract(*names: str, unit: str | None = None) -> Contract:
     return Contract(description="-", entity_key="key", columns=columns, target=target, features=features)
 
 
-def loans(long: int = 36, seen: int = MONTHS, short: int = 12) -> pl.DataFrame:
-    """100 loans a month over 60 months, one in four of the long term; outcomes are those of the month `seen`."""
+def loans(long: int = 36, seen: int = MONTHS, short: int = 12, share: float = 0.25) -> pl.DataFrame:
+    """100 loans a month over 60 months, a share of the long term; outcomes are those of the month `seen`."""
     draw = np.random.default_rng(2)
     month = np.repeat(np.arange(MONTHS), 100)
-    term = np.where(draw.random(len(month)) < 0.25, long, short)
+    term = np.where(draw.random(len(month)) < share, long, short)
     bad = draw.random(len(month)) < 0.2
     known = month + np.where(bad, draw.uniform(0, term), term) <= seen
     return pl.DataFrame(
@@ -55,6 +55,13 @@ def test_a_term_whose_longer_loans_are_known_later_is_proposed() -> None:
     split = choose_split(pl.Series(range(len(frame))), frame["target"], frame["date"], term.values)
     assert (split.policy.kind, split.policy.mature_by) == ("out_of_time", "tenor")
     assert frame[split.rows.test.tolist()]["tenor"].unique().to_list() == [12.0]
+
+
+def test_months_of_a_few_short_loans_are_no_months_of_the_windows() -> None:
+    frame = loans(long=48, short=3, share=0.95)  # one in twenty is known in the newest months
+    split = choose_split(pl.Series(range(len(frame))), frame["target"], frame["date"], frame["tenor"])
+    assert (split.policy.kind, split.policy.mature_by) == ("out_of_time", "tenor")
+    assert set(frame[split.rows.test.tolist()]["tenor"]) == {3.0, 48.0}
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,10 @@ def test_each_kind_of_loan_that_is_still_open_is_told():
     found = mature_loans(loans["date"].dt.truncate("1mo"), loans["target"], 0.9, kind_text(loans["term"]))
     assert "term 24 (from 2018-0" in found.why
     assert "term 60 (from 2015-0" in found.why
+
+
+def test_the_words_of_a_kind_do_not_depend_on_other_values() -> None:
+    values = pl.Series("term", [36.0, 36.5, None, -0.0, 1e20])
+    assert kind_text(values).to_list() == ["term 36", "term 36.5", "term missing", "term 0", "term 1e+20"]
+    for number in range(len(values)):
+        assert kind_text(values.slice(number, 1)).to_list() == [kind_text(values)[number]]

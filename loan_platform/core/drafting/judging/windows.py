@@ -46,8 +46,10 @@ def choose_split(
         SplitError: no split gives every part loans of both classes.
     """
     why = "the book has no date of the decision"
-    if event is not None:
-        found = _out_of_time(key, target, event, kind)
+    for by in (kind, None) if kind is not None else (None,):
+        if event is None:
+            break
+        found = _out_of_time(key, target, event, by)
         if isinstance(found, ChosenSplit):
             return found
         why = found
@@ -76,7 +78,8 @@ def _open(target: pl.Series) -> str:
 def _out_of_time(key: pl.Series, target: pl.Series, event: pl.Series, kind: pl.Series | None) -> ChosenSplit | str:
     vintage = event.dt.truncate("1mo")
     found = mature_loans(vintage, target, MIN_RESOLVED, None if kind is None else kind_text(kind))
-    months = _matured(vintage.filter(found.is_mature), target.filter(found.is_mature))
+    counts = (found.is_mature & vintage.is_in(found.months)).fill_null(False)  # as `split_loans` counts
+    months = _matured(vintage.filter(counts), target.filter(counts))
     if months.height < MIN_MONTHS:
         return f"of its months only {months.height} have nearly all outcomes known{found.why}"
     why = ""
