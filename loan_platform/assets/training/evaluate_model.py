@@ -47,7 +47,8 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
     unknown = features.drop([alarm.feature for alarm in alarms if alarm.feature is not None])
     groups = order_groups(rows, book.contract.event_date)
     signs = sign_alarms(unknown, target, policy.feature_auc_ceiling, places(rows), groups)
-    told += [sentence for name, sentence in signs.items() if name not in policy.accepted_signs]
+    accepted = policy.explained_signs
+    told += [str(left) for alarm in signs.values() if (left := alarm.unless_accepted(accepted)) is not None]
     decisions = decision_table(scoring.decisions(features, probability), target, probability)
     return Evaluation(
         sha256=model.sha256,
@@ -64,7 +65,7 @@ def evaluate_model(book: Portfolio, model: StoredModel) -> Evaluation:
         strongest_feature_interval=alone[best],
         leak_alarms=tuple(told),
         ceiling_reason=policy.reason if policy.raised and policy.is_explained else None,
-        accepted_signs={name: why for name, why in policy.accepted_signs.items() if name in signs},
+        accepted_signs={name: why for name, why in accepted.items() if name in signs},
         rules=tuple(RuleReport.of(result) for result in absolute_rules(policy, evidence)),
         calibration=training.forward,
         ages=training.ages,

@@ -123,7 +123,8 @@ class PromotionPolicy(Strict):
         default={},
         exclude_if=is_empty,
         description="Features that show a sign of a leak and are honest, each with the reason: how it is known that "
-        "the lender has its values when it decides. The ceiling of a single feature still holds for them.",
+        "the lender has its values when it decides, with 10 letters or more. The ceiling of a single feature still "
+        "holds for them.",
     )
     max_ece: Share = Field(
         default=0.03,
@@ -163,7 +164,12 @@ class PromotionPolicy(Strict):
     @property
     def is_explained(self) -> bool:
         """Whether there is a reason that says anything."""
-        return sum(map(str.isalnum, self.reason or "")) >= REASON_LETTERS
+        return _says_something(self.reason)
+
+    @property
+    def explained_signs(self) -> dict[str, str]:
+        """The accepted signs with a reason that says anything; the others do not count."""
+        return {name: why for name, why in self.accepted_signs.items() if _says_something(why)}
 
     @property
     def raised(self) -> tuple[str, ...]:
@@ -182,6 +188,19 @@ class PromotionPolicy(Strict):
         return self
 
 
+def _says_something(reason: str | None) -> bool:
+    return sum(map(str.isalnum, reason or "")) >= REASON_LETTERS
+
+
+def reason_issues(policy: PromotionPolicy) -> Iterator[Issue]:
+    """Accepted signs whose reason says nothing. The file loads, and the sign is not accepted."""
+    for name, why in policy.accepted_signs.items():
+        if name not in policy.explained_signs:
+            message = f"the reason {why!r} has fewer than {REASON_LETTERS} letters, so the sign is not accepted"
+            hint = "Write how it is known that the lender has its values when it decides."
+            yield Issue(f"accepted_signs.{name}", message, hint, "no_reason")
+
+
 def ceiling_issues(policy: PromotionPolicy) -> Iterator[Issue]:
     """Raised ceilings without a reason. The file loads, and the gates apply the usual ceiling.
 
@@ -192,7 +211,11 @@ def ceiling_issues(policy: PromotionPolicy) -> Iterator[Issue]:
         yield Issue("min_auc", message, "Lower it, or write under `reason` why max_auc is higher.", "wrong_order")
     for name in () if policy.is_explained else policy.raised:
         usual = USUAL_CEILINGS[name]
-        without = "without a reason" if policy.reason is None else f"for the empty reason {policy.reason!r}"
+        without = (
+            "without a reason"
+            if policy.reason is None
+            else f"for a reason of fewer than {REASON_LETTERS} letters, {policy.reason!r}"
+        )
         message = f"{getattr(policy, name):g} is above {usual:g} {without}, so {usual:g} applies"
         hint = "Lower it, or write under `reason` why columns that strong are known when the lender decides."
         yield Issue(name, message, hint, "no_reason")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from loan_platform.core.book.book_errors import ContractError
 from loan_platform.core.book.close_names import closest
-from loan_platform.core.book.decision_policies import ceiling_issues
+from loan_platform.core.book.decision_policies import ceiling_issues, reason_issues
 from loan_platform.core.book.policies import Policies
 from loan_platform.core.book.portfolio import COMPONENT, Attributes, DefsFile, Portfolio, portfolio_issues
 from loan_platform.core.checking.contract_check import ContractCheck, check_contract
@@ -55,7 +55,7 @@ def check_book(folder: Path) -> BookCheck:
         whole = [issue._replace(path=f"attributes.{issue.path}") for issue in issues]
         defs.add(issue for issue in whole if not f"{issue.path}.".startswith(known))
     loads = not (defs.issues or contract.issues)
-    raised = ceiling_issues(attributes.promotion) if attributes else ()
+    raised = (*ceiling_issues(attributes.promotion), *reason_issues(attributes.promotion)) if attributes else ()
     defs.add(issue._replace(path=f"attributes.promotion.{issue.path}") for issue in raised)
     if attributes is None or contract.contract is None or not loads:
         issues, notes = (*defs.issues, *contract.issues), (*defs.notes, *contract.notes)

@@ -1,6 +1,6 @@
 """Leak alarms: a model, or a single feature, predicts better than information at application allows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from loan_platform.core.book.constants import SOURCE_LOCATION
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.intervals import auc_interval
-from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
+from loan_platform.core.evaluation.leak_signs.column_signs import LeakSign, SignKind, column_signs
 from loan_platform.core.evaluation.leak_signs.file_order import order_sign
 from loan_platform.core.evaluation.level_rates import other_half_rates
 from loan_platform.core.evaluation.metrics import auc
@@ -18,6 +18,7 @@ from loan_platform.core.evaluation.row_sample import sampled_rows
 
 MAX_ROWS = 200_000
 NO_CEILING = 1.0
+ABOVE_CEILING: SignKind = "value"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,24 @@ class LeakAlarm:
         what = "the test AUC" if self.feature is None else f"the AUC of feature {self.feature!r} alone"
         area = f"{self.auc.estimate:.4f} (at least {self.auc.low:.4f})"
         return f"{what} is {area}, above the ceiling of {self.ceiling:.2f}: the outcome leaks into it"
+
+
+@dataclass(frozen=True)
+class SignAlarm:
+    """The signs of a leak that a feature shows, the plainest first."""
+
+    feature: str
+    signs: tuple[LeakSign, ...]
+
+    def unless_accepted(self, accepted: Collection[str]) -> "SignAlarm | None":
+        """The alarm with what its acceptance by name does not cover: values above the ceiling of a single feature."""
+        if self.feature not in accepted:
+            return self
+        left = tuple(sign for sign in self.signs if sign.kind == ABOVE_CEILING)
+        return SignAlarm(self.feature, left) if left else None
+
+    def __str__(self) -> str:
+        return f"feature {self.feature!r} knows the outcome: {self.signs[0].evidence}"
 
 
 def leak_alarms(
@@ -49,8 +68,8 @@ def sign_alarms(
     max_feature_auc: float,
     position: ArrayLike | None = None,
     group: pl.Series | None = None,
-) -> dict[str, str]:
-    """A sentence for each feature, by name, that shows a leak in its values, in being filled, or in the file's order.
+) -> dict[str, SignAlarm]:
+    """The features, by name, that show a leak in their values, in being filled, or in the file's order.
 
     Args:
         features: numbers and categories, shape [n, features].
@@ -62,7 +81,7 @@ def sign_alarms(
     Raises:
         ValueError: fewer than two loans of a class.
     """
-    y, found = np.asarray(target, np.float64), dict[str, str]()
+    y, found = np.asarray(target, np.float64), dict[str, SignAlarm]()
     if max_feature_auc >= NO_CEILING:
         return found
     for name in features.columns:
@@ -70,7 +89,7 @@ def sign_alarms(
         if position is not None and (sign := order_sign(features[name], y, position, group)):
             signs.append(sign)
         if signs:
-            found[name] = f"feature {name!r} knows the outcome: {signs[0].evidence}"
+            found[name] = SignAlarm(name, tuple(signs))
     return found
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.core.book.decision_policies import PromotionPolicy, ceiling_issues
+from loan_platform.core.book.decision_policies import PromotionPolicy, ceiling_issues, reason_issues
 from loan_platform.core.checking.book_check import check_book, load_book
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.gates.absolute_rules import absolute_rules, challenger_of
@@ -64,6 +64,15 @@ def test_a_reason_that_says_nothing_raises_no_ceiling(reason: str) -> None:
     ]
     explained = policy.model_copy(update={"reason": "The bank sees the salary."})
     assert list(ceiling_issues(explained)) == []
+
+
+@pytest.mark.parametrize("reason", ["-", "\u200b", "n/a", "because"])
+def test_a_reason_that_says_nothing_accepts_no_sign(reason: str) -> None:
+    policy = PromotionPolicy(accepted_signs={"income": "The tax office states it.", "debt": reason})
+    assert set(policy.explained_signs) == {"income"}
+    (issue,) = reason_issues(policy)
+    assert (issue.path, issue.code) == ("accepted_signs.debt", "no_reason")
+    assert "fewer than 10 letters" in issue.message
 
 
 def test_a_policy_without_a_reason_has_the_bytes_of_before() -> None:

@@ -8,14 +8,15 @@ from loan_platform.core.book.constants import TARGET
 from loan_platform.core.evaluation.leak_signs.column_signs import column_signs
 from loan_platform.core.evaluation.leak_signs.made_from import made_from
 from loan_platform.core.evaluation.leak_signs.open_loans import open_loans_sign
-from loan_platform.core.evaluation.leaks import order_groups, places, sign_alarms
+from loan_platform.core.evaluation.leaks import SignAlarm, order_groups, places, sign_alarms
 from loan_platform_tests.support.small_books.leaky_loans import LEAKS, honest_loans, leaky_loans
 
 CEILING = 0.85
 
 
 def alarms(frame: pl.DataFrame, ceiling: float = CEILING) -> list[str]:
-    return list(sign_alarms(frame.drop(TARGET), frame[TARGET], ceiling, np.arange(frame.height)).values())
+    found = sign_alarms(frame.drop(TARGET), frame[TARGET], ceiling, np.arange(frame.height))
+    return [str(alarm) for alarm in found.values()]
 
 
 @pytest.mark.parametrize("rows", [1_000, 4_000])
@@ -84,7 +85,24 @@ def test_names_of_files_do_not_hide_the_order_of_their_lines() -> None:
     ticket = pl.DataFrame({"ticket": pl.Series(np.arange(3_600) * 7.0)})
     assert sign_alarms(ticket, y, CEILING, places(loans)) == {}
     told = sign_alarms(ticket, y, CEILING, places(loans), order_groups(loans, None))
-    assert "it follows the order of the file" in told["ticket"]
+    assert "it follows the order of the file" in str(told["ticket"])
+
+
+def test_an_accepted_feature_still_has_the_ceiling_of_its_values() -> None:
+    rng = np.random.default_rng(4)
+    y = (rng.random(4_000) < 0.3).astype(float)
+    place = np.argsort(np.argsort(y + rng.normal(0, 0.3, 4_000)))
+    frame = pl.DataFrame({"class": np.where(y == 1, rng.choice([1.0, 3.0], 4_000), 2.0), "serial": place * 1.0})
+    alarms = sign_alarms(frame, y, CEILING, rng.permutation(4_000))
+    assert {sign.kind for sign in alarms["class"].signs} >= {"value"}
+    accepted = alarms["class"].unless_accepted({"class"})
+    assert accepted is not None
+    assert {sign.kind for sign in accepted.signs} == {"value"}
+    ordered = sign_alarms(pl.DataFrame({"ticket": place * 1.0}), y, CEILING, place)["ticket"]
+    assert ordered.unless_accepted({"other"}) == ordered
+    covered = SignAlarm("ticket", tuple(sign for sign in ordered.signs if sign.kind != "value"))
+    assert covered.signs
+    assert covered.unless_accepted({"ticket"}) is None
 
 
 def test_columns_that_are_made_from_a_leak_are_found() -> None:

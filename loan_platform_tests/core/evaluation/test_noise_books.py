@@ -79,7 +79,7 @@ def is_promoted(book: Portfolio, frame: pl.DataFrame) -> tuple[bool, list[str]]:
     best = strongest(alone)
     evidence = challenger_of("sha", target, probability, alone[best], best)
     told = [str(alarm) for alarm in leak_alarms(evidence.auc, alone, POLICY.auc_ceiling, POLICY.feature_auc_ceiling)]
-    told += sign_alarms(features, target, POLICY.feature_auc_ceiling, found["row"].to_numpy()).values()
+    told += map(str, sign_alarms(features, target, POLICY.feature_auc_ceiling, found["row"].to_numpy()).values())
     return decide(POLICY, evidence, None).promote and not told, told
 
 
