@@ -96,6 +96,9 @@ def portfolio_issues(policies: Policies, contract: Contract) -> Iterator[Issue]:
         hint = "Add scorecard, or remove `monotone` from the contract's features."
         yield Issue("training.families", f"{what}: no model could be chosen", hint, "no_monotone_family")
     yield from _named_features(policies, contract)
+    if policies.split.kind == "hash" and policies.split.mature_by is not None and contract.event_date is not None:
+        message = "a split by a hash has no months that could mature, so it would be ignored"
+        yield Issue("split.mature_by", message, "Remove it, or write `kind: out_of_time`.", "not_used")
     if contract.event_date is None:
         why = "the contract has no event_date, so"
         remedy = "or give the contract an event_date"
