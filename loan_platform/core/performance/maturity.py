@@ -53,11 +53,12 @@ def matured(loans: pl.DataFrame, min_resolved: float) -> pl.DataFrame:
         min_resolved: share of outcomes that must be known.
 
     Returns:
-        Columns `kind` and `month`, sorted; the month is null for loans without a date.
+        Columns `kind` and `month`, sorted. The month is null in a book without dates. Where other loans have dates,
+        those without one are of no month, so they are not among the newest.
     """
     kinds = loans[KIND]
     dated = mature_loans(loans[MONTH], loans["outcome"], min_resolved, kinds, with_small_gaps=True).is_mature
-    without_date = loans.filter(pl.col(MONTH).is_null()).group_by(KIND, MONTH)
+    without_date = loans.filter(pl.col(MONTH).is_null().all()).group_by(KIND, MONTH)
     enough = without_date.agg(pl.len(), pl.col("outcome").count()).filter(
         pl.col("outcome") >= min_resolved * pl.col("len")
     )

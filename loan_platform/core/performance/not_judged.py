@@ -39,6 +39,12 @@ def never_taken_up(judged: pl.DataFrame, window: Window) -> str:
     return f"; {rows:,} approved applications that no file lists count as never taken up" if rows else ""
 
 
+def undated(loans: pl.DataFrame) -> str:
+    """Loans without a date in a book with dates, as the end of a sentence; empty if none."""
+    rows = loans[MONTH].null_count()
+    return f"; {rows:,} loans without a date are left out, as they are of no month" if 0 < rows < len(loans) else ""
+
+
 def together(others: tuple[int, ...]) -> str:
     """Whose loans are judged too, as the end of a sentence."""
     return f"; with the loans that the same model scored as version {', '.join(map(str, others))}" if others else ""

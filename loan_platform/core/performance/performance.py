@@ -10,7 +10,7 @@ from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.evaluation.bootstrap import Interval
 from loan_platform.core.evaluation.metrics import Metrics, evaluate
 from loan_platform.core.performance.maturity import EXPECTED, MONTH, matured, of_months, with_expected
-from loan_platform.core.performance.not_judged import immature_kinds, never_taken_up, together, too_early
+from loan_platform.core.performance.not_judged import immature_kinds, never_taken_up, together, too_early, undated
 from loan_platform.core.performance.same_model import AnsweringModel, loans_of_model
 from loan_platform.core.performance.verdict import GiniReference, Judge, Verdict, trend
 from loan_platform.core.performance.window import Population, Window, change, newest_window
@@ -166,6 +166,7 @@ def _of_version(
     early = too_early(loans, policy.min_outcomes, min_resolved)
     verdict, reason = judge.verdict(window) if len(mature) else ("unknown", early)
     reason += immature_kinds(loans, mature, window) + never_taken_up(judged, window) if len(mature) else ""
+    reason += undated(loans)
     change_of_gini = change(window, before)
     others = tuple(int(other) for other in scored["model_version"].unique().sort() if other != version)
     return VersionPerformance(

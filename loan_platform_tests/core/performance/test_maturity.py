@@ -188,3 +188,20 @@ def test_how_many_defaults_tell_a_model_without_ranking(defaults: int, can: bool
     # 2.8 * 2 / sqrt(12 * 60) = 0.209
     assert can_tell(defaults, 100_000, floor=0.21) is can
     assert not can_tell(0, 100, 0.21)
+
+
+def test_loans_without_a_date_are_no_newest_month() -> None:
+    undated = month_of(JANUARY, 300, 0).with_columns(vintage=pl.lit(None, pl.Date))
+    assert mature(month_of(JANUARY, 300, 0), undated) == [JANUARY]
+    assert mature(undated) == [None]
+
+
+def test_the_report_tells_of_loans_without_a_date() -> None:
+    frame = predictions(6_000, rate=0.1)
+    some = frame.with_columns(vintage=pl.when(pl.int_range(pl.len()) >= 100).then("vintage"))
+    found = one(some)
+    assert found.window is not None
+    assert found.window.last is not None
+    assert "; 100 loans without a date are left out, as they are of no month" in found.reason
+    assert "without a date" not in one(frame).reason
+    assert "without a date" not in one(frame.with_columns(vintage=pl.lit(None, pl.Date))).reason
