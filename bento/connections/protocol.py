@@ -1,7 +1,6 @@
 """HTTP/1.1 from the first byte: limits and deadlines of what is not yet a request."""
 
 import asyncio
-import secrets
 from asyncio.events import TimerHandle
 from typing import Any
 
@@ -181,7 +180,7 @@ class GuardedProtocol(HttpToolsProtocol):
         status, code, detail = refusal
         self._open.tell(code)
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(raw_problem(status, code, detail, secrets.token_hex(8)))
+            self.transport.write(raw_problem(status, code, detail))
         self._cancel_deadline()
         self.transport.close()
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from loan_platform.core.book.sql import quote_literal
-
-if TYPE_CHECKING:
-    import duckdb
 
 OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
-def limit_files(
-    connection: "duckdb.DuckDBPyConnection", files: Iterable[Path] = (), folders: Iterable[Path] = ()
-) -> None:
+class Connection(Protocol):
+    """A connection of DuckDB, which the small image of the service does not have."""
+
+    def execute(self, query: str, /) -> Any:
+        """Run a statement."""
+
+
+def limit_files(connection: Connection, files: Iterable[Path] = (), folders: Iterable[Path] = ()) -> None:
     """Let a connection reach these files and folders only. It cannot be undone, by no SQL.
 
     Extensions cannot be loaded afterwards, and other databases cannot be attached.
