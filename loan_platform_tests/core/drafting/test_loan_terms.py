@@ -57,7 +57,7 @@ def test_a_term_whose_longer_loans_are_known_later_is_proposed() -> None:
     assert frame[split.rows.test.tolist()]["tenor"].unique().to_list() == [12.0]
 
 
-def test_months_of_a_few_short_loans_are_no_months_of_the_windows() -> None:
+def test_months_of_few_short_loans_are_no_months_of_the_windows() -> None:
     frame = loans(long=48, short=3, share=0.95)  # one in twenty is known in the newest months
     split = choose_split(pl.Series(range(len(frame))), frame["target"], frame["date"], frame["tenor"])
     assert (split.policy.kind, split.policy.mature_by) == ("out_of_time", "tenor")
