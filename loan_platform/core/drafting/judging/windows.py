@@ -46,13 +46,13 @@ def choose_split(
         SplitError: no split gives every part loans of both classes.
     """
     why = "the book has no date of the decision"
-    for by in (kind, None) if kind is not None else (None,):
-        if event is None:
-            break
-        found = _out_of_time(key, target, event, by)
-        if isinstance(found, ChosenSplit):
-            return found
-        why = found
+    if event is not None:
+        attempts = [None] if kind is None else [kind, None]  # a kind may leave no months, where all loans have some
+        for by in attempts:
+            found = _out_of_time(key, target, event, by)
+            if isinstance(found, ChosenSplit):
+                return found
+            why = found
     for folds in (3, 2):
         policy = SplitPolicy(kind="hash", folds=folds)
         try:
