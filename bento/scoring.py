@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bento.http.bodies import Row, csv_rows, json_object, scoring_rows
+from bento.http.key_shares import FairTurns
 from bento.http.problems import HttpError
 from bento.http.request_info import RequestInfo, request_info
 from bento.http.responses import json_response
@@ -38,10 +39,14 @@ class ScoringEndpoints:
         metrics: counts the answers.
         drift: observes the answered applications.
         records: writes the audit records before the answers are sent.
+        turns: of requests with large bodies.
     """
 
-    def __init__(self, model: CurrentModel, metrics: Metrics, drift: OnlineDrift, records: Records) -> None:
+    def __init__(
+        self, model: CurrentModel, metrics: Metrics, drift: OnlineDrift, records: Records, turns: FairTurns
+    ) -> None:
         self._model, self._metrics, self._drift, self._records = model, metrics, drift, records
+        self._turns = turns
         self._scorer = Scorer(records.write)
 
     async def predict(self, request: Request) -> Response:
@@ -62,7 +67,8 @@ class ScoringEndpoints:
         if len(body) <= SMALL_BODY_BYTES:
             rows, frame = _read_rows(serving, body, is_csv)
         else:  # in a thread, so that single applications do not wait for a large body
-            rows, frame = await asyncio.to_thread(_read_rows, serving, body, is_csv)
+            async with self._turns.turn(info.key_id or ""):
+                rows, frame = await asyncio.to_thread(_read_rows, serving, body, is_csv)
         is_small = frame.height <= MAX_MICRO_BATCH_ROWS
         answers = await (self._score_together if is_small else self._score_alone)(info, serving, rows, frame)
         decisions, risks = ([answer[name] for answer in answers] for name in ("decision", "risk"))

@@ -15,6 +15,7 @@ from bento.connections.open_connections import OpenConnections, raise_descriptor
 from bento.connections.server import guard_connections, set_keep_alive
 from bento.endpoints import Endpoints
 from bento.http.drain import Drain
+from bento.http.key_shares import FairTurns
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter, storage_for
 from bento.model.champion import Champions
@@ -62,7 +63,8 @@ class Worker:
         self._champions = Champions(_find_champion(service, baked), copies, service.poll_seconds, baked)
         self._model = CurrentModel(service.portfolio, self._champions)
         limits, jobs = setup.limits, service.cache / "jobs"
-        self._batch = BatchEndpoints(self._model, jobs, limits.batch_megabytes, limits.batch_days, environment)
+        self._turns = FairTurns(1)
+        self._batch = BatchEndpoints(self._model, jobs, limits, self._turns, environment)
 
     def app(self, bentoml_app: ASGIApp) -> ServiceApp:
         """The application of this worker, around BentoML's own."""
@@ -70,7 +72,7 @@ class Worker:
         limiter = None
         if limits.rate != UNLIMITED or setup.keys is not None:
             limiter = Limiter(limits.rate, storage_for(limits.workers, setup.service.cache / "limits.db"))
-        in_flight, upload_bytes = InFlightLimit(limits.max_in_flight), limits.batch_megabytes * 1_000_000
+        in_flight, upload_bytes = InFlightLimit(limits.max_in_flight), limits.batch_bytes
         checks = Checks(setup.keys, limiter, in_flight, upload_bytes, self._drain, setup.http.cors_origins)
         telemetry = Telemetry.from_settings(setup.telemetry, setup.service.portfolio, self._registry)
         return ServiceApp(self._dispatcher, bentoml_app, telemetry, checks)
@@ -117,7 +119,7 @@ class Worker:
         metrics = Metrics(portfolio, champions, self._registry)
         metrics.count_jobs(batch.counts, batch.store.rows)
         return Endpoints(
-            scoring=ScoringEndpoints(model, metrics, drift, self._records),
+            scoring=ScoringEndpoints(model, metrics, drift, self._records, self._turns),
             status=StatusEndpoints(model, self._drain, drift, self._records, metrics),
             pages=PageEndpoints(model, self._dispatcher.routes),
             batch=batch,

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,19 @@ from bento.batch.job_query import JobQuery, columns_from_request
 from bento.batch.jobs import Job, JobStore
 from bento.batch.output import file_response, read_page
 from bento.batch.worker import BatchWorker
+from bento.http.key_shares import FairTurns, KeyShares
 from bento.http.problems import HttpError
 from bento.http.request_info import request_info
 from bento.http.responses import json_response
 from bento.model.current import CurrentModel
 from loan_platform.adapters.storage.atomic_files import DiskFullError, explained_disk_full, remove
+from loan_platform.settings.service import LimitSettings
 
 PATH = "/api/v1/predict/batch"
 JOB_PATH = f"{PATH}/{{job_id}}"
 UPLOAD_SECONDS = 300.0
-MAX_UPLOADS = 8  # at the same time in one worker
+STALL_SECONDS = 20.0  # without a byte of an upload
+MAX_UPLOADS, MAX_UPLOADS_PER_KEY = 32, 8  # at the same time in one worker
 MAX_JSON_BYTES = 8_000_000
 MESSAGES = {
     "PENDING": "The job is waiting.",
@@ -40,18 +43,23 @@ class BatchEndpoints:
     Args:
         model: gives the model in force.
         folder: of the jobs.
-        megabytes: limit of an upload.
-        days: after which a finished job is deleted.
+        limits: of an upload, and the days after which a finished job is deleted.
+        turns: of requests with large bodies.
         environment: of the process that scores.
     """
 
     def __init__(
-        self, model: CurrentModel, folder: Path, megabytes: int, days: int, environment: Mapping[str, str] = os.environ
+        self,
+        model: CurrentModel,
+        folder: Path,
+        limits: LimitSettings,
+        turns: FairTurns,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
-        self.store = JobStore(folder, 10 * megabytes * 1_000_000)
-        self._model, self._uploads = model, 0
-        limit = megabytes * 1_000_000
-        self._worker = BatchWorker(model.portfolio, self.store, limit, days, self._is_withdrawn, environment)
+        self.store = JobStore(folder, 10 * limits.batch_bytes)
+        self._model, self._turns = model, turns
+        self._uploads = KeyShares(MAX_UPLOADS, MAX_UPLOADS_PER_KEY)
+        self._worker = BatchWorker(model.portfolio, self.store, limits, self._is_withdrawn, environment)
 
     def start(self) -> None:
         """Resume open jobs, and delete old ones."""
@@ -67,15 +75,12 @@ class BatchEndpoints:
 
     async def create(self, request: Request) -> Response:
         """Create a job from an uploaded file."""
-        columns = columns_from_request(request, _media(request))
-        if self._uploads >= MAX_UPLOADS:
-            detail = f"{MAX_UPLOADS} uploads are in progress. Retry later."
+        columns, key = columns_from_request(request, _media(request)), _owner(request)
+        if not self._uploads.has_place(key):
+            detail = f"{MAX_UPLOADS_PER_KEY} uploads of this key are in progress, or {MAX_UPLOADS} in all. Retry later."
             raise HttpError(503, "overloaded", detail, headers={"connection": "close", "retry-after": "5"})
-        self._uploads += 1
-        try:
+        with self._uploads.place(key):
             job = await self._upload(request, columns)
-        finally:
-            self._uploads -= 1
         body = {"job_id": job.id, "status": job.status, "message": MESSAGES[job.status], "total_predictions": job.total}
         # Relative to the address of the request, so it is right behind a proxy that serves the service below a path.
         return json_response(request, body, 202, {"location": f"{PATH.rpartition('/')[2]}/{job.id}"})
@@ -110,8 +115,10 @@ class BatchEndpoints:
 
     async def _upload(self, request: Request, columns: str | None) -> Job:
         self._model.get()
-        if await asyncio.to_thread(self.store.is_full):
-            detail = "Finished jobs use all the space for jobs. Delete some, or wait until they expire."
+        if await asyncio.to_thread(self.store.is_full, _owner(request)):
+            detail = (
+                "Finished jobs use all the space for jobs, or your key's half. Delete some, or wait until they expire."
+            )
             raise HttpError(507, "no_room", detail, headers={"retry-after": "3600"})
         draft = await asyncio.to_thread(self.store.draft)
         try:
@@ -125,7 +132,7 @@ class BatchEndpoints:
 
     async def _received_job(self, request: Request, draft: Path, columns: str | None) -> Job:
         media = _media(request)
-        total = await _receive(request, media, draft / "input")
+        total = await self._receive(request, media, draft / "input")
         serving = self._model.get()  # now: an upload takes minutes, and the model may be withdrawn meanwhile
         job = await asyncio.to_thread(
             self.store.add,
@@ -141,6 +148,26 @@ class BatchEndpoints:
         await asyncio.to_thread(self.store.withdraw, self._is_withdrawn)
         return job
 
+    async def _receive(self, request: Request, media: str, path: Path) -> int | None:
+        """Write the body to a file. Returns the number of rows of a JSON body, else None."""
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                if media == JSON:
+                    body = await _read_json(request)
+                    async with self._turns.turn(_owner(request)):
+                        return await asyncio.to_thread(_write_lines, body, path)
+                with path.open("wb") as file:
+                    async for part in _parts(request):
+                        await asyncio.to_thread(file.write, part)
+        except TimeoutError:
+            detail = f"The body did not arrive within {UPLOAD_SECONDS:g} s, or nothing of it for {STALL_SECONDS:g} s."
+            raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
+        except ClientDisconnect:
+            raise HttpError(400, "cut_off", "The connection closed before the whole body arrived.") from None
+        if media == PARQUET and path.open("rb").read(4) != b"PAR1":
+            raise HttpError(422, "unknown_form", "The body is not Parquet.")
+        return None
+
     def _is_withdrawn(self, job: Job) -> bool:
         champions = self._model.champions
         return champions.withdrawn is not None or job.version in champions.withdrawn_versions
@@ -150,31 +177,31 @@ def _media(request: Request) -> str:
     return request.headers["content-type"].partition(";")[0].strip().lower()
 
 
-async def _receive(request: Request, media: str, path: Path) -> int | None:
-    """Write the body to a file. Returns the number of rows of a JSON body, else None."""
-    try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
-            if media == JSON:
-                lines = await asyncio.to_thread(list[bytes], json_lines(await _read_json(request)))
-                await asyncio.to_thread(path.write_bytes, b"\n".join(lines) + b"\n")
-                return len(lines)
-            with path.open("wb") as file:
-                async for part in request.stream():
-                    await asyncio.to_thread(file.write, part)
-    except TimeoutError:
-        detail = f"The body did not arrive within {UPLOAD_SECONDS:g} s."
-        raise HttpError(408, "too_slow", detail, headers={"connection": "close"}) from None
-    except ClientDisconnect:
-        raise HttpError(400, "cut_off", "The connection closed before the whole body arrived.") from None
-    if media == PARQUET and path.open("rb").read(4) != b"PAR1":
-        raise HttpError(422, "unknown_form", "The body is not Parquet.")
-    return None
+def _write_lines(body: bytes, path: Path) -> int:
+    lines = list(json_lines(body))
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return len(lines)
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    """The parts of a body as they arrive. A client that sends nothing for a while holds no place.
+
+    Raises:
+        TimeoutError: no part came for `STALL_SECONDS`.
+    """
+    stream = request.stream()
+    while True:
+        async with asyncio.timeout(STALL_SECONDS):
+            part = await anext(stream, None)
+        if part is None:
+            return
+        yield part
 
 
 async def _read_json(request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
+    async for part in _parts(request):
         size += len(part)
         if size > MAX_JSON_BYTES:
             detail = f"The limit of a JSON body is {MAX_JSON_BYTES:,} bytes. Send NDJSON, CSV or Parquet."

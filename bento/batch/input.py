@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import polars as pl
 
@@ -30,8 +30,32 @@ ENCODING = "Send CSV in UTF-8."
 TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
 
 
+Steps = Generator[None, None, dict[str, Any]]
+
+
 class UnreadableFileError(ExplainedError, ValueError):
     """The input cannot be read at all. The message says why."""
+
+
+class InputLimits(NamedTuple):
+    """How large an input may be.
+
+    Attributes:
+        max_bytes: of a text file after decompression.
+        max_rows: of any file.
+    """
+
+    max_bytes: int
+    max_rows: int
+
+    def check_rows(self, rows: int) -> None:
+        """Check a number of rows.
+
+        Raises:
+            UnreadableFileError: there are too many.
+        """
+        if rows > self.max_rows:
+            raise UnreadableFileError(f"The file has more than the allowed {self.max_rows:,} rows. Send several files.")
 
 
 class Pieces:
@@ -41,7 +65,7 @@ class Pieces:
         folder: of the job; it contains `input`.
         media: one of `MEDIA`.
         reader: checks and types the rows.
-        max_bytes: of a text file after decompression.
+        limits: of the file.
         raw: the lender's own columns.
         columns: `contract` or `raw`, if the client said which ones the file has.
     """
@@ -51,20 +75,30 @@ class Pieces:
         folder: Path,
         media: str,
         reader: FrameReader,
-        max_bytes: int,
+        limits: InputLimits,
         raw: RawColumns,
         columns: str | None = None,
     ) -> None:
-        self._folder, self._media, self._reader, self._max_bytes = folder, media, reader, max_bytes
+        self._folder, self._media, self._reader, self._limits = folder, media, reader, limits
         self._raw, self._columns = raw, columns
         self._lines = folder / "lines"
         self._split: dict[str, Any] = {}
 
-    def split(self) -> tuple[int, int | None]:
-        """Split the input. Returns the number of pieces, and the number of rows if it is known without reading them.
+    @property
+    def count(self) -> int:
+        """Number of pieces of an input that is split."""
+        return self._split["pieces"]
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows of an input that is split, if it is known without reading them."""
+        return self._split.get("rows")
+
+    def split(self) -> Iterator[None]:
+        """Split the input, with pauses in which other jobs may be worked on.
 
         Raises:
-            UnreadableFileError: the file has another format, or columns that no application has.
+            UnreadableFileError: the file has another format, too many rows, or columns that no application has.
         """
         done = self._folder / "lines.json"
         if not done.exists():
@@ -72,13 +106,12 @@ class Pieces:
             self._lines.mkdir()
             split = {CSV: self._split_csv, PARQUET: self._split_parquet}.get(self._media, self._split_lines)
             try:
-                found = split()
+                found = yield from split()
             except SourceError as error:  # its remedies are for sources of the graph
                 expected = f" {ENCODING}" if "UTF" in error.message else ""
                 raise UnreadableFileError(f"The file {error.message}.{expected}") from None
             atomic_write(done, json.dumps(found))
         self._split = json.loads(done.read_bytes())
-        return self._split["pieces"], self._split.get("rows")
 
     def read(self, piece: int) -> ReadRows:
         """The rows of a piece, and the rejected ones.
@@ -107,13 +140,15 @@ class Pieces:
             return read if piece else _with_rejected(read, self._rejected())
         return self._read_lines(path)
 
-    def _split_parquet(self) -> dict[str, Any]:
+    def _split_parquet(self) -> Steps:
         path = self._folder / "input"
         try:
             lazy = pl.scan_parquet(path)
             names, rows = lazy.collect_schema().names(), cast("int", lazy.select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             raise UnreadableFileError("The file is not Parquet.") from None
+        self._limits.check_rows(rows)
+        yield
         if self._is_raw(names, names):
             return self._stage(path)
         return {"pieces": max(-(-rows // PIECE_ROWS), 1), "rows": rows}
@@ -147,19 +182,19 @@ class Pieces:
         return False
 
     def _stage(self, path: Path) -> dict[str, Any]:
-        accepted = self._raw.stage(path, self._lines, self._max_bytes)
+        accepted = self._raw.stage(path, self._lines, *self._limits)
         return {"pieces": max(-(-accepted // PIECE_ROWS), 1), "raw": True}
 
-    def _split_csv(self) -> dict[str, Any]:
+    def _split_csv(self) -> Steps:
         path = self._folder / "input"
-        first = next(blocks(path, self._max_bytes)).partition(b"\n")[0].decode("utf-8", "replace")
+        first = next(blocks(path, self._limits.max_bytes)).partition(b"\n")[0].decode("utf-8", "replace")
         try:
             names = next(csv.reader([first]), [])
         except csv.Error:
             raise UnreadableFileError("The first line of the file does not name columns.") from None
         if "\ufffd" in first:
             raise UnreadableFileError(f"The first line of the file is not UTF-8 text. {ENCODING}")
-        if self._is_raw(names, self._raw.names(path, self._max_bytes)):
+        if self._is_raw(names, self._raw.names(path, self._limits.max_bytes)):
             return self._stage(path)
         if not names:
             raise UnreadableFileError("The file is empty: its first line must name the columns.")
@@ -168,9 +203,8 @@ class Pieces:
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
             clean = cast("BinaryIO", pieces)
-            CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), 10**9).split(
-                blocks(path, self._max_bytes)
-            )
+            splitter = CsvRecordSplitter("The file", header, clean, cast("BinaryIO", rejects), self._limits.max_rows)
+            yield from splitter.steps(blocks(path, self._limits.max_bytes))
         if not pieces.count:  # no line is valid: the rejected lines are reported with the first piece
             (self._lines / "0").touch()
         return {"pieces": pieces.count or 1, "names": names}
@@ -181,11 +215,15 @@ class Pieces:
         rows = [(int(number) - 1, "", "malformed_line", why) for number, why in found]
         return pl.DataFrame(rows, schema=REJECTIONS, orient="row")
 
-    def _split_lines(self) -> dict[str, Any]:
-        pieces = _PieceFiles(self._lines)
+    def _split_lines(self) -> Steps:
+        pieces, number = _PieceFiles(self._lines), 0
         with closing(pieces), (self._folder / "input").open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
                 pieces.write(b"%d\t%b\n" % (number, line))
+                if number % PIECE_ROWS == 0:
+                    self._limits.check_rows(number)
+                    yield
+        self._limits.check_rows(number)
         return {"pieces": pieces.count}
 
     def _read_lines(self, path: Path) -> ReadRows:
@@ -230,18 +268,19 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 class _PieceFiles(io.RawIOBase):
-    """Takes whole lines, and starts a new file after `PIECE_BYTES`."""
+    """Takes whole lines, and starts a new file after `PIECE_BYTES` or `PIECE_ROWS`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._file, self._size, self.count = folder, None, 0, 0
+        self._folder, self._file, self._size, self._rows, self.count = folder, None, 0, 0, 0
 
     def write(self, data: Any) -> int:
-        if self._file is None or self._size > PIECE_BYTES:
+        if self._file is None or self._size > PIECE_BYTES or self._rows >= PIECE_ROWS:
             if self._file is not None:
                 self._file.close()
-            self._file, self._size = (self._folder / str(self.count)).open("wb"), 0
+            self._file, self._size, self._rows = (self._folder / str(self.count)).open("wb"), 0, 0
             self.count += 1
         self._size += len(data)
+        self._rows += data.count(b"\n")
         return self._file.write(data)
 
     def close(self) -> None:

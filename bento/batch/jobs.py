@@ -85,7 +85,7 @@ class JobStore:
 
     Args:
         folder: holds one folder for each job.
-        max_bytes: of all jobs together. Above it, new jobs are rejected.
+        max_bytes: of all jobs together. Above it, new jobs are rejected. The jobs of one key may use half of it.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -177,13 +177,13 @@ class JobStore:
         for name in ("input", "lines", "parts", "bundle"):
             remove(self.path(job.id) / name)
 
-    def is_full(self) -> bool:
-        """Whether the jobs use more space than they may."""
-        if not self.folder.is_dir():
+    def is_full(self, owner: str) -> bool:
+        """Whether all jobs, or those of this key, use more space than they may."""
+        used = _used(self.folder)
+        if used <= self._max_bytes / 2:
             return False
-        # Path.rglob raises if a folder is deleted meanwhile.
-        found = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
-        return sum(map(_size, found)) > self._max_bytes
+        own = sum(_used(self.path(job.id)) for job in self.all() if job.owner == owner)
+        return used > self._max_bytes or own > self._max_bytes / 2
 
     def rows(self) -> tuple[int, int]:
         """The scored and the rejected rows of all jobs, deleted jobs included."""
@@ -222,6 +222,12 @@ class JobStore:
 
     def _unmark(self, job_id: str) -> None:
         (self._open / job_id).unlink(missing_ok=True)
+
+
+def _used(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    # Path.rglob raises if a folder is deleted meanwhile.
+    return sum(_size(Path(parent, name)) for parent, _, names in os.walk(folder) for name in names)
 
 
 def _size(path: Path) -> int:

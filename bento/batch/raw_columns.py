@@ -22,7 +22,6 @@ from loan_platform.core.staging.quarantine_reasons import Reason
 from loan_platform.core.staging.table import Table
 
 MEMORY_LIMIT = "1GB"  # of DuckDB; the process has 4 GiB for everything
-MAX_ROWS = 10**9  # the size of the file is limited
 CODES: dict[Reason, str] = {
     "unparseable": "wrong_type",
     "unknown_category": "not_allowed",
@@ -91,7 +90,7 @@ class RawColumns:
         raw = raw or "no required column: add ?columns=raw to read it so"
         return f"In the contract's columns it lacks {contract}. In the lender's columns it lacks {raw}."
 
-    def stage(self, path: Path, folder: Path, max_bytes: int) -> int:
+    def stage(self, path: Path, folder: Path, max_bytes: int, max_rows: int) -> int:
         """Type the rows of a file into `folder`. Returns the number of accepted rows.
 
         Raises:
@@ -109,7 +108,7 @@ class RawColumns:
         raw, rejects, accepted, quarantined = (
             folder / f"{name}.parquet" for name in ("raw", "rejects", "accepted", "quarantined")
         )
-        source = Source(path=path.name, max_rows=MAX_ROWS, max_bytes=max_bytes)
+        source = Source(path=path.name, max_rows=max_rows, max_bytes=max_bytes)
         (file,) = warehouse.read_raw([path], self._table, source, raw, rejects).files
         staged = warehouse.stage(raw, self._table, accepted, quarantined, rejects=rejects)
         rejected = _rejections(pl.read_parquet(quarantined), file.rows_after, self._broken_rules())

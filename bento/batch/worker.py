@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bento.batch.jobs import Job, JobStore
 from bento.http.problems import places
+from loan_platform.settings.service import LimitSettings
 
 log = logging.getLogger("loan_platform.service")
 
@@ -26,8 +27,7 @@ class BatchWorker:
     Args:
         portfolio: whose jobs they are.
         store: of the jobs.
-        max_bytes: of an input.
-        days: after which a finished job is deleted.
+        limits: of an input, and the days after which a finished job is deleted.
         withdrawn: whether the model of a job was withdrawn, so that it may not go on.
         environment: of the process.
 
@@ -39,13 +39,12 @@ class BatchWorker:
         self,
         portfolio: str,
         store: JobStore,
-        max_bytes: int,
-        days: int,
+        limits: LimitSettings,
         withdrawn: Callable[[Job], bool],
         environment: Mapping[str, str],
     ) -> None:
         self._withdrawn, self.counts = withdrawn, (0, 0)
-        self._portfolio, self._store, self._max_bytes, self._days = portfolio, store, max_bytes, days
+        self._portfolio, self._store, self._limits = portfolio, store, limits
         self._environment, self._stopped = environment, threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._poll_always, name="batches", daemon=True)
@@ -69,7 +68,7 @@ class BatchWorker:
         while not self._stopped.is_set():
             try:
                 if time.monotonic() - cleared > CLEAN_UP_SECONDS:
-                    self._store.clear(self._days)
+                    self._store.clear(self._limits.batch_days)
                     cleared = time.monotonic()
                 self._store.withdraw(self._withdrawn)
                 states = [job.status for job in self._store.open()]
@@ -85,8 +84,9 @@ class BatchWorker:
             return
         self._process = None
         if needed:
-            arguments = map(str, (self._portfolio, self._store.folder, self._max_bytes, os.getpid()))
-            command = [sys.executable, "-m", "bento.batch.runner", *arguments]
+            limits = self._limits.batch_bytes, self._limits.batch_rows
+            arguments = self._portfolio, self._store.folder, *limits, os.getpid()
+            command = [sys.executable, "-m", "bento.batch.runner", *map(str, arguments)]
             root = Path(__file__).resolve().parents[2]
             paths = [str(root), self._environment.get("PYTHONPATH", "")]
             environment = {**self._environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NoReturn, cast
 
 from bento.http.nesting import MAX_DEPTH, is_deeper
@@ -13,6 +14,7 @@ from loan_platform.core.book.parts.columns import Column
 from loan_platform.core.errors import Issue
 
 Row = dict[str, Any]
+MAX_VALUES = 500_000  # of one body: 8 MB of [] would take 500 MB of memory as Python's lists
 _BY_NAME = "must be a list of objects, or an object with one list per column, all of the same length"
 FORMS = {
     "dataframe_split": "must be an object with unique names in columns, and one value for each in the rows of data",
@@ -46,8 +48,12 @@ def json_value(body: bytes, nan_is_missing: bool = False) -> Any:
         nan_is_missing: read NaN, which is not valid JSON, as null.
 
     Raises:
-        HttpError: 400 if it is not JSON. 422 if it is nested too deep, or an object repeats a field.
+        HttpError: 400 if it is not JSON, 413 if it has too many values, 422 if it is nested too deep or an object
+            repeats a field.
     """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
+        detail = f"The body has more than {MAX_VALUES:,} commas and brackets. Send fewer rows at a time."
+        raise HttpError(413, "too_large", detail)
     if is_deeper(body):
         raise HttpError(422, "too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
     constant = _nan_as_null if nan_is_missing else _reject_constant
@@ -73,7 +79,8 @@ def scoring_rows(body: bytes, max_rows: int) -> list[Row]:
     rows = _rows(forms[0], value[forms[0]])
     if rows is None:
         raise HttpError(422, "unknown_form", f"{forms[0]} {FORMS[forms[0]]}.")
-    return _checked_count(rows, max_rows)
+    _check_count(rows, max_rows)
+    return rows
 
 
 def csv_rows(body: bytes, columns: Mapping[str, Column], missing: frozenset[str], max_rows: int) -> list[Row]:
@@ -89,23 +96,24 @@ def csv_rows(body: bytes, columns: Mapping[str, Column], missing: frozenset[str]
         HttpError: 400 if it is not CSV, 413 if it has too many rows, 422 if a column or a cell is missing or repeated.
     """
     try:
-        header, *lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-    except (UnicodeDecodeError, csv.Error, ValueError):
+        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        header = next(lines)
+        rows = list(islice(filter(None, lines), max_rows + 1))
+    except (UnicodeDecodeError, csv.Error, ValueError, StopIteration):
         raise HttpError(400, "malformed_csv", "The body is not UTF-8 CSV with a header.") from None
-    rows = [line for line in lines if line]
+    _check_count(rows, max_rows)
     if not _is_names(header) or not all(_is_row(row, len(header)) for row in rows):
         raise HttpError(
             422, "unknown_form", "The names in the header must be unique, and each row needs one cell for each name."
         )
     types = [columns[name].type if name in columns else "text" for name in header]
-    cells = [
+    return [
         {
             n: None if trimmed(cell) in missing else _cell(kind, cell)
             for n, kind, cell in zip(header, types, row, strict=True)
         }
         for row in rows
     ]
-    return _checked_count(cells, max_rows)
 
 
 def _cell(kind: str, cell: str) -> Any:
@@ -120,10 +128,9 @@ def _cell(kind: str, cell: str) -> Any:
         return cell
 
 
-def _checked_count(rows: list[Row], max_rows: int) -> list[Row]:
+def _check_count(rows: Sequence[Any], max_rows: int) -> None:
     if len(rows) > max_rows:
         raise HttpError(413, "too_many_rows", f"The limit of one request is {max_rows:,} rows.")
-    return rows
 
 
 def _rows(form: str, value: Any) -> list[Row] | None:

@@ -6,6 +6,7 @@ import json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bento.connections.raw_answers import problem
+from bento.http.key_shares import KeyShares
 from bento.http.request_info import RequestInfo, request_info
 from bento.http.routes import InFlight
 
@@ -41,7 +42,7 @@ class Pace:
 
 
 class InFlightLimit:
-    """Counts the in-flight requests of one worker.
+    """Counts the in-flight requests of one worker. One API key may have three quarters of them.
 
     Args:
         maximum: of in-flight requests.
@@ -53,6 +54,7 @@ class InFlightLimit:
 
     def __init__(self, maximum: int) -> None:
         self.maximum, self.count, self.rejected = maximum, 0, 0
+        self.shares = KeyShares(maximum, max(maximum - maximum // 4, 1))
         self._pace = Pace(REJECTIONS_PER_SECOND, MAX_DELAY_SECONDS)
 
     async def reject(self, info: RequestInfo, send: Send) -> None:
@@ -105,8 +107,18 @@ class InFlightCountMiddleware(_Limited):
         if route is None or route.in_flight is not InFlight.COUNTED:
             await self._app(scope, receive, send)
             return
-        limit.count += 1
+        key = request_info(scope).key_id
+        if key is None:  # in development: all requests are of one client
+            await self._counted(scope, receive, send)
+        elif limit.shares.has_place(key):
+            with limit.shares.place(key):
+                await self._counted(scope, receive, send)
+        else:
+            await limit.reject(request_info(scope), send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._limit.count += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            limit.count -= 1
+            self._limit.count -= 1

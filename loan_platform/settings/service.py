@@ -114,6 +114,13 @@ class LimitSettings(EnvironmentSettings):
         ge=1,
         le=100_000,
     )
+    batch_rows: WholeNumber = setting(
+        Variable("LOAN_BATCH_ROWS", "a whole number from 1 to 100000000"),
+        "Most rows of a batch job.",
+        default=5_000_000,
+        ge=1,
+        le=100_000_000,
+    )
     batch_days: WholeNumber = setting(
         Variable("LOAN_BATCH_DAYS", "a whole number from 1 to 3650"),
         "Days after which a finished batch job is deleted.",
@@ -121,3 +128,8 @@ class LimitSettings(EnvironmentSettings):
         ge=1,
         le=3_650,
     )
+
+    @property
+    def batch_bytes(self) -> int:
+        """Largest upload of a batch job, in bytes."""
+        return self.batch_megabytes * 1_000_000

@@ -64,11 +64,21 @@ class CsvRecordSplitter:
         Raises:
             SourceError: more records than allowed, or most of them do not fit the header.
         """
+        for _ in self.steps(blocks):
+            pass
+
+    def steps(self, blocks: Iterator[bytes]) -> Iterator[None]:
+        """Split every line below the header, and pause after each block.
+
+        Raises:
+            SourceError: as `split`.
+        """
         for block in blocks:
             lines = block.split(b"\n")
             lines.pop()
             self._sort(lines, plain=b"\x00" not in block and is_utf8(block))
             self._check_totals()
+            yield
         while self._open:
             self._give_up_open()
         self._check_totals()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bento.batch.input import InputLimits
+from bento.batch.job_run import JobRun, Outcome
 from bento.batch.jobs import MODEL_WITHDRAWN, OPEN_JOBS, Job, JobStore
 from bento.batch.records import JobRecords
-from bento.batch.runner import work
 from loan_platform.settings.audit import AuditSettings
 
 
@@ -88,7 +89,8 @@ def test_open_jobs_of_a_withdrawn_model_fail(tmp_path: Path) -> None:
     assert states[running.id] == states[waiting.id] == ("FAILED", MODEL_WITHDRAWN)
     assert states[later.id] == ("PENDING", None)
     records = JobRecords("book", AuditSettings.for_portfolio("book", {"LOAN_PLATFORM_HOME": str(tmp_path)}))
-    assert not work(store, records, running, 10**6, os.getppid())  # whose process had not seen it yet
+    run = JobRun(store, records, running, InputLimits(10**6, 10), os.getppid())  # whose process had not seen it yet
+    assert run.slice(0) is Outcome.FAILED
     ended = store.get(running.id)
     assert ended is not None
     assert (ended.status, ended.why, ended.scored) == ("FAILED", MODEL_WITHDRAWN, 0)

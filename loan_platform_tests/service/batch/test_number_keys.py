@@ -10,7 +10,7 @@ import httpx
 import polars as pl
 import pytest
 
-from bento.batch.input import CSV, NDJSON, PARQUET, Pieces
+from bento.batch.input import CSV, NDJSON, PARQUET, InputLimits, Pieces
 from bento.batch.raw_columns import RawColumns
 from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.applications.frame_reader import FrameReader
@@ -51,8 +51,11 @@ def read(kind: str, media: str, folder: Path, keys: list[Any]) -> tuple[list[tup
         pl.DataFrame({"loan_id": [float(key) for key in keys], "income": incomes}).write_parquet(path)
     model = model_of(kind)
     reader = ApplicationReader(model)
-    pieces = Pieces(folder, media, FrameReader(reader), 1_000_000, RawColumns(model.contract, reader))
-    pieces.split()
+    pieces = Pieces(
+        folder, media, FrameReader(reader), InputLimits(1_000_000, 1_000), RawColumns(model.contract, reader)
+    )
+    for _ in pieces.split():
+        pass
     found = pieces.read(0)
     assert found.frame["income"].to_list() == [1000.0 * row for row in found.rows]
     return list(zip(found.rows.to_list(), found.keys.to_list(), strict=True)), found.rejected.rows()

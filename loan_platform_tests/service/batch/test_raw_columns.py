@@ -190,7 +190,7 @@ def test_only_a_column_of_the_lender_s_own_makes_a_file_raw() -> None:
 def test_without_duckdb_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_columns, "find_spec", lambda _: None)
     with pytest.raises(ExplainedError) as error:
-        reading(raw_model()).stage(tmp_path / "input", tmp_path, 1_000)
+        reading(raw_model()).stage(tmp_path / "input", tmp_path, 1_000, 1_000)
     assert str(error.value) == NO_DUCKDB
 
 
@@ -211,7 +211,7 @@ def test_other_names_of_a_raw_column_make_a_file_raw() -> None:
 def test_a_duplicate_is_told_by_the_number_of_its_row(tmp_path: Path) -> None:
     (tmp_path / "input").write_bytes(FILE)
     raw = reading(raw_model())
-    raw.stage(tmp_path / "input", tmp_path, 1_000_000)
+    raw.stage(tmp_path / "input", tmp_path, 1_000_000, 1_000)
     rejected = raw.read(tmp_path, 0, 100).rejected
     assert rejected.filter(pl.col("code") == "duplicate_key").rows() == [
         (6, "loan_id", "duplicate_key", "an earlier row has the same loan_id: row 1")
@@ -222,7 +222,7 @@ def test_rows_are_counted_below_a_header_of_several_lines(tmp_path: Path) -> Non
     lines = [HEADER.replace("Note", '"No\nte"'), *LINES]
     (tmp_path / "input").write_text("\n".join(lines))
     raw = reading(raw_model())
-    raw.stage(tmp_path / "input", tmp_path, 1_000_000)
+    raw.stage(tmp_path / "input", tmp_path, 1_000_000, 1_000)
     found = raw.read(tmp_path, 0, 100)
     assert found.rows.to_list() == [1, 2, 3, 8]
     assert found.rejected.filter(pl.col("code") == "duplicate_key").rows() == [
@@ -236,7 +236,7 @@ def test_a_layout_of_files_holds_in_the_service_too(media: str, tmp_path: Path) 
     write = rows.write_csv if media == CSV else rows.write_parquet
     write(tmp_path / "input")
     assert nightly(club_contract(), tmp_path / "input", tmp_path)["revol_util"].to_list() == [35.0]
-    reading(club_model()).stage(tmp_path / "input", tmp_path, 1_000_000)
+    reading(club_model()).stage(tmp_path / "input", tmp_path, 1_000_000, 1_000)
     assert pl.read_parquet(tmp_path / "accepted.parquet")["revol_util"].to_list() == [35.0]
 
 
@@ -248,4 +248,4 @@ def test_a_book_of_linked_files_takes_no_raw_file(tmp_path: Path) -> None:
     assert not raw.fit(["of_the_lender", *joined])
     assert raw.lacking(["x"], ["x"]).endswith(LINKED)
     with pytest.raises(ExplainedError, match="joins several files"):
-        raw.stage(tmp_path / "input", tmp_path, 1_000)
+        raw.stage(tmp_path / "input", tmp_path, 1_000, 1_000)

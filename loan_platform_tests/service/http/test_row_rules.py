@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from bento.app import ServiceApp
-from bento.batch.input import CSV, JSON, Pieces
+from bento.batch.input import CSV, JSON, InputLimits, Pieces
 from bento.batch.raw_columns import RawColumns
 from loan_platform.core.applications.examples import ExampleApplications
 from loan_platform.core.applications.frame_reader import FrameReader
@@ -129,8 +129,11 @@ def test_rows_of_a_batch_job_are_refused_alike(media: str, columns: str | None, 
         (tmp_path / "input").write_text("\n".join(map(json.dumps, rows)))
     model = club_model()
     reader = ApplicationReader(model)
-    pieces = Pieces(tmp_path, media, FrameReader(reader), 1_000_000, RawColumns(model.contract, reader), columns)
-    pieces.split()
+    pieces = Pieces(
+        tmp_path, media, FrameReader(reader), InputLimits(1_000_000, 1_000), RawColumns(model.contract, reader), columns
+    )
+    for _ in pieces.split():
+        pass
     read = pieces.read(0)
     assert read.rows.to_list() == [1, len(rows)]
     assert read.frame.height == len(read.keys) == 2

@@ -11,6 +11,7 @@ from bento.app import Checks, Dispatcher, ServiceApp
 from bento.batch.endpoints import BatchEndpoints
 from bento.endpoints import Endpoints
 from bento.http.drain import Drain
+from bento.http.key_shares import FairTurns
 from bento.http.overload import InFlightLimit
 from bento.http.rate_limit import Limiter
 from bento.model.champion import Champions
@@ -29,6 +30,7 @@ from bento.telemetry.middleware import Telemetry
 from loan_platform.adapters.service.api_keys import KeyFile
 from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.settings.audit import AuditSettings
+from loan_platform.settings.service import LimitSettings
 from loan_platform_tests.support.bundles import make_bundle
 
 BOOK = "tiny_loans"
@@ -69,13 +71,13 @@ def worker_app(
     records.start()
     drift = OnlineDrift(BOOK, champions, folder / "drift.db", 0, 1, registry)
     metrics = Metrics(BOOK, champions, registry)
-    dispatcher = Dispatcher(ROUTES)
+    dispatcher, turns = Dispatcher(ROUTES), FairTurns(1)
     dispatcher.connect(
         Endpoints(
-            scoring=ScoringEndpoints(model, metrics, drift, records),
+            scoring=ScoringEndpoints(model, metrics, drift, records, turns),
             status=StatusEndpoints(model, drain, drift, records, metrics),
             pages=PageEndpoints(model, ROUTES),
-            batch=BatchEndpoints(model, folder / "jobs", 1, 1),
+            batch=BatchEndpoints(model, folder / "jobs", LimitSettings(batch_megabytes=1), turns),
         )
     )
     telemetry = Telemetry(HttpMetrics(registry), None, 0.0, None)
