@@ -74,7 +74,21 @@ class ProblemMiddleware:
                 raise
             known = error if isinstance(error, HttpError) else unexpected(error, info.request_id)
             info.problem = known.code
+            _release(error)
             await known.response(info.request_id)(scope, receive, send)
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what an error holds: the variables of its frames, and the errors before it with the text they parsed.
+
+    An error of a thread is in a reference cycle with its future, and the collector seldom runs. So the bodies of
+    refused requests would stay in memory.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        before = error.__context__
+        error.__context__ = error.__cause__ = None
+        error = before
 
 
 def unexpected(error: Exception, request_id: str) -> HttpError:

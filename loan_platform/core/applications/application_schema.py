@@ -47,7 +47,9 @@ class ApplicationField:
         if column.allowed is not None:
             words = [word for word in column.allowed if word not in self.missing]
             found["enum"] = words if self.required else [*words, None]
-        elif column.type == "text" and (self.required or self.is_key):
+        if (longest := column.longest(self.is_key)) is not None:
+            found["maxLength"] = longest
+        if column.allowed is None and column.type == "text" and (self.required or self.is_key):
             refused = [f"({'|'.join(re.escape(word) for word in self.missing if word)})?"] if self.required else []
             refused += [f"({refused_pattern()})"] if self.is_key else []
             blank = f"[{BLANKS}]*"

@@ -143,6 +143,8 @@ class FrameReader:
         cell, is_key = pl.col(column.name), column.name == self.one.key
         if column.type == "text" and dtype == pl.String:
             value, known = self._text(column, cell.str.strip_chars(BLANKS))
+            if (longest := column.longest(is_key)) is not None:
+                known &= (value.str.len_chars() <= longest).fill_null(True)
             return value, known & ~value.str.contains("[.,+]").fill_null(False) if is_key else known
         if as_text and dtype == pl.String:
             value, ok = _csv_cell(column, cell)

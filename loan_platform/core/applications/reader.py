@@ -14,7 +14,7 @@ from loan_platform.core.applications.application_schema import ApplicationSchema
 from loan_platform.core.applications.json_values import WrongValueError, key_text, parsers, simple_numbers
 from loan_platform.core.book.close_names import did_you_mean
 from loan_platform.core.book.column_types import NUMBERS, spelling, trimmed
-from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.columns import MAX_KEY_LENGTH, Column
 from loan_platform.core.errors import ExplainedError, Issue
 from loan_platform.core.features.row_rules import BrokenRulesError, broken_issues
 from loan_platform.core.scoring.scoring_model import ScoringModel
@@ -63,6 +63,8 @@ class ApplicationReader:
         self.columns, self.required = self.application.columns, self.application.required
         key = self.columns[self.key]
         self._key_is_unchecked = key.type != "text" or key.allowed is not None  # `_typed` checks a key of text
+        lengths = {name: column.longest(name == self.key) for name, column in self.columns.items()}
+        self._longest = {name: length for name, length in lengths.items() if length is not None}
         self._inputs = [column.name for column in model.inputs]
         strict, loose = parsers("json"), parsers("mlflow_json")
         self._parsers = {name: strict[column.type] for name, column in self.columns.items()}
@@ -181,11 +183,13 @@ class ApplicationReader:
         """The loan's key in an application, as files have it; None if it is missing or no text and no number.
 
         Raises:
-            ApplicationError: it is a number with decimals, an exponent or separated thousands, or an inexact float.
+            ApplicationError: it is too long, a number with decimals, an exponent or separated thousands, or an inexact
+                float.
         """
         value = values.get(self.key)
         try:
             key = key_text(value)
+            _check_length(key, MAX_KEY_LENGTH)
         except WrongValueError as wrong:
             raise ApplicationError([Issue(self.key, wrong.detail, code=wrong.code)]) from None
         return None if key in self.missing else key
@@ -223,6 +227,7 @@ class ApplicationReader:
         if plain in self.missing:
             return None
         if column.allowed is None:
+            _check_length(plain, self._longest[column.name])
             return key_text(plain) if column.name == self.key else plain
         try:
             return self._spellings[column.name][spelling(text)]
@@ -233,3 +238,8 @@ class ApplicationReader:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME_LENGTH])
         meant = did_you_mean(name[:MAX_NAME_LENGTH], self.columns) if guess else ""
         return Issue(shown, "is not a field of an application", meant, code="unknown_field")
+
+
+def _check_length(text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise WrongValueError("out_of_range", f"must have at most {longest:,} characters")

@@ -31,7 +31,7 @@ FAULT_TYPE = 'STRUCT("column" VARCHAR, reason VARCHAR, message VARCHAR, refused 
 def suspect_condition(table: Table, column: Column, i: int) -> str:
     """SQL condition: the value has a fault."""
     conditions = [f"v{i} IS NULL" if table.requires(column) else _unparseable(table, column, i)]
-    if outside := _outside(column, f"v{i}"):
+    if outside := _outside(table, column, f"v{i}"):
         conditions.append(outside)
     return " OR ".join(conditions)
 
@@ -49,8 +49,8 @@ def fault_case(table: Table, column: Column, i: int) -> str:
         message = "is not one of the allowed categories"
     unparseable = _fault_sql(column.name, reason, message, refused)
     cases = [f"WHEN {_unparseable(table, column, i)} THEN {unparseable}"]
-    if outside := _outside(column, f"v{i}"):
-        cases.append(f"WHEN {outside} THEN {_fault_sql(column.name, 'out_of_range', _range(column), refused)}")
+    if outside := _outside(table, column, f"v{i}"):
+        cases.append(f"WHEN {outside} THEN {_fault_sql(column.name, 'out_of_range', _range(table, column), refused)}")
     if table.requires(column):
         fault = _fault_sql(column.name, "missing_required", "is required and has no value", refused=True)
         cases.append(f"WHEN v{i} IS NULL THEN {fault}")
@@ -88,9 +88,9 @@ def broken_sql(table: Table, rule: RowRule) -> str:
     return f"(NOT {engine_sql(rule.sql, schema, 'duckdb')})"
 
 
-def value_inside(column: Column, value: str) -> str:
+def value_inside(table: Table, column: Column, value: str) -> str:
     """SQL of the value; null where it is out of range."""
-    outside = _outside(column, value)
+    outside = _outside(table, column, value)
     return f"CASE WHEN NOT ({outside}) THEN {value} END" if outside else value
 
 
@@ -105,6 +105,8 @@ def clean_aggregate(table: Table, column: Column, i: int) -> str:
         low = "-1e300" if column.minimum is None else repr(column.minimum)
         high = "1e300" if column.maximum is None else repr(column.maximum)
         checks.append(f"min(v{i}) >= {low} AND max(v{i}) <= {high}")
+    if (longest := column.longest(table.is_key(column))) is not None:
+        checks.append(f"max(length(v{i})) <= {longest}")
     if column.type == "date":
         checks.append(f"bool_and(n{i} = v{i})")
     empty = "false" if table.requires(column) else f"count(t{i}) = 0"
@@ -119,7 +121,9 @@ def _unparseable(table: Table, column: Column, i: int) -> str:
     return f"(({unread}) OR e{i})" if column.sql is not None else f"({unread})"
 
 
-def _outside(column: Column, value: str) -> str | None:
+def _outside(table: Table, column: Column, value: str) -> str | None:
+    if (longest := column.longest(table.is_key(column))) is not None:
+        return f"length({value}) > {longest}"
     limits = [
         f"{value} {sign} {limit!r}"
         for sign, limit in (("<", column.minimum), (">", column.maximum))
@@ -128,7 +132,9 @@ def _outside(column: Column, value: str) -> str | None:
     return " OR ".join(limits) if limits else None
 
 
-def _range(column: Column) -> str:
+def _range(table: Table, column: Column) -> str:
+    if (longest := column.longest(table.is_key(column))) is not None:
+        return f"is longer than {longest:,} characters"
     low = "" if column.minimum is None else f" below {column.minimum:,g}"
     high = "" if column.maximum is None else f" above {column.maximum:,g}"
     return f"is{low}{' or' if low and high else ''}{high}"

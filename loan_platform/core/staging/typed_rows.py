@@ -118,7 +118,7 @@ def faults_sql(table: Table) -> str:
 
 def accepted_sql(table: Table, clean: frozenset[str]) -> str:
     """Select list on `typed_sql`: the columns, the target if there is one, and the source of the row."""
-    values = [f"{_kept(c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(table.columns)]
+    values = [f"{_kept(table, c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(table.columns)]
     return ", ".join([*values, *([TARGET] if table.target else []), "source_file", "source_line"])
 
 
@@ -132,7 +132,7 @@ def broken_rules_sql(table: Table, raw: str, files: LayoutFiles, clean: frozense
         return None
     read = frozenset[str]().union(*(rule.columns for rule in rules))
     part = replace(table, columns=tuple(c for c in table.columns if c.name in read), target=None)
-    values = [f"{_kept(c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(part.columns)]
+    values = [f"{_kept(table, c, i, clean)} AS {quote_identifier(c.name)}" for i, c in enumerate(part.columns)]
     cases = ", ".join(rule_fault_case(table, rule) for rule in rules)
     return f"""
     SELECT __row, source_file, source_line, list_filter([{cases}], lambda fault: fault IS NOT NULL) AS faults
@@ -140,10 +140,10 @@ def broken_rules_sql(table: Table, raw: str, files: LayoutFiles, clean: frozense
     WHERE {" OR ".join(broken_sql(table, rule) for rule in rules)}"""
 
 
-def _kept(column: Column, i: int, clean: frozenset[str]) -> str:
+def _kept(table: Table, column: Column, i: int, clean: frozenset[str]) -> str:
     """SQL of the value that an accepted row has."""
     if column.on_invalid == "null" and column.name not in clean:
-        return value_inside(column, f"v{i}")
+        return value_inside(table, column, f"v{i}")
     return f"v{i}"
 
 

@@ -71,6 +71,9 @@ def test_column_names_are_interned_strings():
         ({"income": 1, "opened": "0001-01-01"}, {"opened": "wrong_type"}),
         ({"income": 1, "region": "\ud800"}, {"region": "wrong_type"}),
         ({"income": 1, "region": 7}, {"region": "wrong_type"}),
+        ({"income": 1, "region": "é" * 1_001}, {"region": "out_of_range"}),
+        ({"income": 1, "loan_id": "k" * 129}, {"loan_id": "out_of_range"}),
+        ({"income": 1, "loan_id": 10**200}, {"loan_id": "wrong_type"}),
         ({"income": 1, "defaulted": 1}, {"defaulted": "unknown_field"}),
         (
             {"income": "x", "term": "y", "zzz": 1},
@@ -80,6 +83,22 @@ def test_column_names_are_interned_strings():
 )
 def test_each_problem_has_its_field_and_code(values: dict[str, Any], expected: dict[str, str]):
     assert problems(values) == expected
+
+
+@pytest.mark.attack(
+    "client", "keys and texts of any length", before="a Parquet file of 21 kB gives an answer of 200 MB"
+)
+def test_texts_are_as_long_as_the_contract_allows():
+    assert READER.read({"income": 1, "loan_id": "k" * 128, "region": f"  {'é' * 1_000}  "}).height == 1
+    short = bounded(name="region", max_length=3)
+    assert short.read({"income": 1, "region": " abc "}).height == 1
+    assert problems({"income": 1, "region": "abcd"}, short) == {"region": "out_of_range"}
+    with pytest.raises(ApplicationError) as long_key:
+        READER.read_many([{"income": 1, "loan_id": "k" * 129}])
+    assert [(issue.path, issue.code) for issue in long_key.value.issues] == [("rows[0].loan_id", "out_of_range")]
+    with pytest.raises(ApplicationError) as long_text:
+        short.read_many([{"income": 1, "region": "abcd"}])
+    assert [(issue.path, issue.code) for issue in long_text.value.issues] == [("rows[0].region", "out_of_range")]
 
 
 def test_ranges_and_categories_are_those_of_the_contract():

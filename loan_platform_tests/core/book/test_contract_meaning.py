@@ -74,6 +74,14 @@ CASES = [
     ),
     Planted(
         "  minimum: 0",
+        "  max_length: 5",
+        "max_length: 5",
+        "columns[1].max_length",
+        "not_applicable",
+        ("text", "allowed"),
+    ),
+    Planted(
+        "  minimum: 0",
         "  allowed: [a]",
         "allowed: [a]",
         "columns[1].allowed",

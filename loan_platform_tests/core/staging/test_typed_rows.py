@@ -18,6 +18,14 @@ def test_range_is_closed_and_nan_is_not_inside() -> None:
     assert staged(table_of(type="number", minimum=0, on_invalid="null"), ["-1", "1"])[1] == 1.0
 
 
+def test_texts_are_as_long_as_the_contract_allows() -> None:
+    assert staged(table_of(type="text"), ["é" * 1_000, "é" * 1_001]) == ["é" * 1_000, "out_of_range"]
+    assert staged(table_of(type="text", max_length=2), [" ab ", "abc"]) == ["ab", "out_of_range"]
+    assert staged(table_of(type="text", max_length=2, on_invalid="null"), ["ab", "abc"])[0] == "ab"
+    key = replace(table_of(type="text"), key=("x",))
+    assert staged(key, ["k" * 128, "k" * 129]) == ["k" * 128, "out_of_range"]
+
+
 def test_required() -> None:
     table = table_of(type="number", required=True)
     assert staged(table, ["1", "", "NA", None, "x"]) == [1.0, *["missing_required"] * 3, "unparseable"]

@@ -47,7 +47,7 @@ def jobs(tmp_path: Path) -> Jobs:
 
 
 @pytest.mark.attack("client", "one key's large job", before="all other keys wait for its end")
-def test_a_small_job_does_not_wait_for_another_keys_large_one(jobs: Jobs) -> None:
+def test_a_small_job_does_not_wait_for_a_large_one(jobs: Jobs) -> None:
     large = jobs.add("greedy", 120_000)
     assert jobs.slices.work(0) is Outcome.OPEN
     small = jobs.add("modest", 3)
@@ -60,7 +60,7 @@ def test_a_small_job_does_not_wait_for_another_keys_large_one(jobs: Jobs) -> Non
     assert (ended.status, ended.scored, ended.parts, ended.starts) == ("SUCCEEDED", 120_000, 3, 1)
 
 
-def test_a_job_that_waits_for_its_turn_is_not_blamed_for_a_kill(jobs: Jobs) -> None:
+def test_a_job_that_waits_is_not_blamed_for_a_kill(jobs: Jobs) -> None:
     waiting = jobs.add("one", 120_000)
     for _ in range(MAX_STARTS + 1):
         assert jobs.slices.work(0) is Outcome.OPEN  # and then the process is killed in the slice of another job
@@ -70,7 +70,7 @@ def test_a_job_that_waits_for_its_turn_is_not_blamed_for_a_kill(jobs: Jobs) -> N
         )
 
 
-def test_a_job_that_is_cancelled_between_slices_ends_with_its_rows(jobs: Jobs) -> None:
+def test_a_job_cancelled_between_slices_keeps_its_rows_counted(jobs: Jobs) -> None:
     large = jobs.add("one", 120_000)
     while jobs.state(large).done == 0:
         jobs.slices.work(0)

@@ -1,13 +1,15 @@
 """Shares and turns of API keys: one key cannot take what others need."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 
 from bento.http.bodies import MAX_VALUES, csv_rows, json_value
 from bento.http.key_shares import FairTurns, KeyShares
 from bento.http.overload import InFlightCountMiddleware, InFlightLimit
-from bento.http.problems import HttpError
+from bento.http.problems import HttpError, ProblemMiddleware
 from bento.http.request_info import RequestInfo, set_request_info
 from bento.routes import ROUTES
 
@@ -101,3 +103,43 @@ def test_lines_beyond_the_limit_are_not_read() -> None:
     with pytest.raises(HttpError) as refused:
         csv_rows(b"a\n" + b"\n" * 100 + b"1\n" * 100 + b'"broken', {}, frozenset(), 10)
     assert refused.value.code == "too_many_rows"
+
+
+@pytest.mark.attack("client", "a CSV body of empty lines", before="other requests wait 1.7 s")
+@pytest.mark.parametrize("sign", [b",", b"\n", b"\r"])
+def test_a_csv_of_too_many_values_is_refused_unparsed(sign: bytes) -> None:
+    with pytest.raises(HttpError, match="commas and lines") as refused:
+        csv_rows(b"a\n" + sign * MAX_VALUES, {}, frozenset(), 10)
+    assert (refused.value.status, refused.value.code) == (413, "too_large")
+
+
+async def refused_in_a_thread(size: int) -> None:
+    """A request whose body of this size is refused in a thread, as large ones are."""
+
+    async def app(*_: object) -> None:
+        await asyncio.to_thread(json_value, b"[" + b"x" * size)
+
+    async def send(_: object) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": []}
+    set_request_info(scope, RequestInfo("0" * 16, ROUTES.find(scope)))
+    await ProblemMiddleware(app)(scope, app, send)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.attack("client", "large bodies that are refused", before="each stays in memory: 1.6 GB after 170 of 8 MB")
+def test_a_refused_body_does_not_stay_in_memory() -> None:
+    async def all_of_them() -> int:
+        await refused_in_a_thread(10)
+        gc.collect()
+        gc.disable()  # the collector of a worker runs seldom
+        tracemalloc.start()
+        try:
+            for _ in range(10):
+                await refused_in_a_thread(1_000_000)
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert asyncio.run(all_of_them()) < 3_000_000

@@ -25,6 +25,9 @@ def column_issues(path: str, column: Column) -> Iterator[Issue]:
     if low is not None and high is not None and low > high:
         message = f"minimum {low:g} is above maximum {high:g}: every value would be invalid"
         yield Issue(f"{path}.minimum", message, "Swap them, or correct one.", "wrong_order")
+    if column.max_length is not None and (column.type != "text" or column.allowed is not None):
+        message = "only a text column without `allowed` has a length"
+        yield Issue(f"{path}.max_length", message, "Remove it.", "not_applicable")
     if column.allowed is not None and column.type != "text":
         message = f"only a text column has categories, and {column.name!r} is {column.type}"
         yield Issue(f"{path}.allowed", message, "Remove it, or make the type text.", "not_applicable")

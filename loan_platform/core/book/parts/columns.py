@@ -5,10 +5,14 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from loan_platform.core.book.parts.strict import Name, Strict, Text, is_empty
+from loan_platform.core.book.parts.strict import Name, Strict, Text, is_empty, is_none
 from loan_platform.core.book.sql import columns_read, quote_identifier
 
 AvailableAt = Literal["application", "pricing", "after_origination"]
+
+
+MAX_TEXT_LENGTH = 1_000  # characters of a text whose column states no length
+MAX_KEY_LENGTH = 128
 
 
 def plain_name(name: str) -> str:
@@ -65,6 +69,14 @@ class Column(Strict):
     )
     minimum: float | None = Field(default=None, description="Smallest valid value, in the column's unit. Numbers only.")
     maximum: float | None = Field(default=None, description="Largest valid value, in the column's unit. Numbers only.")
+    max_length: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        exclude_if=is_none,
+        description="Most characters of a text, without spaces around it; a longer one is invalid. Default: 1,000. A "
+        "key has at most 128 in any case.",
+    )
     allowed: tuple[str, ...] | None = Field(
         default=None,
         description="Categories of a text column, in the spelling to use. Case and spacing of raw values are ignored.",
@@ -89,6 +101,17 @@ class Column(Strict):
     max_missing: float = Field(
         default=1.0, ge=0, le=1, description="Largest expected share of missing values, such as 0.05 for 5 %."
     )
+
+    def longest(self, is_key: bool) -> int | None:
+        """Most characters of a value; None for columns that are no free text.
+
+        Args:
+            is_key: whether the column is a key of its table.
+        """
+        if self.type != "text" or self.allowed is not None:
+            return None
+        length = MAX_TEXT_LENGTH if self.max_length is None else self.max_length
+        return min(length, MAX_KEY_LENGTH) if is_key else length
 
     @cached_property
     def source_sql(self) -> str:

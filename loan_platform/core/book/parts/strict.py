@@ -14,6 +14,11 @@ def is_empty(value: tuple[str, ...]) -> bool:
     return not value
 
 
+def is_none(value: object) -> bool:
+    """As `is_empty`, for a key whose default is null."""
+    return value is None
+
+
 class Strict(BaseModel):
     """Base of everything that is read from YAML. Unknown keys are rejected, and values never change.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from loan_platform.core.book.parts.columns import MAX_KEY_LENGTH
 from loan_platform.core.drafting.judging.errors import DraftError
 from loan_platform.core.drafting.judging.roles import is_personal
 from loan_platform.core.drafting.reading.survey import LONG_TEXT, RawColumn
@@ -60,7 +61,9 @@ def check_key(label: str, rows: int, missing: int, distinct: int) -> None:
 def _identifies(column: RawColumn) -> bool:
     if column.stated < column.rows or column.distinct < column.rows or is_personal(column):
         return False
-    if column.reading.type in ("date", "percent", "boolean") or column.length >= LONG_TEXT:
+    if column.reading.type in ("date", "percent", "boolean") or column.longest > MAX_KEY_LENGTH:
+        return False
+    if column.length >= LONG_TEXT:
         return False
     named = find_phrase(column.words, KEY_WORDS) is not None
     return named or (column.reading.type == "text" and column.blanks < MAX_BLANKS)

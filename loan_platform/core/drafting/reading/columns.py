@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
-from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.columns import MAX_TEXT_LENGTH, Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.reading.names import MAX_LENGTH, display_name, identifiers
 from loan_platform.core.drafting.reading.numbers import find_unit
@@ -41,6 +41,7 @@ def plain_column(source: RawColumn) -> Column:
     style = reading.style
     quoted = quote_identifier(source.raw)
     raw = _without(quoted, source, reading.codes)
+    allowed = _categories(source) if reading.type == "text" else None
     sql = style.sql(raw) if style else None
     return Column(
         name=source.name,
@@ -51,10 +52,18 @@ def plain_column(source: RawColumn) -> Column:
         date_format=reading.date_format,
         written_as=reading.written_as,
         unit=_unit(source),
-        allowed=_categories(source) if reading.type == "text" else None,
+        allowed=allowed,
+        max_length=_max_length(source) if reading.type == "text" and allowed is None else None,
         on_invalid="null",
         severity="warning",
     )
+
+
+def _max_length(source: RawColumn) -> int | None:
+    """A length with room for texts twice as long as the longest one, None where the default has it."""
+    if 2 * source.longest <= MAX_TEXT_LENGTH:
+        return None
+    return min(-(-2 * source.longest // 1_000) * 1_000, 100_000)
 
 
 def code_columns(source: RawColumn, taken: Iterable[str]) -> Iterator[tuple[Column, RawColumn]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -31,7 +32,8 @@ class RawColumn:
         label: its name as the file has it.
         name: what the contract calls it.
         rows: rows looked at; `stated`: those with a value; `distinct`: different values.
-        length: mean length of the values; `blanks`: share of the different values with a blank inside.
+        length: mean length of the values; `longest`: most characters of one.
+        blanks: share of the different values with a blank inside.
         reading: what the values are.
         counts: rows of each value, commonest first, where there are at most 60.
         same_as: an earlier raw column with the same value in every row.
@@ -47,6 +49,7 @@ class RawColumn:
     stated: int
     distinct: int
     length: float
+    longest: int
     blanks: float
     reading: Reading
     counts: dict[str, int]
@@ -133,6 +136,7 @@ def _column(
         stated=int(stated["count"].sum()),
         distinct=stated.height,
         length=float(length or 0.0),
+        longest=cast("int | None", stated["text"].str.len_chars().max()) or 0,
         blanks=int(stated["text"].str.contains(r"\s").sum()) / max(stated.height, 1),
         reading=reading,
         counts=dict(stated.iter_rows()) if few else {},

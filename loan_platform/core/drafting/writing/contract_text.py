@@ -11,8 +11,19 @@ from loan_platform.core.drafting.judging.statistics import Statistics
 from loan_platform.core.drafting.reading.columns import DraftColumn
 from loan_platform.core.drafting.writing.yaml_text import comment, listed, scalar
 
-_KEYS = ("description", "type", "sql", "decimal", "date_format", "written_as", "unit", "required", "minimum", "maximum")
-_LATER = ("available_at", "protected", "on_invalid", "severity")
+_KEYS = (
+    "description",
+    "type",
+    "sql",
+    "decimal",
+    "date_format",
+    "written_as",
+    "unit",
+    "required",
+    "minimum",
+    "maximum",
+)
+_LATER = ("max_length", "available_at", "protected", "on_invalid", "severity")
 
 
 def contract_text(draft: Draft) -> str:
