@@ -31,7 +31,7 @@ ROOMS = [
     ["bento.connections"],
     ["adapters"],  # pandas_frames.py, which logged models of format 1 import
     ["adapters.drafting"],
-    ["adapters.reports", "adapters.tracking", "adapters.warehouse"],
+    ["adapters.book_check", "adapters.reports", "adapters.tracking", "adapters.warehouse"],
     ["adapters.platform", "adapters.sources"],
     ["adapters.audit", "adapters.csv_files", "adapters.ledger", "adapters.service"],
     ["adapters.storage"],

@@ -26,7 +26,7 @@ def run_check(settings: PlatformSettings, books: list[str], folder: Path | None 
 
 
 def _check(settings: PlatformSettings, folder: Path) -> bool:
-    from loan_platform.adapters.sources.book_check import check_sources
+    from loan_platform.adapters.book_check.sources_check import check_sources
 
     if kind := other_component(folder):
         sys.stdout.write(f"{folder.name}: skipped, because it is a {kind} and not a loan book\n")

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 
 import polars as pl
 
+from loan_platform.adapters.book_check.findings import Findings
 from loan_platform.adapters.csv_files.header import closest_names
-from loan_platform.adapters.sources.findings import Findings
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.core.book.constants import SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loan_platform.adapters.sources.book_check import check_sources
-from loan_platform.adapters.sources.findings import Findings
+from loan_platform.adapters.book_check.findings import Findings
+from loan_platform.adapters.book_check.sources_check import check_sources
 from loan_platform.core.book.training_policies import TrainingPolicy
 from loan_platform.core.checking.book_check import check_book
 from loan_platform.core.errors import SourceError

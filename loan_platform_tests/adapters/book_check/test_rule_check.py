@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loan_platform.adapters.sources.book_check import check_sources
-from loan_platform.adapters.sources.rule_check import engine_issues
+from loan_platform.adapters.book_check.rule_check import engine_issues
+from loan_platform.adapters.book_check.sources_check import check_sources
 from loan_platform.cli.books import book_folder
 from loan_platform.core.checking.book_check import check_book
 from loan_platform.core.checking.contract_check import load_contract

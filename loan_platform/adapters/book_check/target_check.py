@@ -6,7 +6,7 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 
-from loan_platform.adapters.sources.findings import Findings
+from loan_platform.adapters.book_check.findings import Findings
 from loan_platform.adapters.sources.sample import Sample
 from loan_platform.adapters.sources.sql_check import empty_rows
 from loan_platform.core.book.contract import Contract

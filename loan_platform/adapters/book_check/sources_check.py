@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loan_platform.adapters.sources.findings import Findings
+from loan_platform.adapters.book_check.findings import Findings
+from loan_platform.adapters.book_check.missing_columns import find_missing_columns, find_seldom_missing
+from loan_platform.adapters.book_check.rule_check import engine_issues
+from loan_platform.adapters.book_check.target_check import check_target, default_rate
 from loan_platform.adapters.sources.gcs import is_in_bucket
-from loan_platform.adapters.sources.missing_columns import find_missing_columns, find_seldom_missing
 from loan_platform.adapters.sources.resolve import resolve
-from loan_platform.adapters.sources.rule_check import engine_issues
 from loan_platform.adapters.sources.sample import Sample, read_sample
 from loan_platform.adapters.sources.sql_check import sql_issues
-from loan_platform.adapters.sources.target_check import check_target, default_rate
 from loan_platform.adapters.sources.unit_check import sample_unit_issues
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.key_paths import path_parts
