@@ -12,6 +12,8 @@ from loan_platform.core.errors import SourceError
 UTF_8 = "utf-8"
 CHUNK_BYTES = 1 << 20
 MAX_RECORD_BYTES = 1 << 20  # bounds memory for any file content
+MAX_VALUE_BYTES = 1 << 14  # of a value that is read; DuckDB works on 2,048 of them at a time
+TOO_LONG_VALUE = f"a value is longer than {MAX_VALUE_BYTES:,} bytes"
 
 _PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"(\xb5/\xfd": "zstandard"}
 _EXCEL = (b"\xd0\xcf\x11\xe0", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, is_utf8
+from loan_platform.adapters.csv_files.blocks import MAX_RECORD_BYTES, MAX_VALUE_BYTES, TOO_LONG_VALUE, is_utf8
 from loan_platform.adapters.csv_files.header import Header
 from loan_platform.core.errors import SourceError
 
@@ -26,7 +26,8 @@ class CsvRecordSplitter:
     A record with line ends in a quoted value gets the number of its first line. If a quote is not closed, only its
     line is rejected, and reading continues with the next line. Blank lines are skipped.
 
-    A file without rows is an error, unless it `may_be_empty`.
+    A file without rows is an error, unless it `may_be_empty`. `read` are the names of the header whose values are read,
+    and must not be too long; None: all.
 
     Attributes:
         rows: records written so far.
@@ -41,8 +42,11 @@ class CsvRecordSplitter:
         rejects: BinaryIO,
         max_rows: int,
         may_be_empty: bool = False,
+        read: frozenset[str] | None = None,
     ) -> None:
         self.rows = 0
+        self._blank = 0
+        self._read = [i for i, name in enumerate(header.names) if read is None or name in read]
         self.rejected = 0
         self._not_utf8 = 0
         self._file = file
@@ -96,11 +100,13 @@ class CsvRecordSplitter:
                 (plain or (line.isascii() and b"\x00" not in line))
                 and line.count(delimiter) == commas
                 and b'"' not in line
-                and len(line) <= MAX_RECORD_BYTES
+                and len(line) <= MAX_VALUE_BYTES
                 and not self._open
                 and line
             ):
                 good.append(b"%d%b%b\n" % (number, delimiter, line))
+            elif not line and not self._open:
+                self._blank += 1
             else:
                 self._sort_odd(number, line, good)
         self._number = number
@@ -121,6 +127,8 @@ class CsvRecordSplitter:
                 self._open.append((number, line))
             elif line.strip():
                 self._accept_or_reject(number, line, good)
+            else:
+                self._blank += 1
 
     def _close(self, good: list[bytes], waiting: deque[tuple[int, bytes]]) -> None:
         """The open lines now have an even number of quotes: they are one record, or a quote was never closed."""
@@ -163,7 +171,14 @@ class CsvRecordSplitter:
             return problem
         if b"\x00" in record:
             return "the record holds a NUL byte"
-        return None if is_utf8(record) else _NOT_UTF8
+        if not is_utf8(record):
+            return _NOT_UTF8
+        return TOO_LONG_VALUE if len(record) > MAX_VALUE_BYTES and self._has_long_value(record) else None
+
+    def _has_long_value(self, record: bytes) -> bool:
+        """Whether a value that is read is too long. The record has the fields of the header."""
+        values = _QUOTED.sub(lambda quoted: b"x" * len(quoted[0]), record).split(self._delimiter)
+        return any(len(values[i]) > MAX_VALUE_BYTES for i in self._read)
 
     def _misshapen(self, record: bytes) -> str | None:
         if len(record) > MAX_RECORD_BYTES:
@@ -183,6 +198,9 @@ class CsvRecordSplitter:
 
     def _check_totals(self) -> None:
         records = self.rows + self.rejected
+        if self._blank > max(self._max_rows, MIN_RECORDS):
+            problem = f"has more than {self._blank:,} blank lines"
+            raise SourceError(self._file, problem, "Check the file: it may have been padded, or written wrongly.")
         if records > self._max_rows:
             raise SourceError(
                 self._file,

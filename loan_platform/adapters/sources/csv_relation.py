@@ -32,7 +32,7 @@ def csv_relation(path: Path, label: str, table: Table, source: Source, max_rows:
     descriptor, clean = tempfile.mkstemp(suffix=".csv", dir=scratch)
     rejects = Path(clean).with_suffix(".rejects")
     with os.fdopen(descriptor, "wb") as good, rejects.open("wb") as bad:
-        splitter = CsvRecordSplitter(label, header, good, bad, max_rows, table.may_be_empty)
+        splitter = CsvRecordSplitter(label, header, good, bad, max_rows, table.may_be_empty, table.raw_columns)
         splitter.split(blocks(path, source.max_bytes, source.encoding))
     names = frozenset(header.names)
     form, missing = table.layout_of(header.written), table.missing_optional(names)

@@ -14,6 +14,7 @@ import polars as pl
 
 from loan_platform.adapters.csv_files.header import canonical_names, check_names, check_unique
 from loan_platform.adapters.sources.layouts import file_layout
+from loan_platform.adapters.sources.long_values import reject_long_values, row_is_short
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
 from loan_platform.core.book.parts.columns import plain_name
 from loan_platform.core.book.policies import Source
@@ -30,7 +31,13 @@ _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})(?::?00)?")
 
 
 def parquet_relation(
-    connection: duckdb.DuckDBPyConnection, path: Path, label: str, table: Table, source: Source, max_rows: int
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    label: str,
+    table: Table,
+    source: Source,
+    max_rows: int,
+    rejects: Path,
 ) -> Relation:
     """Read the columns of a Parquet file as text. The line of a row is its number, from 1.
 
@@ -41,6 +48,7 @@ def parquet_relation(
         table: what is to be staged.
         source: limits.
         max_rows: rows that may still be read.
+        rejects: gets the rows with a value that is too long.
 
     Raises:
         SourceError: the file as a whole cannot be used.
@@ -58,9 +66,16 @@ def parquet_relation(
     named = dict(zip(names, columns.items(), strict=True))
     texts = _texts(connection, path, label, named, table, table.raw_columns)
     selected = select_list(label, "file_row_number + 1", texts, table)
-    sql = f"SELECT {selected} FROM read_parquet({quote_literal(str(path))}, file_row_number = true)"
-    file = RawFile(label, rows, 0, table.missing_optional(frozenset(names)), layout=form and form.name)
-    return Relation(file, file_layout(label, written, table), sql, None)
+    rows_sql = f"read_parquet({quote_literal(str(path))}, file_row_number = true)"
+    read = {raw: column for raw, column in named.items() if raw in table.raw_columns}
+    try:
+        rejected = reject_long_values(connection, rows_sql, label, read, source, rejects)
+    except duckdb.Error as error:
+        raise SourceError(label, *_UNREADABLE) from error
+    sql = f"SELECT {selected} FROM {rows_sql}" + (f" WHERE {row_is_short(read)}" if rejected else "")
+    missing = table.missing_optional(frozenset(names))
+    file = RawFile(label, rows - rejected, rejected, missing, layout=form and form.name)
+    return Relation(file, file_layout(label, written, table), sql, rejects if rejected else None)
 
 
 @dataclass(frozen=True)
@@ -100,8 +115,9 @@ def read_rows(
     texts = _texts(connection, path, label, named, table, wanted)
     names = ["file_row_number AS __row", *(f"{text} AS {quote_identifier(raw)}" for raw, text in texts.items())]
     file = f"read_parquet({quote_literal(str(path))}, file_row_number = true)"
+    short = row_is_short({raw: column for raw, column in named.items() if raw in wanted})
     try:
-        rows = connection.sql(f"SELECT {', '.join(names)} FROM {file} LIMIT {count}").to_arrow_table()
+        rows = connection.sql(f"SELECT {', '.join(names)} FROM {file} WHERE {short} LIMIT {count}").to_arrow_table()
     except duckdb.Error as error:
         raise SourceError(label, *_UNREADABLE) from error
     frame = cast("pl.DataFrame", pl.from_arrow(rows)).drop("__row")

@@ -36,7 +36,8 @@ def raw_relations(
         if is_parquet(path):
             link = scratch / f"{len(relations)}.parquet"
             link.symlink_to(path.absolute())
-            relation = parquet_relation(connection, link, label, table, source, max_rows)
+            rejects = link.with_suffix(".rejects")
+            relation = parquet_relation(connection, link, label, table, source, max_rows, rejects)
         else:
             relation = csv_relation(path, label, table, source, max_rows, scratch)
         max_rows -= relation.file.rows + relation.file.rejected

@@ -48,6 +48,8 @@ def absolute(source: str) -> str:
 def _local(path: Path, hint: str) -> list[Path]:
     if path.is_dir():
         raise SourceError(str(path), "is a directory", f"Name its files, as in {path.name}/*.csv. {hint}.")
+    if path.exists() and not path.is_file():
+        raise SourceError(str(path), "is no regular file", "A pipe or device cannot be read twice: name a file.")
     if path.exists():  # a literal name wins over a glob: a file may be called `**`
         return [path]
     if not GLOB_CHARACTERS & set(str(path)):

@@ -26,7 +26,7 @@ from loan_platform.core.book.column_types import (
     LAST_DATE,
     NUMBERS,
 )
-from loan_platform.core.book.parts.columns import Column
+from loan_platform.core.book.parts.columns import MAX_STATED_LENGTH, Column
 from loan_platform.core.staging.keys import WHOLE_KEY
 
 ROW, KEY = "row", "key"
@@ -34,6 +34,7 @@ REJECTIONS = {ROW: pl.Int64, "field": pl.String, "code": pl.String, "detail": pl
 _NUMBER = re.compile(JSON_NUMBER, re.ASCII)
 _KEY = re.compile(f"-?[0-9]+|{WHOLE_KEY}")
 _BOOLEAN = BOOLEAN_FORMS["cell"]
+_LONG = "x" * (MAX_STATED_LENGTH + 1)
 _INEXACT = "0.5"  # stands for every float that is no key
 
 
@@ -82,6 +83,7 @@ class FrameReader:
             as_text: the cells come from a CSV file: every value is text, and the contract's texts for a missing value
                 are missing.
         """
+        raw = raw.with_columns(_without_long_values())
         if as_text:
             texts = pl.col([name for name, dtype in raw.schema.items() if dtype == pl.String and name != ROW])
             raw = raw.with_columns(pl.when(~texts.str.strip_chars(BLANKS).is_in(list(self.one.missing))).then(texts))
@@ -188,6 +190,12 @@ class FrameReader:
         no_key = {self.one.key} if not _KEY.fullmatch(key) else set[str]()  # 1e3 is a number, and no key
         types = {name: "text" if name in no_key else self.one.columns[name].type for name in given}
         return {name: _json_of_cell(types[name], value) for name, value in given.items()}
+
+
+def _without_long_values() -> pl.Expr:
+    """Texts; one that is longer than any column allows, for one that is. A file may repeat one text of megabytes."""
+    texts = pl.col(pl.String)
+    return pl.when(texts.str.len_bytes() > 4 * MAX_STATED_LENGTH).then(pl.lit(_LONG)).otherwise(texts).name.keep()
 
 
 def _shortest(raw: pl.DataFrame) -> pl.DataFrame:

@@ -165,7 +165,7 @@ def test_a_stalled_upload_and_download_do_not_hold_up_the_end(tmp_path: Path) ->
 
 
 def test_a_full_disk_refuses_a_job_or_fails_it_with_the_reason(service: httpx.Client, home: Home) -> None:
-    lines, media = b'{"income": 1}\n' * 200_000, {"content-type": "application/x-ndjson"}
+    lines, media = b'{"income": 1}\n' * 40_000, {"content-type": "application/x-ndjson"}
     process = psutil.Process(worker(service))
     _, most = process.rlimit(psutil.RLIMIT_FSIZE)
     process.rlimit(psutil.RLIMIT_FSIZE, (len(lines) - 1, most))  # of a file, which the service takes for the disk's

@@ -13,6 +13,7 @@ AvailableAt = Literal["application", "pricing", "after_origination"]
 
 MAX_TEXT_LENGTH = 1_000  # characters of a text whose column states no length
 MAX_KEY_LENGTH = 128
+MAX_STATED_LENGTH = 4_000  # of any column; files and jobs refuse values above 16,384 bytes before they are typed
 
 
 def plain_name(name: str) -> str:
@@ -72,7 +73,7 @@ class Column(Strict):
     max_length: int | None = Field(
         default=None,
         ge=1,
-        le=100_000,
+        le=MAX_STATED_LENGTH,
         exclude_if=is_none,
         description="Most characters of a text, without spaces around it; a longer one is invalid. Default: 1,000. A "
         "key has at most 128 in any case.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from loan_platform.core.book.column_types import spelling
 from loan_platform.core.book.constants import SOURCE_LOCATION
-from loan_platform.core.book.parts.columns import MAX_TEXT_LENGTH, Column
+from loan_platform.core.book.parts.columns import MAX_STATED_LENGTH, MAX_TEXT_LENGTH, Column
 from loan_platform.core.book.sql import quote_identifier, quote_literal
 from loan_platform.core.drafting.reading.names import MAX_LENGTH, display_name, identifiers
 from loan_platform.core.drafting.reading.numbers import find_unit
@@ -63,7 +63,7 @@ def _max_length(source: RawColumn) -> int | None:
     """A length with room for texts twice as long as the longest one, None where the default has it."""
     if 2 * source.longest <= MAX_TEXT_LENGTH:
         return None
-    return min(-(-2 * source.longest // 1_000) * 1_000, 100_000)
+    return min(-(-2 * source.longest // 1_000) * 1_000, MAX_STATED_LENGTH)
 
 
 def code_columns(source: RawColumn, taken: Iterable[str]) -> Iterator[tuple[Column, RawColumn]]:
