@@ -18,14 +18,17 @@ from typing import Any
 import polars as pl
 from polars import selectors
 
+from loan_platform.adapters.reports.content_policy import content_policy
 from loan_platform.adapters.reports.helper_process import HelperProcess
 from loan_platform.adapters.storage.atomic_files import atomic_write
 from loan_platform.core.book.monitoring_policies import DriftPolicy
 from loan_platform.core.features.undefined import LARGEST
 from loan_platform.core.monitoring.psi import DriftTable
 from loan_platform.core.monitoring.reference import OTHER
+from loan_platform.core.plain_text import plain_text, without_tags
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|metric_[0-9a-f]{32}")
+_SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 _MAX_DISCRETE_VALUES = 20
 _FIELDS = {"column_name": "column", "column_type": "type", "drift_score": "psi", "data_drift": "drift"}
 
@@ -119,7 +122,8 @@ def _without_extremes(before: pl.DataFrame, now: pl.DataFrame, table: DriftTable
         values = pl.concat([before[name], now[name]])
         if values.dtype == pl.String:
             listed = pl.col(name).is_in(labels[name]) | pl.col(name).is_null()
-            cuts.append(pl.when(listed).then(name).otherwise(pl.lit(OTHER)).alias(name))
+            shown = pl.col(name).replace({label: without_tags(label) for label in labels[name]})
+            cuts.append(pl.when(listed).then(shown).otherwise(pl.lit(OTHER)).alias(name))
         elif values.n_unique() > _MAX_DISCRETE_VALUES:
             shares = [(side[name], share) for side in (before, now) for share in (0.01, 0.99)]
             ends = [side.quantile(share, "linear") or 0.0 for side, share in shares]
@@ -165,7 +169,9 @@ def _columns(snapshot: Any) -> list[dict[str, Any]]:
 def _page(page: str, title: str, table: DriftTable) -> str:
     seen: dict[str, str] = {}
     stable = _RANDOM_ID.sub(lambda match: seen.setdefault(match[0], f"id_{len(seen)}"), page)
-    titled = stable.replace("<head>", f"<head>\n    <title>{escape(title)}</title>", 1)
+    own = _SCRIPT.findall(stable)
+    head = f"{content_policy(own)}\n    <title>{escape(plain_text(title))}</title>"
+    titled = stable.replace("<head>", f"<head>\n    {head}", 1)
     return titled.replace("<body>", f"<body>\n{_heading(title, table)}", 1)
 
 
@@ -177,7 +183,7 @@ def _heading(title: str, table: DriftTable) -> str:
         verdict += f" Remedy: {table.remedy}. {table.remedy_reason}"
     return (
         '<header style="font: 16px/1.5 system-ui, sans-serif; color: #1b2733; margin: 1.5rem 2rem 0">'
-        f'<h1 style="font-size: 1.5rem; margin: 0">{escape(title)}</h1><p style="margin: .35rem 0">'
+        f'<h1 style="font-size: 1.5rem; margin: 0">{escape(plain_text(title))}</h1><p style="margin: .35rem 0">'
         f"{escape(verdict)} The charts below show samples of both sides, drawn by Evidently with its own bins."
         "</p></header>"
     )

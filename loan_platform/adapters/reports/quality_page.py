@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 
+from loan_platform.adapters.reports.content_policy import content_policy
+from loan_platform.core.plain_text import plain_text
 from loan_platform.core.staging.rules import QualityResult, RuleOutcome
 
 _ORDER = {"failed critical": 0, "failed warning": 1, "skipped": 2, "passed": 3}
@@ -48,14 +50,15 @@ def quality_html(result: QualityResult, title: str) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{content_policy()}
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
+<title>{_shown(title)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{escape(title)}</h1>
-<p class="verdict">{escape(_verdict(result))}</p>
+<h1>{_shown(title)}</h1>
+<p class="verdict">{_shown(_verdict(result))}</p>
 {_tiles(result)}
 <h2>Rules</h2>
 {_table(ordered)}
@@ -104,14 +107,18 @@ def _table(outcomes: Iterable[RuleOutcome]) -> str:
 
 def _row(outcome: RuleOutcome) -> str:
     label = _LABEL[_state(outcome)]
-    note = f'<span class="note">{escape(outcome.note)}</span>' if outcome.note else ""
+    note = f'<span class="note">{_shown(outcome.note)}</span>' if outcome.note else ""
     return (
         f'<tr><td><span class="status {label}">{label}</span></td>'
-        f'<th scope="row">{escape(outcome.rule.name).replace("_", "_<wbr>")}</th>'
-        f"<td>{escape(outcome.rule.description)}{note}</td>"
+        f'<th scope="row">{_shown(outcome.rule.name).replace("_", "_<wbr>")}</th>'
+        f"<td>{_shown(outcome.rule.description)}{note}</td>"
         f'<td class="hide">{outcome.rule.severity}</td>'
         f'<td class="number">{_count(outcome)}</td><td class="number">{_share(outcome)}</td></tr>'
     )
+
+
+def _shown(text: str) -> str:
+    return escape(plain_text(text))
 
 
 def _count(outcome: RuleOutcome) -> str:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from loan_platform.core.plain_text import markdown_text
+
 if TYPE_CHECKING:  # imports DuckDB
     from loan_platform.adapters.sources.layouts import FileLayout
     from loan_platform.adapters.warehouse.warehouse import RawSummary
@@ -23,7 +25,8 @@ def tell_layouts(context: dg.AssetExecutionContext, asset: dg.AssetKey, read: "R
         f"Rows of a file that lacks a column have no value in it. {_shown(differing)}"
     )
     table = [
-        f"| {layout.file} | {', '.join(layout.lacks)} | {', '.join(f'{n}: {other}' for n, other in layout.calls)} |"
+        f"| {markdown_text(layout.file)} | {markdown_text(', '.join(layout.lacks))} | "
+        f"{markdown_text(', '.join(f'{n}: {other}' for n, other in layout.calls))} |"
         for layout in differing[:MAX_SHOWN]
     ]
     rows = ["| file | lacks | calls differently |", "| --- | --- | --- |", *table]

@@ -20,6 +20,7 @@ from loan_platform.core.evaluation.gates.absolute_rules import Challenger
 from loan_platform.core.evaluation.gates.criterion import CriterionResult
 from loan_platform.core.evaluation.promotion import Verdict, decide, forbidden_verdict
 from loan_platform.core.evaluation.promotion_report import PromotionReport
+from loan_platform.core.plain_text import markdown_text
 
 if TYPE_CHECKING:  # import SQLAlchemy
     from loan_platform.adapters.ledger.entries import Champion
@@ -97,8 +98,11 @@ def _record(
 
 
 def _metadata(champion: "Champion | None", verdict: Verdict, withdrawn: str | None) -> dict[str, Any]:
-    rows = [f"| {'✓' if r.passed else '✗'} | {r.rule} | {r.sentence} |" for r in verdict.reasons]
-    lines = [f"**{verdict.summary}**", *([f"The champion, {withdrawn}"] if withdrawn else [])]
+    rows = [f"| {'✓' if r.passed else '✗'} | {r.rule} | {markdown_text(r.sentence)} |" for r in verdict.reasons]
+    lines = [
+        f"**{markdown_text(verdict.summary)}**",
+        *([f"The champion, {markdown_text(withdrawn)}"] if withdrawn else []),
+    ]
     table = ["", "| | rule | finding |", "| --- | --- | --- |", *rows] if rows else []
     return {
         "champion_version": champion.version if champion else 0,

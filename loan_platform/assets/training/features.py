@@ -11,6 +11,7 @@ from loan_platform.assets.specs.book_assets import book_asset
 from loan_platform.core.book.constants import TARGET
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.features.feature_set import FeatureSet
+from loan_platform.core.plain_text import markdown_text
 
 SLICE_ROWS = 250_000
 
@@ -53,5 +54,8 @@ def _slices(book: Portfolio, features: FeatureSet, loans: pl.LazyFrame) -> Itera
 
 def _schema(book: Portfolio, features: FeatureSet) -> dg.TableSchema:
     return dg.TableSchema(
-        [dg.TableColumn(f.name, type=f.kind, description=f"{f.description} `{f.sql}`") for f in features.features]
+        [
+            dg.TableColumn(f.name, type=f.kind, description=f"{markdown_text(f.description)} `{f.sql}`")
+            for f in features.features
+        ]
     )

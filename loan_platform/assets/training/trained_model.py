@@ -14,6 +14,7 @@ from loan_platform.assets.resources.mlflow_tracking import MlflowResource
 from loan_platform.assets.specs.book_assets import asset_key, book_asset
 from loan_platform.assets.training.stored_model import contract_sha256, store_model
 from loan_platform.core.book.portfolio import Portfolio
+from loan_platform.core.plain_text import markdown_text
 from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.train import OPEN_LOANS_ADVICE, Candidate, TrainingResult, train
 
@@ -130,7 +131,7 @@ def _metadata(result: TrainingResult, model: StoredModel, tracked: TrainingRun) 
         f"{c.trials} | {c.pruned} | {c.seconds:.1f} |"
         for c in result.candidates
     ]
-    rows += [f"| {name} | not trained: {why} | | | |" for name, why in result.not_trained.items()]
+    rows += [f"| {name} | not trained: {markdown_text(why)} | | | |" for name, why in result.not_trained.items()]
     table = ["| family | AUC on the folds | trials | pruned | seconds |", "| --- | --- | --- | --- | --- |", *rows]
     return {
         "family": result.choice.family,

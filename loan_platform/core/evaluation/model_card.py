@@ -9,6 +9,7 @@ from types import MappingProxyType
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.evaluation.card_forward import forward_sections
 from loan_platform.core.evaluation.evaluation_report import DecisionReport, Evaluation, SplitReport
+from loan_platform.core.plain_text import markdown_text
 from loan_platform.core.scoring.decisions import DecisionRule
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
@@ -30,7 +31,7 @@ def model_card(
         "\n\n".join(
             [
                 f"# {book.name}: {model.family}",
-                book.contract.description,
+                markdown_text(book.contract.description),
                 _identity(book, found),
                 "## Data\n\n" + _data(found.split),
                 "## Choice\n\n" + _choice(found),
@@ -47,7 +48,7 @@ def model_card(
 
 def _identity(book: Portfolio, found: Evaluation) -> str:
     return (
-        f"Predicts: {book.contract.target.description}\n\n"
+        f"Predicts: {markdown_text(book.contract.target.description)}\n\n"
         f"SHA-256 of the bundle: `{found.sha256}`. The lender's own pricing is "
         f"{'used' if book.training.use_pricing else 'not used'}; protected columns never are."
     )
@@ -65,7 +66,7 @@ def _data(split: SplitReport) -> str:
     )
     months = ", ".join(f"{month}: {rows:,}" for month, rows in split.immature_by_month.items())
     left_out += f" ({months})." if months else "."
-    unlike = "".join(f"\n\nIn {sentence}." for sentence in split.unlike)
+    unlike = "".join(f"\n\nIn {markdown_text(sentence)}." for sentence in split.unlike)
     return "\n".join(table) + "\n\n" + left_out + unlike
 
 
@@ -76,7 +77,9 @@ def _choice(found: Evaluation) -> str:
     ]
     heading = "| family | AUC on the folds | test AUC | test KS | test ECE | test Brier |"
     table = "\n".join([heading, "| --- | --- | --- | --- | --- | --- |", *rows])
-    not_trained = "".join(f"\n\n{name} was not trained: {why}." for name, why in found.not_trained.items())
+    not_trained = "".join(
+        f"\n\n{name} was not trained: {markdown_text(why)}." for name, why in found.not_trained.items()
+    )
     how = "The choice was made on the folds; the test columns are for information."
     return f"{found.choice} {how}\n\n{table}{not_trained}"
 
@@ -94,14 +97,15 @@ def _metrics(found: Evaluation) -> str:
 
 def _ceilings(book: Portfolio, found: Evaluation) -> str:
     accepted = "".join(
-        f"\n\n{name} shows a sign of a leak. It is accepted: {reason}" for name, reason in found.accepted_signs.items()
+        f"\n\n{name} shows a sign of a leak. It is accepted: {markdown_text(reason)}"
+        for name, reason in found.accepted_signs.items()
     )
     if found.ceiling_reason is None:
         return accepted
     policy = book.promotion
     return (
         f"{accepted}\n\nThe ceilings of the leak alarm were raised: AUC {policy.max_auc:g}, of one input alone "
-        f"{policy.max_feature_auc:g}. Reason: {found.ceiling_reason}"
+        f"{policy.max_feature_auc:g}. Reason: {markdown_text(found.ceiling_reason)}"
     )
 
 
@@ -123,7 +127,7 @@ def _inputs(model: ScoringModel) -> str:
     features = {feature.name: feature for feature in model.feature_set.features}
     used = [features[name] for name in model.importance]
     rows = [
-        f"| {name} | {share:.1%} | {f.monotone or '-'} | {f.description} | {f.reason} |"
+        f"| {name} | {share:.1%} | {f.monotone or '-'} | {markdown_text(f.description)} | {markdown_text(f.reason)} |"
         for (name, share), f in zip(model.importance.items(), used, strict=True)
     ]
     heading = "| input | share | direction of risk | meaning | reason for the applicant |"
@@ -144,7 +148,7 @@ def _left_out(found: Evaluation) -> str:
     """Features and levels that training left out."""
     if not found.left_out:
         return ""
-    rows = [f"| {name} | {sentence} |" for name, sentence in found.left_out.items()]
+    rows = [f"| {name} | {markdown_text(sentence)} |" for name, sentence in found.left_out.items()]
     told = "The model was not given these inputs as the contract has them:"
     return "\n".join(["", "", told, "", "| input | left out |", "| --- | --- |", *rows])
 
