@@ -86,7 +86,7 @@ async def _flood(port: int, request: bytes, rate: float, seconds: float, connect
         connection = await connect()
         while True:
             started = loop.time()
-            head = await connection.ask(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+            head = await connection.ask(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert head[9:12] == b"200"
             found.probes.append(loop.time() - started)
             await asyncio.sleep(0.02)
@@ -126,6 +126,7 @@ def flood(
         path: of each request.
     """
     content = json.dumps(body).encode()
-    lines = [f"POST {path} HTTP/1.1", "Host: a", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    length = f"Content-Length: {len(content)}"
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", length]
     request = "\r\n".join([*lines, *headers, "", ""]).encode() + content
     return asyncio.run(_flood(port, request, rate, seconds, connections))

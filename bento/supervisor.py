@@ -16,7 +16,7 @@ from loan_platform.adapters.storage.atomic_files import partial_path, remove, re
 log = logging.getLogger("loan_platform.service")
 
 CHECK_SECONDS = 1.0
-MEMORY = Path("/dev/shm")  # on Linux, a file system in memory
+MEMORY = Path("/dev/shm")  # on Linux, a file system in memory  # noqa: S108
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the supervisor sets it for each worker
 
 

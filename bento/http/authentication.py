@@ -1,12 +1,15 @@
 """Middleware that checks the API key of a request and its scope."""
 
 import ipaddress
+import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bento.http.problems import HttpError
 from bento.http.request_info import RequestInfo, request_info
 from loan_platform.adapters.service.api_keys import KeyFile
+
+_PORT = re.compile(r":[0-9]*$")
 
 
 class AuthenticationMiddleware:
@@ -31,6 +34,9 @@ class AuthenticationMiddleware:
             if not _is_local(scope):
                 detail = "LOAN_ENV is development: the service has no keys and answers only clients on this machine."
                 raise HttpError(403, "not_local", detail)
+            if not _names_this_machine(scope):
+                detail = "LOAN_ENV is development: the header Host must be localhost or a loopback address."
+                raise HttpError(403, "not_local", detail)
         elif info.route is not None and info.route.scope is not None:
             _authenticate(scope, info, self._keys, info.route.scope)
         await self._app(scope, receive, send)
@@ -53,3 +59,16 @@ def _is_local(scope: Scope) -> bool:
         return client is not None and ipaddress.ip_address(client[0]).is_loopback
     except ValueError:
         return client is not None and client[0] == ""  # a Unix socket has no address
+
+
+def _names_this_machine(scope: Scope) -> bool:
+    """Whether the request is for this machine by name: a page of another site can point its own name here.
+
+    This is DNS rebinding: the browser takes the service for a part of that site, and lets its scripts read answers.
+    """
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    name = _PORT.sub("", hosts[0]).strip("[]").lower() if len(hosts) == 1 else ""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return not hosts  # HTTP/1.0, which no browser speaks

@@ -26,7 +26,7 @@ def run_serve(settings: PlatformSettings, book: str, host: str, port: int) -> No
     ensure_home(settings)
     command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--working-dir", str(code_root())]
     sys.stdout.flush()
-    os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], _environment(settings, book))
+    os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], _environment(settings, book))  # noqa: S606
 
 
 def _environment(settings: PlatformSettings, book: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ class HelperProcess(Generic[P, R]):
         try:
             self._process.stdin.write(call)
             self._process.stdin.flush()
-            answer, self.peak_megabytes = pickle.load(self._process.stdout)
+            answer, self.peak_megabytes = pickle.load(self._process.stdout)  # noqa: S301
             return answer
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             raise ExplainedError(
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _answer(calls: BinaryIO, answers: BinaryIO) -> None:
-    function, args, kwargs = pickle.load(calls)
+    function, args, kwargs = pickle.load(calls)  # noqa: S301
     try:
         answer = pickle.dumps((function(*args, **kwargs), own_peak_megabytes()))
     except Exception as error:
@@ -136,7 +136,7 @@ def _answer(calls: BinaryIO, answers: BinaryIO) -> None:
 def _portable(error: Exception) -> Exception:
     """The error itself, or its text if it cannot be pickled."""
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(pickle.dumps(error))  # noqa: S301
     except Exception:  # pickling runs the error's own code, which may raise anything
         portable = RuntimeError(f"{type(error).__name__}: {error}")
         portable.add_note(error.__notes__[-1])

@@ -106,7 +106,7 @@ def _served(store: Path, built: Built) -> Iterator[tuple[str, float]]:
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+        with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310
             if answer.status == 200:
                 return
         time.sleep(0.05)
@@ -126,9 +126,9 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _fetch_json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body, allow_nan=False).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)
     except urllib.error.HTTPError as error:
         body_text = error.read().decode(errors="replace")[:1_000]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from bento.batch.runner import ANSWERS as JOB_ANSWERS
+from bento.batch.job_run import ANSWERS as JOB_ANSWERS
 from bento.model.answer_json import NAMES
 from bento.openapi.batch_schemas import ANSWERED
 from bento.openapi.schemas import PREDICTIONS

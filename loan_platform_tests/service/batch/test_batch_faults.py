@@ -143,14 +143,14 @@ def test_kills_between_finished_pieces_do_not_fail_a_job(tmp_path: Path) -> None
 def test_a_stalled_upload_and_download_do_not_hold_up_the_end(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.promote(slope=0.1)
-    head = f"POST {BATCH} HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\nincome\n"
+    head = f"POST {BATCH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\nincome\n"
     with serving(home, LOAN_ENV="development") as client:
         address = client.base_url.host, client.base_url.port or 80
         job = client.post(BATCH, content=parquet(ROWS), headers=MEDIA)
         ended(client, job)
         upload, download = (socket.create_connection(address, timeout=PATIENCE_SECONDS) for _ in range(2))
         path = f"{BATCH}/{job.json()['job_id']}?format=ndjson"
-        download.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        download.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert download.recv(12) == b"HTTP/1.1 200"
         upload.sendall(head.encode())
         until(lambda: list(home.settings.cache.glob("jobs/*.partial/input")))

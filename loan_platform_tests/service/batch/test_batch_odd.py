@@ -146,7 +146,7 @@ def test_rows_of_all_jobs_are_counted(service: httpx.Client) -> None:
 
 
 def test_slow_uploads_keep_no_single_request_waiting(service: httpx.Client, home: Home) -> None:
-    head = f"POST {BATCH} HTTP/1.1\r\nHost: a\r\nContent-Type: {CSV}\r\nContent-Length: 9000\r\n\r\nincome\n"
+    head = f"POST {BATCH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {CSV}\r\nContent-Length: 9000\r\n\r\nincome\n"
     host, port = service.base_url.host, service.base_url.port or 80
     slow = [socket.create_connection((host, port), timeout=PATIENCE_SECONDS) for _ in range(12)]
     try:

@@ -51,7 +51,8 @@ def test_a_request_as_bytes_is_answered_or_refused_soon(service: httpx.Client) -
         with socket.create_connection(
             (service.base_url.host, service.base_url.port or 80), timeout=PATIENCE_SECONDS
         ) as connection:
-            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + body)
+            first = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            connection.sendall(first + head + body)
             answer = b""
             while (part := connection.recv(65_536)) and not (answer := answer + part).endswith(b"}"):
                 pass

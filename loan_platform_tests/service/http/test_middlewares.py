@@ -26,10 +26,10 @@ def app(tmp_path: Path) -> Iterator[ServiceApp]:
         yield app
 
 
-def post(app: ASGIApp, address: str = "127.0.0.1") -> httpx.Response:
+def post(app: ASGIApp, address: str = "127.0.0.1", host: str = "localhost:3000") -> httpx.Response:
     async def sent() -> httpx.Response:
         transport = httpx.ASGITransport(app, client=(address, 1))  # pyright: ignore[reportArgumentType]
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
             return await client.post("/predict", json=BODY)
 
     return asyncio.run(sent())
@@ -39,6 +39,19 @@ def test_development_answers_only_this_machine(app: ServiceApp) -> None:
     assert post(app).status_code == 200
     refused = post(app, "10.0.0.1")
     assert (refused.status_code, refused.json()["code"]) == (403, "not_local")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:3000", "LOCALHOST:3000", "[::1]:3000"])
+def test_development_knows_the_names_of_this_machine(app: ServiceApp, host: str) -> None:
+    assert post(app, host=host).status_code == 200
+
+
+@pytest.mark.attack("pages", "a page whose name points to this machine (DNS rebinding)", before="it reads answers")
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:3000", "10.0.0.1"])
+def test_development_answers_no_other_name(app: ServiceApp, host: str) -> None:
+    refused = post(app, host=host)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_local")
+    assert "Host" in refused.json()["detail"]
 
 
 def test_an_unexpected_error_is_logged_without_its_message(
