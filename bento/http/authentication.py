@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -66,9 +67,14 @@ def _names_this_machine(scope: Scope) -> bool:
 
     This is DNS rebinding: the browser takes the service for a part of that site, and lets its scripts read answers.
     """
-    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    name = _PORT.sub("", hosts[0]).strip("[]").lower() if len(hosts) == 1 else ""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return _is_loopback(hosts[0]) if len(hosts) == 1 else not hosts  # HTTP/1.0 has no host, and no browser speaks it
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: bytes) -> bool:
+    name = _PORT.sub("", host.decode("latin-1")).strip("[]").lower()
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return not hosts  # HTTP/1.0, which no browser speaks
+        return False

@@ -80,7 +80,6 @@ def columns_read(expression: str) -> frozenset[str]:
     return _columns(expression)
 
 
-@lru_cache(maxsize=4096)
 def texts_compared(sql: str, column: str) -> frozenset[str]:
     """Texts in an expression or a query that a column is compared with. What a CASE gives is compared with nothing.
 
@@ -88,10 +87,15 @@ def texts_compared(sql: str, column: str) -> frozenset[str]:
         sql: the expression or query; nothing is found in SQL that does not parse.
         column: in lower case, of whichever table.
     """
+    return frozenset(text for text, columns in _compared(sql) if column in columns)
+
+
+@lru_cache(maxsize=4096)
+def _compared(sql: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Each text of the SQL with the names of the columns that it is compared with, in lower case."""
     tree = _tree(f"{_BEFORE}{sql}") or _tree(sql)
-    if tree is None:
-        return frozenset()
-    return frozenset(text.name for text in tree.find_all(exp.Literal) if text.is_string and _beside(text, column))
+    texts = (text for text in tree.find_all(exp.Literal) if text.is_string) if tree is not None else ()
+    return tuple((text.name, frozenset(column.name.lower() for column in columns_beside(text))) for text in texts)
 
 
 def _tree(text: str) -> exp.Expr | None:
@@ -101,19 +105,46 @@ def _tree(text: str) -> exp.Expr | None:
         return None
 
 
-def _beside(text: exp.Expr, column: str) -> bool:
-    """Whether the smallest part of the SQL that has the text and a column has this column."""
+def columns_beside(text: exp.Expr) -> tuple[exp.Column, ...]:
+    """The columns of the smallest part of the SQL that has the text and a column: it is compared with them."""
     node = text
     while (parent := node.parent) is not None and not isinstance(parent, exp.Query):
         if (isinstance(parent, exp.If) and node.arg_key != "this") or node.arg_key == "default":
-            return False
+            return ()
         if not isinstance(parent, exp.If):
             part = parent.this if isinstance(parent, exp.Case) else parent
-            columns = {found.name.lower() for found in part.find_all(exp.Column)} if part else set[str]()
-            if columns:
-                return column in columns
+            if part and (columns := tuple(part.find_all(exp.Column))):
+                return columns
         node = parent
-    return False
+    return ()
+
+
+def passes_column_on(expression: str) -> bool:
+    """Whether an expression may give the text of a column as it is, at least in some rows.
+
+    Then texts with which its result is compared are texts of the column. A CASE of other texts, a number and texts that
+    are put together are values of their own.
+    """
+    try:
+        return _passes_on(parsed(expression))
+    except SqlError:
+        return False
+
+
+def _passes_on(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Column):
+        return True
+    if isinstance(node, exp.DPipe | exp.Concat | exp.Predicate | exp.Connector):
+        return False
+    if isinstance(node, exp.Cast) and not node.is_type(*exp.DataType.TEXT_TYPES):
+        return False
+    if isinstance(node, exp.Case):
+        results = [*(case.args["true"] for case in node.args["ifs"]), node.args.get("default")]
+    elif isinstance(node, exp.If):
+        results = [node.args["true"], node.args.get("false")]
+    else:
+        results = [*node.iter_expressions()]
+    return any(_passes_on(result) for result in results if isinstance(result, exp.Expr))
 
 
 def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, str]]:

@@ -7,7 +7,7 @@ the `1` of another. It gets the spelling that the contract uses.
 from collections.abc import Iterable
 
 from loan_platform.core.book.parts.columns import Column
-from loan_platform.core.book.sql import texts_compared
+from loan_platform.core.book.sql import passes_column_on, texts_compared
 from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.number_text import decimal_sign, plain_number
 from loan_platform.core.staging.table import Table
@@ -48,10 +48,11 @@ def number_spellings(label: str, raw: str, table: Table, readers: list[Column]) 
 def _compared(raw: str, table: Table, readers: list[Column]) -> Iterable[tuple[str, frozenset[str]]]:
     """Everything that reads the raw column, with the texts that it compares."""
     for column in readers:
-        texts = texts_compared(column.source_sql, raw) | {*(column.allowed or ())}
-        if column.type == "text":
-            texts = texts.union(*(texts_compared(sql, column.name) for sql in table.read_by))
-        yield f"column {column.name}", texts
+        passed_on = passes_column_on(column.source_sql)  # what other SQL gives has texts of its own
+        allowed = column.allowed if passed_on else None
+        yield f"column {column.name}", texts_compared(column.source_sql, raw) | {*(allowed or ())}
+        if passed_on and column.type == "text":
+            yield from table.texts_compared(column)
     if table.target is not None:
         yield "the target", texts_compared(table.target.sql, raw)
 

@@ -1,16 +1,23 @@
 """What is staged from raw rows, and which raw columns that needs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loan_platform.core.book.constants import LATEST_BY, MAIN_TABLE, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
+from loan_platform.core.book.join_columns import JoinColumns, join_columns
 from loan_platform.core.book.parts.columns import Column, Layout, Target, plain_name
 from loan_platform.core.book.parts.contract_parts import SourceTable
 from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.book.policies import SameKey, Source
-from loan_platform.core.book.sql import columns_behind, quote_identifier, quote_literal
+from loan_platform.core.book.sql import (
+    columns_behind,
+    passes_column_on,
+    quote_identifier,
+    quote_literal,
+    texts_compared,
+)
 
 LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
@@ -30,8 +37,8 @@ class Table:
         foreign_keys: columns beside `key` that hold the key of another table.
         key_in_file: whether the same key in another file is no duplicate.
         may_be_empty: whether a file may have no rows, as in a month without applications.
-        read_by: SQL over the typed rows: of features and row rules; of a linked source also the join, and what reads
-            the joined row.
+        read_by: what reads the typed rows, such as `feature income`, and its SQL.
+        join: of a linked source: where its rows go.
     """
 
     columns: tuple[Column, ...]
@@ -48,7 +55,8 @@ class Table:
     foreign_keys: frozenset[str] = frozenset()
     key_in_file: bool = False
     may_be_empty: bool = False
-    read_by: tuple[str, ...] = ()
+    read_by: tuple[tuple[str, str], ...] = ()
+    join: "Joined | None" = None
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -93,13 +101,18 @@ class Table:
             missing=contract.missing_texts,
             in_file=_behind_target(contract, source) if needs_target else frozenset(),
             foreign_keys=frozenset({contract.entity_key}.union(*(table.key for table in contract.tables))),
-            read_by=(
-                contract.join or "",
-                contract.target.sql,
-                *(column.source_sql for column in contract.columns),
-                *_sql_over_rows(contract),
-            ),
+            read_by=_sql_over_rows(contract),
+            join=Joined(source.name, contract),
         )
+
+    def texts_compared(self, column: Column) -> Iterator[tuple[str, frozenset[str]]]:
+        """Everything that compares the typed values of a text column with texts, and those texts."""
+        names = {column.name}
+        if self.join is not None:
+            yield from self.join.texts_compared(column)
+            names = self.join.typed_names(column)
+        for name in sorted(names):
+            yield from ((who, texts_compared(sql, name)) for who, sql in self.read_by)
 
     def with_key_rules(self, source: Source, same_key: SameKey | None, joined: bool = False) -> "Table":
         """The table for a source to whose rows later files add.
@@ -212,9 +225,40 @@ class Table:
         return self.target.raw_columns - {*SOURCE_LOCATION} if self.target else frozenset()
 
 
-def _sql_over_rows(contract: Contract) -> tuple[str, ...]:
-    exposure = (contract.exposure.sql,) if contract.exposure else ()
-    return (*(feature.sql for feature in contract.features), *(rule.sql for rule in contract.row_rules), *exposure)
+@dataclass(frozen=True)
+class Joined:
+    """Where the rows of a linked source go: through the join into the columns and the target of the contract."""
+
+    source: str
+    contract: Contract
+
+    @property
+    def _columns(self) -> JoinColumns:
+        assert self.contract.join is not None
+        tables = tuple((table.name, (*table.by_name, *SOURCE_LOCATION)) for table in self.contract.tables)
+        return join_columns(self.contract.join, tables)
+
+    def texts_compared(self, column: Column) -> Iterator[tuple[str, frozenset[str]]]:
+        """What compares a typed column of the source before the contract's columns are typed, and the texts."""
+        yield "the join", self._columns.texts(self.source, column.name)
+        for name in sorted(self._columns.names(self.source, column.name)):
+            yield "the target", texts_compared(self.contract.target.sql, name)
+            for typed in self.contract.columns:
+                texts = texts_compared(typed.source_sql, name)
+                if typed.allowed and passes_column_on(typed.source_sql) and name in typed.raw_columns:
+                    texts = texts.union(typed.allowed)
+                yield f"column {typed.name}", texts
+
+    def typed_names(self, column: Column) -> set[str]:
+        """Text columns of the contract that hold the values of a column of the source."""
+        names = self._columns.names(self.source, column.name)
+        return {typed.name for typed in self.contract.columns if typed.type == "text" and names & typed.raw_columns}
+
+
+def _sql_over_rows(contract: Contract) -> tuple[tuple[str, str], ...]:
+    exposure = [("the exposure", contract.exposure.sql)] if contract.exposure else []
+    features = ((f"feature {feature.name}", feature.sql) for feature in contract.features)
+    return (*features, *((f"row rule {rule.name}", rule.sql) for rule in contract.row_rules), *exposure)
 
 
 def _from_file(column: Column) -> frozenset[str]:

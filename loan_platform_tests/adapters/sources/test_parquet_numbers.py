@@ -17,6 +17,8 @@ from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.number_spellings import number_spellings
 from loan_platform.core.staging.table import Table
 from loan_platform_tests.support.ingest import ingest
+from loan_platform_tests.support.small_books.linked import BOOK as LINKED
+from loan_platform_tests.support.small_books.linked import column as linked_column
 
 BOOK = Contract.model_validate(
     {
@@ -103,7 +105,12 @@ def test_a_join_and_a_decimal_comma_have_spellings_too() -> None:
     code = Column(name="code", type="text", sql='"Code"', description="Code.")
     comma = Column(name="rate", type="number", decimal=",", sql="nullif(rate, '99,50')", description="Rate.")
     join = "WITH a AS (SELECT * FROM loans WHERE code = '1.0') SELECT a.* FROM a JOIN people ON a.code IN ('2', '2.0')"
-    table = replace(Table.from_contract(BOOK), columns=(code, comma), target=None, read_by=(join, "code = '3.00'"))
+    table = replace(
+        Table.from_contract(BOOK),
+        columns=(code, comma),
+        target=None,
+        read_by=(("the join", join), ("feature code", "code = '3.00'")),
+    )
     assert number_spellings("f", "code", table, [code]) == {"1": "1.0", "3": "3.00"}
     assert number_spellings("f", "rate", table, [comma]) == {"99.5": "99,50"}
 
@@ -118,3 +125,38 @@ def test_a_known_number_that_becomes_text_has_one_spelling() -> None:
     for value, was, text in [("36.0", "DOUBLE", "36"), ("1.5", "FLOAT", "1.5"), ("1.50", "DECIMAL(10,2)", "1.50")]:
         query = f"SELECT {retyped_sql('x', was, 'VARCHAR')} FROM (SELECT CAST({value} AS {was}) AS x)"
         assert duckdb.connect().execute(query).fetchall() == [(text,)]
+
+
+def linked(target: str, sql: str = "st") -> tuple[Table, Column]:
+    """A linked source whose column `status` the join calls `st`, and that column."""
+    tables = [
+        {**table, "columns": [*table["columns"], linked_column("status", "text")]}
+        if table["name"] == "people"
+        else table
+        for table in LINKED["tables"]
+    ]
+    join = LINKED["join"].replace("people.income,", "people.income, people.status AS st,")
+    later = linked_column("st", "text", sql=sql, available_at="after_origination")
+    columns = [*LINKED["columns"], later]
+    about = {"tables": tables, "join": join, "columns": columns, "target": {"sql": target, "description": "-"}}
+    contract = Contract.model_validate({**LINKED, **about})
+    (people,) = [table for table in contract.tables if table.name == "people"]
+    return Table.from_source(contract, people), people.by_name["status"]
+
+
+def test_a_renamed_number_of_a_linked_file_keeps_its_spelling() -> None:
+    table, status = linked("CASE WHEN st = '1.0' THEN 1 WHEN st = '0.0' THEN 0 END")
+    assert number_spellings("f", "status", table, [status]) == {"0": "0.0", "1": "1.0"}
+
+
+def test_a_spelling_of_another_tables_column_is_not_taken() -> None:
+    table, _ = linked("CASE WHEN st = '1.0' THEN 1 END")
+    person = next(column for column in table.columns if column.name == "person")
+    assert number_spellings("f", "person", table, [person]) == {}
+
+
+def test_two_spellings_behind_a_join_are_refused() -> None:
+    target = "CASE WHEN st = '1' THEN 1 WHEN st IS NOT NULL THEN 0 END"
+    table, status = linked(target, sql="nullif(st, '1.0')")
+    with pytest.raises(SourceError, match=r"'1' in the target, '1\.0' in column st"):
+        number_spellings("f", "status", table, [status])

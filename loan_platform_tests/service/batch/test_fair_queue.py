@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bento.batch.fair_queue import FairQueue
-from bento.batch.input import NDJSON, InputLimits
+from bento.batch.input import NDJSON, InputLimits, Pieces
 from bento.batch.job_run import Outcome
 from bento.batch.jobs import MAX_STARTS, Job, JobStore
 from bento.batch.records import JobRecords
@@ -92,6 +92,20 @@ def test_a_job_with_too_many_rows_fails_with_the_limit(jobs: Jobs, monkeypatch: 
     posted = jobs.add("one", 3)
     assert jobs.slices.work(10) is Outcome.ENDED
     assert jobs.state(posted).why == "The file has more than the allowed 2 rows. Send several files."
+
+
+def test_a_job_beyond_the_memory_ends_with_that_reason(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise MemoryError
+
+    posted = jobs.add("one", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Pieces, "read", read)
+        assert jobs.slices.work(10) is Outcome.FAILED  # a new process takes the next job
+    assert (jobs.state(posted).status, jobs.state(posted).why) == ("FAILED", "The job exceeds the memory limit.")
+    following = jobs.add("one", 3)
+    assert jobs.slices.work(10) is Outcome.ENDED
+    assert jobs.state(following).scored == 3
 
 
 def test_the_key_that_was_worked_for_least_is_next() -> None:

@@ -29,7 +29,7 @@ def test_head_of_a_file_reads_no_row(form: str, tmp_path: Path) -> None:
     async def asked() -> tuple[httpx.Response, httpx.Response]:
         with worker_app(tmp_path) as app:
             transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 path = f"{BATCH}/{JOB.id}?format={form}"
                 got = await client.get(path)
                 if form != "parquet":  # its size is in the headers
@@ -51,7 +51,7 @@ def test_a_withdrawn_model_takes_no_job(tmp_path: Path) -> None:
     async def posted() -> httpx.Response:
         with worker_app(tmp_path, withdrawn=lambda: told) as app:
             transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 return await client.post(BATCH, json=[{"income": 1}])
 
     answer = asyncio.run(posted())

@@ -92,7 +92,7 @@ def posted(folder: Path, path: str, body: dict[str, Any]) -> tuple[httpx.Respons
     async def sent() -> httpx.Response:
         with worker_app(folder, bundle=make, LOAN_AUDIT_INPUTS="plain") as app:
             transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 return await client.post(path, json=body)
 
     answer = asyncio.run(sent())

@@ -119,7 +119,7 @@ def test_no_origin_is_allowed_by_default(tmp_path: Path) -> None:
     async def asked() -> tuple[httpx.Response, httpx.Response]:
         with worker_app(tmp_path) as app:
             transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 headers = {"origin": APP, "access-control-request-method": "POST"}
                 return await client.options("/predict", headers=headers), await client.get("/readyz", headers=headers)
 

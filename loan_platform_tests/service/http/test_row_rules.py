@@ -42,7 +42,7 @@ def post(app: ServiceApp, path: str, *bodies: Values) -> list[httpx.Response]:
 
     async def sent() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))  # pyright: ignore[reportArgumentType]
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await asyncio.gather(*(client.post(path, json=body) for body in bodies))
 
     return asyncio.run(sent())
