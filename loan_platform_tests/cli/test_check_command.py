@@ -139,6 +139,7 @@ def test_the_mistakes_of_another_component_are_dagsters(book: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_dg_check_yaml_sees_the_schema_of_one_book(book: Path) -> None:
     """It holds `defs.yaml` against the schema, of all books of a component only one, and looks at no contract."""
     project, other = book.parents[2], two_books(book)

@@ -58,6 +58,7 @@ def test_a_book_is_drafted_from_the_command_line(books: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_dagster_scaffolds_the_same_book(books: Path, tmp_path: Path) -> None:
     run(tmp_path, "loan-platform", "book", "one", "--books", str(books), "--source", "kredite.csv")
     told = run(tmp_path, "dg", "scaffold", "defs", COMPONENT, "two", "--source", "kredite.csv")
