@@ -1,7 +1,6 @@
 """The input of a batch job, split into pieces of one frame each."""
 
 import csv
-import io
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import polars as pl
 
+from bento.batch.piece_files import PIECE_ROWS, PieceFiles, bounded_lines
 from bento.batch.raw_columns import RawColumns
 from bento.http.bodies import Row, json_object, json_value
 from bento.http.problems import HttpError
@@ -24,8 +24,6 @@ from loan_platform.core.errors import ExplainedError, SourceError
 JSON, NDJSON, CSV, PARQUET = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"
 MEDIA = (JSON, NDJSON, CSV, PARQUET)
 LISTS = ("applications", "instances")  # fields of a JSON body that may hold the list
-PIECE_ROWS = 50_000
-PIECE_BYTES = 16 << 20
 ENCODING = "Send CSV in UTF-8."
 TOO_LONG = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
 
@@ -199,7 +197,7 @@ class Pieces:
         if not names:
             raise UnreadableFileError("The file is empty: its first line must name the columns.")
         check_unique("The file", names)
-        pieces = _PieceFiles(self._lines)
+        pieces = PieceFiles(self._lines)
         with closing(pieces), (self._folder / "rejects").open("wb") as rejects:
             header = Header(1, ",", tuple(names))
             clean = cast("BinaryIO", pieces)
@@ -216,9 +214,9 @@ class Pieces:
         return pl.DataFrame(rows, schema=REJECTIONS, orient="row")
 
     def _split_lines(self) -> Steps:
-        pieces, number = _PieceFiles(self._lines), 0
+        pieces, number = PieceFiles(self._lines), 0
         with closing(pieces), (self._folder / "input").open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
+            for number, line in enumerate(bounded_lines(file), start=1):
                 pieces.write(b"%d\t%b\n" % (number, line))
                 if number % PIECE_ROWS == 0:
                     self._limits.check_rows(number)
@@ -256,37 +254,6 @@ class Pieces:
         return self._reader.checked(
             ReadRows(pl.Series(ROW, rows, pl.Int64), pl.Series(KEY, keys, pl.String), frame, refused)
         )
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines without their line ends. A line that is too long is cut just above the limit, to bound the memory."""
-    while line := file.readline(MAX_RECORD_BYTES + 3):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = file.readline(MAX_RECORD_BYTES)
-        yield line.rstrip(b"\r\n")
-
-
-class _PieceFiles(io.RawIOBase):
-    """Takes whole lines, and starts a new file after `PIECE_BYTES` or `PIECE_ROWS`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._file, self._size, self._rows, self.count = folder, None, 0, 0, 0
-
-    def write(self, data: Any) -> int:
-        if self._file is None or self._size > PIECE_BYTES or self._rows >= PIECE_ROWS:
-            if self._file is not None:
-                self._file.close()
-            self._file, self._size, self._rows = (self._folder / str(self.count)).open("wb"), 0, 0
-            self.count += 1
-        self._size += len(data)
-        self._rows += data.count(b"\n")
-        return self._file.write(data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        super().close()
 
 
 def _with_rejected(read: ReadRows, more: pl.DataFrame) -> ReadRows:

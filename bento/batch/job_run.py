@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 
 import polars as pl
 
-from bento.batch.input import PIECE_ROWS, ROW, InputLimits, Pieces, UnreadableFileError
+from bento.batch.input import ROW, InputLimits, Pieces, UnreadableFileError
 from bento.batch.jobs import CANCELLED, MAX_STARTS, MODEL_WITHDRAWN, WITHDRAWN, Job, JobStore, Status
+from bento.batch.piece_files import PIECE_ROWS
 from bento.batch.raw_columns import RawColumns
 from bento.batch.records import JobRecords
 from bento.http.problems import places

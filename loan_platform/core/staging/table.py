@@ -6,18 +6,17 @@ from functools import cached_property
 
 from loan_platform.core.book.constants import LATEST_BY, MAIN_TABLE, SOURCE_LOCATION, TARGET
 from loan_platform.core.book.contract import Contract
-from loan_platform.core.book.join_columns import JoinColumns, join_columns
 from loan_platform.core.book.parts.columns import Column, Layout, Target, plain_name
 from loan_platform.core.book.parts.contract_parts import SourceTable
 from loan_platform.core.book.parts.features import RowRule
 from loan_platform.core.book.policies import SameKey, Source
 from loan_platform.core.book.sql import (
     columns_behind,
-    passes_column_on,
     quote_identifier,
     quote_literal,
     texts_compared,
 )
+from loan_platform.core.staging.joined import Joined
 
 LayoutFiles = Mapping[str, frozenset[str]]  # by layout: names of its files
 
@@ -56,7 +55,7 @@ class Table:
     key_in_file: bool = False
     may_be_empty: bool = False
     read_by: tuple[tuple[str, str], ...] = ()
-    join: "Joined | None" = None
+    join: Joined | None = None
 
     @classmethod
     def from_contract(cls, contract: Contract, outcomes: bool = False, needs_target: bool = False) -> "Table":
@@ -223,36 +222,6 @@ class Table:
     @cached_property
     def _target_reads(self) -> frozenset[str]:
         return self.target.raw_columns - {*SOURCE_LOCATION} if self.target else frozenset()
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Where the rows of a linked source go: through the join into the columns and the target of the contract."""
-
-    source: str
-    contract: Contract
-
-    @property
-    def _columns(self) -> JoinColumns:
-        assert self.contract.join is not None
-        tables = tuple((table.name, (*table.by_name, *SOURCE_LOCATION)) for table in self.contract.tables)
-        return join_columns(self.contract.join, tables)
-
-    def texts_compared(self, column: Column) -> Iterator[tuple[str, frozenset[str]]]:
-        """What compares a typed column of the source before the contract's columns are typed, and the texts."""
-        yield "the join", self._columns.texts(self.source, column.name)
-        for name in sorted(self._columns.names(self.source, column.name)):
-            yield "the target", texts_compared(self.contract.target.sql, name)
-            for typed in self.contract.columns:
-                texts = texts_compared(typed.source_sql, name)
-                if typed.allowed and passes_column_on(typed.source_sql) and name in typed.raw_columns:
-                    texts = texts.union(typed.allowed)
-                yield f"column {typed.name}", texts
-
-    def typed_names(self, column: Column) -> set[str]:
-        """Text columns of the contract that hold the values of a column of the source."""
-        names = self._columns.names(self.source, column.name)
-        return {typed.name for typed in self.contract.columns if typed.type == "text" and names & typed.raw_columns}
 
 
 def _sql_over_rows(contract: Contract) -> tuple[tuple[str, str], ...]:

@@ -13,8 +13,8 @@ import polars as pl
 import psutil
 import pytest
 
-from bento.batch.input import PIECE_ROWS
 from bento.batch.jobs import MAX_STARTS, JobStore
+from bento.batch.piece_files import PIECE_ROWS
 from loan_platform.adapters.audit.reader import AuditRecords
 from loan_platform.core.scoring.predictor import Predictor
 from loan_platform.settings.audit import AuditSettings
