@@ -210,8 +210,9 @@ def main() -> None:
         jobs.append(("cards", arguments.cards, "\"default.payment.next.month\" = '1'", "ID", "AGE", "PAY_AMT1"))
     print("| book | loans | default rate | edit | answer | reason |")
     print("| --- | ---: | ---: | --- | --- | --- |")
-    for name, path, *rest in jobs:
-        for step in steps(EditedBook(arguments.home, name, path.absolute()), *rest, arguments.trials):
+    for name, path, target, key, out, leak in jobs:
+        book = EditedBook(arguments.home, name, path.absolute())
+        for step in steps(book, target, key, out, leak, arguments.trials):
             print(
                 f"| {step.book} | {step.loans:,} | {step.rate:.0%} | {step.step} | {step.answer} | {step.why} |",
                 flush=True,

@@ -47,7 +47,7 @@ class World:
         points, weights = np.polynomial.hermite_e.hermegauss(101)
         self._points, self._weights = points, weights / weights.sum()
         self.rate = rate
-        self.base = brentq(lambda a: self._mean(a, SPREAD) - rate, -15, 5)
+        self.base = float(brentq(lambda a: self._mean(a, SPREAD) - rate, -15, 5))  # pyright: ignore[reportArgumentType]
         self.shares = [self._share_for(gain) for gain in (*GAINS, *EDITED_GAINS)]
 
     def draw(self, rng: np.random.Generator, loans: int) -> tuple[np.ndarray, ...]:
@@ -73,7 +73,7 @@ class World:
             return KNOWN
         wanted = self._auc(KNOWN) + gain
         ends = (KNOWN, 0.9999) if gain > 0 else (0.05, KNOWN)
-        return float(brentq(lambda share: self._auc(share) - wanted, *ends))
+        return float(brentq(lambda share: self._auc(share) - wanted, *ends))  # pyright: ignore[reportArgumentType]
 
     def _auc(self, share: float) -> float:
         """AUC of a signal, by the exact probabilities on a fine grid of it."""

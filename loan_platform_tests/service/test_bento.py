@@ -68,13 +68,30 @@ def test_a_bento_answers_like_the_batch_until_it_is_changed(copied: Path, bundle
     assert (answers.different, answers.model_sha256) == ((), bundle[1])
     assert answers.rows >= 32
 
-    changed = built.source / "loan_platform" / "core" / "scoring" / "scoring_model.py"
-    text = changed.read_text()
-    changed.write_text(text.replace("return scale.points - factor", "return scale.points + 1e-9 - factor"))
-    assert changed.read_text() != text
+    answers_json = '{"predictions": answers}'
+    other = '{"predictions": [{**answer, "score": 1.0} for answer in answers]}'
+    rewrite(built.source / "bento" / "scoring.py", answers_json, other)
     assert not built.is_intact()
     assert len(check_golden_rows(copied, built, load_bundle(bundle[0])).different) == answers.rows
     assert build(copied, bundle).is_intact()
+
+
+def rewrite(changed: Path, old: str, new: str) -> None:
+    """Change a line of code."""
+    text = changed.read_text()
+    changed.write_text(text.replace(old, new))
+    assert changed.read_text() != text
+
+
+def test_changed_code_does_not_load_the_model(copied: Path, bundle: tuple[Path, str]) -> None:
+    source = build(copied, bundle).source
+    code = "from pathlib import Path; from loan_platform.core.scoring.bundle import load_bundle as load; "
+    load = [sys.executable, "-c", code + "load(Path('champion/bundle'))"]
+    assert subprocess.run(load, cwd=source, check=False).returncode == 0
+    changed = source / "loan_platform" / "core" / "scoring" / "scoring_model.py"
+    rewrite(changed, "return scale.points - factor", "return scale.points + 1e-9 - factor")
+    refused = subprocess.run(load, cwd=source, check=False, capture_output=True, text=True)
+    assert "answers.json: golden row 1 has another answer than when the bundle was written (score)" in refused.stderr
 
 
 def test_the_same_champion_and_code_are_the_same_bento(copied: Path, tmp_path: Path, bundle: tuple[Path, str]) -> None:

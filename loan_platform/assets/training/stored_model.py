@@ -14,11 +14,16 @@ from loan_platform.core.book.contract import Contract
 from loan_platform.core.book.portfolio import Portfolio
 from loan_platform.core.errors import NotMaterializedError
 from loan_platform.core.evaluation.gates.contract_changes import CONTRACT_MEANING, meaning_sha256
+from loan_platform.core.evaluation.row_sample import sampled_rows
 from loan_platform.core.monitoring.reference import Reference
 from loan_platform.core.scoring.bundle import write_bundle
+from loan_platform.core.scoring.golden_choice import covering_rows
+from loan_platform.core.scoring.scoring_model import ScoringModel
 from loan_platform.core.training.train import TrainingResult
 
-GOLDEN_ROWS = 64
+GOLDEN_ROWS = 64  # spread over the loans
+COVERING_ROWS = 900  # beside them, so that leaves, pieces, levels and decisions have a loan; a request takes 1,000
+COVERED_LOANS = 100_000
 DEVELOPMENT_SAMPLE = 20_000
 
 
@@ -39,7 +44,7 @@ def store_model(lake: LakeResource, book: Portfolio, features: pl.DataFrame, res
     scored = result.model.score_features(development)
     used = development.select(result.model.design.features)
     test_rows = _typed_rows(files, book, result.test_predictions[entity], SOURCE_LOCATION)
-    golden = _typed_rows(files, book, _spread(development[entity], GOLDEN_ROWS))
+    golden = _typed_rows(files, book, _golden_keys(development, result.model, entity))
     sample = pl.concat([used, scored.select("probability")], how="horizontal")
     with models.draft() as draft:
         reference = Reference.build(used, scored["probability"].to_numpy()).to_json()
@@ -72,6 +77,13 @@ def _typed_rows(lake: Lake, book: Portfolio, keys: pl.Series, more: tuple[str, .
             "materialize loan_features again"
         )
     return keys.to_frame().join(chosen, on=contract.entity_key, how="left", maintain_order="left")
+
+
+def _golden_keys(development: pl.DataFrame, model: ScoringModel, entity: str) -> pl.Series:
+    """Keys of loans that are spread over all, then of those that reach what these do not."""
+    pool = development[sampled_rows(development.height, COVERED_LOANS)]
+    covering = pool[covering_rows(model, pool, COVERING_ROWS)][entity]
+    return pl.concat([_spread(development[entity], GOLDEN_ROWS), covering]).unique(maintain_order=True)
 
 
 def _spread(keys: pl.Series, count: int) -> pl.Series:

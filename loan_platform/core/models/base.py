@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Regions = NDArray[np.int32]
 Params = Mapping[str, Any]
 
 BLOCK_ROWS = 16_384
@@ -75,6 +76,18 @@ class FittedModel(Strict):
     @abstractmethod
     def check(self, columns: int) -> None:
         """Raise ValueError unless the model is sound and reads a matrix with this number of columns."""
+
+    @abstractmethod
+    def regions(self, matrix: Matrix) -> Regions:
+        """Which constants score each row: the leaf of each tree, or the piece of each column's term.
+
+        Shape [rows, partitions], each from 0 to below the partition's number in `region_counts`.
+        """
+
+    @property
+    @abstractmethod
+    def region_counts(self) -> tuple[int, ...]:
+        """Number of regions of each partition."""
 
     def to_json(self) -> dict[str, Any]:
         """The model as JSON values."""

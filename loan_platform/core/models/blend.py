@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from loan_platform.core.models.base import FittedModel, Floats, Matrix
+from loan_platform.core.models.base import FittedModel, Floats, Matrix, Regions
 from loan_platform.core.models.scorecard import ScorecardModel
 from loan_platform.core.models.trees import TreeModel
 
@@ -23,6 +23,15 @@ class BlendModel(FittedModel):
     def contributions(self, matrix: Matrix) -> Floats:
         """The mean of both models' contributions."""
         return blended(self.scorecard.contributions(matrix), self.gradient_boosting.contributions(matrix))
+
+    def regions(self, matrix: Matrix) -> Regions:
+        """The regions of both models."""
+        return np.hstack((self.scorecard.regions(matrix), self.gradient_boosting.regions(matrix)))
+
+    @property
+    def region_counts(self) -> tuple[int, ...]:
+        """Number of regions of each partition of both models."""
+        return self.scorecard.region_counts + self.gradient_boosting.region_counts
 
     def check(self, columns: int) -> None:
         """Raise ValueError unless both parts are sound."""

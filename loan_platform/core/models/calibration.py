@@ -12,6 +12,7 @@ from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.models.portable import softplus
 
 Floats = NDArray[np.float64]
+Regions = NDArray[np.int32]
 
 
 class Platt(Strict):
@@ -24,6 +25,15 @@ class Platt(Strict):
     def log_odds(self, margin: Floats) -> Floats:
         """Calibrated log-odds of default."""
         return margin * self.slope + self.intercept
+
+    def regions(self, margin: Floats) -> Regions:
+        """One region, because every constant counts for every margin. Shape [rows]."""
+        return np.zeros(len(margin), np.int32)
+
+    @property
+    def region_count(self) -> int:
+        """1."""
+        return 1
 
 
 class Beta(Strict):
@@ -42,6 +52,15 @@ class Beta(Strict):
         """Calibrated log-odds of default."""
         bend = self.high_slope - self.low_slope
         return margin * self.low_slope + softplus(margin) * bend + self.intercept
+
+    def regions(self, margin: Floats) -> Regions:
+        """One region, because every constant counts for every margin. Shape [rows]."""
+        return np.zeros(len(margin), np.int32)
+
+    @property
+    def region_count(self) -> int:
+        """1."""
+        return 1
 
 
 class Isotonic(Strict):
@@ -66,8 +85,18 @@ class Isotonic(Strict):
     def log_odds(self, margin: Floats) -> Floats:
         """Calibrated log-odds of default."""
         left, value, slope = self._lines
-        line = np.searchsorted(left[1:], margin, side="right")
+        line = self.regions(margin)
         return value[line] + slope[line] * (margin - left[line])
+
+    def regions(self, margin: Floats) -> Regions:
+        """The line of each margin, from 0 below the first knot. Shape [rows]."""
+        left, _, _ = self._lines
+        return np.searchsorted(left[1:], margin, side="right").astype(np.int32)
+
+    @property
+    def region_count(self) -> int:
+        """Number of lines."""
+        return len(self.margins) + 1
 
     @cached_property
     def _lines(self) -> tuple[Floats, Floats, Floats]:

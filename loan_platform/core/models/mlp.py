@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Regions, Sample, shares
 from loan_platform.core.models.portable import sum_columns
 
 if TYPE_CHECKING:
@@ -42,14 +42,19 @@ class MlpModel(FittedModel):
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _block(self, matrix: Matrix) -> Floats:
-        inputs = np.ascontiguousarray(self._standard.inputs(matrix).T)
-        layer = np.broadcast_to(np.array(self.hidden_bias), (len(matrix), len(self.hidden_bias))).copy()
-        for values, weights in zip(inputs, self._weights, strict=True):
-            layer += values[:, None] * weights
+        layer = self._hidden(matrix)
         total = np.full(len(matrix), self.output_bias)
         for unit, weight in enumerate(self.output):
             total += np.maximum(layer[:, unit], 0.0) * weight
         return total
+
+    def _hidden(self, matrix: Matrix) -> Floats:
+        """What each hidden unit gets, shape [rows, units]."""
+        inputs = np.ascontiguousarray(self._standard.inputs(matrix).T)
+        layer = np.broadcast_to(np.array(self.hidden_bias), (len(matrix), len(self.hidden_bias))).copy()
+        for values, weights in zip(inputs, self._weights, strict=True):
+            layer += values[:, None] * weights
+        return layer
 
     def contributions(self, matrix: Matrix) -> Floats:
         """Exact integrated gradients from the average loan (Sundararajan, Taly and Yan 2017). Shape [rows, columns].
@@ -73,6 +78,17 @@ class MlpModel(FittedModel):
         for owner, values, weights in zip(owners, inputs, self._weights, strict=True):
             found[:, owner] += values * sum_columns(slope * weights)
         return found
+
+    def regions(self, matrix: Matrix) -> Regions:
+        """Inside, below or above the limits of each column, or missing; then whether each unit is active."""
+        x = matrix.astype(np.float64)
+        ends = np.where(x < np.array(self.low), 1, np.where(x > np.array(self.high), 2, 0))
+        return np.hstack((np.where(np.isnan(x), 3, ends), self._hidden(matrix) > 0)).astype(np.int32)
+
+    @property
+    def region_counts(self) -> tuple[int, ...]:
+        """Four of each column, two of each unit."""
+        return (4,) * len(self.low) + (2,) * len(self.hidden_bias)
 
     def check(self, columns: int) -> None:
         """Raise ValueError unless the layers fit together and read this number of columns."""

@@ -12,10 +12,21 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from loan_platform.core.book.parts.strict import Strict
-from loan_platform.core.models.base import FitContext, FittedModel, Flags, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.base import (
+    FitContext,
+    FittedModel,
+    Flags,
+    Floats,
+    Matrix,
+    Params,
+    Regions,
+    Sample,
+    shares,
+)
 from loan_platform.core.models.logistic import Logistic, fit_logistic
 from loan_platform.core.models.portable import sum_columns
 
@@ -61,13 +72,26 @@ class ScorecardModel(FittedModel):
         tables = self._tables
         x = matrix.astype(np.float64)
         inside = np.minimum(np.maximum(x, tables.low), tables.high)
-        piece = np.broadcast_to(tables.first, x.shape).copy()
-        for inner in tables.inner:
-            piece += inside >= inner
+        piece = tables.pieces(inside)
         t = inside - tables.left[piece]
         cubic, square, linear, constant = tables.coefficients
         terms = ((cubic[piece] * t + square[piece]) * t + linear[piece]) * t + constant[piece]
         return np.where(np.isnan(x), tables.missing, terms)
+
+    def regions(self, matrix: Matrix) -> Regions:
+        """The piece of each term. Below the first knot, above the last one, and missing are further ones."""
+        tables = self._tables
+        x = matrix.astype(np.float64)
+        inside = np.minimum(np.maximum(x, tables.low), tables.high)
+        regions = tables.pieces(inside) - tables.first + 1
+        last = np.array(self.region_counts)
+        regions = np.where(x < tables.low, 0, np.where(x > tables.high, last - 2, regions))
+        return np.where(np.isnan(x), last - 1, regions).astype(np.int32)
+
+    @property
+    def region_counts(self) -> tuple[int, ...]:
+        """Pieces of each term, and three."""
+        return tuple(len(term.pieces) + 3 for term in self.terms)
 
     def check(self, columns: int) -> None:
         """Raise ValueError unless the model reads this number of columns."""
@@ -93,6 +117,13 @@ class _Tables:
         self.inner = np.full((int(sizes.max(initial=1)) - 1, len(terms)), np.inf)
         for j, term in enumerate(terms):
             self.inner[: len(term.pieces) - 1, j] = term.knots[1:-1]
+
+    def pieces(self, inside: Floats) -> NDArray[np.int64]:
+        """The piece that each value lies in, as its place in `coefficients`. Shape as the values."""
+        piece = np.broadcast_to(self.first, inside.shape).copy()
+        for inner in self.inner:
+            piece += inside >= inner
+        return piece
 
 
 class ScorecardFamily:

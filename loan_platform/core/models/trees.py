@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Sample, shares
+from loan_platform.core.models.base import FitContext, FittedModel, Floats, Matrix, Params, Regions, Sample, shares
 from loan_platform.core.models.tree_check import check_booster
 from loan_platform.core.models.tree_shap import TreeShap
-from loan_platform.core.models.tree_walk import MAX_STEPS, TreeWalk
+from loan_platform.core.models.tree_walk import LEAF, MAX_STEPS, TreeWalk
 
 if TYPE_CHECKING:
     import optuna
@@ -48,6 +48,20 @@ class TreeModel(FittedModel):
 
         data = xgboost.DMatrix(matrix, nthread=1)
         return self.loaded.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+
+    def regions(self, matrix: Matrix) -> Regions:
+        """The leaf of each tree."""
+        import xgboost
+
+        nodes = self.loaded.predict(xgboost.DMatrix(matrix, nthread=1), pred_leaf=True)
+        leaves = nodes.reshape(len(matrix), -1).astype(np.int32)
+        ranks = (np.cumsum(np.array(tree["left_children"]) == LEAF) - 1 for tree in self._trees)
+        return np.stack([rank[leaves[:, at]] for at, rank in enumerate(ranks)], axis=1).astype(np.int32)
+
+    @property
+    def region_counts(self) -> tuple[int, ...]:
+        """Number of leaves of each tree."""
+        return tuple(tree["left_children"].count(LEAF) for tree in self._trees)
 
     def check(self, columns: int) -> None:
         """Raise ValueError unless the trees are sound. XGBoost itself would not notice, or would crash."""

@@ -8,7 +8,6 @@ import polars as pl
 
 from loan_platform.core.book.contract import Contract
 from loan_platform.core.evaluation.gates.contract_changes import meaning_sha256
-from loan_platform.core.scoring.bundle import PARTS
 from loan_platform.core.scoring.decisions import AnswerPolicy
 from loan_platform.core.scoring.manifest import (
     MANIFEST,
@@ -47,7 +46,7 @@ def answering_model(bundle: Path) -> AnsweringModel:
     """
     name = MANIFEST
     try:
-        files = read_manifest((bundle / name).read_bytes(), PARTS).files
+        files = read_manifest((bundle / name).read_bytes()).files
         name = "policy.json"
         policy = AnswerPolicy.model_validate_json((bundle / name).read_bytes())
         name = "contract.json"

@@ -5,7 +5,7 @@ The same model gives the same bytes: keys are sorted, numbers have their shortes
 
 import json
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,16 @@ from loan_platform.core.features.design_matrix import Design
 from loan_platform.core.models.calibration import calibration_from_json
 from loan_platform.core.models.families import model_from_json
 from loan_platform.core.scoring.decisions import AnswerPolicy
+from loan_platform.core.scoring.golden_answers import GoldenAnswers, golden_answers
+from loan_platform.core.scoring.golden_choice import coverage
 from loan_platform.core.scoring.golden_rows import GoldenRows, golden_rows
 from loan_platform.core.scoring.manifest import (
+    ANSWERS,
+    GOLDEN,
     MANIFEST,
     MAX_BYTES,
+    MODEL_PARTS,
+    PARTS,
     BundleError,
     decode,
     encode,
@@ -32,8 +38,7 @@ from loan_platform.core.scoring.manifest import (
 )
 from loan_platform.core.scoring.scoring_model import ScoringModel
 
-PARTS = ("contract.json", "model.json", "calibration.json", "reference.json", "policy.json", "golden.json")
-POLICY_OF = "policy_of"  # key of the metadata
+POLICY_OF, GOLDEN_ROWS = "policy_of", "golden_rows"  # keys of the metadata
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ def write_bundle(
         model: to bundle.
         reference: JSON values for monitoring; the bundle does not read them.
         golden_frame: at least 32 rows of typed columns. A row of nulls and a row of unknown categories are added.
-        meta: JSON values for people and for the registry. Without a time, or the bytes change with it.
+        meta: JSON values for people and for the registry. Without a time, or the bytes change with it. What the golden
+            rows reach of the model and its policy is added.
 
     Returns:
         The bundle's SHA-256: that of its manifest.
@@ -80,6 +86,8 @@ def bundle_files(
     model: ScoringModel, reference: dict[str, Any], golden_frame: pl.DataFrame, meta: dict[str, Any]
 ) -> dict[str, bytes]:
     """The bytes of each file of a bundle, by name. Arguments and errors are those of `write_bundle`."""
+    golden = golden_rows(model, golden_frame)
+    rows = golden.frame(model)
     values: dict[str, Any] = {
         "contract.json": model.contract.model_dump(mode="json"),
         "model.json": {
@@ -89,14 +97,15 @@ def bundle_files(
         "calibration.json": model.calibration.model_dump(mode="json"),
         "reference.json": reference,
         "policy.json": model.policy.model_dump(mode="json"),
-        "golden.json": golden_rows(model, golden_frame).model_dump(mode="json"),
+        GOLDEN: golden.model_dump(mode="json"),
+        ANSWERS: golden_answers(model, rows).model_dump(mode="json"),
     }
     files = {name: encode(name, value) for name, value in values.items()}
-    return {**files, MANIFEST: manifest_bytes(files, meta)}
+    return {**files, MANIFEST: manifest_bytes(files, {**meta, GOLDEN_ROWS: _golden_meta(model, rows)})}
 
 
 def write_policy_bundle(directory: Path, trained: Path, bundle: Bundle, policy: AnswerPolicy) -> str:
-    """Write a bundle that has the files of another one byte for byte, and another answer policy.
+    """Write a bundle with the model of another one byte for byte, and another answer policy.
 
     Args:
         directory: where to write, new.
@@ -107,9 +116,13 @@ def write_policy_bundle(directory: Path, trained: Path, bundle: Bundle, policy: 
     Returns:
         The bundle's SHA-256. Its `meta` names the model that it is a policy version of.
     """
-    files = {name: (trained / name).read_bytes() for name in PARTS}
+    model = replace(bundle.model, policy=policy)
+    rows = bundle.golden.frame(model)
+    files = {name: (trained / name).read_bytes() for name in MODEL_PARTS}
     files["policy.json"] = encode("policy.json", policy.model_dump(mode="json"))
-    files[MANIFEST] = manifest_bytes(files, {**bundle.meta, POLICY_OF: trained_sha256(bundle)})
+    files[ANSWERS] = encode(ANSWERS, golden_answers(model, rows).model_dump(mode="json"))
+    meta = {**bundle.meta, POLICY_OF: trained_sha256(bundle), GOLDEN_ROWS: _golden_meta(model, rows)}
+    files[MANIFEST] = manifest_bytes(files, meta)
     directory.mkdir(parents=True)
     for name in (*PARTS, MANIFEST):
         (directory / name).write_bytes(files[name])
@@ -136,12 +149,13 @@ def load_bundle(directory: Path, expected_sha256: str | None = None, threads: in
     found = sha256(files[MANIFEST])
     if expected_sha256 is not None and found != expected_sha256:
         reject(MANIFEST, "its SHA-256 is not the expected one")
-    manifest = read_manifest(files.pop(MANIFEST), PARTS)
+    manifest = read_manifest(files.pop(MANIFEST))
+    _require_files(directory, set(files), set(manifest.files))
     for name, entry in manifest.files.items():
         if len(files[name]) != entry.bytes or sha256(files[name]) != entry.sha256:
             reject(name, "its bytes are not those that the manifest lists")
     model = _model(files, threads)
-    golden = _verified_golden_rows(model, files["golden.json"])
+    golden = _verified_golden_rows(model, files[GOLDEN], files.get(ANSWERS))
     return Bundle(model, decode("reference.json", files["reference.json"]), manifest.meta, golden, found)
 
 
@@ -151,10 +165,8 @@ def _read(directory: Path) -> dict[str, bytes]:
         found = {path.name: path for path in directory.iterdir()}
     except OSError as error:
         raise BundleError(f"{directory}: cannot be read: {error.strerror}") from error
-    wanted = {MANIFEST, *PARTS}
-    if set(found) != wanted:
-        missing, extra = sorted(wanted - set(found)), sorted(set(found) - wanted)
-        raise BundleError(f"{directory}: files missing: {missing}, files that do not belong: {extra}")
+    if set(found) != {MANIFEST, *MODEL_PARTS}:  # the files of an earlier release
+        _require_files(directory, set(found), {MANIFEST, *PARTS})
     total = 0
     for name, path in sorted(found.items()):
         status = path.lstat()
@@ -164,6 +176,12 @@ def _read(directory: Path) -> dict[str, bytes]:
         if total > MAX_BYTES:
             reject(name, f"with it the bundle is larger than {MAX_BYTES} bytes")
     return {name: path.read_bytes() for name, path in found.items()}
+
+
+def _require_files(directory: Path, found: set[str], wanted: set[str]) -> None:
+    if found != wanted:
+        missing, extra = sorted(wanted - found), sorted(found - wanted)
+        raise BundleError(f"{directory}: files missing: {missing}, files that do not belong: {extra}")
 
 
 def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
@@ -188,13 +206,21 @@ def _model(files: dict[str, bytes], threads: int) -> ScoringModel:
     return model
 
 
-def _verified_golden_rows(model: ScoringModel, data: bytes) -> GoldenRows:
-    """The golden rows, once the model has scored them to the bit."""
+def _golden_meta(model: ScoringModel, rows: pl.DataFrame) -> dict[str, Any]:
+    return {"rows": rows.height, "reached": coverage(model, model.features(rows))}
+
+
+def _verified_golden_rows(model: ScoringModel, data: bytes, answers: bytes | None) -> GoldenRows:
+    """The golden rows, once the model has scored and answered them to the bit."""
+    name = GOLDEN
     try:
         golden = GoldenRows.model_validate_json(data)
         problem = golden.problem(model)
-    except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        reject("golden.json", first_issue(error))
+        if problem is None and answers is not None:
+            name = ANSWERS
+            problem = GoldenAnswers.model_validate_json(answers).problem(model, golden.frame(model))
+    except (ValueError, KeyError, TypeError, IndexError, pl.exceptions.PolarsError) as error:
+        reject(name, first_issue(error))
     if problem:
-        reject("golden.json", problem)
+        reject(name, problem)
     return golden

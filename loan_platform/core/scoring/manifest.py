@@ -9,8 +9,12 @@ from pydantic import Field, ValidationError
 from loan_platform.core.book.parts.strict import Strict
 from loan_platform.core.errors import ExplainedError
 
-FORMAT = 2  # 2: the decision policy
 MANIFEST = "manifest.json"
+GOLDEN, ANSWERS = "golden.json", "answers.json"
+MODEL_PARTS = ("contract.json", "model.json", "calibration.json", "reference.json", "policy.json", GOLDEN)
+PARTS = (*MODEL_PARTS, ANSWERS)
+FORMAT = 3  # 2: the decision policy; 3: the answers to the golden rows
+PARTS_OF_FORMAT = {2: MODEL_PARTS, 3: PARTS}  # the formats that are read
 MAX_BYTES = 64_000_000
 
 
@@ -45,7 +49,7 @@ def manifest_bytes(files: dict[str, bytes], meta: dict[str, Any]) -> bytes:
     return encode(MANIFEST, {**manifest, "seal": sha256(encode(MANIFEST, manifest))})
 
 
-def read_manifest(data: bytes, parts: tuple[str, ...]) -> Manifest:
+def read_manifest(data: bytes) -> Manifest:
     """Read a manifest from its bytes.
 
     Raises:
@@ -55,12 +59,13 @@ def read_manifest(data: bytes, parts: tuple[str, ...]) -> Manifest:
         manifest = Manifest.model_validate(decode(MANIFEST, data))
     except ValidationError as error:
         reject(MANIFEST, first_issue(error))
-    if manifest.format != FORMAT:
-        reject(MANIFEST, f"format {manifest.format}, this version reads {FORMAT}: train and promote again")
+    if manifest.format not in PARTS_OF_FORMAT:
+        known = " and ".join(map(str, PARTS_OF_FORMAT))
+        reject(MANIFEST, f"format {manifest.format}, this version reads {known}: train and promote again")
     values = manifest.model_dump(mode="json")
     if encode(MANIFEST, values) != data or sha256(encode(MANIFEST, _unsealed(values))) != manifest.seal:
         reject(MANIFEST, "its seal is broken")
-    if set(manifest.files) != set(parts):
+    if set(manifest.files) != set(PARTS_OF_FORMAT[manifest.format]):
         reject(MANIFEST, "lists other files than a bundle has")
     return manifest
 

@@ -70,7 +70,11 @@ class Predictor:
         Raises:
             BrokenRulesError: rows break critical row rules of the contract; none is answered.
         """
-        features, policy = self.model.checked_features(frame), self.model.policy
+        return self.answer(self.model.checked_features(frame), explain)
+
+    def answer(self, features: pl.DataFrame, explain: Sequence[bool]) -> list[Answer]:
+        """As `predict_rows`, for features that are computed already. The row rules are not checked."""
+        policy = self.model.policy
         matrix = self.model.design.matrix(features)
         margin = self.model.model.margin(matrix)
         log_odds, rule = self.model.calibration.log_odds(margin), policy.decision

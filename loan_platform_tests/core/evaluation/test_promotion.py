@@ -209,6 +209,7 @@ def test_loans_that_the_champion_was_trained_on_are_not_compared() -> None:
     )
     unfair = compare("old", y, new, knows, np.zeros(2_000, bool)).gain
     assert unfair is not None
+    assert alone.gain is not None
     assert unfair.interval.high < 0 < alone.gain.interval.low
 
 

@@ -211,7 +211,9 @@ RATES = [(0.011, 20_000), (0.004, 20_000), (0.0015, 20_000), (0.1, 40_000), (0.0
 def test_rare_defaults_are_not_overstated(rate: float, rows: int):
     """Known truth: over 40 samples the mean PD is that of the truth, and so is the riskiest hundredth's."""
     everyone = np.random.default_rng(0).normal(0, 1, 200_000)
-    shift = fit_platt(everyone, np.arange(200_000) < rate * 200_000).intercept  # a line without slope: first guess
+    shift = fit_platt(
+        everyone, (np.arange(200_000) < rate * 200_000).astype(np.float64)
+    ).intercept  # a line without slope: first guess
     for _ in range(30):
         shift += np.log(rate / sigmoid(0.8 * everyone + shift).mean())
     truth, riskiest = sigmoid(0.8 * everyone + shift), everyone >= np.quantile(everyone, 0.99)

@@ -29,6 +29,7 @@ def test_the_newest_mature_months_are_judged() -> None:
     assert found.window is not None
     assert (found.window.first, found.window.last, found.window.known) == (date(2018, 3, 1), date(2018, 3, 1), 1_000)
     assert found.window.metrics == evaluate(march["outcome"], march["probability"])
+    assert found.reference is not None
     assert found.floor == pytest.approx(0.7 * found.reference.estimate)
     assert [v.vintage for v in found.vintages] == [date(2018, month, 1) for month in (1, 2, 3)]
     assert found.vintages[2].metrics == found.window.metrics
@@ -39,7 +40,10 @@ def test_approved_loans_are_compared_with_approved_test_loans() -> None:
     found = one(without_declined(predictions(6_000)))
     assert (found.verdict, found.population) == ("ok", "approved")
     assert found.window is not None
-    assert found.window.gini.estimate < 0.7 * reference().scored.estimate  # as it was
+    gini, scored = found.window.gini, reference().scored
+    assert gini is not None
+    assert scored is not None
+    assert gini.estimate < 0.7 * scored.estimate  # as it was
     assert found.reference == reference().approved
     assert "approved loans" in found.reason
     assert "on the test loans that it approves" in found.reason
@@ -87,6 +91,7 @@ def test_a_champion_without_loans_is_unknown() -> None:
 def test_too_few_defaults_are_never_ok() -> None:
     few = predictions(400, rate=FEW)
     found = one(few)
+    assert found.window is not None
     assert found.window.known == 400
     assert found.verdict == "unknown"
     assert "too few defaults to tell a model without any ranking from this floor" in found.reason
@@ -105,6 +110,9 @@ def test_a_wrong_rate_shows_without_a_useful_reference(known: Interval | None) -
     good = predictions(30 * 300, months=30, rate=0.1)
     wrong = after(predictions(4 * 300, months=4, rate=0.1, seed=4), 30).with_columns(pl.col("probability") / 2.2)
     found = performance(pl.concat([good, wrong]), {1: GiniReference(known, known)}, 1, POLICY).of_champion
+    assert found is not None
+    assert found.window is not None
+    assert found.window.first is not None
     assert (found.verdict, found.window.first > date(2020, 1, 1)) == ("degraded", True)
     assert "were predicted: a factor of" in found.reason
 
@@ -121,6 +129,8 @@ def test_no_number_comes_from_the_development_sample() -> None:
     seen = pl.col("vintage").dt.month() < 3
     report = judged(frame.with_columns(in_sample=seen))
     fresh = frame.filter(~seen)
+    assert report.of_champion is not None
+    assert report.of_champion.window is not None
     assert report.of_champion.window.metrics == evaluate(fresh["outcome"], fresh["probability"])
     assert (report.in_sample, len(report.of_champion.vintages)) == (2_000, 1)
     everything = judged(frame.with_columns(in_sample=pl.lit(True)))
@@ -137,6 +147,7 @@ def test_one_kind_of_outcome_is_unknown() -> None:
 
 def test_a_book_without_dates_is_one_window() -> None:
     found = one(predictions().with_columns(vintage=pl.lit(None, pl.Date)))
+    assert found.window is not None
     assert (found.verdict, found.vintages, found.window.known) == ("ok", (), 3_000)
     assert found.reason.startswith("Gini ")
 

@@ -74,9 +74,10 @@ def test_loans_of_tiny_risk_have_a_range_that_is_referred():
     rng = np.random.default_rng(2)
     probability = sigmoid(rng.normal(-9.2, 0.5, 4_000))
     thin = DecisionPolicy(margin=0.0501, cost_of_funds=0.05, loss_given_default=0.45)
-    rule = decision_rule(thin, profit_curve(probability, (probability > 1e-3) * 1.0, np.ones(4_000), thin))
+    rule = decision_rule(thin, profit_curve(probability, (probability > 1e-3).astype(np.float64), np.ones(4_000), thin))
     assert 1e-4 < rule.approve_below < 1e-4 / 0.5001 < rule.decline_from < 1e-3
-    shares = [(rule.decisions(probability) == decision).mean() for decision in ("approve", "refer", "decline")]
+    decided = rule.decisions(probability)
+    shares = [float((decided == decision).to_numpy().mean()) for decision in ("approve", "refer", "decline")]
     assert min(shares) > 0.01
 
 

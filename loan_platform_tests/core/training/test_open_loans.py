@@ -13,7 +13,7 @@ from loan_platform.core.training.open_loans import open_windows, unlike
 from loan_platform.core.training.splits import ALL_PARTS, split_loans
 
 FEATURES = tuple(
-    Feature(name=name, sql=name, description=name, reason=name, kind=kind)
+    Feature.model_validate({"name": name, "sql": name, "description": name, "reason": name, "kind": kind})
     for name, kind in (("term", "number"), ("income", "number"), ("region", "category"))
 )
 

@@ -111,7 +111,7 @@ def test_same_bytes_whatever_threads_hash_seed_zone_or_order(tmp_path: Path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         files = sorted(path for path in (tmp_path / str(run)).rglob("*") if path.is_file())
         content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-        assert len(files) == 5 * 7
+        assert len(files) == 5 * 8
         seen.add(content + done.stdout)
     assert len(seen) == 1
 
