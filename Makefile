@@ -36,7 +36,7 @@ TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo book score dev serve bento key key-name audit-key audit mlflow data check
-.PHONY: test test-packages test-fast attack coverage integration thorough faults wheel-check lint format typecheck lock docs clean
+.PHONY: test test-packages test-fast attack fuzz coverage integration thorough faults wheel-check lint format typecheck lock docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18 \
@@ -79,9 +79,13 @@ integration: $(READY) ## Test webserver, daemon, command line and service togeth
 thorough: $(READY) ## Run the fuzz, fault and sweep tests at their usual size
 	@$(PYTEST) -m thorough
 
-faults: $(READY) ## Run the fault tests at full size (about an hour)
+fuzz: $(READY) ## Give every parser edited inputs for a minute in all: make fuzz SECONDS_EACH=600 takes an hour
+	@FUZZ_SECONDS="$${SECONDS_EACH:-12}" $(BIN)/python -m pytest -q loan_platform_tests/fuzz
+
+faults: $(READY) ## Run the fault tests at full size, and the fuzz tests for an hour (about two hours)
 	@LOAN_FAULTS=full FUZZ_FILES=2000 FUZZ_BOOKS=200 $(BIN)/python -m pytest loan_platform_tests/service \
 	  loan_platform_tests/adapters
+	@FUZZ_SECONDS=600 $(BIN)/python -m pytest -q loan_platform_tests/fuzz
 
 # What removes applications is typed: of the environment only BOOK counts, and the rest is told.
 told = $(if $(filter environment%,$(origin $(1))),$(warning $(1) of the environment is ignored: write make score $(1)=...))

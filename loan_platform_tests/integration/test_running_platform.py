@@ -8,6 +8,7 @@ from loan_platform.settings.platform import PlatformSettings
 from loan_platform_tests.support.books import write_loans, write_project
 from loan_platform_tests.support.processes.commands import run
 from loan_platform_tests.support.processes.dagster import daemon, webserver
+from loan_platform_tests.support.processes.listening import family_of, listening
 from loan_platform_tests.support.service.running import Home, serving
 from loan_platform_tests.support.waiting import until
 
@@ -26,11 +27,13 @@ def test_a_run_from_the_webserver_gives_the_service_its_model(tmp_path: Path) ->
     write_loans(settings.data / "car_loans" / "applications.csv", 200, seed=2, outcomes=False)
     logs = tmp_path / "daemon.log", tmp_path / "webserver.log"
     with (
-        daemon(logs[0], settings.dagster_home, project, MODULE),
+        daemon(logs[0], settings.dagster_home, project, MODULE) as daemon_pid,
         webserver(logs[1], settings.dagster_home, project, MODULE) as server,
         serving(home, LOAN_ENV="development", LOAN_PORTFOLIO="car_loans") as service,
     ):
         assert service.post("/predict", json=APPLICATION).status_code == 503
+        assert listening(family_of(daemon_pid)) == set()  # it talks to its code servers through Unix sockets
+        assert listening(family_of(server.pid)) == {("127.0.0.1", server.port)}
         launched = server.launch("car_loans_pipeline")
         until(lambda: server.status(launched) in ENDED, logs[0].read_text)
         assert server.status(launched) == "SUCCESS", logs[0].read_text()

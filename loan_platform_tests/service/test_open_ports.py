@@ -2,32 +2,17 @@
 
 import stat
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from loan_platform.settings.private_files import OTHERS
 from loan_platform_tests.support.bundles import typed_rows
+from loan_platform_tests.support.processes.listening import family_of, listening, owner_of
 from loan_platform_tests.support.service.batch_jobs import BATCH, ended
 from loan_platform_tests.support.service.running import Home, bodies
 
 pytestmark = pytest.mark.slow
-
-
-def family_of(port: int) -> list[psutil.Process]:
-    """The processes that listen on a port, with their supervisor and all its children."""
-    listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    (owner,) = {c.pid for c in listening if address(c)[1] == port}
-    supervisor = psutil.Process(owner).parent()
-    assert supervisor is not None
-    return [supervisor, *supervisor.children(recursive=True)]
-
-
-def address(connection: Any) -> tuple[str, int]:
-    """Host and port at which a connection listens."""
-    return connection.laddr.ip, connection.laddr.port
 
 
 @pytest.mark.attack("machine", "another user reads copies, jobs and audit records", before="they were 0644")
@@ -43,10 +28,11 @@ def test_the_files_of_a_service_are_its_users_alone(service: httpx.Client, home:
 def test_a_service_listens_on_its_own_port_only(service: httpx.Client) -> None:
     port = service.base_url.port
     assert port is not None
-    family = family_of(port)
+    supervisor = owner_of(port).parent()
+    assert supervisor is not None
+    family = family_of(supervisor.pid)
     assert len(family) >= 2  # the supervisor and a worker
-    inet = [c for process in family for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    assert {address(c) for c in inet} == {("127.0.0.1", port)}
+    assert listening(family) == {("127.0.0.1", port)}
     names = {str(c.laddr) for process in family for c in process.net_connections("unix") if c.laddr}
     control = [Path(name).parent for name in names if Path(name).name == "control"]
     assert control

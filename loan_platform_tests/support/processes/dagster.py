@@ -62,8 +62,9 @@ def process(log: Path, home: Path, project: Path, *command: str) -> Iterator["su
 class Webserver:
     """The GraphQL API of `dagster-webserver`."""
 
-    def __init__(self, address: str) -> None:
-        self._client = httpx.Client(base_url=address, timeout=PATIENCE_SECONDS)
+    def __init__(self, port: int, pid: int) -> None:
+        self.port, self.pid = port, pid
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS)
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of a query or mutation."""
@@ -103,7 +104,7 @@ def webserver(log: Path, home: Path, project: Path, module: str) -> Iterator[Web
     port = free_port()
     command = ["dagster-webserver", "-m", module, "-d", str(project), "--host", "127.0.0.1", "--port", str(port)]
     with process(log, home, project, *command) as started:
-        server = Webserver(f"http://127.0.0.1:{port}")
+        server = Webserver(port, started.pid)
 
         def answers() -> bool:
             assert started.poll() is None, log.read_text()
@@ -114,7 +115,7 @@ def webserver(log: Path, home: Path, project: Path, module: str) -> Iterator[Web
 
 
 @contextmanager
-def daemon(log: Path, home: Path, project: Path, module: str) -> Iterator[None]:
-    """`dagster-daemon run` on a module."""
-    with process(log, home, project, "dagster-daemon", "run", "-m", module, "-d", str(project)):
-        yield
+def daemon(log: Path, home: Path, project: Path, module: str) -> Iterator[int]:
+    """`dagster-daemon run` on a module; its process id."""
+    with process(log, home, project, "dagster-daemon", "run", "-m", module, "-d", str(project)) as started:
+        yield started.pid
