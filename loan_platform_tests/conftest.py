@@ -9,6 +9,7 @@ import pytest
 from loan_platform.settings.private_files import keep_files_private
 from loan_platform.settings.quiet import quiet_environment
 from loan_platform_tests.support.allowed_skips import is_allowed
+from loan_platform_tests.support.attack_table import attack_of
 from loan_platform_tests.support.paths import REPOSITORY
 
 quiet_environment()
@@ -78,9 +79,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest come first, so that parallel processes end at about the same time."""
+    """Files that take longest come first, so that parallel processes end at about the same time.
+
+    Marks of attacks are checked here, because only `make attack` reads them.
+    """
     rank = {name: at for at, name in enumerate(LONGEST_FILES)}
     for item in items:
+        attack_of(item)
         if item.path.relative_to(TESTS).as_posix().startswith(END_TO_END):
             item.add_marker("end_to_end")
     items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).as_posix(), len(rank)))

@@ -120,6 +120,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
             self._stop(TOO_LARGE)
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._stop(MALFORMED)  # RFC 9112, 3.2: a proxy may believe the other one
         if len(self.pipeline) >= PIPELINED:
             self._stop(PIPELINE)
         self._progress, self._head_begun, self._in_body = True, False, True
@@ -176,13 +178,21 @@ class GuardedProtocol(HttpToolsProtocol):
         raise _RefusedError
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer and close, unless a response is in progress, which the answer would spoil."""
+        """Answer and close. The request whose body is malformed gets this answer, unless another one has begun."""
         status, code, detail = refusal
         self._open.tell(code)
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or self._waits_for_its_body():
             self.transport.write(raw_problem(status, code, detail))
         self._cancel_deadline()
         self.transport.close()
+
+    def _waits_for_its_body(self) -> bool:
+        """Whether the request in progress is the last that arrived, has no answer yet, and gets none from now on."""
+        if not self._in_body or self.pipeline or self.cycle.response_started:
+            return False
+        self.cycle.disconnected = True  # what the application sends is dropped
+        self.cycle.message_event.set()
+        return True
 
     def _head_is_late(self) -> None:
         self._deadline = None

@@ -11,15 +11,27 @@ import pytest
 POSITIONS = ("network", "client", "file", "book", "stores", "machine", "pages", "logs", "supply chain")
 
 
+def attack_of(item: pytest.Item) -> tuple[str, str, str] | None:
+    """Position, name and former effect of the attack that a test makes; None if it makes none.
+
+    Raises:
+        pytest.UsageError: the mark lacks one of the three, or the position is unknown.
+    """
+    mark = item.get_closest_marker("attack")
+    if mark is None:
+        return None
+    if len(mark.args) != 2 or set(mark.kwargs) != {"before"} or mark.args[0] not in POSITIONS:
+        form = 'attack(position, name, before="...")'
+        raise pytest.UsageError(f"{item.nodeid}: write {form} with a position of {', '.join(POSITIONS)}")
+    return mark.args[0], mark.args[1], mark.kwargs["before"]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    mark = item.get_closest_marker("attack")
-    if mark is not None and (report.when == "call" or not report.passed):
-        position, name = mark.args
-        if position not in POSITIONS:
-            raise ValueError(f"{item.nodeid}: position {position!r} is none of {', '.join(POSITIONS)}")
-        report.user_properties.append(("attack", (position, name, mark.kwargs["before"])))
+    attack = attack_of(item)
+    if attack is not None and (report.when == "call" or not report.passed):
+        report.user_properties.append(("attack", attack))
     return report
 
 

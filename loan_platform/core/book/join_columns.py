@@ -43,7 +43,7 @@ class JoinColumns:
                 validate_qualify_columns=False,
             )
             scopes = traverse_scope(tree)
-        except (SqlglotError, ValueError):  # `check` tells what is wrong with it
+        except (SqlglotError, ValueError, RecursionError):  # `check` tells what is wrong with it
             return
         found = cast("Any", scopes)
         self._scope_of = {id(column): scope for scope in found for column in scope.columns}

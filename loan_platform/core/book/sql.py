@@ -11,6 +11,10 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
+from loan_platform.core.book.sql_limits import beyond_limits
+
+TOO_DEEP = "is nested too deep"
+
 _BEFORE = "SELECT "
 _ROWS_OF_VALUES = frozenset({"unnest", "generate_series", "range"})  # functions of FROM that read no file
 _QUOTED_COLUMN = re.compile(r'"([^"]+)"')  # what most columns of a contract are made from
@@ -35,8 +39,12 @@ def query_of(text: str) -> Query:
     Raises:
         SqlError: the text is not one query.
     """
+    if (too_much := beyond_limits(text, is_query=True)) is not None:
+        raise SqlError(too_much)
     try:
         statement = sqlglot.parse_one(text, read="duckdb")
+    except RecursionError as error:
+        raise SqlError(TOO_DEEP) from error
     except (ParseError, TokenError) as error:
         raise SqlError(f"not an SQL query: {str(error).splitlines()[0]}") from error
     if not isinstance(statement, exp.Query):
@@ -99,9 +107,11 @@ def _compared(sql: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def _tree(text: str) -> exp.Expr | None:
+    if beyond_limits(text, is_query=True) is not None:
+        return None
     try:
         return sqlglot.parse_one(text, read="duckdb")
-    except (ParseError, TokenError):
+    except (ParseError, TokenError, RecursionError):
         return None
 
 
@@ -164,7 +174,7 @@ def columns_behind(query: str, column: str, tables: Mapping[str, Sequence[str]])
     schema = {table: dict.fromkeys(columns, "text") for table, columns in tables.items()}
     try:
         root = lineage(column, query, schema=schema, dialect="duckdb")
-    except (SqlglotError, ValueError):  # ValueError: the result has no such column
+    except (SqlglotError, ValueError, RecursionError):  # ValueError: the result has no such column
         return frozenset()
     ends = [node for node in root.walk() if not node.downstream and isinstance(node.source, exp.Table)]
     return frozenset((node.source.name.lower(), node.name.rpartition(".")[2].lower()) for node in ends)
@@ -177,8 +187,12 @@ def parsed(expression: str) -> exp.Expr:
     Raises:
         SqlError: the text is not one SQL expression.
     """
+    if (too_much := beyond_limits(expression)) is not None:
+        raise SqlError(too_much)
     try:
         statement = sqlglot.parse_one(f"{_BEFORE}{expression}", read="duckdb")
+    except RecursionError as error:
+        raise SqlError(TOO_DEEP) from error
     except (ParseError, TokenError) as error:
         raise SqlError(f"not an SQL expression: {_reason(error)}") from error
     if not isinstance(statement, exp.Select) or len(statement.expressions) != 1 or _is_query(statement):

@@ -33,7 +33,7 @@ def test_a_join_reaches_no_other_file(tmp_path: Path, secret: Path) -> None:
     assert not book.joined.exists()
 
 
-@pytest.mark.attack("book", "a sample script that reads or writes any local file")
+@pytest.mark.attack("book", "a sample script that reads or writes any local file", before="it reads and writes it")
 @pytest.mark.parametrize("how", ["CREATE TABLE loans AS FROM read_text('{}')", "COPY (SELECT 1) TO '{}.csv'"])
 def test_a_sample_script_reaches_no_other_file(tmp_path: Path, secret: Path, how: str) -> None:
     script = tmp_path / "sample.sql"

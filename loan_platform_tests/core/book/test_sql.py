@@ -5,7 +5,7 @@ import yaml
 from sqlglot import exp
 
 from loan_platform.cli.books import SHIPPED
-from loan_platform.core.book.sql import SqlError, columns_read, parsed, query_of
+from loan_platform.core.book.sql import SqlError, columns_read, parsed, passes_column_on, query_of, texts_compared
 
 EXPRESSIONS = sorted(
     {
@@ -60,3 +60,33 @@ def test_a_file_in_place_of_a_table_is_an_unknown_table() -> None:
 @pytest.mark.parametrize("rows", ["UNNEST(l.dates)", "generate_series(1, 3)", "range(5)", "LATERAL (SELECT 1)"])
 def test_rows_of_values_are_no_tables(rows: str) -> None:
     assert query_of(f"SELECT * FROM loans l, {rows} AS t").tables == {"loans"}
+
+
+TOO_MUCH = {
+    "a sum of 20,000 terms": "salary" + "+salary" * 20_000,
+    "1,000 terms": "a" + "+a" * 1_000,
+    "ANDs": "a = 1" + " AND a = 1" * 1_000,
+    "brackets": "(" * 21 + "a" + ")" * 21,
+    "functions": "abs(" * 3_000 + "a" + ")" * 3_000,
+    "cases": "CASE WHEN a > 1 THEN 1 ELSE " * 50 + "2" + " END" * 50,
+    "lists": "[" * 3_000 + "a" + "]" * 3_000,
+    "signs": "- " * 900 + "a",
+    "negations": "NOT " * 900 + "a = 1",
+}
+
+
+@pytest.mark.attack("book", "SQL that is too long or nested too deep", before="`check` crashed, or took minutes")
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_sql_that_no_parser_takes_is_refused(what: str) -> None:
+    with pytest.raises(SqlError, match=r"has .* at most|is nested .*deep"):
+        columns_read(TOO_MUCH[what])
+    with pytest.raises(SqlError, match=r"has .* at most|is nested .*deep"):
+        query_of(f"SELECT a FROM loans WHERE {' AND '.join([TOO_MUCH[what]] * 3)}")
+    assert texts_compared(TOO_MUCH[what], "a") == frozenset()
+    assert not passes_column_on(TOO_MUCH[what])
+
+
+def test_brackets_in_quotes_are_no_levels() -> None:
+    assert columns_read(f"a = '{'(' * 50}' OR \"{'(' * 50}\" > 1") == {"a", "(" * 50}
+    assert columns_read("(" * 20 + "a" + ")" * 20) == {"a"}
+    assert columns_read("a" + "+a" * 400) == {"a"}

@@ -81,7 +81,7 @@ def test_what_training_writes_is_sound(parallel: int) -> None:
     check_booster(made(parallel), COLUMNS)
 
 
-@pytest.mark.attack("bundle", "any field of the trees is replaced", before="XGBoost crashes on sizes and segments")
+@pytest.mark.attack("stores", "any field of the trees is replaced", before="XGBoost crashes on sizes and segments")
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_a_changed_field_is_refused_or_does_no_harm(parallel: int) -> None:
     booster = made(parallel)

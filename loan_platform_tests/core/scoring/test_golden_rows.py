@@ -26,7 +26,7 @@ from loan_platform_tests.support.lending import FAMILIES, every_candidate, featu
 LEAF = -1
 
 attack = pytest.mark.attack(
-    "bundle", "one number of a bundle is changed, and its hashes are repaired", before="266 of 639 load"
+    "stores", "one number of a bundle is changed, and its hashes are repaired", before="266 of 639 load"
 )
 
 

@@ -209,7 +209,7 @@ def test_a_large_response_arrives_whole(server: Server) -> None:
     assert len(answer) > 64_000_000
 
 
-@pytest.mark.attack("network", "garbage after a request")
+@pytest.mark.attack("network", "garbage after a request", before="400 in plain text, not counted")
 @pytest.mark.parametrize(
     "garbage", [b"\x00\xff" * 500, b"GET\r\n\r\n", b"GET http://[ HTTP/1.1\r\n\r\n", b"\x16\x03\x01"]
 )
@@ -222,6 +222,25 @@ def test_garbage_is_refused_as_a_problem(server: Server, garbage: bytes) -> None
         client.sendall(garbage)
         assert rest(client).startswith(b"HTTP/1.1 400 ")
     assert server.ended["malformed_request"] == before + 2
+
+
+CHUNKED = b"POST /read HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+MALFORMED = {
+    "no number": CHUNKED + b"zz\r\n",
+    "a negative size": CHUNKED + b"-1\r\n",
+    "a size of 17 digits": CHUNKED + b"F" * 17 + b"\r\n",
+    "an unknown coding": b"POST /read HTTP/1.1\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nhost: a\r\nHost: b\r\n\r\n",
+}
+
+
+@pytest.mark.attack("network", "malformed chunks, two hosts", before="closed without an answer; the first host counts")
+@pytest.mark.parametrize("what", MALFORMED)
+def test_a_malformed_request_is_told(server: Server, what: str) -> None:
+    found = server.answer(MALFORMED[what])
+    assert found.count(b"HTTP/1.1 ") == 1
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert b'"code": "malformed_request"' in found
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
