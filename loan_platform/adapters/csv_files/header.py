@@ -12,6 +12,7 @@ from loan_platform.core.errors import SourceError
 from loan_platform.core.staging.table import Table
 
 SEARCHED_LINES = 25
+MAX_COLUMNS = 10_000  # a million of them, in a file of 6 MB, take 1.7 GB
 _NOT_UTF8 = "Save it as CSV in UTF-8, or state `encoding: windows-1252` of the source."
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -74,6 +75,7 @@ def likely_header(file: str, lines: Iterable[bytes], table: Table) -> Header:
             f"has no header: none of its first {SEARCHED_LINES} lines names a column of the contract",
             f"Add a header line with the columns {', '.join(sorted(table.required_raw))}.",
         )
+    check_width(file, len(best.names))
     if any("\x00" in name or "\ufffd" in name for name in best.names):
         raise SourceError(file, "has a header that is not UTF-8 text", _NOT_UTF8)
     written = tuple(n or f"unnamed_{i}" for i, n in enumerate(best.names))
@@ -96,6 +98,20 @@ def canonical_names(file: str, written: Sequence[str], table: Table) -> tuple[st
                 "Remove all but one from the file, or from `sources` of the column in the contract.",
             )
     return names
+
+
+def check_width(file: str, columns: int) -> None:
+    """Check that a file has no more columns than one that can be read.
+
+    Raises:
+        SourceError: with the number.
+    """
+    if columns > MAX_COLUMNS:
+        raise SourceError(
+            file,
+            f"has {columns:,} columns, {MAX_COLUMNS:,} at most",
+            "Write a file with the columns that the contract names.",
+        )
 
 
 def check_unique(file: str, names: Sequence[str]) -> None:

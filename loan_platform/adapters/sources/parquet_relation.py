@@ -12,7 +12,7 @@ from typing import cast
 import duckdb
 import polars as pl
 
-from loan_platform.adapters.csv_files.header import canonical_names, check_names, check_unique
+from loan_platform.adapters.csv_files.header import canonical_names, check_names, check_unique, check_width
 from loan_platform.adapters.sources.layouts import file_layout
 from loan_platform.adapters.sources.long_values import reject_long_values, row_is_short
 from loan_platform.adapters.sources.relation import RawFile, Relation, select_list
@@ -227,6 +227,7 @@ def _read_metadata(connection: duckdb.DuckDBPyConnection, path: Path, label: str
         names = _top_level(connection.execute(f"SELECT name, num_children FROM parquet_schema({file})").fetchall())
     except duckdb.Error as error:
         raise SourceError(label, *_UNREADABLE) from error
+    check_width(label, len(described))
     check_unique(label, [plain_name(name) for name in names])
     return {str(column[0]): str(column[1]) for column in described}, int(rows), int(size)
 
