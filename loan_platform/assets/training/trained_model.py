@@ -78,7 +78,9 @@ def _outcomes_are_known(book: Portfolio, split: LoanSplit) -> dg.AssetCheckResul
             "probabilities can be far too high. Give the contract an event_date, or loans old enough to be resolved."
         )
     unlike = split.report().unlike
-    told += "".join(f" {sentence}." for sentence in unlike) + (f" {OPEN_LOANS_ADVICE}." if unlike else "")
+    told += "".join(f" {sentence}." for sentence in unlike) + (
+        f" {OPEN_LOANS_ADVICE[book.split.kind]}." if unlike else ""
+    )
     return dg.AssetCheckResult(
         check_name=KNOWN,
         passed=passed and not unlike,

@@ -46,7 +46,8 @@ def matured(loans: pl.DataFrame, min_resolved: float) -> pl.DataFrame:
     """The months of which enough outcomes are known, for each kind of loan.
 
     It is the rule of training, `mature_loans`, with the small gaps: a month counts too if its loans are mature with
-    those of the nearest months, up to 200 loans. So one open loan in a small month decides nothing.
+    those of the nearest months, up to 200 loans. So one open loan in a small month decides nothing. A month of which
+    fewer than one in ten loans are mature counts for no kind: a few short loans do not judge a book of long ones.
 
     Args:
         loans: rows of `with_expected` of which an outcome is expected.
@@ -57,13 +58,14 @@ def matured(loans: pl.DataFrame, min_resolved: float) -> pl.DataFrame:
         those without one are of no month, so they are not among the newest.
     """
     kinds = loans[KIND]
-    dated = mature_loans(loans[MONTH], loans["outcome"], min_resolved, kinds, with_small_gaps=True).is_mature
+    found = mature_loans(loans[MONTH], loans["outcome"], min_resolved, kinds, with_small_gaps=True)
+    dated = found.is_mature & loans[MONTH].is_in(found.months).fill_null(False)
     without_date = loans.filter(pl.col(MONTH).is_null().all()).group_by(KIND, MONTH)
     enough = without_date.agg(pl.len(), pl.col("outcome").count()).filter(
         pl.col("outcome") >= min_resolved * pl.col("len")
     )
-    found = pl.concat([loans.filter(dated).select(KIND, MONTH).unique(), enough.select(KIND, MONTH)])
-    return found.sort(MONTH, KIND, nulls_last=True)
+    together = pl.concat([loans.filter(dated).select(KIND, MONTH).unique(), enough.select(KIND, MONTH)])
+    return together.sort(MONTH, KIND, nulls_last=True)
 
 
 def of_months(loans: pl.DataFrame, mature: pl.DataFrame) -> pl.DataFrame:

@@ -26,10 +26,12 @@ from loan_platform.core.training.report import TrainedCandidate, TrainingReport
 from loan_platform.core.training.splits import LoanSplit
 from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
 
-OPEN_LOANS_ADVICE = (
-    "Known outcomes alone can mislead: early ones are mostly defaults. If the first of these is a kind of loan, such "
-    "as the term, name it in split.mature_by; otherwise raise split.min_resolved"
-)
+OPEN_LOANS_ADVICE = {
+    "out_of_time": "Known outcomes alone can mislead: early ones are mostly defaults. If the first of these is a kind "
+    "of loan, such as the term, name it in split.mature_by; otherwise raise split.min_resolved",
+    "hash": "Known outcomes alone can mislead: early ones are mostly defaults. Give the contract an event_date, so that "
+    "months with open loans are left out, or loans old enough to be resolved",
+}
 KEEPS_NO_DIRECTIONS = "it cannot keep features to the directions that the contract gives them"
 
 
@@ -143,7 +145,7 @@ def _train(book: Portfolio, loans: pl.DataFrame, log: Callable[[str], None]) -> 
     data = TrainingData.prepare(book, loans)
     log(f"split: {', '.join(f'{name} {part.rows:,}' for name, part in data.split.parts.items())} loans")
     for sentence in data.split.report().unlike:
-        log(f"{sentence}. {OPEN_LOANS_ADVICE}")
+        log(f"{sentence}. {OPEN_LOANS_ADVICE[book.split.kind]}")
     for name, sentence in data.left_out.items():
         log(f"feature {name}: {sentence}")
     ineligible = _ineligible_families(policy.families, data.context)

@@ -211,3 +211,18 @@ def test_the_report_tells_of_loans_without_a_date() -> None:
     assert "; 100 loans without a date are left out, as they are of no month" in found.reason
     assert "without a date" not in one(frame).reason
     assert "without a date" not in one(frame.with_columns(vintage=pl.lit(None, pl.Date))).reason
+
+
+@pytest.mark.parametrize(("share", "counts"), [(0.05, False), (0.3, True)])
+def test_few_short_loans_are_no_month_of_a_book_of_long_ones(share: float, counts: bool) -> None:
+    """Of the newest months the short loans are known and the long ones are open."""
+    loans = mixed_terms().with_columns(
+        pl.when(pl.int_range(pl.len()) % 100 < share * 100).then(12).otherwise(48).alias("term"),
+        vintage=pl.lit(date(2014, 1, 1)).dt.offset_by(pl.format("{}mo", pl.int_range(pl.len()) // 100)),
+    )
+    month = pl.int_range(pl.len()) // 100
+    outcome = pl.when(month + pl.col("term") <= 60).then(pl.int_range(pl.len()) % 2)
+    loans = loans.with_columns(outcome=outcome.cast(pl.Int8), kind=kind_text(loans["term"]))
+    expected = with_expected(loans).filter(EXPECTED)
+    newest = matured(expected, 0.8)["month"].max()
+    assert newest == (date(2018, 1, 1) if counts else date(2015, 1, 1))
