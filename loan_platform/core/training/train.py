@@ -29,8 +29,8 @@ from loan_platform.core.training.tuning import Fold, Tuned, tune, tuning_folds
 OPEN_LOANS_ADVICE = {
     "out_of_time": "Known outcomes alone can mislead: early ones are mostly defaults. If the first of these is a kind "
     "of loan, such as the term, name it in split.mature_by; otherwise raise split.min_resolved",
-    "hash": "Known outcomes alone can mislead: early ones are mostly defaults. Give the contract an event_date, so that "
-    "months with open loans are left out, or loans old enough to be resolved",
+    "hash": "Known outcomes alone can mislead: early ones are mostly defaults. Give the contract an event_date, so "
+    "that months with open loans are left out, or loans old enough to be resolved",
 }
 KEEPS_NO_DIRECTIONS = "it cannot keep features to the directions that the contract gives them"
 
